@@ -1,6 +1,9 @@
 /** The wire contract's version; every batch names it as `v`. */
 export const RUNNER_EVENT_VERSION = 1;
 
+/** The most events that one batch may hold; longer streams are cut up by the runner. */
+export const RUNNER_EVENT_BATCH_MAX_EVENTS = 256;
+
 /** What an event can be. Closed for producers; readers should expect the list to grow. */
 export const RUNNER_EVENT_KINDS = [
   'runtime_started',
@@ -18,13 +21,7 @@ export const RUNNER_EVENT_KINDS = [
 export type RunnerEventKind = (typeof RUNNER_EVENT_KINDS)[number];
 
 /** Anything that JSON can carry. */
-export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly JsonValue[]
-  | { readonly [key: string]: JsonValue };
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
 
 /** A JSON object: the shape of an event's `data`. */
 export type JsonObject = { readonly [key: string]: JsonValue };

@@ -1,0 +1,153 @@
+import { describeStep, describeValue, isArray, wholeLength } from './describe.ts';
+import type { JsonObject, JsonValue } from './events.ts';
+
+/** How deep an event's `data` may nest; `data` itself is level 1. */
+const MAX_LEVELS = 512;
+
+/**
+ * How many more values may be met. Only objects that share members, or proxies that make them up, can unfold beyond
+ * ten million: JSON text of that many is at least 20 MB, and without an end the copy would eat all memory.
+ */
+export interface ValueBudget {
+  valuesLeft: number;
+}
+
+/** A budget for one batch. */
+export function newValueBudget(): ValueBudget {
+  return { valuesLeft: MAX_VALUES };
+}
+
+const MAX_VALUES = 10_000_000;
+
+/** One pass over an event's `data`, and why it failed if it did. */
+interface Walk {
+  readonly budget: ValueBudget;
+  problem: string;
+  /** The way to what was wrong, put together from its end while the walk returns. */
+  path: string;
+  /** What stood one level too deep; when an ancestor is the same object, the nesting is a cycle. */
+  tooDeep: object | undefined;
+}
+
+/**
+ * A deep copy of `source` made of plain objects and arrays: own enumerable string keys in their order, each read
+ * exactly once. Where JSON could not carry something, where it nests more than 512 levels or goes beyond the budget,
+ * the answer is a sentence that begins with `place`. Never throws.
+ */
+export function copyJsonObject(
+  source: object,
+  place: string,
+  budget: ValueBudget,
+): { readonly copy: JsonObject } | { readonly problem: string } {
+  const walk: Walk = { budget, problem: '', path: '', tooDeep: undefined };
+  const copy = copyObject(source, 1, walk);
+  return copy === undefined ? { problem: `${place}${shortenPath(walk.path)} ${walk.problem}` } : { copy };
+}
+
+/** Undefined stands for failure: it is the one value that no JSON holds. */
+function copyValue(value: unknown, level: number, walk: Walk): JsonValue | undefined {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return value;
+    case 'number':
+      return Number.isFinite(value) ? value : refuse(walk, notJson(value));
+    case 'object':
+      if (value === null) return null;
+      return isArray(value) ? copyArray(value, level, walk) : copyObject(value, level, walk);
+    default:
+      return refuse(walk, notJson(value));
+  }
+}
+
+function copyObject(source: object, level: number, walk: Walk): JsonObject | undefined {
+  if (level > MAX_LEVELS) return refuseDepth(source, walk);
+  let reading: string | undefined;
+  try {
+    if (fewestKeys(source) > walk.budget.valuesLeft) return refuse(walk, TOO_MANY);
+    const keys = Object.keys(source);
+    if (!spend(walk, keys.length)) return undefined;
+    const copy: Record<string, JsonValue> = {};
+    for (const key of keys) {
+      reading = key;
+      const value = copyValue((source as Record<string, unknown>)[key], level + 1, walk);
+      if (value === undefined) return refuseWithin(source, key, walk);
+      if (key in copy) defineMember(copy, key, value);
+      else copy[key] = value;
+    }
+    return copy;
+  } catch {
+    return refuseUnreadable(source, reading, walk);
+  }
+}
+
+function copyArray(source: readonly unknown[], level: number, walk: Walk): readonly JsonValue[] | undefined {
+  if (level > MAX_LEVELS) return refuseDepth(source, walk);
+  let reading: number | undefined;
+  try {
+    const length = wholeLength(source.length);
+    if (!spend(walk, length)) return undefined;
+    const copy: JsonValue[] = [];
+    for (let index = 0; index < length; index++) {
+      reading = index;
+      const value = copyValue(source[index], level + 1, walk);
+      if (value === undefined) return refuseWithin(source, index, walk);
+      copy.push(value);
+    }
+    return copy;
+  } catch {
+    return refuseUnreadable(source, reading, walk);
+  }
+}
+
+/** For names that Object.prototype has: assigning `__proto__` would set the prototype, and a frozen one refuses. */
+function defineMember(target: Record<string, JsonValue>, key: string, value: JsonValue): void {
+  Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
+/** Takes `count` values off before they are read, so that a made-up length is answered at once. */
+function spend(walk: Walk, count: number): boolean {
+  if (count > walk.budget.valuesLeft) {
+    refuse(walk, TOO_MANY);
+    return false;
+  }
+  walk.budget.valuesLeft -= count;
+  return true;
+}
+
+/** A lower bound for objects that have a key for each byte or character: listing those keys can eat all memory. */
+function fewestKeys(source: object): number {
+  if (ArrayBuffer.isView(source)) return 'length' in source ? Number(source.length) : 0;
+  return source instanceof String ? source.length : 0;
+}
+
+const TOO_MANY = `holds more values than the ${MAX_VALUES} that a batch may`;
+
+function notJson(value: unknown): string {
+  return `must be something that JSON can carry, got ${describeValue(value)}`;
+}
+
+function refuse(walk: Walk, problem: string): undefined {
+  walk.problem = problem;
+  return undefined;
+}
+
+function refuseDepth(source: object, walk: Walk): undefined {
+  walk.tooDeep = source;
+  return refuse(walk, `nests deeper than ${MAX_LEVELS} levels`);
+}
+
+function refuseWithin(source: object, key: string | number, walk: Walk): undefined {
+  if (walk.tooDeep === undefined) walk.path = describeStep(key) + walk.path;
+  else if (walk.tooDeep === source) walk.problem = 'contains itself, which JSON cannot carry';
+  return undefined;
+}
+
+function refuseUnreadable(source: object, key: string | number | undefined, walk: Walk): undefined {
+  refuse(walk, 'cannot be read');
+  return key === undefined ? undefined : refuseWithin(source, key, walk);
+}
+
+function shortenPath(path: string): string {
+  return path.length <= 80 ? path : `${path.slice(0, 40)}…${path.slice(-39)}`;
+}

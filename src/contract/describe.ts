@@ -1,0 +1,54 @@
+const SHOWN_MAX_CHARS = 40;
+
+/**
+ * Names a value for an error message in at most 40 characters. Safe for whatever it is handed: it calls nothing
+ * that belongs to the value.
+ */
+export function describeValue(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return quote(value);
+    case 'number':
+      return Object.is(value, -0) ? '-0' : String(value);
+    case 'boolean':
+    case 'undefined':
+      return String(value);
+    case 'bigint':
+      // Its digits are not shown: printing a huge one takes time that grows with the square of its length.
+      return 'a bigint';
+    case 'symbol':
+      return 'a symbol';
+    case 'function':
+      return 'a function';
+    case 'object':
+      if (value === null) return 'null';
+      return isArray(value) ? 'an array' : 'an object';
+  }
+}
+
+/** The way from a parent to one of its members, as JavaScript writes it: `.name`, `[3]` or `["odd name"]`. */
+export function describeStep(key: string | number): string {
+  if (typeof key === 'number') return `[${key}]`;
+  return key.length <= SHOWN_MAX_CHARS && /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${quote(key)}]`;
+}
+
+/** Like `Array.isArray`, which throws on a revoked proxy; that counts as no array here. */
+export function isArray(value: unknown): value is readonly unknown[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
+/** An array's length as a whole number; a proxy may answer anything when asked for it, which then counts as 0. */
+export function wholeLength(length: unknown): number {
+  return typeof length === 'number' && length >= 1 ? Math.floor(length) : 0;
+}
+
+function quote(text: string): string {
+  const quoted = JSON.stringify(text.slice(0, SHOWN_MAX_CHARS));
+  if (text.length <= SHOWN_MAX_CHARS && quoted.length <= SHOWN_MAX_CHARS) return quoted;
+  // A cut through a surrogate pair would leave half a character.
+  return `${quoted.slice(0, SHOWN_MAX_CHARS - 2).replace(/[\uD800-\uDBFF]$/, '')}…"`;
+}

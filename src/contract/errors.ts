@@ -1,0 +1,71 @@
+import { RUNNER_EVENT_BATCH_VALIDATION_CODES } from './validate.ts';
+
+/**
+ * Every code that the API answers with, in one place. Programs branch on codes; messages are for people and may
+ * change. New codes may be added.
+ */
+
+/** Outcomes of a request that was understood: `code` of the result types that share the `Error` interface. */
+export const OUTCOME_CODES = [
+  ...RUNNER_EVENT_BATCH_VALIDATION_CODES,
+  /** No such run in this workspace, or no id that a run could have. */
+  'unknown_run',
+  /** An event with this number is stored already, with other content. */
+  'seq_conflict',
+  /** The run has ended: its log takes nothing more. */
+  'run_terminated',
+  /** `previousSeq` is not followed by the run's last number: something sent before is missing. */
+  'seq_gap',
+  /** A run of this id is there, with another provider or runtime. */
+  'run_conflict',
+  /** The cursor lies before what retention has removed. */
+  'events_removed',
+] as const;
+
+/** One of {@link OUTCOME_CODES}. */
+export type OutcomeCode = (typeof OUTCOME_CODES)[number];
+
+/** Requests that failed before or beside their outcome: `extensions.code` of GraphQL errors. */
+export const FAULT_CODES = [
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  /** The body is not one GraphQL request in JSON. */
+  'BAD_REQUEST',
+  /** A variable or argument has the wrong type or breaks a documented rule; `extensions.issues` says where. */
+  'BAD_USER_INPUT',
+  /** The document has too many bytes, tokens or levels. */
+  'DOCUMENT_TOO_LARGE',
+  'BODY_TOO_LARGE',
+  'METHOD_NOT_ALLOWED',
+  'UNSUPPORTED_MEDIA_TYPE',
+  /** `Origin` or `Host` names another site than this server. */
+  'FORBIDDEN',
+  'NOT_FOUND',
+  /** Too much is waiting already: send the same again a little later. */
+  'OVERLOADED',
+  /** The store does not answer: nothing was stored; send the same again a little later. */
+  'STORE_UNAVAILABLE',
+  /** The server is stopping: send the same to its successor. */
+  'SHUTTING_DOWN',
+  /** A fault of ours; `extensions.errorId` is in the server's log. */
+  'INTERNAL_SERVER_ERROR',
+] as const;
+
+/** One of {@link FAULT_CODES}. */
+export type FaultCode = (typeof FAULT_CODES)[number];
+
+/**
+ * How the server closes websockets beside the protocol's own 44xx codes. All of these may be reconnected after;
+ * the same trouble over SSE cuts the response without `event: complete`.
+ */
+export const CLOSE_CODES = {
+  /** The server is going away for a moment: reconnect with jitter. */
+  restart: { code: 1012, reason: 'Service restart' },
+  /** The server cannot serve now (the store is down, or too much waits): reconnect later. */
+  tryAgainLater: { code: 1013, reason: 'Try again later' },
+  /** Nothing could be written to this socket for 30 s: reconnect from the cursor. */
+  slowConsumer: { code: 4413, reason: 'Consumer too slow' },
+} as const;
+
+/** The name of one of {@link CLOSE_CODES}. */
+export type CloseReason = keyof typeof CLOSE_CODES;

@@ -1,0 +1,21 @@
+import { z } from 'zod';
+import type { RunnerEventBatch } from './events.ts';
+import { validateRunnerEventBatch } from './validate.ts';
+
+/**
+ * The validator as a zod schema: the output is the accepted batch. A failure is one custom issue with the
+ * validator's message; its `params.code` is the validator's code, and its path leads to the event where there is one.
+ */
+export const runnerEventBatchSchema: z.ZodType<RunnerEventBatch, unknown> = z
+  .unknown()
+  .transform((input, context) => {
+    const verdict = validateRunnerEventBatch(input);
+    if (verdict.ok) return verdict.batch;
+    context.addIssue({
+      code: 'custom',
+      message: verdict.message,
+      path: verdict.eventIndex === undefined ? [] : ['events', verdict.eventIndex],
+      params: { code: verdict.code },
+    });
+    return z.NEVER;
+  });

@@ -1,0 +1,99 @@
+/** Longest line kept by default: 16 MiB. */
+export const MAX_LINE_BYTES = 16 * 1024 * 1024;
+
+/** Turns bytes, however they are cut into chunks, into lines. */
+export interface LineSplitter {
+  /** The lines that this chunk completes, without their line ends. The chunk may be reused by the caller afterwards. */
+  push(bytes: Uint8Array): string[];
+  /** What is left over after the last line end: no line, or one. */
+  end(): string[];
+  /** How many lines were longer than the limit and therefore dropped. */
+  dropped(): number;
+}
+
+const LF = 0x0a;
+const CR = 0x0d;
+const EMPTY = Buffer.alloc(0);
+const KEPT_BETWEEN_LINES = 64 * 1024;
+
+/**
+ * A splitter for newline-delimited JSON. Only `\n` ends a line (one `\r` before it is dropped), because the other
+ * Unicode line ends are legal inside JSON strings. Invalid UTF-8 becomes U+FFFD, and a leading byte order mark is
+ * dropped. A line of more than `maxLineBytes` bytes (default {@link MAX_LINE_BYTES}) is left out and counted.
+ */
+export function createLineSplitter(maxLineBytes: number = MAX_LINE_BYTES): LineSplitter {
+  // Bytes rather than text are carried over: a line feed never lies inside a UTF-8 sequence, so a whole line can be
+  // decoded at once wherever the chunks were cut. The buffer doubles, so that a long line in tiny chunks stays linear.
+  let carry: Buffer = EMPTY;
+  let carried = 0;
+  let dropping = false;
+  let droppedLines = 0;
+  let atStart = true;
+
+  const decode = (bytes: Buffer, from: number, to: number): string => {
+    const end = to > from && bytes[to - 1] === CR ? to - 1 : to;
+    const line = bytes.toString('utf8', from, end);
+    if (!atStart) return line;
+    atStart = false;
+    return line.startsWith('\uFEFF') ? line.slice(1) : line;
+  };
+
+  const drop = (): void => {
+    droppedLines += 1;
+    carried = 0;
+    carry = EMPTY;
+    atStart = false;
+  };
+
+  const keep = (bytes: Buffer, from: number, to: number): void => {
+    const needed = carried + to - from;
+    if (needed > carry.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.min(maxLineBytes, Math.max(needed, carry.length * 2, 1024)));
+      carry.copy(grown, 0, 0, carried);
+      carry = grown;
+    }
+    bytes.copy(carry, carried, from, to);
+    carried = needed;
+  };
+
+  const takeCarried = (): string => {
+    const line = decode(carry, 0, carried);
+    carried = 0;
+    if (carry.length > KEPT_BETWEEN_LINES) carry = EMPTY;
+    return line;
+  };
+
+  return {
+    push(chunk) {
+      const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+      const lines: string[] = [];
+      let from = 0;
+      for (let to = bytes.indexOf(LF); to !== -1; to = bytes.indexOf(LF, from)) {
+        if (dropping) {
+          dropping = false;
+        } else if (carried + to - from > maxLineBytes) {
+          drop();
+        } else if (carried > 0) {
+          keep(bytes, from, to);
+          lines.push(takeCarried());
+        } else {
+          lines.push(decode(bytes, from, to));
+        }
+        from = to + 1;
+      }
+      if (dropping) return lines;
+      if (carried + bytes.length - from > maxLineBytes) {
+        drop();
+        dropping = true;
+      } else if (from < bytes.length) {
+        keep(bytes, from, bytes.length);
+      }
+      return lines;
+    },
+    end() {
+      dropping = false;
+      return carried > 0 ? [takeCarried()] : [];
+    },
+    dropped: () => droppedLines,
+  };
+}

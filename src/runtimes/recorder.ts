@@ -1,0 +1,123 @@
+import type { JsonObject, RunnerEvent, RunnerEventKind } from '../contract/events.ts';
+import { clipEnd, clipStart } from '../lib/clip.ts';
+import type { RuntimeAdapterOptions, RuntimeExit } from './adapter.ts';
+import { faultOf, fieldsOf, MAX_DATA_LEVELS, withoutInfinities } from './json.ts';
+import { NOISE_TAIL_LENGTH } from './noise.ts';
+import { settle, type Verdict } from './outcome.ts';
+import { createToolLedger, type ToolLedger } from './tools.ts';
+
+const MAX_ERRORS = 10;
+const MAX_ERROR_LENGTH = 1000;
+
+/** The kinds that lines can become. The first and the last event of a run are the recorder's own. */
+export type LineEventKind = Exclude<RunnerEventKind, 'runtime_started' | 'runtime_terminal'>;
+
+/** Numbers and dates the events of one run, and sees to it that each one passes the contract. */
+export interface RunRecorder {
+  readonly tools: ToolLedger;
+  emit(kind: LineEventKind, data: JsonObject): void;
+  /** The catch-all: `{event, payload, …more}`. */
+  notify(event: string, payload: JsonObject, more?: JsonObject): void;
+  /** A `stream_error` whose message is also repeated in the terminal's `errors` (the last ten). */
+  warn(message: string, more?: JsonObject): void;
+  /** Puts a message into the terminal's `errors` without an event of its own. */
+  blame(message: string): void;
+}
+
+/** The part of the recorder that decides where a run begins and ends. */
+export interface RunLog {
+  readonly recorder: RunRecorder;
+  /** Emits `runtime_started`, the first time only. */
+  start(describe: () => JsonObject): void;
+  /** Emits `runtime_terminal`; to be called once, after `start`. */
+  finish(proposed: Verdict | null, data: JsonObject, exit: RuntimeExit): void;
+  /** Hands over the events since the last call. */
+  take(): RunnerEvent[];
+}
+
+/** A log for one run. */
+export function createRunLog(options: RuntimeAdapterOptions): RunLog {
+  const now = options.now ?? Date.now;
+  const tools = createToolLedger();
+  const errors: string[] = [];
+  let events: RunnerEvent[] = [];
+  let seq = options.nextSeq ?? 0;
+  let tMs = options.lastTMs ?? 0;
+  let started = false;
+
+  const append = (kind: RunnerEventKind, data: JsonObject): void => {
+    const time = Math.floor(now());
+    if (Number.isSafeInteger(time) && time > tMs) tMs = time;
+    events.push({ seq, tMs, kind, data });
+    seq += 1;
+  };
+
+  const emit = (kind: RunnerEventKind, data: JsonObject): void => {
+    const fault = faultOf(data);
+    switch (fault) {
+      case 'none':
+        append(kind, data);
+        break;
+      case 'not_finite':
+        append(kind, withoutInfinities(data));
+        break;
+      case 'too_deep':
+        append('notification', {
+          event: 'too_deep',
+          payload: {
+            kind,
+            maxLevels: MAX_DATA_LEVELS,
+            note: 'left out: its data nests deeper than an event may',
+          },
+        });
+    }
+  };
+
+  const blame = (message: string): void => {
+    const short = clipEnd(message, MAX_ERROR_LENGTH);
+    // Runtimes like to say the same thing twice: as it happens and as their last word.
+    if (errors.at(-1) === short) return;
+    errors.push(short);
+    if (errors.length > MAX_ERRORS) errors.shift();
+  };
+
+  return {
+    recorder: {
+      tools,
+      emit,
+      notify: (event, payload, more) => emit('notification', { event, payload, ...more }),
+      warn(message, more) {
+        blame(message);
+        emit('stream_error', { message, ...more });
+      },
+      blame,
+    },
+    start(describe) {
+      if (started) return;
+      started = true;
+      emit('runtime_started', describe());
+    },
+    finish(proposed, data, exit) {
+      const verdict = settle(proposed, exit);
+      emit('runtime_terminal', {
+        ...fieldsOf({
+          outcome: verdict.outcome,
+          reason: verdict.reason,
+          exitCode: Number.isFinite(exit.exitCode) ? exit.exitCode : undefined,
+          signal: exit.signal ?? undefined,
+          errors: errors.length > 0 ? errors : undefined,
+        }),
+        ...data,
+        ...tools.summary(),
+        ...fieldsOf({
+          stderrTail: exit.stderrTail ? clipStart(exit.stderrTail, NOISE_TAIL_LENGTH) : undefined,
+        }),
+      });
+    },
+    take() {
+      const taken = events;
+      events = [];
+      return taken;
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import type { Append } from '../store.ts';
+
+/** Text of a Postgres array of numbers. Joined here because the driver's own encoder looks at every element. */
+function numbers(values: readonly (number | null)[]): string {
+  return `{${values.map((value) => value ?? 'NULL').join(',')}}`;
+}
+
+/** Text of a Postgres array of strings. */
+function strings(values: readonly string[]): string {
+  return `{${values.map((value) => `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`).join(',')}}`;
+}
+
+/** The commit statement's parameters: one array a column, first the heads, then the events. */
+export function commitParameters(appends: readonly Append[]): string[] {
+  const events = appends.flatMap(({ run, events }) => events.map((event) => ({ run, event })));
+  return [
+    numbers(appends.map(({ run }) => run)),
+    numbers(appends.map(({ expectedLastSeq }) => expectedLastSeq)),
+    numbers(appends.map(({ head }) => head.lastSeq)),
+    numbers(appends.map(({ head }) => head.lastSourceSeq)),
+    numbers(appends.map(({ head }) => head.lastTMs)),
+    numbers(appends.map(({ head }) => head.eventCount)),
+    numbers(appends.map(({ head }) => head.serverEvents)),
+    numbers(appends.map(({ head }) => head.terminalSeq)),
+    numbers(appends.map(({ startedAt }) => startedAt)),
+    numbers(appends.map(({ endedAt }) => endedAt)),
+    numbers(events.map(({ run }) => run)),
+    numbers(events.map(({ event }) => event.seq)),
+    numbers(events.map(({ event }) => event.sourceSeq)),
+    numbers(events.map(({ event }) => event.tMs)),
+    strings(events.map(({ event }) => event.kind)),
+    strings(events.map(({ event }) => event.data)),
+    numbers(events.map(({ event }) => event.committedAt)),
+  ];
+}
+
+/** Text of a Postgres array of numbers, for the statements that take one. */
+export const numberArray = numbers;

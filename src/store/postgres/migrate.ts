@@ -1,0 +1,39 @@
+import type { Pool } from 'pg';
+import {
+  type AppliedMigration,
+  MIGRATIONS_TABLE,
+  migrationRow,
+  pendingMigrations,
+  readMigrations,
+} from '../migrations.ts';
+
+/** The advisory lock that Prisma's own migrate command takes, so that the two never run at once. */
+const MIGRATION_LOCK = 72707369;
+
+/** Applies what is pending, in one transaction under a lock: any number of processes may start at once. */
+export async function migratePostgres(pool: Pool): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
+    await client.query(MIGRATIONS_TABLE.postgres);
+    const { rows } = await client.query<AppliedMigration>(
+      `SELECT migration_name AS name, checksum, finished_at IS NOT NULL AS finished
+       FROM _prisma_migrations WHERE rolled_back_at IS NULL`,
+    );
+    for (const migration of pendingMigrations(readMigrations('postgres'), rows)) {
+      await client.query(migration.sql);
+      await client.query(
+        `INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count)
+         VALUES ($1, $2, $3, now(), 1)`,
+        migrationRow(migration),
+      );
+    }
+    await client.query('COMMIT');
+    client.release();
+  } catch (error) {
+    // Destroyed rather than returned: the server rolls back what is open.
+    client.release(true);
+    throw error;
+  }
+}

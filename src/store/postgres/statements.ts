@@ -1,0 +1,65 @@
+/** The statements of the Postgres store. Each is prepared once per connection under its key's name. */
+
+const HEAD = `r.last_seq AS "lastSeq", r.last_source_seq AS "lastSourceSeq", r.last_t_ms AS "lastTMs",
+  r.event_count AS "eventCount", r.server_events AS "serverEvents", r.terminal_seq AS "terminalSeq",
+  r.removed_through AS "removedThrough"`;
+const EVENT = 'e.seq, e.source_seq AS "sourceSeq", e.t_ms AS "tMs", e.kind, e.data::text, e.committed_at AS "committedAt"';
+
+/** Reads one page and the head in one snapshot. The window adds the sizes up, so that the first event always comes. */
+function page(comparison: '>' | '<', order: 'ASC' | 'DESC'): string {
+  return `SELECT ${HEAD}, ${EVENT}
+    FROM run r LEFT JOIN LATERAL (
+      SELECT p.*, octet_length(p.data::text) AS bytes, sum(octet_length(p.data::text)) OVER (ORDER BY p.seq ${order}) AS total
+      FROM (SELECT * FROM event WHERE run = r.key AND seq ${comparison} $2 ORDER BY seq ${order} LIMIT $3) p
+    ) e ON e.total - e.bytes < $4
+    WHERE r.key = $1 ORDER BY e.seq ${order}`;
+}
+
+export const STATEMENTS = {
+  insertRun: `INSERT INTO run (workspace, id, provider, runtime, title, labels, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (workspace, id) DO NOTHING RETURNING key`,
+
+  findRun: `SELECT r.key, r.workspace, r.id, r.provider, r.runtime, ${HEAD}
+    FROM run r WHERE r.workspace = $1 AND r.id = $2`,
+
+  readHeads: `SELECT r.key, ${HEAD} FROM run r WHERE r.key = ANY($1::int[])`,
+
+  // The rows are locked before they are updated, and those that another writer holds are skipped: updating the same
+  // runs from several processes without that deadlocks. A skipped run is judged again like a lost compare.
+  commit: `WITH head AS (
+      SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
+          $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
+        AS h(run, expected, last_seq, last_source_seq, last_t_ms, event_count, server_events, terminal_seq,
+          started_at, ended_at)
+    ), locked AS (
+      SELECT r.key FROM run r JOIN head h ON h.run = r.key AND h.expected = r.last_seq
+      FOR UPDATE OF r SKIP LOCKED
+    ), moved AS (
+      UPDATE run r SET last_seq = h.last_seq, last_source_seq = h.last_source_seq, last_t_ms = h.last_t_ms,
+          event_count = h.event_count, server_events = h.server_events, terminal_seq = h.terminal_seq,
+          started_at = COALESCE(r.started_at, h.started_at), ended_at = COALESCE(r.ended_at, h.ended_at)
+      FROM head h JOIN locked l ON l.key = h.run
+      WHERE r.key = h.run
+      RETURNING r.key
+    ), stored AS (
+      INSERT INTO event (run, seq, source_seq, t_ms, kind, data, committed_at)
+      SELECT e.* FROM unnest($11::int[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[], $16::json[],
+          $17::bigint[]) AS e(run, seq, source_seq, t_ms, kind, data, committed_at)
+      JOIN moved m ON m.key = e.run
+    )
+    SELECT key FROM moved`,
+
+  readAfter: page('>', 'ASC'),
+
+  readBefore: page('<', 'DESC'),
+
+  readProduced: `SELECT ${EVENT} FROM unnest($2::bigint[]) n
+    JOIN LATERAL (
+      SELECT * FROM event WHERE run = $1 AND seq BETWEEN n AND n + $3::bigint AND source_seq = n LIMIT 1
+    ) e ON true ORDER BY e.seq`,
+
+  ping: 'SELECT 1',
+} as const;
+
+/** The name of one of {@link STATEMENTS}. */
+export type StatementName = keyof typeof STATEMENTS;

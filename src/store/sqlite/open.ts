@@ -1,0 +1,68 @@
+import { mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
+import {
+  type AppliedMigration,
+  MIGRATIONS_TABLE,
+  migrationRow,
+  pendingMigrations,
+  readMigrations,
+} from '../migrations.ts';
+import { lockDatabaseFile } from './lock.ts';
+
+/** The path that a `file:` URL means: relative ones start at the working directory. */
+export function databaseFile(url: string): string {
+  return url.startsWith('file://') ? fileURLToPath(url) : resolve(url.slice('file:'.length));
+}
+
+/** Opens the one writing connection of this process, its folder made and its schema brought up to date. */
+export function openDatabase(file: string): { database: Database.Database; close: () => void } {
+  mkdirSync(dirname(file), { recursive: true });
+  const unlock = lockDatabaseFile(file);
+  let database: Database.Database | undefined;
+  try {
+    database = new Database(file);
+    database.pragma('journal_mode = WAL');
+    // better-sqlite3 is compiled with NORMAL for WAL, which may lose acknowledged commits to a power cut.
+    database.pragma('synchronous = FULL');
+    database.pragma('foreign_keys = ON');
+    database.pragma('journal_size_limit = 67108864');
+    migrate(database);
+  } catch (error) {
+    database?.close();
+    unlock();
+    throw error;
+  }
+  const opened = database;
+  return {
+    database: opened,
+    close: () => {
+      opened.close();
+      unlock();
+    },
+  };
+}
+
+function migrate(database: Database.Database): void {
+  const history = readMigrations('sqlite');
+  database.transaction(() => {
+    database.exec(MIGRATIONS_TABLE.sqlite);
+    const applied = database
+      .prepare<[], { name: string; checksum: string; finished: number }>(
+        `SELECT migration_name AS name, checksum, finished_at IS NOT NULL AS finished
+         FROM _prisma_migrations WHERE rolled_back_at IS NULL`,
+      )
+      .all()
+      .map((row): AppliedMigration => ({ ...row, finished: row.finished === 1 }));
+    // Prisma keeps its times in SQLite as Unix milliseconds.
+    const record = database.prepare(
+      `INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, finished_at, applied_steps_count)
+       VALUES (?, ?, ?, unixepoch() * 1000, unixepoch() * 1000, 1)`,
+    );
+    for (const migration of pendingMigrations(history, applied)) {
+      database.exec(migration.sql);
+      record.run(...migrationRow(migration));
+    }
+  })();
+}

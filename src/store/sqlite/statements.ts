@@ -1,0 +1,65 @@
+import type { Database, Statement } from 'better-sqlite3';
+import type { Append, Head, NewRun, RunRecord, StoredEvent } from '../store.ts';
+
+const HEAD = `last_seq AS lastSeq, last_source_seq AS lastSourceSeq, last_t_ms AS lastTMs,
+  event_count AS eventCount, server_events AS serverEvents, terminal_seq AS terminalSeq,
+  removed_through AS removedThrough`;
+const EVENT = 'seq, source_seq AS sourceSeq, t_ms AS tMs, kind, data, committed_at AS committedAt';
+
+type MoveHead = Head & Pick<Append, 'run' | 'expectedLastSeq' | 'startedAt' | 'endedAt'>;
+type EventRow = [
+  run: number,
+  seq: number,
+  sourceSeq: number | null,
+  tMs: number,
+  kind: string,
+  data: string,
+  committedAt: number,
+];
+
+/** Every statement of the SQLite store, compiled once. */
+export interface Statements {
+  readonly insertRun: Statement<NewRun>;
+  readonly findRun: Statement<[workspace: string, id: string], RunRecord>;
+  readonly readHead: Statement<[run: number], Head>;
+  readonly moveHead: Statement<MoveHead>;
+  readonly insertEvent: Statement<EventRow>;
+  readonly readAfter: Statement<[run: number, after: number, limit: number], StoredEvent>;
+  readonly readBefore: Statement<[run: number, before: number, limit: number], StoredEvent>;
+  readonly findProduced: Statement<[run: number, first: number, last: number, sourceSeq: number], StoredEvent>;
+  readonly ping: Statement<[]>;
+}
+
+/** Compiles the statements against an open, migrated database. */
+export function prepareStatements(database: Database): Statements {
+  return {
+    insertRun: database.prepare(
+      `INSERT INTO run (workspace, id, provider, runtime, title, labels, created_at)
+       VALUES (@workspace, @id, @provider, @runtime, @title, @labels, @createdAt)
+       ON CONFLICT (workspace, id) DO NOTHING`,
+    ),
+    findRun: database.prepare(
+      `SELECT key, workspace, id, provider, runtime, ${HEAD} FROM run WHERE workspace = ? AND id = ?`,
+    ),
+    readHead: database.prepare(`SELECT ${HEAD} FROM run WHERE key = ?`),
+    moveHead: database.prepare(
+      `UPDATE run SET last_seq = @lastSeq, last_source_seq = @lastSourceSeq, last_t_ms = @lastTMs,
+         event_count = @eventCount, server_events = @serverEvents, terminal_seq = @terminalSeq,
+         started_at = COALESCE(started_at, @startedAt), ended_at = COALESCE(ended_at, @endedAt)
+       WHERE key = @run AND last_seq = @expectedLastSeq`,
+    ),
+    insertEvent: database.prepare(
+      `INSERT INTO event (run, seq, source_seq, t_ms, kind, data, committed_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    readAfter: database.prepare(
+      `SELECT ${EVENT} FROM event WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?`,
+    ),
+    readBefore: database.prepare(
+      `SELECT ${EVENT} FROM event WHERE run = ? AND seq < ? ORDER BY seq DESC LIMIT ?`,
+    ),
+    findProduced: database.prepare(
+      `SELECT ${EVENT} FROM event WHERE run = ? AND seq BETWEEN ? AND ? AND source_seq = ? LIMIT 1`,
+    ),
+    ping: database.prepare('SELECT 1'),
+  };
+}

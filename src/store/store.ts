@@ -1,0 +1,130 @@
+import type { RunProvider } from '../contract/jobs.ts';
+import type { RunnerEventKind } from '../contract/events.ts';
+import type { CatalogClient } from './catalog.ts';
+
+/** The two ways in which a run's runtime is reached: at its provider, or as a job of ours. */
+export const RUN_RUNTIMES = ['native', 'managed'] as const;
+
+/** One of {@link RUN_RUNTIMES}. */
+export type RunRuntime = (typeof RUN_RUNTIMES)[number];
+
+/** Where a run's log stands. Moves only in the commit that appends. */
+export interface Head {
+  /** Number of the last event; -1 in an empty log. */
+  readonly lastSeq: number;
+  /** The producer's own last number; -1 before its first event. */
+  readonly lastSourceSeq: number;
+  /** Unix milliseconds of the last event; 0 in an empty log. */
+  readonly lastTMs: number;
+  readonly eventCount: number;
+  /** How many of the events are the server's own. */
+  readonly serverEvents: number;
+  /** Number of the terminal event; null while the run goes on. */
+  readonly terminalSeq: number | null;
+  /** Everything up to here was removed by retention; -1: nothing was. */
+  readonly removedThrough: number;
+}
+
+/** A run as it is stored. `key` is the small number that events refer to. Times are Unix milliseconds. */
+export interface RunRecord extends Head {
+  readonly key: number;
+  readonly workspace: string;
+  readonly id: string;
+  readonly provider: RunProvider;
+  readonly runtime: RunRuntime;
+}
+
+/** What a new run is made of. `labels` is the text of a JSON object. */
+export interface NewRun {
+  readonly workspace: string;
+  readonly id: string;
+  readonly provider: RunProvider;
+  readonly runtime: RunRuntime;
+  readonly title: string | null;
+  readonly labels: string;
+  readonly createdAt: number;
+}
+
+/** An event in the log. `data` is JSON text with its escapes: the one form that both databases keep exactly. */
+export interface StoredEvent {
+  readonly seq: number;
+  /** The producer's number; null on the server's own events. */
+  readonly sourceSeq: number | null;
+  readonly tMs: number;
+  readonly kind: RunnerEventKind;
+  readonly data: string;
+  /** Unix milliseconds, given once by the process that committed. */
+  readonly committedAt: number;
+}
+
+/** New events for one run: stored only if the log still ends at `expectedLastSeq`. */
+export interface Append {
+  readonly run: number;
+  readonly expectedLastSeq: number;
+  readonly events: readonly StoredEvent[];
+  /** The head once the events are stored. */
+  readonly head: Head;
+  /** When the runtime was ready, if one of the events says so; a run keeps its first. */
+  readonly startedAt: number | null;
+  /** When the run ended, if the last of the events is terminal. */
+  readonly endedAt: number | null;
+}
+
+/** How much of a log one read may bring: it ends after `maxEvents`, or with the event that reaches `maxBytes`. */
+export interface PageLimits {
+  readonly maxEvents: number;
+  readonly maxBytes: number;
+}
+
+/** A piece of a log in order, and the head as it was in the same snapshot. */
+export interface Page {
+  readonly events: readonly StoredEvent[];
+  readonly head: Head;
+}
+
+/** Which way a page is read from its cursor. */
+export type PageDirection = 'forward' | 'backward';
+
+/**
+ * What is kept, and how. One implementation per SQL dialect; the same suite of tests runs against each.
+ * A fault of the database itself is thrown as {@link StoreUnavailable} when trying again may help.
+ */
+export interface Store {
+  readonly dialect: 'sqlite' | 'postgres';
+  /** Prisma's model API, for reading lists. It never writes. */
+  readonly catalog: CatalogClient;
+  /** Creates the run, or answers the one that has its id. */
+  createRun(run: NewRun): Promise<{ readonly created: boolean; readonly run: RunRecord }>;
+  findRun(workspace: string, id: string): Promise<RunRecord | null>;
+  /** Heads of the runs that are there, by key. */
+  readHeads(runs: readonly number[]): Promise<ReadonlyMap<number, Head>>;
+  /**
+   * Stores every append whose run still ends where expected, all in one durable commit and one round trip.
+   * Answers the keys of the runs that were appended to; what is missing lost a race and is to be judged again.
+   * At most one append per run.
+   */
+  commit(appends: readonly Append[]): Promise<ReadonlySet<number>>;
+  /** The events after `after` (forward), or before it, nearest first (backward); null for an unknown run. */
+  readPage(run: number, after: number, limits: PageLimits, direction?: PageDirection): Promise<Page | null>;
+  /** Those of the producer's events that have these numbers. `serverEvents` is the head's: it bounds the search. */
+  readProduced(run: number, sourceSeqs: readonly number[], serverEvents: number): Promise<StoredEvent[]>;
+  /** Resolves when the database answers. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The database cannot do it now. Whether anything of the call was stored is not known: read before writing again. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable';
+}
+
+/** The head of a log without events. */
+export const EMPTY_HEAD: Head = {
+  lastSeq: -1,
+  lastSourceSeq: -1,
+  lastTMs: 0,
+  eventCount: 0,
+  serverEvents: 0,
+  terminalSeq: null,
+  removedThrough: -1,
+};

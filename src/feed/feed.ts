@@ -1,0 +1,124 @@
+import { unlessAborted } from '../lib/cancellable.ts';
+import { type Head, type Store, StoreUnavailable } from '../store/store.ts';
+import type { WakeupPlane } from '../wakeups/plane.ts';
+import { type FollowRequest, follow, type Step } from './follow.ts';
+import { FEED_LIMITS, type FeedLimits } from './limits.ts';
+import { createPages } from './pages.ts';
+import { withPatience } from './patience.ts';
+import { createWatch, type Watch } from './watch.ts';
+
+/** Delivery: every run is a feed that any number of readers follow from their cursors. */
+export interface Feed {
+  /**
+   * Steps through the log from the cursor, history first and then live, and ends after the terminal event. The first
+   * step comes at once, if need be without events. Ends early when the signal aborts; throws `StoreUnavailable` when
+   * the store stays down.
+   */
+  follow(request: FollowRequest, signal: AbortSignal): AsyncGenerator<Step, void, undefined>;
+  /** How often the poll found what no wake-up had told. */
+  foundByPoll(): number;
+  /** How many runs are followed now. */
+  watchedRuns(): number;
+  close(): void;
+}
+
+/** A followed run, and how many follow it. */
+interface Followed {
+  readonly watch: Promise<Watch>;
+  readonly stop: () => void;
+  readers: number;
+}
+
+/** Makes the feed over a store and a plane of wake-ups. */
+export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimits = FEED_LIMITS): Feed {
+  const closing = new AbortController();
+  const pages = createPages(store, limits, closing.signal);
+  const followed = new Map<number, Followed>();
+  const watches = new Map<number, Watch>();
+  let foundByPoll = 0;
+  let polling = false;
+
+  async function poll(): Promise<void> {
+    if (watches.size === 0 || polling) return;
+    polling = true;
+    try {
+      const heads = await store.readHeads([...watches.keys()]);
+      for (const [run, head] of heads) if (watches.get(run)?.learn(head)) foundByPoll += 1;
+    } catch {
+      // The store is down. Readers that need it say so themselves, and the next poll tries again.
+    } finally {
+      polling = false;
+    }
+  }
+  const timer = setInterval(() => void poll(), limits.pollMs).unref();
+
+  function start(run: number): Followed {
+    const stopped = new AbortController();
+    const signal = AbortSignal.any([closing.signal, stopped.signal]);
+    const watch = startWatch(store, wakeups, limits, run, signal);
+    const entry: Followed = { watch, stop: () => stopped.abort(), readers: 0 };
+    followed.set(run, entry);
+    watch.then(
+      (started) => followed.get(run) === entry && watches.set(run, started),
+      // Those who wait for it get the error; the next reader starts anew.
+      () => followed.get(run) === entry && followed.delete(run),
+    );
+    return entry;
+  }
+
+  async function* followRun(request: FollowRequest, signal: AbortSignal): AsyncGenerator<Step, void> {
+    const { run } = request;
+    const entry = followed.get(run) ?? start(run);
+    entry.readers += 1;
+    try {
+      const watch = await unlessAborted(entry.watch, signal);
+      if (watch) yield* follow(watch, pages, request, signal);
+    } finally {
+      entry.readers -= 1;
+      if (entry.readers === 0) {
+        entry.stop();
+        if (followed.get(run) === entry) {
+          followed.delete(run);
+          watches.delete(run);
+        }
+      }
+    }
+  }
+
+  return {
+    follow: followRun,
+    foundByPoll: () => foundByPoll,
+    watchedRuns: () => followed.size,
+    close: () => {
+      clearInterval(timer);
+      closing.abort(new StoreUnavailable('the feed was closed'));
+    },
+  };
+}
+
+/**
+ * Registers for wake-ups first and reads the head second, so that what is committed between the two is heard of.
+ * The signal ends the registration, whenever it comes.
+ */
+async function startWatch(
+  store: Store,
+  wakeups: WakeupPlane,
+  limits: FeedLimits,
+  run: number,
+  signal: AbortSignal,
+): Promise<Watch> {
+  let watch: Watch | undefined;
+  let early: Head | undefined;
+  const stop = await wakeups.listen(run, (wake) => {
+    if (watch) watch.hear(wake);
+    else early = wake.chunk?.head ?? early;
+  });
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop, { once: true });
+  const heads = await withPatience(() => store.readHeads([run]), limits.patienceMs, signal);
+  const head = heads.get(run);
+  if (!head) throw new Error(`run ${run} is not there`);
+  watch = createWatch(run, head, { maxEvents: limits.ringEvents, maxBytes: limits.ringBytes });
+  if (early) watch.learn(early);
+  return watch;
+}

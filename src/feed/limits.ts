@@ -1,0 +1,25 @@
+/** How the feed trades memory, reads and delay. */
+export interface FeedLimits {
+  /** Newest events kept in memory for each followed run. */
+  readonly ringEvents: number;
+  readonly ringBytes: number;
+  /** How much one read of the store brings; one event may be bigger. */
+  readonly pageEvents: number;
+  readonly pageBytes: number;
+  /** Bytes of pages kept for all who read the same history, over all runs. */
+  readonly cachedPageBytes: number;
+  /** How often the heads of followed runs are read in case a wake-up was lost. */
+  readonly pollMs: number;
+  /** How long a reader waits for a store that is down. */
+  readonly patienceMs: number;
+}
+
+export const FEED_LIMITS: FeedLimits = {
+  ringEvents: 1_024,
+  ringBytes: 4 * 1024 * 1024,
+  pageEvents: 1_024,
+  pageBytes: 1024 * 1024,
+  cachedPageBytes: 32 * 1024 * 1024,
+  pollMs: 1_000,
+  patienceMs: 30_000,
+};

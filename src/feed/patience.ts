@@ -1,0 +1,26 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StoreUnavailable } from '../store/store.ts';
+
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 2_000;
+
+/**
+ * Reads, and reads again while the store is down, with growing pauses and jitter; after `patienceMs` the last
+ * `StoreUnavailable` is thrown. Ends at once with the signal's reason when that aborts.
+ */
+export async function withPatience<Value>(
+  read: () => Promise<Value>,
+  patienceMs: number,
+  signal: AbortSignal,
+): Promise<Value> {
+  const deadline = Date.now() + patienceMs;
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    signal.throwIfAborted();
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable) || Date.now() >= deadline) throw error;
+    }
+    await sleep(pause * (0.5 + Math.random()), undefined, { signal });
+  }
+}

@@ -1,0 +1,57 @@
+import type { Head } from '../store/store.ts';
+import type { Wake } from '../wakeups/plane.ts';
+import { createRing, type Ring, type RingLimits } from './ring.ts';
+
+/** One run that somebody follows: its newest events, its head as far as known, and who waits for more. */
+export interface Watch {
+  readonly run: number;
+  readonly ring: Ring;
+  head(): Head;
+  /** Takes a head that was read from the store; one that is older changes nothing. Answers whether it was news. */
+  learn(head: Head): boolean;
+  /** Takes a wake-up. */
+  hear(wake: Wake): void;
+  /** Resolves when the head has moved since `seen`, when the signal aborts, or after `timeoutMs`. */
+  changed(seen: Head, signal: AbortSignal, timeoutMs: number | null): Promise<void>;
+}
+
+/** Watches a run whose head is known. */
+export function createWatch(run: number, first: Head, limits: RingLimits): Watch {
+  let head = first;
+  const ring = createRing(first.lastSeq, limits);
+  const waiters = new Set<() => void>();
+
+  function learn(news: Head): boolean {
+    const newer = news.lastSeq > head.lastSeq || news.removedThrough > head.removedThrough;
+    if (!newer) return false;
+    head = news;
+    for (const wake of [...waiters]) wake();
+    return true;
+  }
+
+  return {
+    run,
+    ring,
+    head: () => head,
+    learn,
+    hear: ({ chunk }) => {
+      if (!chunk) return;
+      ring.take(chunk);
+      learn(chunk.head);
+    },
+    changed: (seen, signal, timeoutMs) => {
+      if (head !== seen || signal.aborted) return Promise.resolve();
+      return new Promise((resolve) => {
+        const timer = timeoutMs === null ? undefined : setTimeout(done, timeoutMs);
+        function done(): void {
+          waiters.delete(done);
+          signal.removeEventListener('abort', done);
+          clearTimeout(timer);
+          resolve();
+        }
+        waiters.add(done);
+        signal.addEventListener('abort', done, { once: true });
+      });
+    },
+  };
+}

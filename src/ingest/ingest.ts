@@ -1,0 +1,211 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
+import type { Head, Store } from '../store/store.ts';
+import { StoreUnavailable } from '../store/store.ts';
+import type { Wake, WakeupPlane } from '../wakeups/plane.ts';
+import { Overloaded, ShuttingDown } from './faults.ts';
+import type { Judged, ProducedBatch, ProducedEvent, Rejection } from './judge.ts';
+import { judgeRun, type RunVerdicts } from './judge-run.ts';
+
+/** A run as ingest needs to know it. */
+export interface IngestRun {
+  readonly key: number;
+  readonly workspace: string;
+}
+
+/** What became of a batch whose answer is yes: durable by now. */
+export interface Accepted {
+  readonly ok: true;
+  readonly accepted: number;
+  readonly duplicates: number;
+  /** The log's head after the batch. */
+  readonly head: Head;
+}
+
+/** How much ingest takes on. */
+export interface IngestLimits {
+  /** Bytes of event data that may wait for a commit, in all; past it the answer is OVERLOADED. Default 64 MiB. */
+  readonly maxWaitingBytes: number;
+  /** A commit takes no further batch once it has this many bytes. Default 4 MiB. */
+  readonly maxCommitBytes: number;
+  /** How long a batch may lose races against other processes before the answer is OVERLOADED. Default 10 s. */
+  readonly maxContentionMs: number;
+}
+
+export const INGEST_LIMITS: IngestLimits = {
+  maxWaitingBytes: 64 * 1024 * 1024,
+  maxCommitBytes: 4 * 1024 * 1024,
+  maxContentionMs: 10_000,
+};
+
+/** The only way an event enters a run. */
+export interface Ingest {
+  /**
+   * Appends a producer's batch: all of it or nothing, answered once durable. Rejects with {@link Overloaded},
+   * {@link ShuttingDown} or `StoreUnavailable`, after all of which the same batch may be sent again.
+   */
+  append(run: IngestRun, batch: ProducedBatch): Promise<Accepted | Rejection>;
+  /** Appends an event of the server's own, by the same rules. */
+  appendOwn(run: IngestRun, event: Pick<ProducedEvent, 'kind' | 'data'>): Promise<Accepted | Rejection>;
+  /** Takes nothing new and resolves when all that waited has been answered. */
+  close(): Promise<void>;
+}
+
+/** One batch on its way into a log. */
+export interface Submission {
+  readonly run: IngestRun;
+  readonly work: ProducedBatch | Pick<ProducedEvent, 'kind' | 'data'>;
+  readonly bytes: number;
+  readonly since: number;
+  settle(outcome: Judged | Rejection): void;
+  fail(error: unknown): void;
+}
+
+const KNOWN_HEADS = 10_000;
+/** Far below KNOWN_HEADS, so that no head of a group is evicted while the group is judged. */
+const MAX_COMMIT_BATCHES = 1_024;
+
+function byteLength(work: Submission['work']): number {
+  return 'events' in work ? work.events.reduce((sum, event) => sum + event.data.length, 0) : work.data.length;
+}
+
+/**
+ * Judges and stores batches in groups. A batch that finds nothing under way is committed in the same turn of the
+ * loop; what arrives while a commit runs goes into the next one together: many runs, one statement, one fsync.
+ * One commit is under way at a time, so a run's head in memory is never ahead of the store.
+ */
+export function createIngest(
+  store: Store,
+  wakeups: WakeupPlane,
+  limits: IngestLimits = INGEST_LIMITS,
+): Ingest {
+  const waiting: Submission[] = [];
+  let waitingBytes = 0;
+  let closed = false;
+  let running: Promise<void> | null = null;
+  const heads = new LRUCache<number, Head>({ max: KNOWN_HEADS });
+
+  async function submit(run: IngestRun, work: Submission['work']): Promise<Accepted | Rejection> {
+    const bytes = byteLength(work);
+    if (closed) throw new ShuttingDown();
+    if (waitingBytes + bytes > limits.maxWaitingBytes) throw new Overloaded();
+    waitingBytes += bytes;
+    try {
+      const outcome = await new Promise<Judged | Rejection>((settle, fail) => {
+        waiting.push({ run, work, bytes, since: Date.now(), settle, fail });
+        running ??= drain();
+      });
+      if (!outcome.ok) return outcome;
+      return {
+        ok: true,
+        accepted: outcome.fresh.length,
+        duplicates: outcome.duplicates,
+        head: outcome.head,
+      };
+    } finally {
+      waitingBytes -= bytes;
+    }
+  }
+
+  /** Commits group after group until nothing waits. */
+  async function drain(): Promise<void> {
+    // Everything that this turn of the loop brings joins the first group.
+    await new Promise(setImmediate);
+    while (waiting.length > 0) await commitGroup(takeGroup());
+    running = null;
+  }
+
+  /** Takes from the front what fits into one commit; at least one batch. */
+  function takeGroup(): Submission[] {
+    let bytes = 0;
+    let count = 0;
+    const most = Math.min(waiting.length, MAX_COMMIT_BATCHES);
+    while (count < most && bytes < limits.maxCommitBytes) bytes += waiting[count++]!.bytes;
+    return waiting.splice(0, count);
+  }
+
+  async function commitGroup(group: readonly Submission[]): Promise<void> {
+    try {
+      await commitTogether(group);
+    } catch (error) {
+      for (const { run } of group) heads.delete(run.key);
+      if (error instanceof StoreUnavailable || group.length === 1) {
+        for (const submission of group) submission.fail(error);
+        return;
+      }
+      // One of them is at fault: alone, each gets the answer that is its own.
+      for (const submission of group) await commitGroup([submission]);
+    }
+  }
+
+  async function commitTogether(group: readonly Submission[]): Promise<void> {
+    const verdicts = await judge(group);
+    const appends = verdicts.flatMap(({ append }) => append ?? []);
+    const stored: ReadonlySet<number> = appends.length > 0 ? await store.commit(appends) : new Set();
+    const wakes: Wake[] = [];
+    const lost: Submission[] = [];
+    for (const { run, append, outcomes } of verdicts) {
+      if (append && !stored.has(run.key)) {
+        heads.delete(run.key);
+        lost.push(...outcomes.map(({ submission }) => submission));
+        continue;
+      }
+      if (append) {
+        heads.set(run.key, append.head);
+        const chunk = { previousSeq: append.expectedLastSeq, events: append.events, head: append.head };
+        const kind = append.head.terminalSeq === null ? 'appended' : 'ended';
+        wakes.push({ run: run.key, workspace: run.workspace, kind, chunk });
+      }
+      for (const { submission, outcome } of outcomes) submission.settle(outcome);
+    }
+    wakeups.publish(wakes);
+    if (lost.length > 0) await tryAgain(lost);
+  }
+
+  /** Puts what lost a race back in front, in its order; gives up on what has been losing for too long. */
+  async function tryAgain(lost: readonly Submission[]): Promise<void> {
+    const oldest = Date.now() - limits.maxContentionMs;
+    for (const submission of lost) if (submission.since < oldest) submission.fail(new Overloaded());
+    waiting.unshift(...lost.filter((submission) => submission.since >= oldest));
+    // Jitter, or two processes that write one run could skip each other's lock for ever.
+    await sleep(Math.random() * 4);
+  }
+
+  async function judge(group: readonly Submission[]): Promise<RunVerdicts[]> {
+    const byRun = new Map<number, Submission[]>();
+    for (const submission of group) {
+      const ofRun = byRun.get(submission.run.key);
+      if (ofRun) ofRun.push(submission);
+      else byRun.set(submission.run.key, [submission]);
+    }
+    const read = await readHeads([...byRun.keys()].filter((run) => !heads.has(run)));
+    const committedAt = Date.now();
+    const verdicts: RunVerdicts[] = [];
+    for (const [run, submissions] of byRun) {
+      const head = heads.get(run)!;
+      const verdict = await judgeRun(store, head, submissions, committedAt);
+      // Another process may have moved the log past a head from memory, so a no is given only on a fresh one.
+      const stale =
+        store.dialect === 'postgres' && !read.has(run) && verdict.outcomes.some(({ outcome }) => !outcome.ok);
+      if (stale) await readHeads([run]);
+      verdicts.push(stale ? await judgeRun(store, heads.get(run)!, submissions, committedAt) : verdict);
+    }
+    return verdicts;
+  }
+
+  async function readHeads(runs: readonly number[]): Promise<ReadonlySet<number>> {
+    if (runs.length === 0) return new Set();
+    const found = await store.readHeads(runs);
+    for (const [run, head] of found) heads.set(run, head);
+    return new Set(found.keys());
+  }
+
+  return {
+    append: submit,
+    appendOwn: submit,
+    close: async () => {
+      closed = true;
+      await running;
+    },
+  };
+}

@@ -1,0 +1,65 @@
+import type { Append, Head, Store, StoredEvent } from '../store/store.ts';
+import type { IngestRun, Submission } from './ingest.ts';
+import { type Judged, judgeBatch, judgeOwnEvent, type Rejection } from './judge.ts';
+
+/** What became of one run's part of a group: one append for all that is new, and an outcome for each batch. */
+export interface RunVerdicts {
+  readonly run: IngestRun;
+  readonly append: Append | null;
+  readonly outcomes: readonly { readonly submission: Submission; readonly outcome: Judged | Rejection }[];
+}
+
+/**
+ * Judges a run's batches one after another, each against the log as it will be after those before it. None of the
+ * outcomes may be told before the append is durable: a duplicate may be one of an event in this very group.
+ */
+export async function judgeRun(
+  store: Store,
+  head: Head,
+  submissions: readonly Submission[],
+  committedAt: number,
+): Promise<RunVerdicts> {
+  const produced = await readPossibleDuplicates(store, head, submissions);
+  const events: StoredEvent[] = [];
+  let after = head;
+  const outcomes = submissions.map((submission) => {
+    const { work } = submission;
+    const outcome =
+      'events' in work
+        ? judgeBatch(after, work, (sourceSeq) => produced.get(sourceSeq), committedAt)
+        : judgeOwnEvent(after, work, committedAt);
+    if (outcome.ok) {
+      after = outcome.head;
+      for (const event of outcome.fresh) {
+        events.push(event);
+        if (event.sourceSeq !== null) produced.set(event.sourceSeq, event);
+      }
+    }
+    return { submission, outcome };
+  });
+  const { run } = submissions[0]!;
+  if (events.length === 0) return { run, append: null, outcomes };
+  const startedAt = events.some((event) => event.kind === 'runtime_started') ? committedAt : null;
+  const endedAt = after.terminalSeq === null ? null : committedAt;
+  const append = { run: run.key, expectedLastSeq: head.lastSeq, events, head: after, startedAt, endedAt };
+  return { run, append, outcomes };
+}
+
+/** Reads the events that the log may have under numbers in these batches: only those up to the producer's last. */
+async function readPossibleDuplicates(
+  store: Store,
+  head: Head,
+  submissions: readonly Submission[],
+): Promise<Map<number, StoredEvent>> {
+  const numbers = new Set<number>();
+  for (const { work } of submissions) {
+    if (!('events' in work)) continue;
+    for (const { seq } of work.events) {
+      if (seq > head.lastSourceSeq) break;
+      numbers.add(seq);
+    }
+  }
+  if (numbers.size === 0) return new Map();
+  const stored = await store.readProduced(submissions[0]!.run.key, [...numbers], head.serverEvents);
+  return new Map(stored.flatMap((event) => (event.sourceSeq === null ? [] : [[event.sourceSeq, event]])));
+}

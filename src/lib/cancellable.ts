@@ -1,0 +1,44 @@
+/**
+ * An async generator that ends at once when its consumer leaves. A plain one does not: `return()` waits behind a
+ * pending `next()`, so a generator that waits for something that never comes would never be released. Here
+ * `return()` first aborts the signal that every wait inside has to honour.
+ */
+export function cancellable<Value>(
+  start: (signal: AbortSignal) => AsyncGenerator<Value, void, undefined>,
+): AsyncGenerator<Value, void, undefined> {
+  const controller = new AbortController();
+  const generator = start(controller.signal);
+  return {
+    next: () => generator.next(),
+    return: () => {
+      controller.abort();
+      return generator.return();
+    },
+    throw: (error: unknown) => {
+      controller.abort();
+      return generator.throw(error);
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async [Symbol.asyncDispose]() {
+      await this.return();
+    },
+  };
+}
+
+/** The promise's value, or `undefined` as soon as the signal aborts. The promise itself is not cancelled. */
+export function unlessAborted<Value>(
+  promise: Promise<Value>,
+  signal: AbortSignal,
+): Promise<Value | undefined> {
+  if (signal.aborted) {
+    promise.catch(() => {});
+    return Promise.resolve(undefined);
+  }
+  return new Promise((resolve, reject) => {
+    const abort = () => resolve(undefined);
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

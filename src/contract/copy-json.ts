@@ -1,4 +1,4 @@
-import { describeStep, describeValue, isArray, wholeLength } from './describe.ts';
+import { describeStep, describeValue, isArray, wholeLength, withoutHalves } from './describe.ts';
 import type { JsonObject, JsonValue } from './events.ts';
 
 /** How deep an event's `data` may nest; `data` itself is level 1. */
@@ -87,12 +87,13 @@ function copyArray(source: readonly unknown[], level: number, walk: Walk): reado
   try {
     const length = wholeLength(source.length);
     if (!spend(walk, length)) return undefined;
-    const copy: JsonValue[] = [];
+    // Made at its full length: one grown by push keeps 17 places even for a pair.
+    const copy = new Array<JsonValue>(length);
     for (let index = 0; index < length; index++) {
       reading = index;
       const value = copyValue(source[index], level + 1, walk);
       if (value === undefined) return refuseWithin(source, index, walk);
-      copy.push(value);
+      copy[index] = value;
     }
     return copy;
   } catch {
@@ -117,7 +118,7 @@ function spend(walk: Walk, count: number): boolean {
 
 /** A lower bound for objects that have a key for each byte or character: listing those keys can eat all memory. */
 function fewestKeys(source: object): number {
-  if (ArrayBuffer.isView(source)) return 'length' in source ? Number(source.length) : 0;
+  if (ArrayBuffer.isView(source)) return 'length' in source ? wholeLength(source.length) : 0;
   return source instanceof String ? source.length : 0;
 }
 
@@ -149,5 +150,5 @@ function refuseUnreadable(source: object, key: string | number | undefined, walk
 }
 
 function shortenPath(path: string): string {
-  return path.length <= 80 ? path : `${path.slice(0, 40)}…${path.slice(-39)}`;
+  return path.length <= 80 ? path : withoutHalves(`${path.slice(0, 40)}…${path.slice(-39)}`);
 }

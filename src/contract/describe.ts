@@ -49,6 +49,10 @@ export function wholeLength(length: unknown): number {
 function quote(text: string): string {
   const quoted = JSON.stringify(text.slice(0, SHOWN_MAX_CHARS));
   if (text.length <= SHOWN_MAX_CHARS && quoted.length <= SHOWN_MAX_CHARS) return quoted;
-  // A cut through a surrogate pair would leave half a character.
-  return `${quoted.slice(0, SHOWN_MAX_CHARS - 2).replace(/[\uD800-\uDBFF]$/, '')}…"`;
+  return `${withoutHalves(quoted.slice(0, SHOWN_MAX_CHARS - 2))}…"`;
+}
+
+/** Drops the lone surrogates that cutting a text leaves at its ends: half a character is not legal UTF-8. */
+export function withoutHalves(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '');
 }

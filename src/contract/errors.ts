@@ -36,6 +36,8 @@ export const FAULT_CODES = [
   /** The document has too many bytes, tokens or levels. */
   'DOCUMENT_TOO_LARGE',
   'BODY_TOO_LARGE',
+  /** The answer would hold too many bytes of events: ask for fewer at a time. */
+  'RESPONSE_TOO_LARGE',
   'METHOD_NOT_ALLOWED',
   'UNSUPPORTED_MEDIA_TYPE',
   /** `Origin` or `Host` names another site than this server. */

@@ -15,6 +15,8 @@ export interface Feed {
    * the store stays down.
    */
   follow(request: FollowRequest, signal: AbortSignal): AsyncGenerator<Step, void, undefined>;
+  /** Reads the heads of all followed runs, in case a wake-up was lost; happens by itself every `pollMs`. */
+  poll(): Promise<void>;
   /** How often the poll found what no wake-up had told. */
   foundByPoll(): number;
   /** How many runs are followed now. */
@@ -87,6 +89,7 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
 
   return {
     follow: followRun,
+    poll,
     foundByPoll: () => foundByPoll,
     watchedRuns: () => followed.size,
     close: () => {

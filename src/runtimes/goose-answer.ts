@@ -1,4 +1,4 @@
-import { clipEnd, clipStart } from '../lib/clip.ts';
+import { clipEnd, createTextTail, type TextTail } from '../lib/clip.ts';
 import type { Verdict } from './outcome.ts';
 
 // Goose says these things in the assistant's voice and then reports success, so that only the words tell.
@@ -24,7 +24,7 @@ export interface AnswerWatch {
 
 /** A watch that has seen nothing. Keeps only the ends of the message, never all of it. */
 export function createAnswerWatch(): AnswerWatch {
-  let current: { messageId: string | undefined; head: string; tail: string } | null = null;
+  let current: { messageId: string | undefined; head: string; tail: TextTail } | null = null;
   let interrupted = false;
 
   const continues = (messageId: string | undefined, text: string): boolean => {
@@ -38,10 +38,11 @@ export function createAnswerWatch(): AnswerWatch {
   return {
     text(messageId, text) {
       if (text === '') return;
-      if (current === null || !continues(messageId, text)) current = { messageId, head: '', tail: '' };
+      if (current === null || !continues(messageId, text))
+        current = { messageId, head: '', tail: createTextTail(TAIL_LENGTH) };
       interrupted = false;
       if (current.head.length < HEAD_LENGTH) current.head = clipEnd(current.head + text, HEAD_LENGTH);
-      current.tail = clipStart(text.length < TAIL_LENGTH ? current.tail + text : text, TAIL_LENGTH);
+      current.tail.add(text);
     },
     interrupt() {
       interrupted = true;
@@ -52,7 +53,7 @@ export function createAnswerWatch(): AnswerWatch {
     confession() {
       if (current === null) return null;
       const { head, tail } = current;
-      if (head.startsWith(PROVIDER_ERROR_START) || tail.endsWith(NETWORK_ERROR_END)) {
+      if (head.startsWith(PROVIDER_ERROR_START) || tail.text().endsWith(NETWORK_ERROR_END)) {
         return { verdict: { outcome: 'failed', reason: 'provider_error' }, text: head };
       }
       if (head.startsWith(TURN_LIMIT_START)) {

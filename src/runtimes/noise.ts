@@ -1,5 +1,5 @@
 import type { JsonObject } from '../contract/events.ts';
-import { clipStart } from '../lib/clip.ts';
+import { createTextTail } from '../lib/clip.ts';
 import { fieldsOf } from './json.ts';
 
 /** How much of what is not protocol is kept: 4,096 UTF-16 units. */
@@ -15,12 +15,13 @@ export interface NoiseLog {
 /** An empty log. */
 export function createNoiseLog(): NoiseLog {
   let lines = 0;
-  let tail = '';
+  const tail = createTextTail(NOISE_TAIL_LENGTH);
   return {
     add(line) {
+      if (lines > 0) tail.add('\n');
+      tail.add(line);
       lines += 1;
-      tail = clipStart(tail === '' ? line : `${tail}\n${line}`, NOISE_TAIL_LENGTH);
     },
-    summary: () => fieldsOf({ noise: lines > 0 ? { lines, tail } : undefined }),
+    summary: () => fieldsOf({ noise: lines > 0 ? { lines, tail: tail.text() } : undefined }),
   };
 }

@@ -60,9 +60,12 @@ export function pendingMigrations(
   for (const step of applied) {
     const migration = known.get(step.name);
     if (!migration) {
-      throw new Error(`the database has migration ${step.name}, which this version does not know: run the newer runfeed`);
+      throw new Error(
+        `the database has migration ${step.name}, which this version does not know: run the newer runfeed`,
+      );
     }
-    if (!step.finished) throw new Error(`migration ${step.name} was started and never finished: restore the database`);
+    if (!step.finished)
+      throw new Error(`migration ${step.name} was started and never finished: restore the database`);
     if (migration.checksum !== step.checksum) {
       throw new Error(`migration ${step.name} differs from what was applied: restore its file`);
     }

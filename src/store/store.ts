@@ -1,5 +1,5 @@
-import type { RunProvider } from '../contract/jobs.ts';
 import type { RunnerEventKind } from '../contract/events.ts';
+import type { RunProvider } from '../contract/jobs.ts';
 import type { CatalogClient } from './catalog.ts';
 
 /** The two ways in which a run's runtime is reached: at its provider, or as a job of ours. */

@@ -3,7 +3,8 @@
 const HEAD = `r.last_seq AS "lastSeq", r.last_source_seq AS "lastSourceSeq", r.last_t_ms AS "lastTMs",
   r.event_count AS "eventCount", r.server_events AS "serverEvents", r.terminal_seq AS "terminalSeq",
   r.removed_through AS "removedThrough"`;
-const EVENT = 'e.seq, e.source_seq AS "sourceSeq", e.t_ms AS "tMs", e.kind, e.data::text, e.committed_at AS "committedAt"';
+const EVENT =
+  'e.seq, e.source_seq AS "sourceSeq", e.t_ms AS "tMs", e.kind, e.data::text, e.committed_at AS "committedAt"';
 
 /** Reads one page and the head in one snapshot. The window adds the sizes up, so that the first event always comes. */
 function page(comparison: '>' | '<', order: 'ASC' | 'DESC'): string {

@@ -12,6 +12,11 @@ const POOL_SIZE = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** A server that was cut off without a word is given up on after this. */
 const QUERY_TIMEOUT_MS = 30_000;
+/**
+ * What the store relies on, whatever the cluster, the database or the URL says: that acknowledged is durable, and
+ * that a statement sees all that was committed before it began.
+ */
+const SESSION_SETTINGS = '-c synchronous_commit=on -c default_transaction_isolation=read\\ committed';
 
 /** int8 as a number: the contract keeps every number of ours below 2^53. */
 const types = {
@@ -27,30 +32,35 @@ export async function openPostgresStore(
   onPoolError: (error: Error) => void = () => {},
 ): Promise<Store> {
   const pool = new pg.Pool({
-    connectionString: url,
+    connectionString: withSessionSettings(url),
     max: POOL_SIZE,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
-    // An acknowledged batch is durable whatever the cluster's default says.
-    options: '-c synchronous_commit=on',
     application_name: 'runfeed',
   });
   // An idle connection that breaks is reported here and replaced; without a listener it would end the process.
   pool.on('error', onPoolError);
-  const query = async <Row extends object>(name: StatementName, values: readonly unknown[]): Promise<Row[]> => {
+  const underWay = new Set<Promise<unknown>>();
+  const query = async <Row extends object>(
+    name: StatementName,
+    values: readonly unknown[],
+  ): Promise<Row[]> => {
+    const answer = pool.query<Row>({ name, text: STATEMENTS[name], values: [...values], types });
+    underWay.add(answer);
     try {
-      const result = await pool.query<Row>({ name, text: STATEMENTS[name], values: [...values], types });
-      return result.rows;
+      return (await answer).rows;
     } catch (error) {
-      throw isUnavailable(error) ? new StoreUnavailable(String(error), { cause: error }) : error;
+      throw asStoreFault(error);
+    } finally {
+      underWay.delete(answer);
     }
   };
   try {
     await migratePostgres(pool);
   } catch (error) {
     await pool.end();
-    throw error;
+    throw asStoreFault(error);
   }
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   return {
@@ -90,10 +100,24 @@ export async function openPostgresStore(
       query<StoredEvent>('readProduced', [run, numberArray(sourceSeqs), serverEvents]),
     ping: async () => void (await query('ping', [])),
     close: async () => {
+      // A pool that is told to end forgets the calls that still wait for a connection.
+      await Promise.allSettled(underWay);
       await prisma.$disconnect();
       await pool.end();
     },
   };
+}
+
+/** Adds ours behind the URL's own `options`, which the driver would else put in place of ours; the last one counts. */
+function withSessionSettings(url: string): string {
+  const [, search = ''] = url.split('?', 2);
+  const given = new URLSearchParams(search).get('options') ?? '';
+  const options = encodeURIComponent(`${given} ${SESSION_SETTINGS}`.trim());
+  return `${url}${url.includes('?') ? '&' : '?'}options=${options}`;
+}
+
+function asStoreFault(error: unknown): unknown {
+  return isUnavailable(error) ? new StoreUnavailable(String(error), { cause: error }) : error;
 }
 
 function headOf(row: Head): Head {

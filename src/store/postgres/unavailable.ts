@@ -6,7 +6,8 @@
 const RETRYABLE_STATE = /^(08...|53...|57P0[1-5]|25006|40001|40P01|55P03)$/;
 
 /** Node's names for a network that failed under the connection. */
-const NETWORK_CODE = /^E(CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN|NOTFOUND)$/;
+const NETWORK_CODE =
+  /^E(CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN|NOTFOUND)$/;
 
 /** What the driver says in words alone, without a code. */
 const DRIVER_MESSAGE =

@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import {
@@ -19,7 +19,7 @@ export function databaseFile(url: string): string {
 /** Opens the one writing connection of this process, its folder made and its schema brought up to date. */
 export function openDatabase(file: string): { database: Database.Database; close: () => void } {
   mkdirSync(dirname(file), { recursive: true });
-  const unlock = lockDatabaseFile(file);
+  const unlock = lockDatabaseFile(withoutLinks(file));
   let database: Database.Database | undefined;
   try {
     database = new Database(file);
@@ -42,6 +42,11 @@ export function openDatabase(file: string): { database: Database.Database; close
       unlock();
     },
   };
+}
+
+/** The file's true path, so that its lock is one and the same by whatever links it is reached. */
+function withoutLinks(file: string): string {
+  return existsSync(file) ? realpathSync(file) : join(realpathSync(dirname(file)), basename(file));
 }
 
 function migrate(database: Database.Database): void {

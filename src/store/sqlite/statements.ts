@@ -26,7 +26,10 @@ export interface Statements {
   readonly insertEvent: Statement<EventRow>;
   readonly readAfter: Statement<[run: number, after: number, limit: number], StoredEvent>;
   readonly readBefore: Statement<[run: number, before: number, limit: number], StoredEvent>;
-  readonly findProduced: Statement<[run: number, first: number, last: number, sourceSeq: number], StoredEvent>;
+  readonly findProduced: Statement<
+    [run: number, first: number, last: number, sourceSeq: number],
+    StoredEvent
+  >;
   readonly ping: Statement<[]>;
 }
 
@@ -51,9 +54,7 @@ export function prepareStatements(database: Database): Statements {
     insertEvent: database.prepare(
       `INSERT INTO event (run, seq, source_seq, t_ms, kind, data, committed_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
     ),
-    readAfter: database.prepare(
-      `SELECT ${EVENT} FROM event WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?`,
-    ),
+    readAfter: database.prepare(`SELECT ${EVENT} FROM event WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?`),
     readBefore: database.prepare(
       `SELECT ${EVENT} FROM event WHERE run = ? AND seq < ? ORDER BY seq DESC LIMIT ?`,
     ),

@@ -51,9 +51,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
         return { head, events: takePage(rows, limits) };
       }),
     readProduced: (run, sourceSeqs, serverEvents) =>
-      answer(() =>
-        sourceSeqs.flatMap((n) => statements.findProduced.get(run, n, n + serverEvents, n) ?? []),
-      ),
+      answer(() => sourceSeqs.flatMap((n) => statements.findProduced.get(run, n, n + serverEvents, n) ?? [])),
     ping: () => answer(() => void statements.ping.get()),
     close: async () => {
       await prisma.$disconnect();
@@ -88,7 +86,7 @@ function takePage(rows: IterableIterator<StoredEvent>, { maxBytes }: PageLimits)
   let bytes = 0;
   for (const event of rows) {
     events.push(event);
-    bytes += event.data.length;
+    bytes += Buffer.byteLength(event.data);
     if (bytes >= maxBytes) break;
   }
   return events;

@@ -1,0 +1,58 @@
+import SchemaBuilder from '@pothos/core';
+import ErrorsPlugin from '@pothos/plugin-errors';
+import PrismaPlugin from '@pothos/plugin-prisma';
+import RelayPlugin from '@pothos/plugin-relay';
+import ZodPlugin from '@pothos/plugin-zod';
+import type { JsonObject } from '../contract/events.ts';
+import type PrismaTypes from '../generated/pothos.ts';
+import { getDatamodel } from '../generated/pothos.ts';
+import type { Context } from './context.ts';
+import { invalidInput } from './invalid-input.ts';
+
+/** The types that the builder threads through every field. */
+export interface ApiTypes {
+  Context: Context;
+  PrismaTypes: PrismaTypes;
+  DefaultFieldNullability: false;
+  DefaultEdgesNullability: { list: false; items: false };
+  DefaultNodeNullability: false;
+  Scalars: {
+    ID: { Input: string; Output: string };
+    SafeInt: { Input: number; Output: number };
+    DateTime: { Input: Date; Output: Date };
+    JSONObject: { Input: JsonObject; Output: JsonObject };
+  };
+}
+
+/** The one builder. It defines no types itself; each noun has its own file. */
+export const builder = new SchemaBuilder<ApiTypes>({
+  // The first plugin wraps all others: an error that validation throws can become a member of a result.
+  plugins: [ErrorsPlugin, ZodPlugin, PrismaPlugin, RelayPlugin],
+  defaultFieldNullability: false,
+  errors: {
+    directResult: true,
+    defaultUnionOptions: {
+      description: 'What came of it.',
+      name: ({ fieldName }) => `${fieldName[0]?.toUpperCase()}${fieldName.slice(1)}Result`,
+    },
+  },
+  zod: { validationError: invalidInput },
+  prisma: {
+    client: (context) => context.store.catalog,
+    dmmf: getDatamodel(),
+    maxConnectionSize: 100,
+    defaultConnectionSize: 20,
+  },
+  relay: {
+    edgesFieldOptions: { nullable: { list: false, items: false }, description: 'The page, in order.' },
+    nodeFieldOptions: { nullable: false },
+    cursorFieldOptions: { description: 'Where this edge stands; pass it as `after` or `before`.' },
+    pageInfoTypeOptions: { description: 'Whether there is more, and from where.' },
+    nodeQueryOptions: false,
+    nodesQueryOptions: false,
+  },
+});
+
+builder.queryType({ description: 'Reading what is there.' });
+builder.mutationType({ description: 'Changing it.' });
+builder.subscriptionType({ description: 'Following it as it changes.' });

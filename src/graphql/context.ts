@@ -1,0 +1,22 @@
+import type { Principal } from '../auth/principal.ts';
+import type { Feed } from '../feed/feed.ts';
+import type { Ingest } from '../ingest/ingest.ts';
+import type { Store } from '../store/store.ts';
+import type { WakeupPlane } from '../wakeups/plane.ts';
+
+/** What the schema works with. */
+export interface Services {
+  readonly store: Store;
+  readonly ingest: Ingest;
+  readonly feed: Feed;
+  readonly wakeups: WakeupPlane;
+  /** This package's version, as `server.version` tells it. */
+  readonly version: string;
+}
+
+/** What every resolver gets. */
+export interface Context extends Services {
+  readonly principal: Principal;
+  /** Bytes of events that this answer may still hold. */
+  readonly budget: { bytes: number };
+}

@@ -1,0 +1,169 @@
+import {
+  type DocumentNode,
+  GraphQLError,
+  type GraphQLSchema,
+  Kind,
+  parse,
+  type ValueNode,
+  validate,
+  visit,
+} from 'graphql';
+import { LRUCache } from 'lru-cache';
+import { validateRunnerEventBatch } from '../contract/validate.ts';
+import { fault, recoded } from './faults.ts';
+import { literalToJson } from './literals.ts';
+
+/** What a document may cost before it is understood. Batches belong in variables, which these limits do not touch. */
+export const DOCUMENT_LIMITS = {
+  bytes: 1024 * 1024,
+  tokens: 20_000,
+  /** Brackets within brackets. Room for a literal batch whose data is as deep as the contract allows. */
+  nesting: 600,
+  /** Comparing fields for conflicts grows with their square. */
+  fields: 500,
+  /** Fields within fields. */
+  depth: 20,
+} as const;
+
+const CACHED_BYTES = 4 * 1024 * 1024;
+
+/** Turns documents into what can be executed, and remembers them. */
+export interface Documents {
+  /** Throws a GraphQL error with a code for one that is too large or no GraphQL. */
+  parse(query: string): DocumentNode;
+  /** What is wrong with it; empty: nothing. */
+  validate(document: DocumentNode): readonly GraphQLError[];
+}
+
+/** Makes the parser and validator of documents against the schema that people see. */
+export function createDocuments(schema: GraphQLSchema): Documents {
+  const documents = new LRUCache<string, DocumentNode>({
+    maxSize: CACHED_BYTES,
+    sizeCalculation: (_document, query) => query.length + 1,
+  });
+  const verdicts = new WeakMap<DocumentNode, readonly GraphQLError[]>();
+  return {
+    parse: (query) => {
+      const known = documents.get(query);
+      if (known) return known;
+      const document = parseWithinLimits(query);
+      documents.set(query, document);
+      return document;
+    },
+    validate: (document) => {
+      const known = verdicts.get(document);
+      if (known) return known;
+      const errors = validate(schema, document);
+      const verdict = refusedBatch(document, errors) ?? errors.map(withValidationCode);
+      verdicts.set(document, verdict);
+      return verdict;
+    },
+  };
+}
+
+function parseWithinLimits(query: string): DocumentNode {
+  if (query.length > DOCUMENT_LIMITS.bytes) throw tooLarge(`more than ${DOCUMENT_LIMITS.bytes} bytes`);
+  // The parser recurses: what nests too deep is refused before it starts.
+  if (nesting(query) > DOCUMENT_LIMITS.nesting)
+    throw tooLarge(`more than ${DOCUMENT_LIMITS.nesting} nested levels`);
+  let document: DocumentNode;
+  try {
+    document = parse(query, { maxTokens: DOCUMENT_LIMITS.tokens });
+  } catch (error) {
+    if (error instanceof RangeError) throw tooLarge('too many nested levels');
+    if (!(error instanceof GraphQLError)) throw error;
+    if (/contains more than \d+ tokens/.test(error.message)) {
+      throw tooLarge(`more than ${DOCUMENT_LIMITS.tokens} tokens`);
+    }
+    throw recoded(error, error.message, { code: 'GRAPHQL_PARSE_FAILED', http: { spec: true, status: 400 } });
+  }
+  let fields = 0;
+  let depth = 0;
+  visit(document, {
+    Field: {
+      enter: () => {
+        fields += 1;
+        depth += 1;
+        if (depth > DOCUMENT_LIMITS.depth)
+          throw tooLarge(`fields nested more than ${DOCUMENT_LIMITS.depth} deep`);
+      },
+      leave: () => {
+        depth -= 1;
+      },
+    },
+    FragmentSpread: () => {
+      fields += 1;
+    },
+  });
+  if (fields > DOCUMENT_LIMITS.fields) throw tooLarge(`more than ${DOCUMENT_LIMITS.fields} fields`);
+  return document;
+}
+
+function tooLarge(what: string): GraphQLError {
+  return fault(
+    'DOCUMENT_TOO_LARGE',
+    `the document has ${what}: ask for less, and pass batches as variables`,
+    400,
+  );
+}
+
+/** The deepest bracket, strings and comments left out. Block strings too: `"""` opens and closes three strings. */
+function nesting(query: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let index = 0; index < query.length; index += 1) {
+    const char = query.charCodeAt(index);
+    if (inString) {
+      if (char === 0x5c) index += 1;
+      else if (char === 0x22 || char === 0x0a) inString = false;
+    } else if (char === 0x22) inString = true;
+    else if (char === 0x23) {
+      while (index + 1 < query.length && query.charCodeAt(index + 1) !== 0x0a) index += 1;
+    } else if (char === 0x7b || char === 0x5b || char === 0x28) {
+      depth += 1;
+      if (depth > deepest) deepest = depth;
+    } else if (char === 0x7d || char === 0x5d || char === 0x29) depth -= 1;
+  }
+  return deepest;
+}
+
+/**
+ * The one error for a batch that was written into the document and has the wrong shape: GraphQL refuses it before the
+ * contract sees it, yet programs branch on the contract's codes.
+ */
+function refusedBatch(document: DocumentNode, errors: readonly GraphQLError[]): [GraphQLError] | null {
+  if (errors.length === 0) return null;
+  let refused: GraphQLError | null = null;
+  visit(document, {
+    Field: (field) => {
+      if (refused || field.name.value !== 'ingestEvents') return;
+      const batch = field.arguments?.find(({ name }) => name.value === 'batch');
+      if (!batch) {
+        refused = new GraphQLError('ingestEvents needs a batch', {
+          nodes: field,
+          extensions: { code: 'invalid_envelope' },
+        });
+      } else if (
+        batch.value.kind !== Kind.VARIABLE &&
+        errors.some((error) => liesWithin(error, batch.value))
+      ) {
+        const verdict = validateRunnerEventBatch(literalToJson(batch.value, {}, new Set(['kind'])));
+        refused = new GraphQLError(verdict.ok ? errors[0]!.message : verdict.message, {
+          nodes: batch.value,
+          extensions: { code: verdict.ok ? 'invalid_envelope' : verdict.code },
+        });
+      }
+    },
+  });
+  return refused && [refused];
+}
+
+function liesWithin(error: GraphQLError, value: ValueNode): boolean {
+  const { loc } = value;
+  return !!loc && (error.positions ?? []).some((position) => position >= loc.start && position < loc.end);
+}
+
+function withValidationCode(error: GraphQLError): GraphQLError {
+  return recoded(error, error.message, { code: 'GRAPHQL_VALIDATION_FAILED', ...error.extensions });
+}

@@ -1,0 +1,108 @@
+import {
+  createSourceEventStream,
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  execute,
+  GraphQLError,
+  getOperationAST,
+  Kind,
+  type TypeNode,
+} from 'graphql';
+import { RESPONSE_EVENT_BYTES } from '../config/limits.ts';
+import type { Context } from './context.ts';
+import { createDocuments, type Documents } from './document.ts';
+import { asFault, type ReportUnexpected } from './faults.ts';
+import { BATCH_INPUT } from './ingest.ts';
+import { publicSchema } from './schema.ts';
+import { executableTwin } from './twin.ts';
+
+/** One operation that a client asks for. */
+export interface OperationRequest {
+  readonly document: DocumentNode;
+  readonly operationName?: string | null | undefined;
+  readonly variableValues?: Readonly<Record<string, unknown>> | null | undefined;
+  readonly contextValue: Omit<Context, 'budget'>;
+}
+
+/** What every transport does with operations, the same way. Results hold only faults that the client may know. */
+export interface Operations extends Documents {
+  /** Runs a query or mutation. */
+  execute(request: OperationRequest): Promise<ExecutionResult>;
+  /**
+   * Starts a subscription. Its iterator throws where the stream ended for another reason than the run's end; what it
+   * throws is for the transport to judge.
+   */
+  subscribe(
+    request: OperationRequest,
+  ): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void, void>>;
+}
+
+/** Makes the operations over the one schema. `report` hears of what nobody foresaw. */
+export function createOperations(report: ReportUnexpected): Operations {
+  const schema = executableTwin(publicSchema);
+
+  function told(result: ExecutionResult): ExecutionResult {
+    if (!result.errors) return result;
+    // Without data nothing was executed: the variables or the operation's name are at fault.
+    const code = result.data === undefined ? 'BAD_USER_INPUT' : 'INTERNAL_SERVER_ERROR';
+    return { ...result, errors: result.errors.map((error) => asFault(error, code, report)) };
+  }
+
+  function executionArgs(request: OperationRequest): ExecutionArgs {
+    const { document, operationName, variableValues, contextValue } = request;
+    return {
+      schema,
+      document,
+      contextValue: { ...contextValue, budget: { bytes: RESPONSE_EVENT_BYTES } },
+      ...(operationName != null && { operationName }),
+      ...(variableValues && { variableValues }),
+    };
+  }
+
+  return {
+    ...createDocuments(publicSchema),
+    execute: async (request) => {
+      const refused = absentBatch(request);
+      return refused ? { errors: [refused] } : told(await execute(executionArgs(request)));
+    },
+    subscribe: async (request) => {
+      const args = executionArgs(request);
+      const source = await createSourceEventStream(args);
+      if (!(Symbol.asyncIterator in source)) return told(source);
+      const events = source[Symbol.asyncIterator]() as AsyncGenerator<unknown, void, void>;
+      const next = async ({
+        done,
+        value,
+      }: IteratorResult<unknown, void>): Promise<IteratorResult<ExecutionResult, void>> =>
+        done
+          ? { done: true, value: undefined }
+          : { done: false, value: told(await execute({ ...executionArgs(request), rootValue: value })) };
+      const results: AsyncGenerator<ExecutionResult, void, void> = {
+        next: async () => next(await events.next()),
+        // Not queued behind a pending next(): the source ends at once, and that next() with it.
+        return: async () => next(await events.return()),
+        throw: async (error: unknown) => next(await events.throw(error)),
+        [Symbol.asyncIterator]: () => results,
+        [Symbol.asyncDispose]: async () => void (await events.return()),
+      };
+      return results;
+    },
+  };
+}
+
+/** The one error for a batch variable that is null or absent, which GraphQL refuses before the contract sees it. */
+function absentBatch({ document, operationName, variableValues }: OperationRequest): GraphQLError | null {
+  const operation = getOperationAST(document, operationName);
+  for (const { variable, type, defaultValue } of operation?.variableDefinitions ?? []) {
+    if (typeName(type) !== BATCH_INPUT || defaultValue || variableValues?.[variable.name.value] != null)
+      continue;
+    const message = `$${variable.name.value} must be a batch, and is null or absent`;
+    return new GraphQLError(message, { nodes: variable, extensions: { code: 'invalid_envelope' } });
+  }
+  return null;
+}
+
+function typeName(type: TypeNode): string {
+  return type.kind === Kind.NAMED_TYPE ? type.name.value : typeName(type.type);
+}

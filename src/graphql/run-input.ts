@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import type { JsonObject } from '../contract/events.ts';
+import { RUN_PROVIDERS } from '../contract/jobs.ts';
+import { RUN_RUNTIMES } from '../store/store.ts';
+import { RUN_ID_PATTERN } from './run-ids.ts';
+
+const MAX_TITLE_LENGTH = 500;
+const MAX_LABELS = 64;
+const MAX_LABEL_LENGTH = 200;
+
+/** Text that both databases keep and can search: no U+0000, no half of a surrogate pair. */
+export const plainText = z
+  .string()
+  .refine(
+    (text) => !text.includes('\u0000') && text.isWellFormed(),
+    'must have no U+0000 and no lone surrogate',
+  );
+
+const labelSchema = z.union([plainText.max(MAX_LABEL_LENGTH), z.number(), z.boolean()], {
+  error: `must be text of at most ${MAX_LABEL_LENGTH} characters, a number or a boolean`,
+});
+const labelNameSchema = plainText.min(1).max(MAX_LABEL_LENGTH);
+
+/** Labels are flat, so that one can look for them. Checked in place: zod's own record would drop `__proto__`. */
+export const labelsSchema = z.custom<JsonObject>().superRefine((labels, context) => {
+  const entries = Object.entries(labels);
+  if (entries.length > MAX_LABELS) context.addIssue(`must be at most ${MAX_LABELS} labels`);
+  for (const [name, label] of entries.slice(0, MAX_LABELS)) {
+    for (const result of [labelNameSchema.safeParse(name), labelSchema.safeParse(label)]) {
+      const message = result.error?.issues[0]?.message;
+      if (message) context.addIssue({ code: 'custom', message, path: [name] });
+    }
+  }
+});
+
+/** What a run may be made of. */
+export const createRunSchema = z
+  .object({
+    id: z.string().regex(RUN_ID_PATTERN, 'must be 1 to 128 of the characters A-Z a-z 0-9 _ . : -').nullish(),
+    provider: z.enum(RUN_PROVIDERS),
+    runtime: z.enum(RUN_RUNTIMES).nullish(),
+    title: plainText.max(MAX_TITLE_LENGTH).nullish(),
+    labels: labelsSchema.nullish(),
+  })
+  .refine(({ provider, runtime }) => runtime !== 'native' || provider === 'anthropic', {
+    message: 'only anthropic runs agents natively: leave it out or say managed',
+    path: ['runtime'],
+  });

@@ -1,0 +1,26 @@
+import { GraphQLError, GraphQLScalarType } from 'graphql';
+import { GraphQLDateTime, GraphQLJSONObject, GraphQLSafeInt } from 'graphql-scalars';
+import type { JsonObject } from '../contract/events.ts';
+import { builder } from './builder.ts';
+import { assertJsonLiteral, literalToJson } from './literals.ts';
+
+builder.addScalarType('SafeInt', GraphQLSafeInt);
+builder.addScalarType('DateTime', GraphQLDateTime);
+builder.addScalarType(
+  'JSONObject',
+  new GraphQLScalarType<JsonObject, unknown>({
+    name: GraphQLJSONObject.name,
+    specifiedByURL: GraphQLJSONObject.specifiedByURL ?? null,
+    serialize: (value) => GraphQLJSONObject.serialize(value),
+    parseValue: (value) => GraphQLJSONObject.parseValue(value) as JsonObject,
+    description: 'A JSON object. Keys keep their order; numbers are IEEE doubles.',
+    parseLiteral: (node, variables) => {
+      assertJsonLiteral(node);
+      const value = literalToJson(node, variables);
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+        throw new GraphQLError('a JSON object is expected here', { nodes: node });
+      }
+      return value as JsonObject;
+    },
+  }),
+);

@@ -1,0 +1,46 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { StoredEvent } from '../../src/store/store.ts';
+import { type Seam, startSeam } from './seam.ts';
+import { seamPlan } from './seam-plans.ts';
+import type { SeamReader } from './seam-readers.ts';
+
+/** How many schedules to try; each is another interleaving of everything that awaits. */
+const schedules = Number(process.env.RUNFEED_PROOF_RUNS ?? 1_000);
+
+test('at any interleaving a reader gets every event after its cursor exactly once, in order, until the end', {
+  timeout: 60_000 + schedules * 60,
+}, async () => {
+  await fc.assert(
+    fc.asyncProperty(seamPlan, fc.scheduler(), async (plan, scheduler) => {
+      const seam = await startSeam(plan, scheduler);
+      await seam.settle();
+      if (plan.lossy) {
+        await Promise.all([seam.feed.poll(), seam.settle()]);
+      } else {
+        expect(seam.feed.foundByPoll()).toBe(0);
+      }
+      for (const reader of seam.readers) await expectEverything(seam, reader);
+      expect(await seam.shutDown()).toBe(0);
+      expect(seam.feed.watchedRuns()).toBe(0);
+    }),
+    { numRuns: schedules },
+  );
+});
+
+async function expectEverything(seam: Seam, reader: SeamReader): Promise<void> {
+  const { plan, delivered, gaps, completed } = reader.log;
+  const committed = seam.committed(reader);
+  const wanted = committed.filter((event) => event.seq > plan.after && passes(event, plan.kinds));
+  const removed = (event: StoredEvent) =>
+    gaps.some((gap) => event.seq > gap.above && event.seq <= gap.through);
+  const seen = new Set(delivered.map(({ seq }) => seq));
+  expect(delivered).toEqual(wanted.filter((event) => seen.has(event.seq) || !removed(event)));
+  const through = Math.max(-1, ...gaps.map((gap) => gap.through));
+  if (through >= 0) expect(through).toBeLessThanOrEqual(await seam.removedThrough(reader));
+  expect(completed).toBe(committed.at(-1)?.kind === 'runtime_terminal');
+}
+
+function passes(event: StoredEvent, kinds: readonly string[] | null): boolean {
+  return kinds === null || kinds.includes(event.kind) || event.kind === 'runtime_terminal';
+}

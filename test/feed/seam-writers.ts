@@ -1,0 +1,89 @@
+import type { RunnerEventKind } from '../../src/contract/events.ts';
+import type { Accepted, Ingest, IngestRun } from '../../src/ingest/ingest.ts';
+import type { ProducedBatch, ProducedEvent, Rejection } from '../../src/ingest/judge.ts';
+import { judgeRun } from '../../src/ingest/judge-run.ts';
+import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import type { WakeupPlane } from '../../src/wakeups/plane.ts';
+import type { BatchPlan, WriterKind } from './seam-plans.ts';
+
+/** Puts things into logs. */
+export interface Writer {
+  append(run: IngestRun, batch: ProducedBatch): Promise<unknown>;
+  appendOwn(run: IngestRun, event: Pick<ProducedEvent, 'kind' | 'data'>): Promise<unknown>;
+}
+
+/** A writer that commits one batch at a time on a head read for it, again and again until it wins. */
+export function createCommitter(store: Store, plane: WakeupPlane, chunks: boolean): Writer {
+  async function write(
+    run: IngestRun,
+    work: ProducedBatch | Pick<ProducedEvent, 'kind' | 'data'>,
+  ): Promise<void> {
+    for (;;) {
+      const head = (await store.readHeads([run.key])).get(run.key)!;
+      const submission = { run, work, bytes: 0, since: 0, settle: () => {}, fail: () => {} };
+      const { append, outcomes } = await judgeRun(store, head, [submission], 0);
+      mustBeAccepted(outcomes[0]!.outcome);
+      if (!append) return;
+      if (!(await store.commit([append])).has(run.key)) continue;
+      const chunk = { previousSeq: append.expectedLastSeq, events: append.events, head: append.head };
+      const kind = append.head.terminalSeq === null ? 'appended' : 'ended';
+      plane.publish([{ run: run.key, workspace: run.workspace, kind, chunk: chunks ? chunk : null }]);
+      return;
+    }
+  }
+  return { append: write, appendOwn: write };
+}
+
+/** Ingest, for producers that send nothing that may be rejected. */
+export function expectingYes(ingest: Ingest): Writer {
+  return {
+    append: async (run, batch) => mustBeAccepted(await ingest.append(run, batch)),
+    appendOwn: async (run, event) => mustBeAccepted(await ingest.appendOwn(run, event)),
+  };
+}
+
+function mustBeAccepted(outcome: Pick<Accepted, 'ok'> | Rejection): void {
+  // The server's own events lose against the terminal one, and only against that.
+  if (!outcome.ok && outcome.code !== 'run_terminated') throw new Error(`rejected: ${outcome.message}`);
+}
+
+/** Does it again for as long as the store is unavailable. */
+export async function persist(write: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    try {
+      await write();
+      return;
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+    }
+  }
+}
+
+const KINDS: readonly RunnerEventKind[] = ['assistant_text', 'notification', 'tool_request'];
+
+/** A run's producer: numbers its events and sends batch after batch, each again until it is answered. */
+export function createProducer(run: IngestRun, writers: Record<WriterKind, Writer>) {
+  let seq = -1;
+  let before: readonly ProducedEvent[] = [];
+
+  async function send(plan: BatchPlan, events: readonly ProducedEvent[]): Promise<void> {
+    const overlap = plan.overlap > 0 ? before.slice(-plan.overlap) : [];
+    const batch = { events: [...overlap, ...events], previousSeq: null };
+    before = events;
+    await persist(() => writers[plan.writer].append(run, batch));
+  }
+
+  return {
+    send: (plan: BatchPlan) =>
+      send(
+        plan,
+        plan.steps.map((step) => producedEvent((seq += step))),
+      ),
+    end: (plan: Pick<BatchPlan, 'writer'>) =>
+      send({ steps: [], overlap: 0, ...plan }, [{ ...producedEvent((seq += 1)), kind: 'runtime_terminal' }]),
+  };
+}
+
+function producedEvent(seq: number): ProducedEvent {
+  return { seq, tMs: seq, kind: KINDS[seq % KINDS.length]!, data: `{"n":${seq}}` };
+}

@@ -1,0 +1,159 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Scheduler } from 'fast-check';
+import { createFeed, type Feed } from '../../src/feed/feed.ts';
+import { FEED_LIMITS } from '../../src/feed/limits.ts';
+import { createIngest, type IngestRun } from '../../src/ingest/ingest.ts';
+import type { Store, StoredEvent } from '../../src/store/store.ts';
+import { newRun } from '../suites/store-records.ts';
+import { failingCommits } from '../support/faulty-store.ts';
+import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
+import { createUnreliablePlane } from '../support/unreliable-plane.ts';
+import type { RunPlan, SeamPlan, WriterKind } from './seam-plans.ts';
+import { type SeamReader, startReader } from './seam-readers.ts';
+import { createCommitter, createProducer, expectingYes, persist, type Writer } from './seam-writers.ts';
+
+/** The longest timer that Node takes: the poll is called by hand here. */
+const NEVER_MS = 2 ** 31 - 1;
+
+/** A whole system in one process: store, plane, writers, feed and readers, stepped by a scheduler. */
+export interface Seam {
+  readonly feed: Feed;
+  readonly readers: readonly SeamReader[];
+  /** Steps until nothing moves any more. */
+  settle(): Promise<void>;
+  /** Everything that was ever committed to the run that the reader follows. */
+  committed(reader: SeamReader): readonly StoredEvent[];
+  /** How far retention got in that run. */
+  removedThrough(reader: SeamReader): Promise<number>;
+  /** Dismisses the readers; answers how many registrations are left. */
+  shutDown(): Promise<number>;
+}
+
+/** Sets everything up, history included, and starts all of it. */
+export async function startSeam(plan: SeamPlan, scheduler: Scheduler): Promise<Seam> {
+  let history = true;
+  let lostRace = false;
+  const turn = async (step: string) => {
+    if (!history) await scheduler.schedule(Promise.resolve(), step);
+  };
+  const memory = createMemoryStore(turn);
+  const archive = new Map<number, StoredEvent[]>();
+  const faults = plan.faults.values();
+  const store = failingCommits(archiving(memory, archive), () =>
+    history ? null : (faults.next().value ?? null),
+  );
+  const racing: Store = {
+    ...store,
+    commit: async (appends) => {
+      const stored = await store.commit(appends);
+      lostRace ||= stored.size < appends.length;
+      return stored;
+    },
+  };
+  let wakes = 0;
+  const plane = createUnreliablePlane(() => plan.fates[wakes++ % plan.fates.length]!, turn);
+  const feed = createFeed(memory, plane, { ...FEED_LIMITS, ...plan.limits, pollMs: NEVER_MS });
+  const ingest = createIngest(racing, plane);
+  const writers: Record<WriterKind, Writer> = {
+    ingest: expectingYes(ingest),
+    commit: createCommitter(store, plane, true),
+    elsewhere: createCommitter(store, plane, false),
+  };
+
+  const starts: (() => Promise<void>)[] = [];
+  const runs: IngestRun[] = [];
+  for (const runPlan of plan.runs) {
+    const { run } = await memory.createRun(newRun());
+    runs.push(run);
+    const producer = createProducer(run, writers);
+    for (const batch of runPlan.history) await producer.send({ ...batch, writer: 'commit' });
+    starts.push(...runStarts(runPlan, run, producer));
+  }
+  history = false;
+
+  function runStarts(runPlan: RunPlan, run: IngestRun, producer: ReturnType<typeof createProducer>) {
+    const produce = async () => {
+      for (const batch of runPlan.batches) {
+        await turn('send');
+        await producer.send(batch);
+      }
+      if (runPlan.ends) await producer.end({ writer: runPlan.batches.at(-1)?.writer ?? 'commit' });
+    };
+    const addOwn = async () => {
+      for (const writer of runPlan.own) {
+        await turn('add');
+        await persist(() => writers[writer].appendOwn(run, { kind: 'notification', data: '{}' }));
+      }
+    };
+    const remove = async () => {
+      if (runPlan.removed === 0) return;
+      await turn('remove');
+      // The last event stays, as a run's terminal does.
+      const seqs = (archive.get(run.key) ?? []).slice(0, -1).map(({ seq }) => seq);
+      const seq = seqs[Math.floor((seqs.length * runPlan.removed) / 1_000)];
+      if (seq !== undefined) memory.removeThrough(run.key, seq);
+    };
+    return [produce, addOwn, remove];
+  }
+
+  async function poll(): Promise<void> {
+    await turn('poll');
+    await feed.poll();
+  }
+
+  const work = starts.map((start) => start());
+  work.push(...Array.from({ length: plan.polls }, poll));
+  const readers = plan.readers.map((reader) => startReader(feed, keyOf(reader.run), reader, turn));
+  const failures: unknown[] = [];
+  for (const part of [...work, ...readers.map(({ done }) => done)])
+    part.catch((error) => failures.push(error));
+
+  function keyOf(index: number): number {
+    return runs[index % runs.length]!.key;
+  }
+
+  return {
+    feed,
+    readers,
+    settle: async () => {
+      for (;;) {
+        // A group commit begins a turn of the loop after the batch came; two are enough for what it leads to.
+        for (let turns = 0; turns < 3; turns++) await new Promise(setImmediate);
+        // Ingest pauses for up to 4 ms after a lost race. Waiting it out keeps the schedule the scheduler's alone.
+        if (lostRace) await sleep(6);
+        lostRace = false;
+        if (failures.length > 0) throw failures[0];
+        if (scheduler.count() === 0) return;
+        await scheduler.waitNext(1);
+      }
+    },
+    committed: (reader) => archive.get(keyOf(reader.log.plan.run)) ?? [],
+    removedThrough: async (reader) => removedThrough(memory, keyOf(reader.log.plan.run)),
+    shutDown: async () => {
+      history = true;
+      await Promise.all(readers.map((reader) => reader.dismiss()));
+      await Promise.all([...work, ...readers.map(({ done }) => done)]);
+      await ingest.close();
+      feed.close();
+      return plane.listeners();
+    },
+  };
+}
+
+/** Keeps what is committed, whatever retention does to it later. */
+function archiving(store: Store, archive: Map<number, StoredEvent[]>): Store {
+  return {
+    ...store,
+    commit: async (appends) => {
+      const stored = await store.commit(appends);
+      for (const { run, events } of appends) {
+        if (stored.has(run)) archive.set(run, [...(archive.get(run) ?? []), ...events]);
+      }
+      return stored;
+    },
+  };
+}
+
+async function removedThrough(store: MemoryStore, run: number): Promise<number> {
+  return (await store.readHeads([run])).get(run)?.removedThrough ?? -1;
+}

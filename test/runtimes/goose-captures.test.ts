@@ -1,0 +1,120 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import type { RunnerEvent } from '../../src/contract/events.ts';
+import { validateRunnerEventBatch } from '../../src/contract/validate.ts';
+import { createGooseAdapter } from '../../src/runtimes/goose.ts';
+
+// Recordings of real runs are not part of the package: they are looked for beside it, or where RUNFEED_CAPTURES says.
+const folder =
+  process.env.RUNFEED_CAPTURES ?? fileURLToPath(new URL('../../../shared/captures', import.meta.url));
+const indexFile = join(folder, 'index.json');
+const present = existsSync(indexFile);
+
+interface Capture {
+  readonly file: string;
+  readonly runtime: string;
+  readonly terminal: string;
+  readonly exitCode?: number;
+}
+
+const index: readonly Capture[] = present ? JSON.parse(readFileSync(indexFile, 'utf8')) : [];
+const captures = index.filter((capture) => capture.runtime === 'goose');
+
+interface WireItem {
+  readonly type: string;
+  readonly id: string;
+  readonly text: string;
+  readonly toolCall: { readonly status: string };
+}
+
+/** The content items on the wire, read without the adapter. */
+function itemsOf(bytes: Buffer): { readonly role: string; readonly item: WireItem }[] {
+  return bytes
+    .toString()
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line))
+    .filter((line) => line.type === 'message')
+    .flatMap(({ message }) => message.content.map((item: WireItem) => ({ role: message.role, item })));
+}
+
+function outcomeOf({ terminal }: Capture): string {
+  return terminal === 'complete' ? 'completed' : 'failed';
+}
+
+function play(capture: Capture, bytes: Buffer, chunkSize: number): RunnerEvent[] {
+  const adapter = createGooseAdapter({ now: () => 1000 });
+  const events: RunnerEvent[] = [];
+  for (let from = 0; from < bytes.length; from += chunkSize) {
+    events.push(...adapter.push(bytes.subarray(from, from + chunkSize)));
+  }
+  return [...events, ...adapter.end({ exitCode: capture.exitCode ?? 0 })];
+}
+
+const idsOf = (events: readonly RunnerEvent[], kind: string) =>
+  events.filter((event) => event.kind === kind).map((event) => event.data.toolId);
+
+test.skipIf(!present)(
+  'there are recordings of Goose (skipped: their folder is missing, see RUNFEED_CAPTURES)',
+  () => {
+    expect(captures.length).toBeGreaterThan(0);
+  },
+);
+
+test.each(captures)('$file becomes one legal run with the outcome that it had', (capture) => {
+  const bytes = readFileSync(join(folder, capture.file));
+  const events = play(capture, bytes, 65_536);
+  const kinds = events.map((event) => event.kind);
+  expect(kinds.indexOf('runtime_started')).toBe(0);
+  expect(kinds.lastIndexOf('runtime_started')).toBe(0);
+  expect(kinds.indexOf('runtime_terminal')).toBe(kinds.length - 1);
+  expect(events.at(-1)?.data.outcome).toBe(outcomeOf(capture));
+  expect(validateRunnerEventBatch({ v: 1, runId: 'run', events })).toMatchObject({ ok: true });
+  expect(play(capture, bytes, 1)).toEqual(events);
+});
+
+test.each(captures)('$file keeps its text', (capture) => {
+  const bytes = readFileSync(join(folder, capture.file));
+  const written = itemsOf(bytes).filter(({ role, item }) => role === 'assistant' && item.type === 'text');
+  const told = play(capture, bytes, 100).filter((event) => event.kind === 'assistant_text');
+  expect(told.map((event) => event.data.text).join('')).toBe(written.map(({ item }) => item.text).join(''));
+});
+
+test.each(captures)('$file keeps its tool calls and pairs them by id', (capture) => {
+  const bytes = readFileSync(join(folder, capture.file));
+  const items = itemsOf(bytes).map(({ item }) => item);
+  const events = play(capture, bytes, 100);
+  const requested = items.filter((item) => item.type === 'toolRequest' && item.toolCall.status === 'success');
+  const answered = items.filter((item) => item.type === 'toolResponse');
+  expect(idsOf(events, 'tool_request')).toEqual(requested.map((item) => item.id));
+  expect(idsOf(events, 'tool_response')).toEqual(answered.map((item) => item.id));
+  const open = requested.filter(({ id }) => !answered.some((answer) => answer.id === id)).map(({ id }) => id);
+  const listed = (events.at(-1)?.data.openTools ?? []) as readonly { readonly toolId: string }[];
+  expect(listed.map((tool) => tool.toolId)).toEqual(open);
+});
+
+test.skipIf(!present)('the recorded banner tells provider, model, session and directory', () => {
+  const noisy = captures.filter((capture) => capture.file.endsWith('.noisy.ndjson'));
+  expect(noisy.length).toBeGreaterThan(0);
+  for (const capture of noisy) {
+    const [start] = play(capture, readFileSync(join(folder, capture.file)), 100);
+    expect(start?.data).toMatchObject({
+      provider: 'anthropic',
+      model: expect.stringContaining('claude'),
+      sessionId: expect.stringMatching(/^\d+_\d+$/),
+      directory: '/home/daytona',
+    });
+  }
+});
+
+test.skipIf(!present)('the recorded skill loads become one skill_loaded: the failed one does not', () => {
+  const capture = captures.find(({ file }) => file.endsWith('skill-load.ndjson'));
+  expect(capture).toBeDefined();
+  if (capture === undefined) return;
+  const events = play(capture, readFileSync(join(folder, capture.file)), 100);
+  expect(events.filter((event) => event.kind === 'skill_loaded').map((event) => event.data)).toEqual([
+    { skill: 'release-notes', source: 'skills', toolId: 'call_1' },
+  ]);
+});

@@ -1,0 +1,20 @@
+// Until its database goes away: appends the same numbers to three runs in one commit after the other, and prints each number once it is acknowledged.
+import { openStore } from '../../../src/store/open.ts';
+import { EMPTY_HEAD, StoreUnavailable } from '../../../src/store/store.ts';
+import { append, createRun, events } from '../../suites/store-records.ts';
+
+const [url = '', workspace = ''] = process.argv.slice(2);
+const store = await openStore(url);
+const runs = [];
+for (const id of ['run-1', 'run-2', 'run-3']) runs.push(await createRun(store, { workspace, id }));
+process.once('uncaughtException', (error) => {
+  if (!(error instanceof StoreUnavailable)) throw error;
+  process.exit();
+});
+for (let head = EMPTY_HEAD; ; ) {
+  const appends = runs.map((run) => append(run, head, events(head.lastSeq + 1, 4)));
+  const stored = await store.commit(appends);
+  if (stored.size !== runs.length) throw new Error('somebody else writes here');
+  head = appends[0]!.head;
+  process.stdout.write(`${head.lastSeq}\n`);
+}

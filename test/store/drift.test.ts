@@ -1,0 +1,159 @@
+import { expect, test } from 'vitest';
+import {
+  diagnoseHistory,
+  diffHistoryWithSchema,
+  readHistory,
+  readSchema,
+  startSchemaEngine,
+} from '../../prisma/schema-engine.mjs';
+import { RUNNER_EVENT_KINDS } from '../../src/contract/events.ts';
+import { RUN_PROVIDERS } from '../../src/contract/jobs.ts';
+import { readMigrations } from '../../src/store/migrations.ts';
+import { openStore } from '../../src/store/open.ts';
+import { RUN_RUNTIMES } from '../../src/store/store.ts';
+import { readChecks, readTableOptions } from '../support/catalogs.ts';
+import { describeStores } from '../support/databases.ts';
+import { executeScript } from '../support/sql.ts';
+
+const LISTS = [
+  { name: 'event_kind_check', column: 'kind', values: RUNNER_EVENT_KINDS, chained: true },
+  { name: 'run_provider_check', column: 'provider', values: RUN_PROVIDERS, chained: false },
+  { name: 'run_runtime_check', column: 'runtime', values: RUN_RUNTIMES, chained: false },
+] as const;
+
+/** The checks that follow from the code's lists, in the words in which each database keeps them. */
+const EXPECTED_CHECKS = {
+  postgres: LISTS.map(({ name, column, values }) => {
+    const list = values.map((value) => `'${value}'::text`).join(', ');
+    return { name, definition: `CHECK ((${column} = ANY (ARRAY[${list}])))` };
+  }),
+  sqlite: LISTS.map(({ name, column, values, chained }) => {
+    const list = `"${column}" IN (${values.map((value) => `'${value}'`).join(', ')})`;
+    const chain = values.map((value) => `"${column}" = '${value}'`).join(' OR ');
+    return { name, definition: `CHECK (${chained ? chain : list})` };
+  }),
+};
+
+const EXPECTED_OPTIONS = {
+  postgres: [
+    { table: 'event', options: '' },
+    { table: 'run', options: 'fillfactor=70' },
+  ],
+  sqlite: [
+    { table: 'event', options: '' },
+    { table: 'run', options: '' },
+  ],
+};
+
+describeStores('the history of migrations', ({ dialect, freshUrl }) => {
+  const migratedUrl = async (): Promise<string> => {
+    const url = await freshUrl();
+    await (await openStore(url)).close();
+    return url;
+  };
+  /** The history with one of its words changed. */
+  const tampered = (word: string | RegExp, by: string) => {
+    const history = structuredClone(readHistory(dialect));
+    for (const { migrationFile } of history.migrationDirectories) {
+      if (migrationFile.content.tag === 'ok') {
+        migrationFile.content.value = migrationFile.content.value.replace(word, by);
+      }
+    }
+    expect(history).not.toEqual(readHistory(dialect));
+    return history;
+  };
+  /** The URL of a database made by such a history. */
+  const tamperedUrl = async (word: string | RegExp, by: string): Promise<string> => {
+    const url = await freshUrl();
+    for (const { migrationFile } of tampered(word, by).migrationDirectories) {
+      if (migrationFile.content.tag === 'ok') await executeScript(url, migrationFile.content.value);
+    }
+    return url;
+  };
+
+  test('ends in exactly what the schema says', async () => {
+    const engine = await startSchemaEngine(await freshUrl());
+    expect(await diffHistoryWithSchema(engine, readHistory(dialect), readSchema(dialect))).toBe('');
+  });
+
+  test.each([
+    ['a column is missing', '"title" TEXT,', '', /ADD COLUMN\s+"title"/],
+    ['a column has another type', /"t_ms" BIGINT NOT NULL/, '"t_ms" TEXT NOT NULL', /"t_ms"/],
+    ['a column may be null', /"kind" TEXT NOT NULL/, '"kind" TEXT', /kind/],
+    ['a default is another', /DEFAULT -1/, 'DEFAULT 0', /DEFAULT -1/],
+    ['an index is missing', /CREATE INDEX .*/, '', /CREATE INDEX "run_workspace_key_idx"/],
+    ['an index is not unique', 'CREATE UNIQUE INDEX', 'CREATE INDEX', /CREATE UNIQUE INDEX/],
+    [
+      'there is a table too many',
+      '-- CreateTable',
+      'CREATE TABLE "extra" (id INTEGER PRIMARY KEY);',
+      /DROP TABLE "extra"/,
+    ],
+  ])('is found to have drifted when %s', async (_, word, by, mended) => {
+    const engine = await startSchemaEngine(await freshUrl());
+    expect(await diffHistoryWithSchema(engine, tampered(word, by), readSchema(dialect))).toMatch(mended);
+  });
+
+  test("has the checks that follow from the code's lists", async () => {
+    expect(await readChecks(await migratedUrl())).toEqual(EXPECTED_CHECKS[dialect]);
+  });
+
+  test.each([
+    ['another value', /'mistral'/, `'mistrel'`],
+    ['a value too many', /'managed'/, `'managed', 'other'`],
+    ['one check less', /,\s+CONSTRAINT "event_kind_check".*/, ''],
+    ['another column', /CHECK \("kind"/, 'CHECK ("kind" IS NULL OR "kind"'],
+  ])('is found to have drifted when its checks have %s', async (_, word, by) => {
+    expect(await readChecks(await tamperedUrl(word, by))).not.toEqual(EXPECTED_CHECKS[dialect]);
+  });
+
+  test('has the table options that are meant', async () => {
+    expect(await readTableOptions(await migratedUrl())).toEqual(EXPECTED_OPTIONS[dialect]);
+  });
+
+  test('is found to have drifted when a table has other options', async () => {
+    const changed =
+      dialect === 'postgres'
+        ? ['fillfactor = 70', 'fillfactor = 90']
+        : [/\n\);/, '\n) STRICT, WITHOUT ROWID;'];
+    const url = await freshUrl();
+    if (dialect === 'postgres') {
+      const options = await readTableOptions(await tamperedUrl(changed[0]!, String(changed[1])));
+      expect(options).not.toEqual(EXPECTED_OPTIONS.postgres);
+    } else {
+      await executeScript(
+        url,
+        'CREATE TABLE "run" ("id" TEXT PRIMARY KEY) WITHOUT ROWID; CREATE TABLE "event" ("id" TEXT);',
+      );
+      expect(await readTableOptions(url)).not.toEqual(EXPECTED_OPTIONS.sqlite);
+    }
+  });
+
+  test("leaves nothing to do for Prisma's own tool once the store was opened", async () => {
+    const engine = await startSchemaEngine(await migratedUrl());
+    expect(await diagnoseHistory(engine, readHistory(dialect))).toEqual({
+      editedMigrationNames: [],
+      failedMigrationNames: [],
+      hasMigrationsTable: true,
+      history: null,
+    });
+  });
+
+  test("is known to Prisma's own tool by its checksums and names", async () => {
+    const engine = await startSchemaEngine(await migratedUrl());
+    const edited = await diagnoseHistory(engine, tampered('-- CreateTable', '-- CREATE TABLE'));
+    expect(edited.editedMigrationNames).toEqual(
+      readMigrations(dialect)
+        .map(({ name }) => name)
+        .slice(0, edited.editedMigrationNames.length),
+    );
+    expect(edited.editedMigrationNames).not.toEqual([]);
+    const longer = structuredClone(readHistory(dialect));
+    const migrationFile = { path: 'migration.sql', content: { tag: 'ok', value: '-- Nothing.\n' } } as const;
+    longer.migrationDirectories.push({ path: '99991231000000_next', migrationFile });
+    expect((await diagnoseHistory(engine, longer)).history).toEqual({
+      diagnostic: 'databaseIsBehind',
+      unappliedMigrationNames: ['99991231000000_next'],
+    });
+  });
+});

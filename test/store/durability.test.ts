@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import { EMPTY_HEAD } from '../../src/store/store.ts';
+import { append, createRun, events } from '../suites/store-records.ts';
+import { describePostgres } from '../support/databases.ts';
+import { execute } from '../support/sql.ts';
+
+describePostgres('a Postgres database that is set up to lose commits', ({ freshUrl, open }) => {
+  /** Has every insert of an event note the settings that it was made under. */
+  const noteSettings = async (url: string): Promise<void> => {
+    await execute(url, 'CREATE TABLE noted (durable text, isolation text, memory text)');
+    await execute(
+      url,
+      `CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+         INSERT INTO noted VALUES (current_setting('synchronous_commit'), current_setting('transaction_isolation'),
+           current_setting('work_mem'));
+         RETURN NULL;
+       END $$`,
+    );
+    await execute(url, 'CREATE TRIGGER note AFTER INSERT ON event EXECUTE FUNCTION note()');
+  };
+
+  test.each(['', '?options=-c%20work_mem%3D8MB%20-c%20synchronous_commit%3Doff', '?application_name=mine'])(
+    'still makes commits durable for a URL that ends in "%s"',
+    async (ending) => {
+      const url = await freshUrl();
+      const name = new URL(url).pathname.slice(1);
+      await execute(url, `ALTER DATABASE ${name} SET synchronous_commit = off`);
+      await execute(url, `ALTER DATABASE ${name} SET default_transaction_isolation = 'serializable'`);
+      const store = await open(`${url}${ending}`);
+      await noteSettings(url);
+      await store.commit([append(await createRun(store), EMPTY_HEAD, events(0, 2))]);
+      const [noted] = await execute(url, 'SELECT * FROM noted');
+      expect(noted).toMatchObject({ durable: 'on', isolation: 'read committed' });
+      if (ending.includes('work_mem')) expect(noted).toMatchObject({ memory: '8MB' });
+    },
+  );
+});

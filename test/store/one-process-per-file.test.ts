@@ -1,0 +1,73 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { expect, test } from 'vitest';
+import { openStore } from '../../src/store/open.ts';
+import { databaseFile } from '../../src/store/sqlite/open.ts';
+import { freshSqliteUrl } from '../support/databases.ts';
+import { releaseAfterwards } from '../support/releases.ts';
+import { startChild } from './children/start.ts';
+
+async function open(url: string) {
+  const store = await openStore(url);
+  releaseAfterwards(store.close);
+  return store;
+}
+
+test('a second opening of a file in the same process is refused with words that help', async () => {
+  const url = await freshSqliteUrl();
+  const store = await open(url);
+  await expect(openStore(url)).rejects.toThrow(`${databaseFile(url)} is in use by another runfeed process`);
+  await expect(openStore(url)).rejects.toThrow('set DATABASE_URL');
+  await store.ping();
+});
+
+test('a second process is refused, and the first goes on', async () => {
+  const url = await freshSqliteUrl();
+  const store = await open(url);
+  const rival = startChild('hold.ts', url);
+  await rival.printed(1);
+  expect(rival.lines[0]).toContain(`${databaseFile(url)} is in use by another runfeed process`);
+  await store.ping();
+});
+
+test('once closed, the file opens again', async () => {
+  const url = await freshSqliteUrl();
+  await (await openStore(url)).close();
+  await (await open(url)).ping();
+});
+
+test('once its process was killed, the file opens again', async () => {
+  const url = await freshSqliteUrl();
+  const holder = startChild('hold.ts', url);
+  await holder.printed(1);
+  expect(holder.lines).toEqual(['opened']);
+  await expect(openStore(url)).rejects.toThrow('is in use');
+  await holder.kill();
+  await (await open(url)).ping();
+});
+
+test('a file that could not be opened is not held', async () => {
+  const url = await freshSqliteUrl();
+  await mkdir(databaseFile(url));
+  await expect(openStore(url)).rejects.toThrow();
+  await rm(databaseFile(url), { recursive: true });
+  await (await open(url)).ping();
+});
+
+test('a way round through a symbolic link is refused too', async () => {
+  const url = await freshSqliteUrl();
+  const file = databaseFile(url);
+  await open(url);
+  await symlink(file, `${file}-linked`);
+  await symlink(join(file, '..'), `${file}-folder`);
+  await expect(openStore(`file:${file}-linked`)).rejects.toThrow('is in use');
+  await expect(openStore(`file:${join(`${file}-folder`, 'runfeed.db')}`)).rejects.toThrow('is in use');
+});
+
+test('the folder is made, and a relative path starts at the working directory', async () => {
+  const folder = await mkdtemp('runfeed-relative-');
+  releaseAfterwards(() => rm(folder, { recursive: true, force: true }));
+  await open(`file:${relative(process.cwd(), folder)}/a/b/runfeed.db`);
+  expect(existsSync(join(process.cwd(), folder, 'a/b/runfeed.db'))).toBe(true);
+});

@@ -1,0 +1,4 @@
+import { testStore } from '../suites/store.ts';
+import { describeStores } from '../support/databases.ts';
+
+describeStores('a store', testStore);

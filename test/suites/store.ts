@@ -1,0 +1,15 @@
+import type { TestDatabase } from '../support/databases.ts';
+import { testClosing } from './store-closing.ts';
+import { testCommits } from './store-commits.ts';
+import { testData } from './store-data.ts';
+import { testPages } from './store-pages.ts';
+import { testRuns } from './store-runs.ts';
+
+/** What every store does, whatever it keeps its rows in. */
+export function testStore(database: TestDatabase): void {
+  testRuns(database);
+  testCommits(database);
+  testPages(database);
+  testData(database);
+  testClosing(database);
+}

@@ -1,0 +1,103 @@
+import type { CatalogClient } from '../../src/store/catalog.ts';
+import {
+  type Append,
+  EMPTY_HEAD,
+  type Head,
+  type RunRecord,
+  type Store,
+  type StoredEvent,
+} from '../../src/store/store.ts';
+
+/** A store in memory, with a door for retention. */
+export interface MemoryStore extends Store {
+  /** What retention will do: moves the mark first, then takes the events up to it away. */
+  removeThrough(run: number, seq: number): void;
+}
+
+interface Log {
+  readonly identity: Omit<RunRecord, keyof Head>;
+  head: Head;
+  events: readonly StoredEvent[];
+}
+
+/**
+ * The store's promises kept in memory. Each call does its work in one step, and awaits `turn` before and after it:
+ * whoever gives out the turns decides in which order the calls take effect and in which their answers arrive. It
+ * calls itself Postgres, because then whoever uses it has to expect other writers.
+ */
+export function createMemoryStore(turn: (call: string) => Promise<unknown> = async () => {}): MemoryStore {
+  const logs = new Map<number, Log>();
+
+  async function call<Answer>(name: string, work: () => Answer): Promise<Answer> {
+    await turn(`${name} begins`);
+    const answer = work();
+    await turn(`${name} answers`);
+    return answer;
+  }
+
+  function find(workspace: string, id: string): RunRecord | null {
+    for (const { identity, head } of logs.values()) {
+      if (identity.workspace === workspace && identity.id === id) return { ...identity, ...head };
+    }
+    return null;
+  }
+
+  function store({ run, expectedLastSeq, events, head }: Append): number[] {
+    const log = logs.get(run);
+    if (!log || log.head.lastSeq !== expectedLastSeq) return [];
+    log.events = [...log.events, ...events];
+    log.head = { ...head, removedThrough: log.head.removedThrough };
+    return [run];
+  }
+
+  return {
+    dialect: 'postgres',
+    catalog: {} as CatalogClient,
+    createRun: (run) =>
+      call('createRun', () => {
+        const known = find(run.workspace, run.id);
+        if (known) return { created: false, run: known };
+        const key = logs.size + 1;
+        const { workspace, id, provider, runtime } = run;
+        logs.set(key, { identity: { key, workspace, id, provider, runtime }, head: EMPTY_HEAD, events: [] });
+        return { created: true, run: find(workspace, id)! };
+      }),
+    findRun: (workspace, id) => call('findRun', () => find(workspace, id)),
+    readHeads: (runs) =>
+      call('readHeads', () => {
+        const found = runs.flatMap((run) => logs.get(run) ?? []);
+        return new Map(found.map(({ identity, head }) => [identity.key, head]));
+      }),
+    commit: (appends) => call('commit', () => new Set(appends.flatMap(store))),
+    readPage: (run, after, { maxEvents, maxBytes }, direction = 'forward') =>
+      call('readPage', () => {
+        const log = logs.get(run);
+        if (!log) return null;
+        const ahead =
+          direction === 'forward'
+            ? log.events.filter(({ seq }) => seq > after)
+            : log.events.filter(({ seq }) => seq < after).reverse();
+        let bytes = 0;
+        const fitting = ahead.slice(0, maxEvents).filter(({ data }) => {
+          const fits = bytes < maxBytes;
+          bytes += data.length;
+          return fits;
+        });
+        return { events: fitting, head: log.head };
+      }),
+    readProduced: (run, sourceSeqs) =>
+      call('readProduced', () =>
+        (logs.get(run)?.events ?? []).filter(
+          ({ sourceSeq }) => sourceSeq !== null && sourceSeqs.includes(sourceSeq),
+        ),
+      ),
+    ping: async () => {},
+    close: async () => {},
+    removeThrough: (run, seq) => {
+      const log = logs.get(run);
+      if (!log || log.head.removedThrough >= seq) return;
+      log.head = { ...log.head, removedThrough: seq };
+      log.events = log.events.filter((event) => event.seq > seq);
+    },
+  };
+}

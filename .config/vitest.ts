@@ -1,5 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
+if (!process.env.TEST_POSTGRES_URL) {
+  console.warn(
+    'TEST_POSTGRES_URL is not set: what runs on Postgres is skipped, except on servers that tests start.',
+  );
+}
+
 // biome-ignore lint/style/noDefaultExport: Vitest reads its configuration from the default export
 export default defineConfig({
   test: {

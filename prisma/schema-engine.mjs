@@ -119,7 +119,8 @@ function adapters(url) {
 
 /** Starts an engine on a database: `file:PATH`, or a Postgres URL whose user may create databases. */
 export async function startSchemaEngine(url) {
-  await (loading ??= loadWasm());
+  loading ??= loadWasm();
+  await loading;
   const factory = bindMigrationAwareSqlAdapterFactory(adapters(url));
   return bindings.SchemaEngine.new({ datamodels: undefined }, () => {}, factory);
 }

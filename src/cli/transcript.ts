@@ -33,16 +33,26 @@ function calls(id: string, call: Call): string {
     {
       type: 'toolRequest',
       id: call.id,
-      toolCall: { status: 'success', value: { name: call.name, arguments: call.input } },
+      toolCall: {
+        status: 'success',
+        value: { name: call.name, arguments: call.input },
+      },
       _meta: { goose_extension: call.extension },
     },
   ]);
 }
 
 function answers(id: string, callId: string, text: string, isError = false): string {
-  const value = { content: [{ type: 'text', text, annotations: { priority: 0 } }], isError };
+  const value = {
+    content: [{ type: 'text', text, annotations: { priority: 0 } }],
+    isError,
+  };
   return message(id, 'user', [
-    { type: 'toolResponse', id: callId, toolResult: { status: 'success', value } },
+    {
+      type: 'toolResponse',
+      id: callId,
+      toolResult: { status: 'success', value },
+    },
   ]);
 }
 
@@ -55,7 +65,11 @@ function progresses(callId: string, progress: number, total: number, text: strin
 }
 
 function logs(callId: string, text: string): string {
-  return JSON.stringify({ type: 'notification', extension_id: callId, log: { message: text } });
+  return JSON.stringify({
+    type: 'notification',
+    extension_id: callId,
+    log: { message: text },
+  });
 }
 
 /**

@@ -103,7 +103,12 @@ function copyArray(source: readonly unknown[], level: number, walk: Walk): reado
 
 /** For names that Object.prototype has: assigning `__proto__` would set the prototype, and a frozen one refuses. */
 function defineMember(target: Record<string, JsonValue>, key: string, value: JsonValue): void {
-  Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+  Object.defineProperty(target, key, {
+    value,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
 }
 
 /** Takes `count` values off before they are read, so that a made-up length is answered at once. */

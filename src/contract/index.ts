@@ -1,6 +1,16 @@
 // What events are
-export type { JsonObject, JsonValue, RunnerEvent, RunnerEventBatch, RunnerEventKind } from './events.ts';
-export { RUNNER_EVENT_BATCH_MAX_EVENTS, RUNNER_EVENT_KINDS, RUNNER_EVENT_VERSION } from './events.ts';
+export type {
+  JsonObject,
+  JsonValue,
+  RunnerEvent,
+  RunnerEventBatch,
+  RunnerEventKind,
+} from './events.ts';
+export {
+  RUNNER_EVENT_BATCH_MAX_EVENTS,
+  RUNNER_EVENT_KINDS,
+  RUNNER_EVENT_VERSION,
+} from './events.ts';
 // What jobs are
 export type {
   ProviderRuntimeJobStatus,
@@ -20,5 +30,11 @@ export {
 } from './jobs.ts';
 // What makes a batch legal
 export { runnerEventBatchSchema } from './schema.ts';
-export type { RunnerEventBatchValidation, RunnerEventBatchValidationCode } from './validate.ts';
-export { RUNNER_EVENT_BATCH_VALIDATION_CODES, validateRunnerEventBatch } from './validate.ts';
+export type {
+  RunnerEventBatchValidation,
+  RunnerEventBatchValidationCode,
+} from './validate.ts';
+export {
+  RUNNER_EVENT_BATCH_VALIDATION_CODES,
+  validateRunnerEventBatch,
+} from './validate.ts';

@@ -78,7 +78,11 @@ export function validateRunnerEventBatch(input: unknown): RunnerEventBatchValida
   }
   return {
     ok: true,
-    batch: Object.freeze({ v: RUNNER_EVENT_VERSION, runId, events: Object.freeze(events) }),
+    batch: Object.freeze({
+      v: RUNNER_EVENT_VERSION,
+      runId,
+      events: Object.freeze(events),
+    }),
   };
 }
 
@@ -105,7 +109,12 @@ function acceptEvent(
   if (!isObject(data)) return invalid(index, '.data', `must be an object, got ${describeValue(data)}`);
   const copied = copyJsonObject(data, `events[${index}].data`, budget);
   if ('problem' in copied)
-    return { ok: false, code: 'invalid_event', message: copied.problem, eventIndex: index };
+    return {
+      ok: false,
+      code: 'invalid_event',
+      message: copied.problem,
+      eventIndex: index,
+    };
   if (previous !== undefined && seq <= previous.seq) {
     return {
       ok: false,
@@ -123,7 +132,12 @@ function acceptEvent(
     };
   }
   // Adding 0 turns -0 into 0.
-  return Object.freeze({ seq: seq + 0, tMs: tMs + 0, kind, data: Object.freeze(copied.copy) });
+  return Object.freeze({
+    seq: seq + 0,
+    tMs: tMs + 0,
+    kind,
+    data: Object.freeze(copied.copy),
+  });
 }
 
 function isObject(value: unknown): value is object {

@@ -4,6 +4,7 @@ import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
 import ZodPlugin from '@pothos/plugin-zod';
 import type { JsonObject } from '../contract/events.ts';
+import type { RunnerEventBatchValidation } from '../contract/validate.ts';
 import type PrismaTypes from '../generated/pothos.ts';
 import { getDatamodel } from '../generated/pothos.ts';
 import type { Context } from './context.ts';
@@ -21,6 +22,7 @@ export interface ApiTypes {
     SafeInt: { Input: number; Output: number };
     DateTime: { Input: Date; Output: Date };
     JSONObject: { Input: JsonObject; Output: JsonObject };
+    RunnerEventBatchInput: { Input: RunnerEventBatchValidation; Output: never };
   };
 }
 
@@ -44,10 +46,20 @@ export const builder = new SchemaBuilder<ApiTypes>({
     defaultConnectionSize: 20,
   },
   relay: {
-    edgesFieldOptions: { nullable: { list: false, items: false }, description: 'The page, in order.' },
+    edgesFieldOptions: {
+      nullable: { list: false, items: false },
+      description: 'The page, in order.',
+    },
     nodeFieldOptions: { nullable: false },
-    cursorFieldOptions: { description: 'Where this edge stands; pass it as `after` or `before`.' },
-    pageInfoTypeOptions: { description: 'Whether there is more, and from where.' },
+    cursorFieldOptions: {
+      description: 'Where this edge stands; pass it as `after` or `before`.',
+    },
+    pageInfoTypeOptions: {
+      description: 'Whether there is more, and from where.',
+    },
+    nodesOnConnection: {
+      description: 'The page’s items, without their cursors.',
+    },
     nodeQueryOptions: false,
     nodesQueryOptions: false,
   },

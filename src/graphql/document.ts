@@ -10,6 +10,7 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { validateRunnerEventBatch } from '../contract/validate.ts';
+import { BATCH_ENUM_KEYS } from './batch-input.ts';
 import { fault, recoded } from './faults.ts';
 import { literalToJson } from './literals.ts';
 
@@ -75,7 +76,10 @@ function parseWithinLimits(query: string): DocumentNode {
     if (/contains more than \d+ tokens/.test(error.message)) {
       throw tooLarge(`more than ${DOCUMENT_LIMITS.tokens} tokens`);
     }
-    throw recoded(error, error.message, { code: 'GRAPHQL_PARSE_FAILED', http: { spec: true, status: 400 } });
+    throw recoded(error, error.message, {
+      code: 'GRAPHQL_PARSE_FAILED',
+      http: { spec: true, status: 400 },
+    });
   }
   let fields = 0;
   let depth = 0;
@@ -148,10 +152,12 @@ function refusedBatch(document: DocumentNode, errors: readonly GraphQLError[]): 
         batch.value.kind !== Kind.VARIABLE &&
         errors.some((error) => liesWithin(error, batch.value))
       ) {
-        const verdict = validateRunnerEventBatch(literalToJson(batch.value, {}, new Set(['kind'])));
+        const verdict = validateRunnerEventBatch(literalToJson(batch.value, {}, BATCH_ENUM_KEYS));
         refused = new GraphQLError(verdict.ok ? errors[0]!.message : verdict.message, {
           nodes: batch.value,
-          extensions: { code: verdict.ok ? 'invalid_envelope' : verdict.code },
+          extensions: {
+            code: verdict.ok ? 'invalid_envelope' : verdict.code,
+          },
         });
       }
     },
@@ -165,5 +171,8 @@ function liesWithin(error: GraphQLError, value: ValueNode): boolean {
 }
 
 function withValidationCode(error: GraphQLError): GraphQLError {
-  return recoded(error, error.message, { code: 'GRAPHQL_VALIDATION_FAILED', ...error.extensions });
+  return recoded(error, error.message, {
+    code: 'GRAPHQL_VALIDATION_FAILED',
+    ...error.extensions,
+  });
 }

@@ -88,14 +88,22 @@ async function collect(
   store: Store,
   run: number,
   { direction, start, within, wanted, kinds }: Collect,
-): Promise<{ events: StoredEvent[]; reached: number | null; more: boolean; bytes: number }> {
+): Promise<{
+  events: StoredEvent[];
+  reached: number | null;
+  more: boolean;
+  bytes: number;
+}> {
   const events: StoredEvent[] = [];
   let reached: number | null = null;
   let bytes = 0;
   for (let reads = 0; reads < MAX_READS; reads += 1) {
     // The embedded store reads synchronously: others get their turn between two pages.
     if (reads > 0) await nextTurn();
-    const limits = { maxEvents: kinds ? MAX_EVENTS + 1 : wanted - events.length + 1, maxBytes: MAX_BYTES };
+    const limits = {
+      maxEvents: kinds ? MAX_EVENTS + 1 : wanted - events.length + 1,
+      maxBytes: MAX_BYTES,
+    };
     const page = await store.readPage(run, reached ?? start, limits, direction);
     if (!page || page.events.length === 0) return { events, reached, more: false, bytes };
     for (const event of page.events) {

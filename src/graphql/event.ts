@@ -17,8 +17,15 @@ export const RunnerEventType = builder.objectRef<StoredEvent>('RunnerEvent').imp
       description:
         'When it happened, in milliseconds (our tools: since 1970). Never below the event before it.',
     }),
-    kind: t.expose('kind', { type: RunnerEventKindEnum, description: 'What it is.' }),
-    data: t.field({ type: 'JSONObject', description: 'Its content, by kind.', resolve: parsedData }),
+    kind: t.expose('kind', {
+      type: RunnerEventKindEnum,
+      description: 'What it is.',
+    }),
+    data: t.field({
+      type: 'JSONObject',
+      description: 'Its content, by kind.',
+      resolve: parsedData,
+    }),
     sourceSeq: t.expose('sourceSeq', {
       type: 'SafeInt',
       nullable: true,

@@ -10,7 +10,9 @@ export type ReportUnexpected = (error: unknown, errorId: string) => void;
 
 /** A fault: a GraphQL error with a code of ours. `status` is for HTTP, where nothing was executed. */
 export function fault(code: FaultCode, message: string, status?: number): GraphQLError {
-  return new GraphQLError(message, { extensions: { code, ...(status && { http: { status } }) } });
+  return new GraphQLError(message, {
+    extensions: { code, ...(status && { http: { status } }) },
+  });
 }
 
 /**
@@ -49,7 +51,10 @@ export function isPassing(error: unknown): boolean {
 function describe(cause: unknown, otherwise: FaultCode, report: ReportUnexpected): GraphQLError {
   if (cause instanceof GraphQLError) {
     if (cause.extensions.code !== undefined) return cause;
-    return recoded(cause, cause.message, { ...cause.extensions, code: otherwise });
+    return recoded(cause, cause.message, {
+      ...cause.extensions,
+      code: otherwise,
+    });
   }
   if (cause instanceof Overloaded) return fault('OVERLOADED', cause.message);
   if (cause instanceof ShuttingDown) return fault('SHUTTING_DOWN', cause.message);

@@ -27,9 +27,18 @@ const feedArguments = z.object({
 const RunFeedGap = builder.objectRef<NonNullable<FeedBatch['gap']>>('RunFeedGap').implement({
   description: 'Events that are gone for good.',
   fields: (t) => ({
-    fromSeq: t.expose('fromSeq', { type: 'SafeInt', description: 'The first number that may be missing.' }),
-    toSeq: t.expose('toSeq', { type: 'SafeInt', description: 'The last number that may be missing.' }),
-    reason: t.string({ description: 'Why: `retention`.', resolve: () => 'retention' }),
+    fromSeq: t.expose('fromSeq', {
+      type: 'SafeInt',
+      description: 'The first number that may be missing.',
+    }),
+    toSeq: t.expose('toSeq', {
+      type: 'SafeInt',
+      description: 'The last number that may be missing.',
+    }),
+    reason: t.string({
+      description: 'Why: `retention`.',
+      resolve: () => 'retention',
+    }),
   }),
 });
 
@@ -74,7 +83,11 @@ builder.subscriptionFields((t) => ({
     args: {
       runId: t.arg.id(RUN_ID),
       after: t.arg({ type: 'SafeInt', required: false, description: AFTER }),
-      kinds: t.arg({ type: [RunnerEventKindEnum], required: false, description: KINDS }),
+      kinds: t.arg({
+        type: [RunnerEventKindEnum],
+        required: false,
+        description: KINDS,
+      }),
     },
     subscribe: async (_root, args, context) => {
       const { request } = await openFeed(context, args);
@@ -90,7 +103,11 @@ builder.subscriptionFields((t) => ({
     args: {
       runId: t.arg.id(RUN_ID),
       after: t.arg({ type: 'SafeInt', required: false, description: AFTER }),
-      kinds: t.arg({ type: [RunnerEventKindEnum], required: false, description: KINDS }),
+      kinds: t.arg({
+        type: [RunnerEventKindEnum],
+        required: false,
+        description: KINDS,
+      }),
       maxEvents: t.arg.int({
         required: false,
         description: `The most events in a batch: 1 to ${BATCH_MAX_EVENTS}, by default ${BATCH_DEFAULT_EVENTS}.`,
@@ -110,9 +127,16 @@ async function openFeed(
 ): Promise<{ request: FeedRequest; maxEvents: number }> {
   const { runId, after, kinds, maxEvents } = checkArguments(feedArguments, args);
   const run = await findRun(context, runId);
-  if (!run) throw new GraphQLError(unknownRunMessage(runId), { extensions: { code: 'unknown_run' } });
+  if (!run)
+    throw new GraphQLError(unknownRunMessage(runId), {
+      extensions: { code: 'unknown_run' },
+    });
   return {
-    request: { run: run.key, after: after ?? -1, kinds: kinds ? new Set(kinds) : null },
+    request: {
+      run: run.key,
+      after: after ?? -1,
+      kinds: kinds ? new Set(kinds) : null,
+    },
     maxEvents: maxEvents ?? BATCH_DEFAULT_EVENTS,
   };
 }

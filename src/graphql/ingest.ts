@@ -1,51 +1,11 @@
 import type { RunnerEventBatchValidation } from '../contract/validate.ts';
 import type { Accepted } from '../ingest/ingest.ts';
+import { BATCH_INPUT } from './batch-input.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
-import { RunnerEventKindEnum } from './enums.ts';
 import { BatchRejectedError, unknownRunMessage } from './outcomes.ts';
 import { RunType } from './run.ts';
 import { findRun } from './run-ids.ts';
-
-/** The name under which the executing schema puts the contract's validator: see `twin.ts`. */
-export const BATCH_INPUT = 'RunnerEventBatchInput';
-
-const RunnerEventInput = builder.inputType('RunnerEventInput', {
-  description: 'One event as its producer numbered it.',
-  fields: (t) => ({
-    seq: t.field({
-      type: 'SafeInt',
-      required: true,
-      description: 'From 0 to 2^53−1; rises strictly within a run.',
-    }),
-    tMs: t.field({
-      type: 'SafeInt',
-      required: true,
-      description: 'When, in milliseconds; never below the event before it.',
-    }),
-    kind: t.field({ type: RunnerEventKindEnum, required: true, description: 'What it is.' }),
-    data: t.field({
-      type: 'JSONObject',
-      required: true,
-      description: 'Its content; at most 512 levels deep.',
-    }),
-  }),
-});
-
-const RunnerEventBatchInput = builder.inputType(BATCH_INPUT, {
-  description:
-    'One batch of the wire contract. Given as a variable it is checked by the contract alone: unknown keys are dropped, ' +
-    'nothing is converted, and every refusal is a `BatchRejected`.',
-  fields: (t) => ({
-    v: t.int({ required: true, description: 'The contract’s version: 1.' }),
-    runId: t.id({ required: true, description: 'The run’s id.' }),
-    events: t.field({
-      type: [RunnerEventInput],
-      required: true,
-      description: '1 to 256 events, ascending by `seq`.',
-    }),
-  }),
-});
 
 const IngestEventsSuccess = builder
   .objectRef<Accepted & { readonly key: number }>('IngestEventsSuccess')
@@ -58,7 +18,9 @@ const IngestEventsSuccess = builder
         resolve: (query, { key }, _args, { store }) =>
           store.catalog.run.findUniqueOrThrow({ ...query, where: { key } }),
       }),
-      accepted: t.exposeInt('accepted', { description: 'How many of the events were new.' }),
+      accepted: t.exposeInt('accepted', {
+        description: 'How many of the events were new.',
+      }),
       duplicates: t.exposeInt('duplicates', {
         description: 'How many were stored already, with the same content.',
       }),
@@ -87,7 +49,11 @@ builder.mutationField('ingestEvents', (t) =>
       'Appends a batch to its run, all of it or nothing, and answers once it is durable. Sending the same again is always ' +
       'a success, so a runner may retry anything at any time; it sends one batch after the answer to the one before.',
     args: {
-      batch: t.arg({ type: RunnerEventBatchInput, required: true, description: 'The batch.' }),
+      batch: t.arg({
+        type: BATCH_INPUT,
+        required: true,
+        description: 'The batch.',
+      }),
       previousSeq: t.arg({
         type: 'SafeInt',
         required: false,
@@ -97,30 +63,43 @@ builder.mutationField('ingestEvents', (t) =>
           'the log’s end is refused as `seq_gap`: a hole is never silent.',
       }),
     },
-    resolve: (_root, { batch, previousSeq }, context) =>
-      // The executing schema hands over the validator's verdict here, not the input that people see.
-      appendBatch(context, batch as unknown as RunnerEventBatchValidation, previousSeq ?? null),
+    resolve: (_root, { batch, previousSeq }, context) => appendBatch(context, batch, previousSeq),
   }),
 );
 
 async function appendBatch(
   context: Context,
   verdict: RunnerEventBatchValidation,
-  previousSeq: number | null,
+  previousSeq: number | null = null,
 ) {
   if (!verdict.ok) {
     const { code, message, eventIndex = null } = verdict;
-    throw new BatchRejectedError({ code, message, eventIndex, expectedSeq: null });
+    throw new BatchRejectedError({
+      code,
+      message,
+      eventIndex,
+      expectedSeq: null,
+    });
   }
   const { runId, events } = verdict.batch;
   const run = await findRun(context, runId);
   if (!run) {
     const message = unknownRunMessage(runId);
-    throw new BatchRejectedError({ code: 'unknown_run', message, eventIndex: null, expectedSeq: null });
+    throw new BatchRejectedError({
+      code: 'unknown_run',
+      message,
+      eventIndex: null,
+      expectedSeq: null,
+    });
   }
   const outcome = await context.ingest.append(run, {
     previousSeq,
-    events: events.map(({ seq, tMs, kind, data }) => ({ seq, tMs, kind, data: JSON.stringify(data) })),
+    events: events.map(({ seq, tMs, kind, data }) => ({
+      seq,
+      tMs,
+      kind,
+      data: JSON.stringify(data),
+    })),
   });
   if (!outcome.ok) throw new BatchRejectedError(outcome);
   return { ...outcome, key: run.key };

@@ -4,10 +4,15 @@ import type { FaultCode } from '../contract/errors.ts';
 
 /** Arguments that break a documented rule, as the fault that says where. */
 export function invalidInput(error: Pick<ZodError, 'issues'>): GraphQLError {
-  const issues = error.issues.map(({ path, message }) => ({ path: path.map(String), message }));
+  const issues = error.issues.map(({ path, message }) => ({
+    path: path.map(String),
+    message,
+  }));
   const summary = issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
   const code: FaultCode = 'BAD_USER_INPUT';
-  return new GraphQLError(`Invalid input: ${summary}`, { extensions: { code, issues } });
+  return new GraphQLError(`Invalid input: ${summary}`, {
+    extensions: { code, issues },
+  });
 }
 
 /** Checks arguments by hand, where the plugin would check them again for every event of a subscription. */

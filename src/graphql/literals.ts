@@ -51,7 +51,9 @@ export function assertJsonLiteral(node: ValueNode): void {
     case Kind.INT:
     case Kind.FLOAT:
       if (!Number.isFinite(Number(node.value))) {
-        throw new GraphQLError(`${node.value} is too big for a JSON number`, { nodes: node });
+        throw new GraphQLError(`${node.value} is too big for a JSON number`, {
+          nodes: node,
+        });
       }
       return;
     case Kind.LIST:

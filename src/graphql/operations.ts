@@ -10,12 +10,12 @@ import {
   type TypeNode,
 } from 'graphql';
 import { RESPONSE_EVENT_BYTES } from '../config/limits.ts';
+import { withNext } from '../lib/cancellable.ts';
+import { BATCH_INPUT } from './batch-input.ts';
 import type { Context } from './context.ts';
 import { createDocuments, type Documents } from './document.ts';
 import { asFault, type ReportUnexpected } from './faults.ts';
-import { BATCH_INPUT } from './ingest.ts';
-import { publicSchema } from './schema.ts';
-import { executableTwin } from './twin.ts';
+import { executedSchema, publicSchema } from './schema.ts';
 
 /** One operation that a client asks for. */
 export interface OperationRequest {
@@ -35,26 +35,30 @@ export interface Operations extends Documents {
    */
   subscribe(
     request: OperationRequest,
-  ): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void, void>>;
+  ): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void, undefined>>;
 }
 
 /** Makes the operations over the one schema. `report` hears of what nobody foresaw. */
 export function createOperations(report: ReportUnexpected): Operations {
-  const schema = executableTwin(publicSchema);
-
   function told(result: ExecutionResult): ExecutionResult {
     if (!result.errors) return result;
     // Without data nothing was executed: the variables or the operation's name are at fault.
     const code = result.data === undefined ? 'BAD_USER_INPUT' : 'INTERNAL_SERVER_ERROR';
-    return { ...result, errors: result.errors.map((error) => asFault(error, code, report)) };
+    return {
+      ...result,
+      errors: result.errors.map((error) => asFault(error, code, report)),
+    };
   }
 
   function executionArgs(request: OperationRequest): ExecutionArgs {
     const { document, operationName, variableValues, contextValue } = request;
     return {
-      schema,
+      schema: executedSchema,
       document,
-      contextValue: { ...contextValue, budget: { bytes: RESPONSE_EVENT_BYTES } },
+      contextValue: {
+        ...contextValue,
+        budget: { bytes: RESPONSE_EVENT_BYTES },
+      },
       ...(operationName != null && { operationName }),
       ...(variableValues && { variableValues }),
     };
@@ -70,23 +74,15 @@ export function createOperations(report: ReportUnexpected): Operations {
       const args = executionArgs(request);
       const source = await createSourceEventStream(args);
       if (!(Symbol.asyncIterator in source)) return told(source);
-      const events = source[Symbol.asyncIterator]() as AsyncGenerator<unknown, void, void>;
-      const next = async ({
-        done,
-        value,
-      }: IteratorResult<unknown, void>): Promise<IteratorResult<ExecutionResult, void>> =>
-        done
-          ? { done: true, value: undefined }
-          : { done: false, value: told(await execute({ ...executionArgs(request), rootValue: value })) };
-      const results: AsyncGenerator<ExecutionResult, void, void> = {
-        next: async () => next(await events.next()),
-        // Not queued behind a pending next(): the source ends at once, and that next() with it.
-        return: async () => next(await events.return()),
-        throw: async (error: unknown) => next(await events.throw(error)),
-        [Symbol.asyncIterator]: () => results,
-        [Symbol.asyncDispose]: async () => void (await events.return()),
-      };
-      return results;
+      const events = source[Symbol.asyncIterator]() as AsyncGenerator<unknown, void, undefined>;
+      return withNext<ExecutionResult>(events, async () => {
+        const { done, value } = await events.next();
+        if (done) return { done, value: undefined };
+        return {
+          done: false,
+          value: told(await execute({ ...executionArgs(request), rootValue: value })),
+        };
+      });
     },
   };
 }
@@ -98,7 +94,10 @@ function absentBatch({ document, operationName, variableValues }: OperationReque
     if (typeName(type) !== BATCH_INPUT || defaultValue || variableValues?.[variable.name.value] != null)
       continue;
     const message = `$${variable.name.value} must be a batch, and is null or absent`;
-    return new GraphQLError(message, { nodes: variable, extensions: { code: 'invalid_envelope' } });
+    return new GraphQLError(message, {
+      nodes: variable,
+      extensions: { code: 'invalid_envelope' },
+    });
   }
   return null;
 }

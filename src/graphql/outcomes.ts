@@ -47,8 +47,13 @@ export function unknownRunMessage(runId: string): string {
 const ErrorInterface = builder.interfaceRef<OutcomeError>('Error').implement({
   description: 'What all outcomes that are no success have in common.',
   fields: (t) => ({
-    message: t.exposeString('message', { description: 'One sentence for people. It may change.' }),
-    code: t.expose('code', { type: OutcomeCodeEnum, description: 'What programs branch on. It is stable.' }),
+    message: t.exposeString('message', {
+      description: 'One sentence for people. It may change.',
+    }),
+    code: t.expose('code', {
+      type: OutcomeCodeEnum,
+      description: 'What programs branch on. It is stable.',
+    }),
   }),
 });
 

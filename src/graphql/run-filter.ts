@@ -19,10 +19,19 @@ export const runFilterSchema = z.object({
 export const RunFilterInput = builder.inputType('RunFilter', {
   description: 'Which runs; all conditions must hold.',
   fields: (t) => ({
-    providers: t.field({ type: [RunProviderEnum], description: 'Of one of these providers.' }),
+    providers: t.field({
+      type: [RunProviderEnum],
+      description: 'Of one of these providers.',
+    }),
     ended: t.boolean({ description: 'Ended, or still going on.' }),
-    createdFrom: t.field({ type: 'DateTime', description: 'Created at this time or later.' }),
-    createdBefore: t.field({ type: 'DateTime', description: 'Created before this time.' }),
+    createdFrom: t.field({
+      type: 'DateTime',
+      description: 'Created at this time or later.',
+    }),
+    createdBefore: t.field({
+      type: 'DateTime',
+      description: 'Created before this time.',
+    }),
     labels: t.field({
       type: 'JSONObject',
       description: 'With these labels: text, numbers or booleans, compared exactly.',

@@ -20,7 +20,9 @@ export const RunType = builder.prismaObject('Run', {
     id: t.exposeID('id', {
       description: 'Unique in its workspace, chosen by whoever created the run or made here.',
     }),
-    workspaceId: t.exposeID('workspace', { description: 'The workspace that the run belongs to.' }),
+    workspaceId: t.exposeID('workspace', {
+      description: 'The workspace that the run belongs to.',
+    }),
     provider: t.field({
       type: RunProviderEnum,
       description: 'Whose model it uses.',
@@ -31,7 +33,10 @@ export const RunType = builder.prismaObject('Run', {
       description: 'Where its agent runs.',
       resolve: ({ runtime }) => runtime as typeof RunRuntimeEnum.$inferType,
     }),
-    title: t.exposeString('title', { nullable: true, description: 'For people.' }),
+    title: t.exposeString('title', {
+      nullable: true,
+      description: 'For people.',
+    }),
     labels: t.field({
       type: 'JSONObject',
       description: 'For programs: whatever runs are to be found by.',
@@ -85,7 +90,10 @@ export const RunType = builder.prismaObject('Run', {
       description: 'The event that ended the run; null while it goes on.',
       resolve: async ({ key, terminalSeq }, _args, { store }): Promise<StoredEvent | null> => {
         if (terminalSeq === null) return null;
-        const page = await store.readPage(key, Number(terminalSeq) - 1, { maxEvents: 1, maxBytes: 1 });
+        const page = await store.readPage(key, Number(terminalSeq) - 1, {
+          maxEvents: 1,
+          maxBytes: 1,
+        });
         return page?.events[0] ?? null;
       },
     }),

@@ -18,7 +18,13 @@ builder.queryFields((t) => ({
     args: { id: t.arg.id({ required: true, description: 'The run’s id.' }) },
     resolve: async (query, _root, { id }, context) => {
       const run = await findRun(context, id);
-      return run && context.store.catalog.run.findUnique({ ...query, where: { key: run.key } });
+      return (
+        run &&
+        context.store.catalog.run.findUnique({
+          ...query,
+          where: { key: run.key },
+        })
+      );
     },
   }),
   runs: t.prismaConnection(
@@ -26,7 +32,13 @@ builder.queryFields((t) => ({
       type: RunType,
       cursor: 'key',
       description: 'All runs, newest first; at most 100 a page.',
-      args: { filter: t.arg({ type: RunFilterInput, required: false, description: 'Only these.' }) },
+      args: {
+        filter: t.arg({
+          type: RunFilterInput,
+          required: false,
+          description: 'Only these.',
+        }),
+      },
       resolve: (query, _root, { filter }, context) =>
         context.store.catalog.run.findMany({
           ...query,
@@ -43,8 +55,14 @@ const CreateRunInput = builder.inputType('CreateRunInput', {
   description: 'What a new run is.',
   validate: { schema: createRunSchema },
   fields: (t) => ({
-    id: t.id({ description: '1 to 128 of the characters `A-Z a-z 0-9 _ . : -`; absent: one is made.' }),
-    provider: t.field({ type: RunProviderEnum, required: true, description: 'Whose model it uses.' }),
+    id: t.id({
+      description: '1 to 128 of the characters `A-Z a-z 0-9 _ . : -`; absent: one is made.',
+    }),
+    provider: t.field({
+      type: RunProviderEnum,
+      required: true,
+      description: 'Whose model it uses.',
+    }),
     runtime: t.field({
       type: RunRuntimeEnum,
       description: 'Where its agent runs. By default native for anthropic; the others are always managed.',
@@ -108,7 +126,13 @@ builder.mutationFields((t) => ({
     type: CreateRunSuccess,
     errors: { types: [RunConflictError] },
     description: 'Makes a run. Asking again for one that is there answers it unchanged.',
-    args: { input: t.arg({ type: CreateRunInput, required: true, description: 'What it is.' }) },
+    args: {
+      input: t.arg({
+        type: CreateRunInput,
+        required: true,
+        description: 'What it is.',
+      }),
+    },
     resolve: (_root, { input }, context) => createRun(context, input),
   }),
   endRun: t.field({
@@ -116,13 +140,26 @@ builder.mutationFields((t) => ({
     errors: { types: [NotFoundError] },
     description:
       'Ends a run that nobody else will end, with a terminal event of the server’s own (outcome `cancelled`).',
-    args: { input: t.arg({ type: EndRunInput, required: true, description: 'Which run.' }) },
+    args: {
+      input: t.arg({
+        type: EndRunInput,
+        required: true,
+        description: 'Which run.',
+      }),
+    },
     resolve: async (_root, { input }, context) => {
       const run = await findRun(context, input.runId);
       if (!run) throw new NotFoundError(input.runId);
       const reason = input.reason ?? 'ended_by_request';
-      const data = JSON.stringify({ outcome: 'cancelled', reason, at: new Date().toISOString() });
-      const verdict = await context.ingest.appendOwn(run, { kind: 'runtime_terminal', data });
+      const data = JSON.stringify({
+        outcome: 'cancelled',
+        reason,
+        at: new Date().toISOString(),
+      });
+      const verdict = await context.ingest.appendOwn(run, {
+        kind: 'runtime_terminal',
+        data,
+      });
       return { key: run.key, alreadyEnded: !verdict.ok };
     },
   }),
@@ -134,7 +171,13 @@ builder.subscriptionFields((t) => ({
     description:
       'A run whenever it changes: at once when it is created or ends, at most once a second while it grows. ' +
       'There is no history here: subscribe first, then query `runs`.',
-    args: { filter: t.arg({ type: RunFilterInput, required: false, description: 'Only these.' }) },
+    args: {
+      filter: t.arg({
+        type: RunFilterInput,
+        required: false,
+        description: 'Only these.',
+      }),
+    },
     subscribe: (_root, { filter }, context) =>
       followRuns(context, whereRuns(context, checkArguments(runFilterSchema.nullish(), filter) ?? null)),
     resolve: (_query, run) => run as typeof RunType.$inferType,

@@ -18,7 +18,9 @@ builder.addScalarType(
       assertJsonLiteral(node);
       const value = literalToJson(node, variables);
       if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        throw new GraphQLError('a JSON object is expected here', { nodes: node });
+        throw new GraphQLError('a JSON object is expected here', {
+          nodes: node,
+        });
       }
       return value as JsonObject;
     },

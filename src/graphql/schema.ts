@@ -1,5 +1,6 @@
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { builder } from './builder.ts';
+import { showBatchInput } from './public-schema.ts';
 import './scalars.ts';
 import './outcomes.ts';
 import './runs.ts';
@@ -7,8 +8,11 @@ import './ingest.ts';
 import './feed.ts';
 import './server-info.ts';
 
-/** The schema that people see: print it, explore it, validate against it. */
-export const publicSchema: GraphQLSchema = builder.toSchema();
+/** The schema that operations are executed on. */
+export const executedSchema: GraphQLSchema = builder.toSchema();
+
+/** The schema that people see. */
+export const publicSchema: GraphQLSchema = showBatchInput(executedSchema);
 
 /** The schema as text, sorted: what is committed as `schema.graphql`. */
 export function schemaText(): string {

@@ -12,13 +12,22 @@ interface ServerInfo {
 const ServerLimits = builder.objectRef<Record<string, never>>('ServerLimits').implement({
   description: 'What is refused for being too much.',
   fields: (t) => ({
-    batchEvents: t.int({ description: 'Events in a batch.', resolve: () => RUNNER_EVENT_BATCH_MAX_EVENTS }),
-    feedBatchEvents: t.int({ description: 'Events in a batch of a feed.', resolve: () => BATCH_MAX_EVENTS }),
+    batchEvents: t.int({
+      description: 'Events in a batch.',
+      resolve: () => RUNNER_EVENT_BATCH_MAX_EVENTS,
+    }),
+    feedBatchEvents: t.int({
+      description: 'Events in a batch of a feed.',
+      resolve: () => BATCH_MAX_EVENTS,
+    }),
     requestBytes: t.int({
       description: 'Bytes of a request body or websocket frame.',
       resolve: () => REQUEST_MAX_BYTES,
     }),
-    documentTokens: t.int({ description: 'Tokens of a document.', resolve: () => DOCUMENT_LIMITS.tokens }),
+    documentTokens: t.int({
+      description: 'Tokens of a document.',
+      resolve: () => DOCUMENT_LIMITS.tokens,
+    }),
     documentDepth: t.int({
       description: 'Fields within fields of a document.',
       resolve: () => DOCUMENT_LIMITS.depth,
@@ -34,8 +43,14 @@ const ServerInfoType = builder.objectRef<ServerInfo>('ServerInfo').implement({
       description: 'The wire contract’s version.',
       resolve: () => RUNNER_EVENT_VERSION,
     }),
-    store: t.exposeString('dialect', { description: 'Where runs are kept: `sqlite` or `postgres`.' }),
-    limits: t.field({ type: ServerLimits, description: 'Its limits.', resolve: () => ({}) }),
+    store: t.exposeString('dialect', {
+      description: 'Where runs are kept: `sqlite` or `postgres`.',
+    }),
+    limits: t.field({
+      type: ServerLimits,
+      description: 'Its limits.',
+      resolve: () => ({}),
+    }),
   }),
 });
 
@@ -43,6 +58,9 @@ builder.queryField('server', (t) =>
   t.field({
     type: ServerInfoType,
     description: 'What this server is and can do.',
-    resolve: (_root, _args, { version, store }) => ({ version, dialect: store.dialect }),
+    resolve: (_root, _args, { version, store }) => ({
+      version,
+      dialect: store.dialect,
+    }),
   }),
 );

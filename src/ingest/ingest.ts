@@ -178,15 +178,15 @@ export function createIngest(
       if (ofRun) ofRun.push(submission);
       else byRun.set(submission.run.key, [submission]);
     }
-    const read = await readHeads([...byRun.keys()].filter((run) => !heads.has(run)));
+    // Got rather than asked for: a head that was not used for long must not make room for those that are read now.
+    const read = await readHeads([...byRun.keys()].filter((run) => !heads.get(run)));
     const committedAt = Date.now();
     const verdicts: RunVerdicts[] = [];
     for (const [run, submissions] of byRun) {
       const head = heads.get(run)!;
       const verdict = await judgeRun(store, head, submissions, committedAt);
-      // Another process may have moved the log past a head from memory, so a no is given only on a fresh one.
-      const stale =
-        store.dialect === 'postgres' && !read.has(run) && verdict.outcomes.some(({ outcome }) => !outcome.ok);
+      // Another process may have moved the log past a head from memory. A commit compares; without one, read again.
+      const stale = store.dialect === 'postgres' && !read.has(run) && verdict.append === null;
       if (stale) await readHeads([run]);
       verdicts.push(stale ? await judgeRun(store, heads.get(run)!, submissions, committedAt) : verdict);
     }

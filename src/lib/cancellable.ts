@@ -9,7 +9,7 @@ export function cancellable<Value>(
   const controller = new AbortController();
   const generator = start(controller.signal);
   return {
-    next: () => generator.next(),
+    ...withNext(generator, () => generator.next()),
     return: () => {
       controller.abort();
       return generator.return();
@@ -21,8 +21,30 @@ export function cancellable<Value>(
     [Symbol.asyncIterator]() {
       return this;
     },
+  };
+}
+
+/** A generator with another way to get its next value; leaving it leaves the source, not queued behind a `next()`. */
+export function withNext<Value>(
+  source: AsyncGenerator<unknown, void, undefined>,
+  next: () => Promise<IteratorResult<Value, void>>,
+): AsyncGenerator<Value, void, undefined> {
+  const done = { done: true, value: undefined } as const;
+  return {
+    next,
+    return: async () => {
+      await source.return();
+      return done;
+    },
+    throw: async (error: unknown) => {
+      await source.throw(error);
+      return done;
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
     async [Symbol.asyncDispose]() {
-      await this.return();
+      await source.return();
     },
   };
 }

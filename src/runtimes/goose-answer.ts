@@ -24,7 +24,11 @@ export interface AnswerWatch {
 
 /** A watch that has seen nothing. Keeps only the ends of the message, never all of it. */
 export function createAnswerWatch(): AnswerWatch {
-  let current: { messageId: string | undefined; head: string; tail: TextTail } | null = null;
+  let current: {
+    messageId: string | undefined;
+    head: string;
+    tail: TextTail;
+  } | null = null;
   let interrupted = false;
 
   const continues = (messageId: string | undefined, text: string): boolean => {
@@ -54,10 +58,16 @@ export function createAnswerWatch(): AnswerWatch {
       if (current === null) return null;
       const { head, tail } = current;
       if (head.startsWith(PROVIDER_ERROR_START) || tail.text().endsWith(NETWORK_ERROR_END)) {
-        return { verdict: { outcome: 'failed', reason: 'provider_error' }, text: head };
+        return {
+          verdict: { outcome: 'failed', reason: 'provider_error' },
+          text: head,
+        };
       }
       if (head.startsWith(TURN_LIMIT_START)) {
-        return { verdict: { outcome: 'limit', reason: 'turn_limit' }, text: head };
+        return {
+          verdict: { outcome: 'limit', reason: 'turn_limit' },
+          text: head,
+        };
       }
       return null;
     },

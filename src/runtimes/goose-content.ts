@@ -60,7 +60,10 @@ export function readToolRequest(item: JsonObject, { origin }: MessageContext, ru
     return;
   }
   const { goose_extension: extension, ...meta } = objectOf(item._meta) ?? {};
-  run.tools.opened(toolId, { name, note: skillSource(name, stringOf(extension)) });
+  run.tools.opened(toolId, {
+    name,
+    note: skillSource(name, stringOf(extension)),
+  });
   run.emit('tool_request', {
     toolId,
     name,
@@ -108,7 +111,12 @@ export function readToolResponse(item: JsonObject, { origin }: MessageContext, r
     ...origin,
   });
   const skill = tool?.note === undefined || isError ? undefined : loadedSkill(output);
-  if (skill) run.emit('skill_loaded', { skill, ...fieldsOf({ source: tool?.note }), toolId });
+  if (skill)
+    run.emit('skill_loaded', {
+      skill,
+      ...fieldsOf({ source: tool?.note }),
+      toolId,
+    });
 }
 
 /** A `thinking` or `redactedThinking` item; what was redacted is told, not shown. */
@@ -116,7 +124,10 @@ export function readThinking(item: JsonObject, { origin }: MessageContext, run: 
   const payload =
     item.type === 'redactedThinking'
       ? { redacted: true }
-      : fieldsOf({ thinking: item.thinking, signature: item.signature || undefined });
+      : fieldsOf({
+          thinking: item.thinking,
+          signature: item.signature || undefined,
+        });
   run.notify('thinking', payload, origin);
 }
 
@@ -124,8 +135,14 @@ export function readThinking(item: JsonObject, { origin }: MessageContext, run: 
 export function readSystemNotification(item: JsonObject, { origin }: MessageContext, run: RunRecorder): void {
   const { type: _, ...payload } = item;
   if (item.notificationType === 'creditsExhausted') {
-    const details = fieldsOf({ errorType: 'credits_exhausted', details: item.data ?? undefined });
-    run.warn(stringOf(item.msg) ?? 'Credits exhausted', { ...details, ...origin });
+    const details = fieldsOf({
+      errorType: 'credits_exhausted',
+      details: item.data ?? undefined,
+    });
+    run.warn(stringOf(item.msg) ?? 'Credits exhausted', {
+      ...details,
+      ...origin,
+    });
   } else {
     run.notify('system_notification', payload, origin);
   }

@@ -135,7 +135,11 @@ function createGooseReader(sessionName: string | undefined): LineReader {
 
   return {
     overhear: banner.overhear,
-    describe: () => ({ runtime: 'goose', ...fieldsOf({ sessionName }), ...banner.facts() }),
+    describe: () => ({
+      runtime: 'goose',
+      ...fieldsOf({ sessionName }),
+      ...banner.facts(),
+    }),
     read(type, line, run) {
       switch (type) {
         case 'message':

@@ -15,7 +15,10 @@ export interface LineReader {
   /** A line that is neither such an object nor blank, before it is counted as noise. */
   overhear?(line: string): void;
   /** What the lines say about the end (null: nothing), and what the terminal event is to carry. */
-  conclude(run: RunRecorder): { readonly verdict: Verdict | null; readonly data: JsonObject };
+  conclude(run: RunRecorder): {
+    readonly verdict: Verdict | null;
+    readonly data: JsonObject;
+  };
 }
 
 /** An adapter for a runtime that prints one JSON object a line. */
@@ -55,7 +58,9 @@ export function createLineAdapter(reader: LineReader, options: RuntimeAdapterOpt
         {
           ...data,
           ...noise.summary(),
-          ...fieldsOf({ oversizedLines: oversized > 0 ? oversized : undefined }),
+          ...fieldsOf({
+            oversizedLines: oversized > 0 ? oversized : undefined,
+          }),
         },
         exit,
       );

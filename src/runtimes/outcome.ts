@@ -23,7 +23,10 @@ const STOP_CODES = new Set([...STOP_SIGNALS.values()].map((signal) => 128 + sign
 
 function verdictOfExit(exit: RuntimeExit): Verdict | null {
   if (exit.signal) {
-    return { outcome: STOP_SIGNALS.has(exit.signal) ? 'cancelled' : 'failed', reason: 'signal' };
+    return {
+      outcome: STOP_SIGNALS.has(exit.signal) ? 'cancelled' : 'failed',
+      reason: 'signal',
+    };
   }
   if (exit.exitCode === undefined || exit.exitCode === null || exit.exitCode === 0) return null;
   return STOP_CODES.has(exit.exitCode)

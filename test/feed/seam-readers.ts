@@ -65,9 +65,9 @@ export function startReader(
 
   /** Pulls once more, leaves without waiting, and never looks at what may still have come. */
   async function abandon(messages: AsyncGenerator<Message, void>): Promise<void> {
-    const pending = messages.next();
+    const pending = messages.next().catch(() => {});
     await turn('leave');
-    await Promise.all([messages.return(), pending.catch(() => {})]);
+    await Promise.all([messages.return(), pending]);
   }
 
   async function connect(count: number, leaves: 'between' | 'pending' | 'never'): Promise<void> {

@@ -6,7 +6,7 @@ import { createIngest, type IngestRun } from '../../src/ingest/ingest.ts';
 import type { Store, StoredEvent } from '../../src/store/store.ts';
 import { newRun } from '../suites/store-records.ts';
 import { failingCommits } from '../support/faulty-store.ts';
-import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
+import { createMemoryStore } from '../support/memory-store.ts';
 import { createUnreliablePlane } from '../support/unreliable-plane.ts';
 import type { RunPlan, SeamPlan, WriterKind } from './seam-plans.ts';
 import { type SeamReader, startReader } from './seam-readers.ts';
@@ -24,7 +24,7 @@ export interface Seam {
   /** Everything that was ever committed to the run that the reader follows. */
   committed(reader: SeamReader): readonly StoredEvent[];
   /** How far retention got in that run. */
-  removedThrough(reader: SeamReader): Promise<number>;
+  removedThrough(reader: SeamReader): number;
   /** Dismisses the readers; answers how many registrations are left. */
   shutDown(): Promise<number>;
 }
@@ -37,11 +37,8 @@ export async function startSeam(plan: SeamPlan, scheduler: Scheduler): Promise<S
     if (!history) await scheduler.schedule(Promise.resolve(), step);
   };
   const memory = createMemoryStore(turn);
-  const archive = new Map<number, StoredEvent[]>();
   const faults = plan.faults.values();
-  const store = failingCommits(archiving(memory, archive), () =>
-    history ? null : (faults.next().value ?? null),
-  );
+  const store = failingCommits(memory, () => (history ? null : (faults.next().value ?? null)));
   const racing: Store = {
     ...store,
     commit: async (appends) => {
@@ -77,7 +74,7 @@ export async function startSeam(plan: SeamPlan, scheduler: Scheduler): Promise<S
         await turn('send');
         await producer.send(batch);
       }
-      if (runPlan.ends) await producer.end({ writer: runPlan.batches.at(-1)?.writer ?? 'commit' });
+      if (runPlan.ends) await producer.end(runPlan.batches.at(-1)?.writer ?? 'commit');
     };
     const addOwn = async () => {
       for (const writer of runPlan.own) {
@@ -89,7 +86,10 @@ export async function startSeam(plan: SeamPlan, scheduler: Scheduler): Promise<S
       if (runPlan.removed === 0) return;
       await turn('remove');
       // The last event stays, as a run's terminal does.
-      const seqs = (archive.get(run.key) ?? []).slice(0, -1).map(({ seq }) => seq);
+      const seqs = memory
+        .committed(run.key)
+        .slice(0, -1)
+        .map(({ seq }) => seq);
       const seq = seqs[Math.floor((seqs.length * runPlan.removed) / 1_000)];
       if (seq !== undefined) memory.removeThrough(run.key, seq);
     };
@@ -127,8 +127,8 @@ export async function startSeam(plan: SeamPlan, scheduler: Scheduler): Promise<S
         await scheduler.waitNext(1);
       }
     },
-    committed: (reader) => archive.get(keyOf(reader.log.plan.run)) ?? [],
-    removedThrough: async (reader) => removedThrough(memory, keyOf(reader.log.plan.run)),
+    committed: (reader) => memory.committed(keyOf(reader.log.plan.run)),
+    removedThrough: (reader) => memory.removedThrough(keyOf(reader.log.plan.run)),
     shutDown: async () => {
       history = true;
       await Promise.all(readers.map((reader) => reader.dismiss()));
@@ -138,22 +138,4 @@ export async function startSeam(plan: SeamPlan, scheduler: Scheduler): Promise<S
       return plane.listeners();
     },
   };
-}
-
-/** Keeps what is committed, whatever retention does to it later. */
-function archiving(store: Store, archive: Map<number, StoredEvent[]>): Store {
-  return {
-    ...store,
-    commit: async (appends) => {
-      const stored = await store.commit(appends);
-      for (const { run, events } of appends) {
-        if (stored.has(run)) archive.set(run, [...(archive.get(run) ?? []), ...events]);
-      }
-      return stored;
-    },
-  };
-}
-
-async function removedThrough(store: MemoryStore, run: number): Promise<number> {
-  return (await store.readHeads([run])).get(run)?.removedThrough ?? -1;
 }

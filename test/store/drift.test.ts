@@ -112,21 +112,17 @@ describeStores('the history of migrations', ({ dialect, freshUrl }) => {
   });
 
   test('is found to have drifted when a table has other options', async () => {
-    const changed =
-      dialect === 'postgres'
-        ? ['fillfactor = 70', 'fillfactor = 90']
-        : [/\n\);/, '\n) STRICT, WITHOUT ROWID;'];
     const url = await freshUrl();
-    if (dialect === 'postgres') {
-      const options = await readTableOptions(await tamperedUrl(changed[0]!, String(changed[1])));
-      expect(options).not.toEqual(EXPECTED_OPTIONS.postgres);
-    } else {
-      await executeScript(
-        url,
-        'CREATE TABLE "run" ("id" TEXT PRIMARY KEY) WITHOUT ROWID; CREATE TABLE "event" ("id" TEXT);',
-      );
-      expect(await readTableOptions(url)).not.toEqual(EXPECTED_OPTIONS.sqlite);
-    }
+    const other = dialect === 'postgres' ? 'WITH (fillfactor = 90)' : 'STRICT, WITHOUT ROWID';
+    await executeScript(
+      url,
+      `CREATE TABLE event (id TEXT PRIMARY KEY) ${other}; CREATE TABLE run (id TEXT) `,
+    );
+    const options = other.replace(/WITH \(fillfactor = 90\)/, 'fillfactor=90');
+    expect(await readTableOptions(url)).toEqual([
+      { table: 'event', options },
+      { table: 'run', options: '' },
+    ]);
   });
 
   test("leaves nothing to do for Prisma's own tool once the store was opened", async () => {
@@ -142,12 +138,7 @@ describeStores('the history of migrations', ({ dialect, freshUrl }) => {
   test("is known to Prisma's own tool by its checksums and names", async () => {
     const engine = await startSchemaEngine(await migratedUrl());
     const edited = await diagnoseHistory(engine, tampered('-- CreateTable', '-- CREATE TABLE'));
-    expect(edited.editedMigrationNames).toEqual(
-      readMigrations(dialect)
-        .map(({ name }) => name)
-        .slice(0, edited.editedMigrationNames.length),
-    );
-    expect(edited.editedMigrationNames).not.toEqual([]);
+    expect(edited.editedMigrationNames).toContain(readMigrations(dialect)[0]?.name);
     const longer = structuredClone(readHistory(dialect));
     const migrationFile = { path: 'migration.sql', content: { tag: 'ok', value: '-- Nothing.\n' } } as const;
     longer.migrationDirectories.push({ path: '99991231000000_next', migrationFile });

@@ -98,6 +98,7 @@ export function testData({ open }: TestDatabase): void {
         '{"a":1,"a":2}',
         '{ "a" : 1.0 , "b":1e21, "c":-0, "d":1E+2 }',
         '{"":{"":[]}}',
+        '{\n\t"a":\r\n"\\n \\" \\\\ 🦊"}',
       ];
       expect(await roundTrip(texts)).toEqual(texts);
     });

@@ -75,7 +75,10 @@ function testDatabase(dialect: Store['dialect'], freshUrl: () => Promise<string>
     open: async (url) => {
       const store = await openStore(url ?? (await freshUrl()));
       let closed: Promise<void> | undefined;
-      const close = () => (closed ??= store.close());
+      const close = (): Promise<void> => {
+        closed ??= store.close();
+        return closed;
+      };
       releaseAfterwards(close);
       return { ...store, close };
     },

@@ -8,8 +8,11 @@ import {
   type StoredEvent,
 } from '../../src/store/store.ts';
 
-/** A store in memory, with a door for retention. */
+/** A store in memory, with a door for retention. What is not a promise here is answered at once. */
 export interface MemoryStore extends Store {
+  /** Everything that was committed to the run, in order, removed or not. */
+  committed(run: number): readonly StoredEvent[];
+  removedThrough(run: number): number;
   /** What retention will do: moves the mark first, then takes the events up to it away. */
   removeThrough(run: number, seq: number): void;
 }
@@ -17,7 +20,8 @@ export interface MemoryStore extends Store {
 interface Log {
   readonly identity: Omit<RunRecord, keyof Head>;
   head: Head;
-  events: readonly StoredEvent[];
+  /** Removed events stay here, out of the readers' sight. */
+  readonly events: StoredEvent[];
 }
 
 /**
@@ -27,6 +31,7 @@ interface Log {
  */
 export function createMemoryStore(turn: (call: string) => Promise<unknown> = async () => {}): MemoryStore {
   const logs = new Map<number, Log>();
+  const keys = new Map<string, number>();
 
   async function call<Answer>(name: string, work: () => Answer): Promise<Answer> {
     await turn(`${name} begins`);
@@ -36,18 +41,20 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
   }
 
   function find(workspace: string, id: string): RunRecord | null {
-    for (const { identity, head } of logs.values()) {
-      if (identity.workspace === workspace && identity.id === id) return { ...identity, ...head };
-    }
-    return null;
+    const log = logs.get(keys.get(JSON.stringify([workspace, id])) ?? -1);
+    return log ? { ...log.identity, ...log.head } : null;
   }
 
   function store({ run, expectedLastSeq, events, head }: Append): number[] {
     const log = logs.get(run);
     if (!log || log.head.lastSeq !== expectedLastSeq) return [];
-    log.events = [...log.events, ...events];
+    log.events.push(...events);
     log.head = { ...head, removedThrough: log.head.removedThrough };
     return [run];
+  }
+
+  function visible(log: Log | undefined): readonly StoredEvent[] {
+    return log?.events.filter(({ seq }) => seq > log.head.removedThrough) ?? [];
   }
 
   return {
@@ -59,6 +66,7 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
         if (known) return { created: false, run: known };
         const key = logs.size + 1;
         const { workspace, id, provider, runtime } = run;
+        keys.set(JSON.stringify([workspace, id]), key);
         logs.set(key, { identity: { key, workspace, id, provider, runtime }, head: EMPTY_HEAD, events: [] });
         return { created: true, run: find(workspace, id)! };
       }),
@@ -75,8 +83,10 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
         if (!log) return null;
         const ahead =
           direction === 'forward'
-            ? log.events.filter(({ seq }) => seq > after)
-            : log.events.filter(({ seq }) => seq < after).reverse();
+            ? visible(log).filter(({ seq }) => seq > after)
+            : visible(log)
+                .filter(({ seq }) => seq < after)
+                .reverse();
         let bytes = 0;
         const fitting = ahead.slice(0, maxEvents).filter(({ data }) => {
           const fits = bytes < maxBytes;
@@ -87,17 +97,18 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
       }),
     readProduced: (run, sourceSeqs) =>
       call('readProduced', () =>
-        (logs.get(run)?.events ?? []).filter(
+        visible(logs.get(run)).filter(
           ({ sourceSeq }) => sourceSeq !== null && sourceSeqs.includes(sourceSeq),
         ),
       ),
     ping: async () => {},
     close: async () => {},
+    committed: (run) => logs.get(run)?.events ?? [],
+    removedThrough: (run) => logs.get(run)?.head.removedThrough ?? -1,
     removeThrough: (run, seq) => {
       const log = logs.get(run);
       if (!log || log.head.removedThrough >= seq) return;
       log.head = { ...log.head, removedThrough: seq };
-      log.events = log.events.filter((event) => event.seq > seq);
     },
   };
 }

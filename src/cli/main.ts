@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+import { VERSION } from '../server/version.ts';
+import { demo } from './demo.ts';
+import { serve } from './serve.ts';
+import { UsageError } from './usage-error.ts';
+
+const HELP = `runfeed ${VERSION}: the server between AI agent runs and the people who watch them
+
+  runfeed serve          start the server (the default)
+  runfeed demo           play a run on a fresh server and show it arriving
+      --file FILE        a Goose stream-json file instead of the one that ships; - reads standard input
+      --exit             leave when the run has ended
+  runfeed --help         this
+  runfeed --version      the version
+
+serve reads PORT (4000), HOST (127.0.0.1), DATABASE_URL (file:./data/runfeed.db), PUBLIC_URL and LOG_LEVEL (info).
+`;
+
+/** Runs a command; the result is the process's exit code. */
+async function main(argv: readonly string[]): Promise<number> {
+  const [command = 'serve', ...rest] = argv;
+  switch (command) {
+    case 'serve':
+      return serve(rest);
+    case 'demo':
+      return demo(rest);
+    case '--help':
+    case '-h':
+    case 'help':
+      process.stdout.write(HELP);
+      return 0;
+    case '--version':
+    case '-v':
+      process.stdout.write(`${VERSION}\n`);
+      return 0;
+    default:
+      throw new UsageError(`there is no command ${command}`);
+  }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`runfeed: ${message}\n`);
+  if (error instanceof UsageError) process.stderr.write('runfeed --help shows what there is\n');
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}

@@ -1,0 +1,80 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ingestBatch } from '../client/ingest.ts';
+import { RUNNER_EVENT_BATCH_MAX_EVENTS, RUNNER_EVENT_VERSION, type RunnerEvent } from '../contract/events.ts';
+import { createGooseAdapter } from '../runtimes/goose.ts';
+
+/** A file plays at a human pace, and within this in all. */
+const PLAY_MS = 18_000;
+/** No single line takes longer. */
+const LONGEST_LINE_MS = 300;
+
+/** Bytes of a transcript and how many there are in all; null when they come at their own pace. */
+export interface Source {
+  readonly chunks: AsyncIterable<Uint8Array>;
+  readonly totalBytes: number | null;
+}
+
+/** A file, read as it is played. Throws when it is not there. */
+export async function fileSource(path: string): Promise<Source> {
+  const { size } = await stat(path);
+  return { chunks: createReadStream(path), totalBytes: size };
+}
+
+/** What comes in on standard input, as it comes. */
+export function stdinSource(): Source {
+  return { chunks: process.stdin, totalBytes: null };
+}
+
+/** Lines held in memory. */
+export function linesSource(lines: readonly string[]): Source {
+  const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
+  return {
+    chunks: (async function* () {
+      yield bytes;
+    })(),
+    totalBytes: bytes.length,
+  };
+}
+
+/** Plays a Goose transcript into a run: through the adapter, in batches, each sent after the answer to the one before. */
+export async function play({ chunks, totalBytes }: Source, runId: string, url: string): Promise<void> {
+  const adapter = createGooseAdapter();
+  const pending: RunnerEvent[] = [];
+  let previousSeq = -1;
+
+  async function flush(): Promise<void> {
+    while (pending.length > 0) {
+      const events = pending.splice(0, RUNNER_EVENT_BATCH_MAX_EVENTS);
+      const result = await ingestBatch({ v: RUNNER_EVENT_VERSION, runId, events }, { url, previousSeq });
+      if (result.__typename === 'BatchRejected') throw new Error(`${result.code}: ${result.message}`);
+      previousSeq = events.at(-1)!.seq;
+    }
+  }
+
+  let due = Date.now();
+  for await (const chunk of chunks) {
+    for (const line of wholeLines(chunk)) {
+      pending.push(...adapter.push(line));
+      if (totalBytes !== null) due += Math.min(LONGEST_LINE_MS, (PLAY_MS * line.length) / totalBytes);
+      const early = due - Date.now();
+      // Behind time, lines go together; ahead of it, what there is is sent and shown.
+      if (early > 0 || pending.length >= RUNNER_EVENT_BATCH_MAX_EVENTS) await flush();
+      if (early > 0) await sleep(early);
+    }
+    if (totalBytes === null) await flush();
+  }
+  pending.push(...adapter.end({ exitCode: 0 }));
+  await flush();
+}
+
+/** Cuts a chunk after each line feed, so that lines can be paced. The adapter puts lines together again. */
+function* wholeLines(chunk: Uint8Array): Generator<Uint8Array> {
+  let start = 0;
+  for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, start)) {
+    yield chunk.subarray(start, end + 1);
+    start = end + 1;
+  }
+  if (start < chunk.length) yield chunk.subarray(start);
+}

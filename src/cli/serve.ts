@@ -1,0 +1,36 @@
+import { parseArgs } from 'node:util';
+import { pino } from 'pino';
+import { readConfig } from '../config/env.ts';
+import { startServer } from '../server/server.ts';
+import { stopSignal } from './stop-signal.ts';
+import { UsageError } from './usage-error.ts';
+
+/** `runfeed serve`: runs until SIGINT or SIGTERM. Addresses go to standard output, structured logs to standard error. */
+export async function serve(argv: readonly string[]): Promise<number> {
+  try {
+    parseArgs({ args: [...argv], options: {} });
+  } catch (error) {
+    throw new UsageError(String(error instanceof Error ? error.message : error));
+  }
+  const read = readConfig();
+  if (!read.ok) {
+    for (const problem of read.problems) process.stderr.write(`runfeed: ${problem}\n`);
+    return 2;
+  }
+  const log = pino({ level: read.config.logLevel }, pino.destination(2));
+  const server = await startServer(read.config, log);
+  process.stdout.write(
+    [
+      `runfeed is listening on ${server.url}`,
+      `  GraphiQL       ${server.url}/graphiql`,
+      `  HTTP and SSE   ${server.url}/graphql`,
+      `  websocket      ${server.url.replace('http', 'ws')}/graphql`,
+      '',
+    ].join('\n'),
+  );
+  const signal = await stopSignal();
+  log.info({ signal }, 'stopping; a second signal ends it at once');
+  await server.close();
+  log.info('stopped');
+  return 0;
+}

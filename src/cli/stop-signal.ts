@@ -1,0 +1,18 @@
+import { constants } from 'node:os';
+
+/**
+ * Resolves with the first SIGINT or SIGTERM. The second one ends the process at once, with the exit code that a shell
+ * gives a process killed by that signal.
+ */
+export function stopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let first = true;
+    const onSignal = (signal: NodeJS.Signals) => {
+      if (!first) process.exit(128 + constants.signals[signal]);
+      first = false;
+      resolve(signal);
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  });
+}

@@ -1,0 +1,83 @@
+import { z } from 'zod';
+
+/** Everything that the environment decides about a server. */
+export interface Config {
+  /** 0 takes a free port. */
+  readonly port: number;
+  readonly host: string;
+  readonly databaseUrl: string;
+  /** Where the server is reached, when that is not where it listens: scheme, host and port, without a path. */
+  readonly publicUrl: URL | null;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
+
+const environment = z.object({
+  PORT: z
+    .string()
+    .default('4000')
+    .refine(
+      (port) => /^\d{1,5}$/.test(port) && Number(port) <= 65_535,
+      'must be a port: a whole number from 0 to 65535',
+    )
+    .transform(Number),
+  HOST: z
+    .string()
+    .default('127.0.0.1')
+    .refine(
+      (host) => LOOPBACK.test(host),
+      'must be a loopback address (127.0.0.1, ::1 or localhost): there is no access control yet, so anyone who could reach another address could read and write every run',
+    ),
+  DATABASE_URL: z
+    .string()
+    .default('file:./data/runfeed.db')
+    .refine(
+      (url) => /^file:./.test(url) || (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)),
+      'must be file:PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE',
+    ),
+  PUBLIC_URL: z
+    .string()
+    .optional()
+    .refine((url) => !url || isOrigin(url), 'must be http:// or https:// with a host and no path')
+    .transform((url) => (url ? new URL(url) : null)),
+  LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
+});
+
+/**
+ * Reads a server's configuration from an environment, by default this process's. An empty variable counts as absent. What is wrong comes back as
+ * one line each, naming the variable; the value itself is never repeated, since it may hold a password.
+ */
+export function readConfig(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+):
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly problems: readonly string[] } {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = environment.safeParse(given);
+  if (!parsed.success) {
+    return {
+      ok: false,
+      problems: parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`),
+    };
+  }
+  const { PORT, HOST, DATABASE_URL, PUBLIC_URL, LOG_LEVEL } = parsed.data;
+  return {
+    ok: true,
+    config: {
+      port: PORT,
+      host: HOST,
+      databaseUrl: DATABASE_URL,
+      publicUrl: PUBLIC_URL,
+      logLevel: LOG_LEVEL,
+    },
+  };
+}
+
+function isOrigin(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const { protocol, pathname, search, hash, username } = new URL(url);
+  return /^https?:$/.test(protocol) && pathname === '/' && !search && !hash && !username;
+}

@@ -1,0 +1,107 @@
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
+
+const TABS = [
+  {
+    query: `# 1. Make a run. Asking again answers the same run.
+mutation CreateRun {
+  createRun(input: { id: "hello", provider: openai, title: "My first run" }) {
+    __typename
+    ... on CreateRunSuccess { created run { id runtime nextSeq } }
+    ... on Error { code message }
+  }
+}
+`,
+  },
+  {
+    query: `# 2. Follow it: what is there already, then live. Leave this running and go to the next tab.
+subscription Follow {
+  runEvents(runId: "hello") { seq tMs kind data }
+}
+`,
+  },
+  {
+    query: `# 3. Append a batch, as a runner does. Sending the same again is a success, too.
+mutation Ingest($batch: RunnerEventBatchInput!) {
+  ingestEvents(batch: $batch) {
+    __typename
+    ... on IngestEventsSuccess { accepted duplicates lastSeq }
+    ... on BatchRejected { code message eventIndex expectedSeq }
+  }
+}
+`,
+    variables: JSON.stringify(
+      {
+        batch: {
+          v: 1,
+          runId: 'hello',
+          events: [
+            {
+              seq: 0,
+              tMs: 1000,
+              kind: 'runtime_started',
+              data: { runtime: 'by hand' },
+            },
+            {
+              seq: 1,
+              tMs: 1200,
+              kind: 'assistant_text',
+              data: { text: 'Hello, ' },
+            },
+            {
+              seq: 2,
+              tMs: 1300,
+              kind: 'assistant_text',
+              data: { text: 'world!' },
+            },
+          ],
+        },
+      },
+      null,
+      2,
+    ),
+  },
+  {
+    query: `# 4. The same feed in batches, from a cursor, without the text.
+subscription FollowBatches {
+  runEventBatches(runId: "hello", after: 0, kinds: [tool_request, tool_response]) {
+    events { seq kind data }
+    cursor
+    caughtUp
+    ended
+  }
+}
+`,
+  },
+  {
+    query: `# 5. What is there.
+query Runs {
+  runs(first: 10, filter: { ended: false }) {
+    nodes { id provider title lastSeq eventCount ended }
+    pageInfo { hasNextPage endCursor }
+  }
+  run(id: "hello") {
+    events(last: 5) { nodes { seq kind data committedAt } }
+  }
+}
+`,
+  },
+  {
+    query: `# 6. End a run that nobody else will end: everybody who follows it sees the end.
+mutation EndRun {
+  endRun(input: { runId: "hello", reason: "enough" }) {
+    __typename
+    ... on EndRunSuccess { alreadyEnded run { ended terminal { seq data } } }
+    ... on Error { code message }
+  }
+}
+`,
+  },
+];
+
+/** The GraphiQL page, whole: nothing of it comes from another host. */
+export const GRAPHIQL_PAGE: string = renderGraphiQL({
+  title: 'runfeed',
+  endpoint: '/graphql',
+  subscriptionsProtocol: 'WS',
+  defaultTabs: TABS,
+});

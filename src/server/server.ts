@@ -1,0 +1,212 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { LOOPBACK_OPERATOR } from '../auth/principal.ts';
+import type { Config } from '../config/env.ts';
+import { createFeed } from '../feed/feed.ts';
+import { createOperations } from '../graphql/operations.ts';
+import { createIngest } from '../ingest/ingest.ts';
+import { createReleasers } from '../lib/releasers.ts';
+import { openStore } from '../store/open.ts';
+import type { Store } from '../store/store.ts';
+import { createLocalPlane } from '../wakeups/local.ts';
+import { GRAPHIQL_PAGE } from './graphiql.ts';
+import { createGuard, type Guard } from './guard.ts';
+import { createHttpGraphql } from './http-graphql.ts';
+import { createInFlight, type InFlight } from './in-flight.ts';
+import { respondFault, respondJson } from './respond.ts';
+import { VERSION } from './version.ts';
+import { createWebsocketTransport, type WebsocketTransport } from './websocket.ts';
+
+/** How long a stop waits for answers that are under way. */
+const DRAIN_MS = 10_000;
+/** How long it then waits for HTTP responses to reach their clients. */
+const CLOSE_MS = 2_000;
+
+/** A server that listens. */
+export interface RunningServer {
+  /** Where it is reached, without a slash at the end. */
+  readonly url: string;
+  /** Finishes what is under way, closes sockets with 1012, then the store. Calling it again waits for the same. */
+  close(): Promise<void>;
+}
+
+/** Starts a whole server: store, ingest, feed, GraphQL over HTTP, SSE and websocket. */
+export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+  const releasers = createReleasers();
+  try {
+    const store = await openStore(config.databaseUrl, (error) =>
+      log.warn({ err: error }, 'an idle database connection broke'),
+    );
+    releasers.add(() => store.close());
+    const wakeups = createLocalPlane();
+    const feed = createFeed(store, wakeups);
+    releasers.add(() => feed.close());
+    const ingest = createIngest(store, wakeups);
+    releasers.add(() => ingest.close());
+
+    const report = (err: unknown, errorId: string) => log.error({ err, errorId }, 'unexpected error');
+    const operations = createOperations(report);
+    const context = {
+      store,
+      wakeups,
+      feed,
+      ingest,
+      version: VERSION,
+      principal: LOOPBACK_OPERATOR,
+    };
+    const inFlight = createInFlight();
+    const graphql = createHttpGraphql({
+      operations,
+      inFlight,
+      context,
+      report,
+    });
+    const websocket = createWebsocketTransport({
+      operations,
+      inFlight,
+      context,
+      report,
+    });
+    const guard = createGuard(config.publicUrl);
+
+    const http = createServer(route({ guard, graphql: graphql.listener, store, inFlight, log }));
+    http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) => {
+      upgrade({ guard, websocket, inFlight }, request, stream, head);
+    });
+    // In reverse: no new connections, what is being answered, the streams and sockets, what is left of HTTP.
+    let stopped: Promise<unknown> = Promise.resolve();
+    releasers.add(async () => {
+      await within(CLOSE_MS, stopped);
+      http.closeAllConnections();
+    });
+    releasers.add(() => {
+      graphql.cutStreams();
+      return websocket.close('restart');
+    });
+    releasers.add(async () => {
+      if (!(await within(DRAIN_MS, inFlight.drain()))) log.warn('stopping with answers still under way');
+    });
+    http.listen(config.port, config.host);
+    await once(http, 'listening');
+    releasers.add(() => {
+      stopped = once(http, 'close');
+      http.close();
+    });
+    const { port } = http.address() as AddressInfo;
+    const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+    log.info({ url, store: store.dialect, version: VERSION }, 'listening');
+    return { url, close: () => releasers.release() };
+  } catch (error) {
+    await releasers.release();
+    throw error;
+  }
+}
+
+interface Routes {
+  readonly guard: Guard;
+  readonly graphql: RequestListener;
+  readonly store: Store;
+  readonly inFlight: InFlight;
+  readonly log: Logger;
+}
+
+function route({ guard, graphql, store, inFlight, log }: Routes): RequestListener {
+  return (request, response) => {
+    const refusal = guard(request.headers);
+    if (refusal) return respondFault(response, 403, 'FORBIDDEN', refusal);
+    const path = request.url?.split('?', 1)[0];
+    if (path === '/graphql') return handleGraphql(graphql, inFlight, request, response);
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      return respondFault(response, 405, 'METHOD_NOT_ALLOWED', 'only GET is answered here');
+    }
+    switch (path) {
+      case '/health':
+        return respondJson(response, 200, { status: 'ok' });
+      case '/ready':
+        return void respondReady(response, store, inFlight, log);
+      case '/':
+        response.writeHead(302, { location: '/graphiql' }).end();
+        return;
+      case '/graphiql':
+        response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(GRAPHIQL_PAGE);
+        return;
+      default:
+        return respondFault(
+          response,
+          404,
+          'NOT_FOUND',
+          'there are /graphql, /graphiql, /health and /ready here',
+        );
+    }
+  };
+}
+
+function handleGraphql(
+  graphql: RequestListener,
+  inFlight: InFlight,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  if (inFlight.draining()) {
+    response.setHeader('connection', 'close');
+    respondFault(response, 503, 'SHUTTING_DOWN', 'the server is stopping: send the same to its successor');
+    return;
+  }
+  const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  // Anything else could be posted by a form of any web page without asking first.
+  if (request.method === 'POST' && type !== 'application/json') {
+    respondFault(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send content-type: application/json');
+    return;
+  }
+  graphql(request, response);
+}
+
+async function respondReady(
+  response: ServerResponse,
+  store: Store,
+  inFlight: InFlight,
+  log: Logger,
+): Promise<void> {
+  if (inFlight.draining()) return respondJson(response, 503, { status: 'stopping' });
+  try {
+    await store.ping();
+    respondJson(response, 200, { status: 'ready' });
+  } catch (err) {
+    log.warn({ err }, 'not ready: the store does not answer');
+    respondJson(response, 503, { status: 'store unavailable' });
+  }
+}
+
+interface Upgrades {
+  readonly guard: Guard;
+  readonly websocket: WebsocketTransport;
+  readonly inFlight: InFlight;
+}
+
+function upgrade(
+  { guard, websocket, inFlight }: Upgrades,
+  request: IncomingMessage,
+  stream: Socket,
+  head: Buffer,
+): void {
+  // Until ws takes the socket over, nobody else listens for its errors.
+  stream.on('error', () => stream.destroy());
+  const refuse = (status: string) =>
+    stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  if (guard(request.headers)) refuse('403 Forbidden');
+  else if (request.url?.split('?', 1)[0] !== '/graphql') refuse('404 Not Found');
+  else if (inFlight.draining()) refuse('503 Service Unavailable');
+  else websocket.upgrade(request, stream, head);
+}
+
+/** Whether the work was done in time. It is not cancelled. */
+async function within(milliseconds: number, work: Promise<unknown>): Promise<boolean> {
+  const timer = new AbortController();
+  const late = sleep(milliseconds, false, { signal: timer.signal }).catch(() => false);
+  const done = await Promise.race([work.then(() => true), late]);
+  timer.abort();
+  return done;
+}

@@ -1,0 +1,162 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { type ExecutionResult, getOperationAST } from 'graphql';
+import { makeServer } from 'graphql-ws';
+import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import { REQUEST_MAX_BYTES } from '../config/limits.ts';
+import { CLOSE_CODES, type CloseReason } from '../contract/errors.ts';
+import type { Context } from '../graphql/context.ts';
+import { asFault, fault, isPassing, type ReportUnexpected } from '../graphql/faults.ts';
+import type { OperationRequest, Operations } from '../graphql/operations.ts';
+import { publicSchema } from '../graphql/schema.ts';
+import { withNext } from '../lib/cancellable.ts';
+import type { InFlight } from './in-flight.ts';
+import { watchLiveness } from './liveness.ts';
+
+/** Operations at once on one socket; past it the answer is OVERLOADED. */
+const MAX_OPERATIONS = 1_000;
+/** How long a socket has to answer our close frame. */
+const CLOSE_GRACE_MS = 2_000;
+
+/** What the websocket transport needs to answer operations. */
+export interface WebsocketOptions {
+  readonly operations: Operations;
+  readonly inFlight: InFlight;
+  readonly context: Omit<Context, 'budget'>;
+  readonly report: ReportUnexpected;
+}
+
+/** `/graphql` over websockets, subprotocol graphql-transport-ws. */
+export interface WebsocketTransport {
+  upgrade(request: IncomingMessage, stream: Socket, head: Buffer): void;
+  /** Closes every socket with the reason; those that do not answer are ended after a short grace. */
+  close(reason: CloseReason): Promise<void>;
+}
+
+/** Makes the transport; its sockets come by `upgrade`. */
+export function createWebsocketTransport(options: WebsocketOptions): WebsocketTransport {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: REQUEST_MAX_BYTES,
+    // A compression context for each socket would cost hundreds of KB.
+    perMessageDeflate: false,
+    handleProtocols: (offered) => (offered.has('graphql-transport-ws') ? 'graphql-transport-ws' : false),
+  });
+  return {
+    upgrade: (request, stream, head) =>
+      sockets.handleUpgrade(request, stream, head, (socket) => serve(socket, stream, options)),
+    close: async (reason) => {
+      const closed = [...sockets.clients].map((socket) => closeWithin(socket, reason, CLOSE_GRACE_MS));
+      await Promise.all(closed);
+      sockets.close();
+    },
+  };
+}
+
+/** The protocol of one socket. */
+function createProtocol({ operations, inFlight, context, report }: WebsocketOptions, socket: WebSocket) {
+  return makeServer({
+    // Nothing may throw here: graphql-ws would close the socket, and with it every other operation on it.
+    onSubscribe: ({ subscriptions }, _id, { query, operationName, variables }) => {
+      try {
+        if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
+          return [fault('OVERLOADED', `more than ${MAX_OPERATIONS} operations on one socket: open another`)];
+        }
+        const document = operations.parse(query);
+        const errors = operations.validate(document);
+        if (errors.length > 0) return errors;
+        if (!getOperationAST(document, operationName)) {
+          return [fault('BAD_USER_INPUT', 'operationName must name one of the operations in the document')];
+        }
+        const request = {
+          document,
+          operationName,
+          variableValues: variables,
+          contextValue: context,
+        };
+        return { ...request, schema: publicSchema };
+      } catch (error) {
+        return [asFault(error, 'BAD_REQUEST', report)];
+      }
+    },
+    execute: async (args) => {
+      try {
+        return await inFlight.track(() => operations.execute(args as OperationRequest));
+      } catch (error) {
+        return { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
+      }
+    },
+    subscribe: async (args) => {
+      const results = await operations.subscribe(args as OperationRequest);
+      return Symbol.asyncIterator in results ? cutBySocket(results, socket, report) : results;
+    },
+  });
+}
+
+/**
+ * An `error` message ends an operation for good, so a fault that will pass closes the socket instead, with a code
+ * after which clients come back.
+ */
+function cutBySocket(
+  results: AsyncGenerator<ExecutionResult, void, undefined>,
+  socket: WebSocket,
+  report: ReportUnexpected,
+): AsyncGenerator<ExecutionResult, void, undefined> {
+  return withNext(results, async () => {
+    try {
+      return await results.next();
+    } catch (error) {
+      if (!isPassing(error)) throw asFault(error, 'INTERNAL_SERVER_ERROR', report);
+      const { code, reason } = CLOSE_CODES.tryAgainLater;
+      const closed = once(socket, 'close');
+      socket.close(code, reason);
+      // The operation ends with its socket, and without a word of its own.
+      await closed;
+      return { done: true, value: undefined };
+    }
+  });
+}
+
+function serve(socket: WebSocket, stream: Socket, options: WebsocketOptions): void {
+  // A frame that is too big or broken is reported here before ws closes the socket by itself.
+  socket.on('error', () => {});
+  const stopWatching = watchLiveness(socket, stream);
+  const closed = createProtocol(options, socket).opened(
+    {
+      protocol: socket.protocol,
+      send: (data) =>
+        new Promise((resolve, reject) => {
+          if (socket.readyState !== socket.OPEN) resolve();
+          else socket.send(data, (error) => (error ? reject(error) : resolve()));
+        }),
+      close: (code, reason) => socket.close(code, reason),
+      onMessage: (handle) =>
+        socket.on('message', (data: RawData) => {
+          handle(String(data)).catch((error: unknown) => {
+            // The peer went away while it was being answered; anything else is a fault of ours.
+            if (socket.readyState !== socket.OPEN) return;
+            asFault(error, 'INTERNAL_SERVER_ERROR', options.report);
+            const { code, reason } = CLOSE_CODES.tryAgainLater;
+            socket.close(code, reason);
+          });
+        }),
+    },
+    {},
+  );
+  socket.once('close', (code, reason) => {
+    stopWatching();
+    void closed(code, String(reason));
+  });
+}
+
+function closeWithin(socket: WebSocket, reason: CloseReason, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => socket.terminate(), graceMs);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    socket.close(CLOSE_CODES[reason].code, CLOSE_CODES[reason].reason);
+  });
+}

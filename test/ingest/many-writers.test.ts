@@ -1,0 +1,209 @@
+import fc from 'fast-check';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { createIngest, type Ingest, type IngestRun } from '../../src/ingest/ingest.ts';
+import type { Store } from '../../src/store/store.ts';
+import { createLocalPlane } from '../../src/wakeups/local.ts';
+import { createRun, readLog } from '../suites/store-records.ts';
+import { describePostgres, describeStores } from '../support/databases.ts';
+import { batch, producedIn, sent } from './sending.ts';
+
+const OWN = { kind: 'notification', data: '{"own":true}' } as const;
+
+/** What one writer does at some time: sends a stretch of the run's numbers, or adds an event of the server's. */
+type Deed = { readonly first: number; readonly count: number } | 'add';
+
+/** Writers that know nothing of each other: stretches of one number space, overlapping, late, again. */
+const deeds: fc.Arbitrary<readonly (readonly Deed[])[]> = fc.array(
+  fc.array(
+    fc.oneof(
+      { weight: 5, arbitrary: fc.record({ first: fc.nat(24), count: fc.integer({ min: 1, max: 6 }) }) },
+      { weight: 1, arbitrary: fc.constant('add' as const) },
+    ),
+    { minLength: 1, maxLength: 4 },
+  ),
+  { minLength: 1, maxLength: 12 },
+);
+
+/** Lets every writer work through its deeds, all at once, and compares the answers with what is stored. */
+async function letAllWrite(
+  store: Store,
+  run: IngestRun,
+  ingests: readonly Ingest[],
+  writers: readonly (readonly Deed[])[],
+) {
+  const stored = new Set<number>();
+  let accepted = 0;
+  let added = 0;
+  const work = writers.map(async (own, index) => {
+    const ingest = ingests[index % ingests.length]!;
+    for (const deed of own) {
+      if (deed === 'add') {
+        expect(await ingest.appendOwn(run, OWN)).toMatchObject({ ok: true, accepted: 1 });
+        added += 1;
+        continue;
+      }
+      const numbers = Array.from({ length: deed.count }, (_, offset) => deed.first + offset);
+      const answer = await ingest.append(run, batch(numbers));
+      if (answer.ok) {
+        expect(answer.accepted + answer.duplicates).toBe(deed.count);
+        expect(answer.head.lastSourceSeq).toBeGreaterThanOrEqual(numbers.at(-1)!);
+        accepted += answer.accepted;
+        for (const number of numbers) stored.add(number);
+      } else {
+        // Everybody sends the same content in order: the one mistake possible is to come late.
+        expect(answer.code).toBe('seq_not_monotonic');
+      }
+    }
+  });
+  await Promise.all(work);
+  const log = await readLog(store, run);
+  expect(await producedIn(store, run)).toEqual([...stored].sort((a, b) => a - b));
+  expect(accepted).toBe(stored.size);
+  expect(log).toHaveLength(stored.size + added);
+  const head = (await store.readHeads([run.key])).get(run.key);
+  expect(head).toMatchObject({ lastSeq: log.at(-1)?.seq ?? -1, eventCount: log.length, serverEvents: added });
+}
+
+describeStores('many writers', ({ open }) => {
+  let store: Store;
+  beforeAll(async () => {
+    store = await open();
+  });
+
+  test('64 producers’ worth of batches for one run at once are stored once each, in order', async () => {
+    const ingest = createIngest(store, createLocalPlane());
+    const run = await createRun(store);
+    const batches = Array.from({ length: 64 }, (_, index) =>
+      batch([index * 2, index * 2 + 1], index * 2 - 1),
+    );
+    const answers = await Promise.all([...batches, ...batches].map((each) => ingest.append(run, each)));
+    expect(answers.map((answer) => answer.ok && answer.accepted)).toEqual([
+      ...Array<number>(64).fill(2),
+      ...Array<number>(64).fill(0),
+    ]);
+    expect(await producedIn(store, run)).toEqual(Array.from({ length: 128 }, (_, seq) => seq));
+  });
+
+  test('64 runs written at once get each its own', async () => {
+    const ingest = createIngest(store, createLocalPlane());
+    const runs = await Promise.all(Array.from({ length: 64 }, () => createRun(store)));
+    const work = runs.map(async (run, index) => {
+      for (let seq = 0; seq < 5; seq++)
+        await ingest.append(run, batch([sent(seq, { data: `{"run":${index}}` })]));
+    });
+    await Promise.all(work);
+    for (const [index, run] of runs.entries()) {
+      const log = await readLog(store, run);
+      expect(log.map(({ data }) => data)).toEqual(Array<string>(5).fill(`{"run":${index}}`));
+    }
+  });
+
+  test('whatever they send, what was accepted is what is there', { timeout: 60_000 }, async () => {
+    const ingest = createIngest(store, createLocalPlane());
+    await fc.assert(
+      fc.asyncProperty(deeds, async (writers) => {
+        await letAllWrite(store, await createRun(store), [ingest], writers);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describePostgres('two processes on one database', ({ freshUrl, open }) => {
+  let store: Store;
+  let here: Ingest;
+  let there: Ingest;
+  beforeAll(async () => {
+    const url = await freshUrl();
+    store = await open(url);
+    here = createIngest(store, createLocalPlane());
+    there = createIngest(await open(url), createLocalPlane());
+  });
+
+  /** A run whose head `here` remembers as it was before `there` went on. */
+  async function runThatMovedOn(): Promise<IngestRun> {
+    const run = await createRun(store);
+    await here.append(run, batch([0], -1));
+    await there.append(run, batch([1, 2], 0));
+    return run;
+  }
+
+  describe('a head in memory that the other process has moved past', () => {
+    test('makes no gap of what follows', async () => {
+      const run = await runThatMovedOn();
+      expect(await here.append(run, batch([3], 2))).toMatchObject({
+        ok: true,
+        accepted: 1,
+        head: { eventCount: 4 },
+      });
+    });
+
+    test('does not hide a gap', async () => {
+      const run = await runThatMovedOn();
+      const answer = await here.append(run, batch([5], 0));
+      expect(answer).toMatchObject({ ok: false, code: 'seq_gap', expectedSeq: 2 });
+    });
+
+    test('does not hide duplicates, nor conflicts', async () => {
+      const run = await runThatMovedOn();
+      expect(await here.append(run, batch([1, 2, 3], 0))).toMatchObject({
+        ok: true,
+        accepted: 1,
+        duplicates: 2,
+      });
+      await there.append(run, batch([4]));
+      const answer = await here.append(run, batch([sent(4, { data: '{}' })]));
+      expect(answer).toMatchObject({ ok: false, code: 'seq_conflict' });
+    });
+
+    test('does not hide the end', async () => {
+      const run = await runThatMovedOn();
+      await there.append(run, batch([sent(3, { kind: 'runtime_terminal' })]));
+      expect(await here.append(run, batch([4]))).toMatchObject({ ok: false, code: 'run_terminated' });
+      const other = await runThatMovedOn();
+      await there.append(other, batch([sent(3, { kind: 'runtime_terminal' })]));
+      expect(await here.appendOwn(other, OWN)).toMatchObject({ ok: false, code: 'run_terminated' });
+    });
+
+    test('is not what a retry is answered with', async () => {
+      const run = await runThatMovedOn();
+      await there.append(run, batch([sent(3, { kind: 'runtime_terminal' })]));
+      const retry = await here.append(run, batch([0], -1));
+      expect(retry).toMatchObject({ ok: true, duplicates: 1, head: { lastSeq: 3, terminalSeq: 3 } });
+    });
+
+    test('does not count the server’s events short', async () => {
+      const run = await createRun(store);
+      await here.append(run, batch([0]));
+      for (let count = 0; count < 3; count++) await there.appendOwn(run, OWN);
+      await there.append(run, batch([1]));
+      expect(await here.append(run, batch([0, 1, 2]))).toMatchObject({
+        ok: true,
+        accepted: 1,
+        duplicates: 2,
+      });
+      expect(await here.appendOwn(run, OWN)).toMatchObject({
+        ok: true,
+        head: { serverEvents: 4, lastSeq: 6 },
+      });
+    });
+  });
+
+  test('a producer that changes its process with every batch loses nothing', async () => {
+    const run = await createRun(store);
+    for (let seq = 0; seq < 40; seq++) {
+      const ingest = seq % 2 === 0 ? here : there;
+      expect(await ingest.append(run, batch([seq], seq - 1))).toMatchObject({ ok: true, accepted: 1 });
+    }
+    expect(await producedIn(store, run)).toHaveLength(40);
+  });
+
+  test('whatever both send, what was accepted is what is there', { timeout: 60_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(deeds, async (writers) => {
+        await letAllWrite(store, await createRun(store), [here, there], writers);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});

@@ -97,30 +97,28 @@ const readerPlan: fc.Arbitrary<ReaderPlan> = fc.record({
 });
 
 /** Every schedule's ingredients. */
-export const seamPlan: fc.Arbitrary<SeamPlan> = fc
-  .boolean()
-  .chain((lossy) =>
-    fc.record({
-      lossy: fc.constant(lossy),
-      runs: fc.array(runPlan(lossy), { minLength: 1, maxLength: 2 }),
-      readers: fc.array(readerPlan, { minLength: 1, maxLength: 4 }),
-      fates: fc.array(
-        fc.constantFrom<WakeFate>(
-          'told',
-          'told later',
-          'told twice',
-          ...(lossy ? (['told without its chunk', 'lost'] as const) : []),
-        ),
-        { minLength: 1, maxLength: 8 },
+export const seamPlan: fc.Arbitrary<SeamPlan> = fc.boolean().chain((lossy) =>
+  fc.record({
+    lossy: fc.constant(lossy),
+    runs: fc.array(runPlan(lossy), { minLength: 1, maxLength: 2 }),
+    readers: fc.array(readerPlan, { minLength: 1, maxLength: 4 }),
+    fates: fc.array(
+      fc.constantFrom<WakeFate>(
+        'told',
+        'told later',
+        'told twice',
+        ...(lossy ? (['told without its chunk', 'lost'] as const) : []),
       ),
-      faults: fc.array(fc.constantFrom<CommitFault | null>(null, null, 'lost before', 'lost after'), {
-        maxLength: lossy ? 4 : 0,
-      }),
-      polls: lossy ? fc.nat(2) : fc.constant(0),
-      limits: fc.record({
-        ringEvents: fc.integer({ min: 1, max: 6 }),
-        pageEvents: fc.integer({ min: 1, max: 4 }),
-        cachedPageBytes: fc.constantFrom(1, 600, 1_000_000),
-      }),
+      { minLength: 1, maxLength: 8 },
+    ),
+    faults: fc.array(fc.constantFrom<CommitFault | null>(null, null, 'lost before', 'lost after'), {
+      maxLength: lossy ? 4 : 0,
     }),
-  );
+    polls: lossy ? fc.nat(2) : fc.constant(0),
+    limits: fc.record({
+      ringEvents: fc.integer({ min: 1, max: 6 }),
+      pageEvents: fc.integer({ min: 1, max: 4 }),
+      cachedPageBytes: fc.constantFrom(1, 600, 1_000_000),
+    }),
+  }),
+);

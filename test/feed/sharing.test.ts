@@ -1,0 +1,115 @@
+import { beforeAll, expect, test } from 'vitest';
+import { followBatches, followEvents } from '../../src/feed/batches.ts';
+import { openStore } from '../../src/store/open.ts';
+import type { RunRecord, Store } from '../../src/store/store.ts';
+import { batch, sent } from '../ingest/sending.ts';
+import { append, createRun, event } from '../suites/store-records.ts';
+import { freshSqliteUrl } from '../support/databases.ts';
+import { releaseAfterwards } from '../support/releases.ts';
+import { countingReads, readAll, startProcess, take } from './following.ts';
+
+const EVENTS = 50_000;
+const PAGE_EVENTS = 1_000;
+
+let store: Store;
+let history: RunRecord;
+
+beforeAll(async () => {
+  store = await openStore(await freshSqliteUrl());
+  releaseAfterwards(() => store.close());
+  history = await createRun(store);
+  let head = (await store.readHeads([history.key])).get(history.key)!;
+  for (let first = 0; first < EVENTS; first += PAGE_EVENTS) {
+    const page = Array.from({ length: PAGE_EVENTS }, (_, index) =>
+      event(first + index, first + index === EVENTS - 1 ? { kind: 'runtime_terminal' } : {}),
+    );
+    const next = append(history, head, page);
+    await store.commit([next]);
+    head = next.head;
+  }
+});
+
+test('a long history comes whole, page after page', async () => {
+  const counting = countingReads(store);
+  const { feed } = startProcess(counting.store, { pageEvents: PAGE_EVENTS });
+  const batches = await readAll(followBatches(feed, { run: history.key, after: -1, kinds: null }));
+  const seqs = batches.flatMap(({ events }) => events.map(({ seq }) => seq));
+  expect(seqs).toEqual(Array.from({ length: EVENTS }, (_, seq) => seq));
+  expect(batches.at(-1)).toMatchObject({ cursor: EVENTS - 1, caughtUp: true, ended: true });
+  expect(counting.reads()).toBe(EVENTS / PAGE_EVENTS);
+});
+
+test('readers at the same place share their reads: there are as many as pages, however many read', async () => {
+  const counting = countingReads(store);
+  const { feed } = startProcess(counting.store, { pageEvents: PAGE_EVENTS });
+  const reading = Array.from({ length: 40 }, async (_, index) => {
+    let count = 0;
+    const request = { run: history.key, after: -1, kinds: null };
+    // Portions of their own: not in step, and still in the same pages.
+    for await (const { events } of followBatches(feed, request, 100 + index * 7)) count += events.length;
+    return count;
+  });
+  expect(await Promise.all(reading)).toEqual(Array(40).fill(EVENTS));
+  expect(counting.reads()).toBe(EVENTS / PAGE_EVENTS);
+});
+
+test('who keeps up with a live run never reads a page', async () => {
+  const counting = countingReads(store);
+  const { feed, ingest } = startProcess(counting.store);
+  const run = await createRun(store);
+  const readers = Array.from({ length: 10 }, () =>
+    followEvents(feed, { run: run.key, after: -1, kinds: null }),
+  );
+  const reading = readers.map((reader) => readAll(reader));
+  // All are registered once a first event could come.
+  while (feed.watchedRuns() === 0) await new Promise(setImmediate);
+  for (let turns = 0; turns < 5; turns++) await new Promise(setImmediate);
+  for (let seq = 0; seq < 200; seq++) await ingest.append(run, batch([seq], seq - 1));
+  await ingest.append(run, batch([sent(200, { kind: 'runtime_terminal' })]));
+  for (const got of await Promise.all(reading)) expect(got.map(({ seq }) => seq)).toHaveLength(201);
+  expect(counting.reads()).toBe(0);
+});
+
+test('who falls out of the ring reads pages until it is back, and misses nothing', async () => {
+  const counting = countingReads(store);
+  const { feed, ingest } = startProcess(counting.store, { ringEvents: 8, pageEvents: 16 });
+  const run = await createRun(store);
+  const slow = followEvents(feed, { run: run.key, after: -1, kinds: null });
+  const quick = followEvents(feed, { run: run.key, after: -1, kinds: null });
+  const starting = [slow.next(), quick.next()];
+  await new Promise(setImmediate);
+  await ingest.append(run, batch([0]));
+  await Promise.all(starting);
+  for (let seq = 1; seq < 100; seq++) {
+    await ingest.append(run, batch([seq]));
+    await take(quick, 1);
+  }
+  expect(counting.reads()).toBe(0);
+  const missed = await take(slow, 99);
+  expect(missed.map(({ seq }) => seq)).toEqual(Array.from({ length: 99 }, (_, index) => index + 1));
+  // 99 events less what the ring still has, 16 a page.
+  expect(counting.reads()).toBeLessThanOrEqual(6);
+  await ingest.append(run, batch([100]));
+  expect(await take(slow, 1)).toMatchObject([{ seq: 100 }]);
+  await Promise.all([slow.return(), quick.return()]);
+});
+
+test('an event bigger than ring and page passes through both', async () => {
+  const { feed, ingest } = startProcess(store, {
+    ringBytes: 1_000,
+    pageBytes: 1_000,
+    cachedPageBytes: 1_000,
+  });
+  const run = await createRun(store);
+  const big = JSON.stringify({ text: 'x'.repeat(100_000) });
+  const reading = readAll(followEvents(feed, { run: run.key, after: -1, kinds: null }));
+  for (const seq of [0, 1, 2]) await ingest.append(run, batch([sent(seq, { data: big })]));
+  await ingest.append(run, batch([sent(3, { kind: 'runtime_terminal' })]));
+  expect((await reading).map(({ data }) => data.length)).toEqual([
+    big.length,
+    big.length,
+    big.length,
+    '{"n":3}'.length,
+  ]);
+  expect(await readAll(followEvents(feed, { run: run.key, after: 1, kinds: null }))).toHaveLength(2);
+});

@@ -11,6 +11,7 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
+    globalSetup: ['.config/build-first.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Two cores are common in CI: more workers would only make timers late.

@@ -111,10 +111,10 @@ async function startWatch(
   signal: AbortSignal,
 ): Promise<Watch> {
   let watch: Watch | undefined;
-  let early: Head | undefined;
+  const early: Head[] = [];
   const stop = await wakeups.listen(run, (wake) => {
     if (watch) watch.hear(wake);
-    else early = wake.chunk?.head ?? early;
+    else if (wake.chunk) early.push(wake.chunk.head);
   });
   if (signal.aborted) stop();
   else signal.addEventListener('abort', stop, { once: true });
@@ -122,6 +122,6 @@ async function startWatch(
   const head = heads.get(run);
   if (!head) throw new Error(`run ${run} is not there`);
   watch = createWatch(run, head, { maxEvents: limits.ringEvents, maxBytes: limits.ringBytes });
-  if (early) watch.learn(early);
+  for (const news of early) watch.learn(news);
   return watch;
 }

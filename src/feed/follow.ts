@@ -56,10 +56,10 @@ export async function* follow(
         page = await unlessAborted(pages.read(watch.run, cursor), signal);
         if (!page) return;
         pageStart = cursor;
-        watch.learn(page.head);
-        // Retention was faster than this reader.
-        if (cursor < page.head.removedThrough) continue;
       }
+      watch.learn(page.head);
+      // Retention was faster than this reader.
+      if (cursor < page.head.removedThrough) continue;
       events = portion(page.events, cursor, request);
     } else if (head.terminalSeq !== null) {
       return;

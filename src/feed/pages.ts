@@ -10,7 +10,7 @@ const EVENT_OVERHEAD_BYTES = 200;
 export interface Pages {
   /** The cached page that begins after `start`, if it has something after `cursor`. */
   find(run: number, start: number, cursor: number): Page | undefined;
-  /** Reads the page after `start`; waits for a store that is down as long as the limits say. */
+  /** The page after `start`, read unless it is cached; waits for a store that is down as long as the limits say. */
   read(run: number, start: number): Promise<Page>;
 }
 
@@ -37,6 +37,8 @@ export function createPages(store: Store, limits: FeedLimits, closing: AbortSign
     },
     read: async (run, start) => {
       const key = `${run}:${start}`;
+      const known = cached.get(key);
+      if (known) return known;
       const shared = reading.get(key);
       if (shared) return shared;
       const read = withPatience(() => readNow(run, start), limits.patienceMs, closing);

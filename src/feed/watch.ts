@@ -22,9 +22,11 @@ export function createWatch(run: number, first: Head, limits: RingLimits): Watch
   const waiters = new Set<() => void>();
 
   function learn(news: Head): boolean {
-    const newer = news.lastSeq > head.lastSeq || news.removedThrough > head.removedThrough;
-    if (!newer) return false;
-    head = news;
+    // Heads come in any order, and one that a commit here made knows nothing of retention: each mark only moves on.
+    const further = news.lastSeq > head.lastSeq;
+    const removedThrough = Math.max(head.removedThrough, news.removedThrough);
+    if (!further && removedThrough === head.removedThrough) return false;
+    head = { ...(further ? news : head), removedThrough };
     for (const wake of [...waiters]) wake();
     return true;
   }

@@ -98,10 +98,18 @@ mutation EndRun {
   },
 ];
 
-/** The GraphiQL page, whole: nothing of it comes from another host. */
-export const GRAPHIQL_PAGE: string = renderGraphiQL({
+/**
+ * GraphiQL's tabs can be dragged, and the library behind that leaves them shifted aside as soon as one is focused: the
+ * tab slides away under the mouse before the click arrives (seen in Chromium 156). Choosing a tab matters more.
+ */
+const TABS_STAY_PUT = '<style>.graphiql-tab { transform: none !important; }</style>';
+
+const page = renderGraphiQL({
   title: 'runfeed',
   endpoint: '/graphql',
   subscriptionsProtocol: 'WS',
   defaultTabs: TABS,
 });
+
+/** The GraphiQL page, whole: nothing of it comes from another host. */
+export const GRAPHIQL_PAGE: string = page.replace('</head>', `${TABS_STAY_PUT}</head>`);

@@ -1,0 +1,49 @@
+/** A batch's events, ready to be put behind a run's id. */
+export interface PreparedBatch {
+  readonly size: number;
+  /** Number of the last event. */
+  readonly lastSeq: number;
+  /** The JSON array of events. */
+  readonly json: string;
+}
+
+/** The events of every run: the same numbers and contents for all, so that one preparation serves all writers. */
+export interface PreparedEvents {
+  /** The batch that is `index`-th in its run, counted from 0. */
+  batch(index: number): PreparedBatch;
+}
+
+const START_MS = 1_700_000_000_000;
+const WORDS = 'the run reads a file and finds what it was looking for then writes one more line';
+
+/** One event of about 170 bytes of JSON. */
+export function eventAt(seq: number): {
+  seq: number;
+  tMs: number;
+  kind: string;
+  data: Record<string, unknown>;
+} {
+  const tMs = START_MS + seq * 7;
+  return seq % 8 === 7
+    ? {
+        seq,
+        tMs,
+        kind: 'tool_request',
+        data: { id: `call_${seq}`, name: 'read_file', arguments: { path: `src/part-${seq % 97}.ts` } },
+      }
+    : { seq, tMs, kind: 'assistant_text', data: { text: `${seq} ${WORDS}`, messageId: `m${seq >> 5}` } };
+}
+
+/** Prepares the first `ahead` batches; later ones are made when they are asked for. */
+export function prepareEvents(size: number, ahead: number): PreparedEvents {
+  const prepared: PreparedBatch[] = [];
+  const batch = (index: number): PreparedBatch => {
+    for (let next = prepared.length; next <= index; next += 1) {
+      const events = Array.from({ length: size }, (_, place) => eventAt(next * size + place));
+      prepared.push({ size, lastSeq: (next + 1) * size - 1, json: JSON.stringify(events) });
+    }
+    return prepared[index]!;
+  };
+  if (ahead > 0) batch(ahead - 1);
+  return { batch };
+}

@@ -1,0 +1,52 @@
+import type { PreparedBatch } from './batches.ts';
+
+const INGEST = `mutation ($batch: RunnerEventBatchInput!) {
+  ingestEvents(batch: $batch) {
+    __typename
+    ... on IngestEventsSuccess { accepted duplicates lastSeq }
+    ... on BatchRejected { code message }
+  }
+}`;
+const FOLLOW = 'subscription ($runId: ID!) { runEvents(runId: $runId) { seq tMs kind data } }';
+
+/** What a batch is sent as: over HTTP the body, over the websocket the payload. */
+export function ingestPayload(runId: string, { json }: PreparedBatch): string {
+  return `${INGEST_HEAD}${JSON.stringify(runId)},"events":${json}}}}`;
+}
+const INGEST_HEAD = `{"query":${JSON.stringify(INGEST)},"variables":{"batch":{"v":1,"runId":`;
+
+/** What a subscriber to a run's single events sends. */
+export function followPayload(runId: string): string {
+  return JSON.stringify({ query: FOLLOW, variables: { runId } });
+}
+
+interface IngestAnswer {
+  readonly data?: {
+    readonly ingestEvents?: { readonly __typename: string; readonly accepted: number };
+  } | null;
+}
+
+/** How many events the server says it stored; throws whatever else it says. */
+export function acceptedOf(answer: unknown): number {
+  const result = (answer as IngestAnswer).data?.ingestEvents;
+  if (result?.__typename !== 'IngestEventsSuccess') throw new Error(`refused: ${JSON.stringify(answer)}`);
+  return result.accepted;
+}
+
+/** Makes runs, in one request. */
+export async function createRuns(graphqlUrl: string, ids: readonly string[]): Promise<void> {
+  const fields = ids.map(
+    (id, index) =>
+      `r${index}: createRun(input: { id: "${id}", provider: anthropic, runtime: managed }) { __typename }`,
+  );
+  const response = await fetch(graphqlUrl, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query: `mutation { ${fields.join('\n')} }` }),
+  });
+  const answer = (await response.json()) as { data?: Record<string, { __typename: string }> | null };
+  const made = Object.values(answer.data ?? {});
+  if (made.length !== ids.length || made.some(({ __typename }) => __typename !== 'CreateRunSuccess')) {
+    throw new Error(`createRun failed: ${JSON.stringify(answer)}`);
+  }
+}

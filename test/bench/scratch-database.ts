@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { execute } from '../support/sql.ts';
+
+/** An empty database of the bench's own. */
+export interface ScratchDatabase {
+  readonly url: string;
+  /** How many events are stored of runs whose id starts so: asked of the database itself, past the server. */
+  countEvents(runIdPrefix: string): Promise<number>;
+  drop(): Promise<void>;
+}
+
+/** Makes one: a SQLite file in a temporary folder, or a database on the Postgres server of the URL. */
+export async function makeScratchDatabase(postgresUrl: string | undefined): Promise<ScratchDatabase> {
+  return postgresUrl === undefined ? makeSqlite() : makePostgres(postgresUrl);
+}
+
+const COUNT = 'SELECT count(*) AS events FROM event JOIN run ON run.key = event.run WHERE run.id LIKE';
+
+async function makeSqlite(): Promise<ScratchDatabase> {
+  const folder = await mkdtemp(join(tmpdir(), 'runfeed-bench-'));
+  const file = join(folder, 'bench.db');
+  return {
+    url: `file:${file}`,
+    countEvents: async (prefix) => {
+      const reader = new Database(file, { readonly: true });
+      try {
+        return reader.prepare<[string], { events: number }>(`${COUNT} ?`).get(`${prefix}%`)!.events;
+      } finally {
+        reader.close();
+      }
+    },
+    drop: () => rm(folder, { recursive: true, force: true }),
+  };
+}
+
+async function makePostgres(server: string): Promise<ScratchDatabase> {
+  const name = `runfeed_bench_${randomUUID().replaceAll('-', '')}`;
+  await execute(server, `CREATE DATABASE ${name}`);
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return {
+    url: url.href,
+    countEvents: async (prefix) => Number((await execute(url.href, `${COUNT} '${prefix}%'`))[0]!.events),
+    drop: async () => void (await execute(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)),
+  };
+}

@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
+import type { RunnerEvent } from '../../src/contract/events.ts';
+import { CREATE_RUN, post } from '../support/request.ts';
+import { CONNECTIONS } from './connections.ts';
+import { type Producer, startProducer } from './producer.ts';
+import { createScript } from './script.ts';
+import { type Subscriber, startSubscriber } from './subscriber.ts';
+
+/** A run that is written and followed while its servers fail. */
+export interface ProvenRun {
+  /** Resolves when every producer has had something acknowledged since now. */
+  progress(): Promise<void>;
+  /** Adds a follower of each kind of connection, from the start, and answers them. */
+  follow(graphql: string): readonly Subscriber[];
+  /** Ends the run, waits for everyone, and holds what was stored and seen against what was sent. */
+  expectWhole(): Promise<Tally>;
+}
+
+/** What a proof went through, for people. */
+export interface Tally {
+  readonly events: number;
+  readonly retries: number;
+  readonly reconnects: number;
+}
+
+/** A run to create: who writes it at which servers' `/graphql`, and who follows it where. */
+export interface Cast {
+  readonly runId: string;
+  readonly producersAt: readonly string[];
+  readonly followersAt: readonly string[];
+}
+
+/** Creates a run, starts its producers, which all send the same, and a follower of each kind for each server named. */
+export async function startProvenRun({ runId, producersAt, followersAt }: Cast): Promise<ProvenRun> {
+  const home = producersAt[0]!;
+  const { body } = await post(home, CREATE_RUN, { id: runId });
+  expect(body.errors).toBeUndefined();
+  const script = createScript(runId);
+  const careful = producersAt.length === 1;
+  const producers = producersAt.map((graphql) => startProducer(graphql, script, { careful }));
+  const subscribers: Subscriber[] = [];
+  function follow(graphql: string): readonly Subscriber[] {
+    const added = CONNECTIONS.map((connection) => startSubscriber(graphql, runId, connection));
+    subscribers.push(...added);
+    return added;
+  }
+  for (const graphql of followersAt) follow(graphql);
+
+  return {
+    progress: async () => void (await Promise.all(producers.map(progress))),
+    follow,
+    expectWhole: async () => {
+      script.end();
+      await Promise.all([...producers, ...subscribers].map(({ done }) => done));
+      const sent = script.events();
+      expectSame(await readLog(home, runId), sent);
+      for (const { seen } of subscribers) expectSame(seen, sent);
+      const { body } = await post(home, 'query ($id: ID!) { run(id: $id) { ended lastSeq eventCount } }', {
+        id: runId,
+      });
+      expect(body.data).toEqual({ run: { ended: true, lastSeq: sent.at(-1)!.seq, eventCount: sent.length } });
+      return {
+        events: sent.length,
+        retries: producers.reduce((sum, producer) => sum + producer.retries(), 0),
+        reconnects: subscribers.reduce((sum, subscriber) => sum + subscriber.cuts.length, 0),
+      };
+    },
+  };
+}
+
+/** Resolves with the producer's next acknowledgement; rejects when it was refused. */
+async function progress({ acknowledged, done }: Producer): Promise<void> {
+  const before = acknowledged();
+  while (acknowledged() === before) await Promise.race([done, sleep(5)]);
+}
+
+/** The numbers first: their difference is short to read. */
+function expectSame(actual: readonly RunnerEvent[], expected: readonly RunnerEvent[]): void {
+  expect(actual.map(({ seq }) => seq)).toEqual(expected.map(({ seq }) => seq));
+  expect(actual).toEqual(expected);
+}
+
+async function readLog(graphql: string, runId: string): Promise<RunnerEvent[]> {
+  const query = `query ($id: ID!, $after: String) { run(id: $id) {
+    events(first: 1000, after: $after) { nodes: edges { node { seq tMs kind data } } pageInfo { hasNextPage endCursor } }
+  } }`;
+  const log: RunnerEvent[] = [];
+  for (let after: string | null = null; ; ) {
+    const { body } = await post(graphql, query, { id: runId, after });
+    const { nodes, pageInfo }: LogPage = (body.data as unknown as { run: { events: LogPage } }).run.events;
+    log.push(...nodes.map(({ node }) => node));
+    if (!pageInfo.hasNextPage) return log;
+    after = pageInfo.endCursor;
+  }
+}
+
+interface LogPage {
+  readonly nodes: readonly { readonly node: RunnerEvent }[];
+  readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
+}

@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { describePrivatePostgres, freshPostgresUrl, privatePostgres } from '../support/databases.ts';
+import { startServe } from '../support/runfeed-process.ts';
+import { startProvenRun } from './proven-run.ts';
+import { PROOF_SIZE, PROOF_TIMEOUT_MS } from './size.ts';
+import { tell } from './tell.ts';
+
+const STOPS = 3 * PROOF_SIZE;
+const LONGEST_STOP_MS = 1_000;
+/** Longer than a subscription waits for its store. */
+const LONG_STOP_MS = 40_000;
+
+describePrivatePostgres('a server whose Postgres crashes under it', () => {
+  async function start() {
+    const postgres = await privatePostgres();
+    const DATABASE_URL = await freshPostgresUrl(postgres.url);
+    const { graphql } = await startServe({ DATABASE_URL, LOG_LEVEL: 'fatal' });
+    const one = [graphql];
+    const runs = [
+      await startProvenRun({ runId: 'one-producer', producersAt: one, followersAt: one }),
+      await startProvenRun({
+        runId: 'producers-that-repeat',
+        producersAt: [...one, ...one],
+        followersAt: one,
+      }),
+    ];
+    const progress = () => Promise.all(runs.map((run) => run.progress()));
+    const followAll = () => runs.flatMap((run) => run.follow(graphql));
+    return { postgres, runs, progress, followAll };
+  }
+
+  test(
+    'goes on when it is back: nothing is lost or doubled, and who subscribes meanwhile only waits',
+    async () => {
+      const { postgres, runs, progress, followAll } = await start();
+      for (let stop = 0; stop < STOPS; stop += 1) {
+        await progress();
+        await postgres.stop('immediate');
+        if (stop < 2) followAll();
+        await sleep(Math.random() * LONGEST_STOP_MS);
+        await postgres.start();
+      }
+      await progress();
+      const tallies = await Promise.all(runs.map((run) => run.expectWhole()));
+      for (const { retries } of tallies) expect(retries).toBeGreaterThan(0);
+      tell(`${STOPS} crashes of Postgres`, tallies);
+    },
+    PROOF_TIMEOUT_MS,
+  );
+
+  test.skipIf(PROOF_SIZE < 2)(
+    'closes the sockets that waited too long with 1013, and they come back (skipped unless RUNFEED_PROOF_SIZE is 2 or more)',
+    async () => {
+      const { postgres, runs, progress, followAll } = await start();
+      await progress();
+      await postgres.stop('immediate');
+      const waiting = followAll().filter(({ over }) => over === 'websocket');
+      await sleep(LONG_STOP_MS);
+      await postgres.start();
+      const tallies = await Promise.all(runs.map((run) => run.expectWhole()));
+      for (const { cuts } of waiting) expect(cuts).toContainEqual(expect.objectContaining({ code: 1013 }));
+      tell(`a stop of ${LONG_STOP_MS} ms`, tallies);
+    },
+    PROOF_TIMEOUT_MS,
+  );
+});

@@ -1,0 +1,112 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort } from '../support/databases.ts';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+
+function blocks(language: string): string[] {
+  return [...README.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, code]) => code ?? '');
+}
+
+const shell = blocks('sh');
+const typescript = blocks('ts');
+const running: ChildProcess[] = [];
+let folder: string;
+let port: number;
+
+/** Runs a block of the README as it stands there, but for the port. */
+function run(block: string, env: Record<string, string> = {}): { output: () => string; process: ChildProcess } {
+  const script = block.replaceAll('127.0.0.1:4000', `127.0.0.1:${port}`);
+  // A group of its own: npm would leave the server behind when only its shell is ended.
+  const child = spawn('bash', ['-c', script], { cwd: ROOT, env: { ...process.env, ...env }, detached: true });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+  running.push(child);
+  return { output: () => output, process: child };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let tries = 0; !condition(); tries += 1) {
+    if (tries > 2_000) throw new Error('waited in vain');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'runfeed-readme-'));
+  port = await freePort();
+});
+
+afterAll(async () => {
+  for (const { pid, exitCode } of running) {
+    if (pid && exitCode === null) {
+      try {
+        process.kill(-pid, 'SIGKILL');
+      } catch {
+        // The group has ended meanwhile.
+      }
+    }
+  }
+  await rm(folder, { recursive: true, force: true });
+});
+
+test('the first block is the two commands, both of scripts that are there', () => {
+  const scripts = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).scripts;
+  expect(shell[0]).toMatch(/^npm ci && npm run demo\b.*\nnpm ci && npm test\b/);
+  expect(scripts).toMatchObject({ demo: expect.any(String), test: expect.any(String) });
+});
+
+test('the blocks for two terminals do what the README says, in its order', async () => {
+  const [, start, follow, append, resume, ...rest] = shell;
+  expect(rest).toEqual([]);
+  const server = run(start!, { PORT: String(port), DATABASE_URL: `file:${join(folder, 'runfeed.db')}` });
+  await until(() => server.output().includes(`listening on http://127.0.0.1:${port}`));
+
+  const follower = run(follow!);
+  await until(() => follower.output().includes(':\n'));
+  expect(follower.output()).toContain('"__typename":"CreateRunSuccess"');
+
+  const first = run(append!);
+  await once(first.process, 'close');
+  expect(first.output()).toContain('"accepted":4,"duplicates":0,"lastSeq":3');
+  const again = run(append!);
+  await once(again.process, 'close');
+  expect(again.output()).toContain('"accepted":0,"duplicates":4,"lastSeq":3');
+
+  await until(() => follower.process.exitCode !== null);
+  expect(follower.output().match(/"seq":\d/g)).toEqual(['"seq":0', '"seq":1', '"seq":2', '"seq":3']);
+  expect(follower.output()).toContain('event: complete');
+
+  const late = run(resume!);
+  await once(late.process, 'close');
+  expect(late.output().match(/"seq":\d/g)).toEqual(['"seq":2', '"seq":3']);
+  expect(late.output()).toContain('event: complete');
+}, 60_000);
+
+test('the TypeScript runs as it stands there', async () => {
+  expect(typescript).toHaveLength(1);
+  // In the project's own folder, where the package's name means the package itself.
+  const file = join(ROOT, 'test', 'readme', `.from-readme-${process.pid}.ts`);
+  await writeFile(file, typescript[0]!);
+  try {
+    const program = run(`npx tsx ${file}`, { RUNFEED_URL: `http://127.0.0.1:${port}/graphql` });
+    await once(program.process, 'close');
+    expect(program.output()).toContain('accepted: 2');
+    expect(program.output()).toContain('0 runtime_started\n1 runtime_terminal\n');
+  } finally {
+    await rm(file);
+  }
+}, 60_000);
+
+test('every variable of the configuration table is one that the server reads, and the other way round', () => {
+  const documented = [...README.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name);
+  const source = readFileSync(join(ROOT, 'src', 'config', 'env.ts'), 'utf8');
+  const read = [...source.matchAll(/^ {2}([A-Z_]+): z/gm)].map(([, name]) => name);
+  expect(documented.toSorted()).toEqual(read.toSorted());
+});

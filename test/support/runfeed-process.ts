@@ -1,0 +1,99 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { freshSqliteUrl } from './databases.ts';
+import { releaseAfterwards } from './releases.ts';
+
+/** The package's own folder. */
+export const PACKAGE_FOLDER = fileURLToPath(new URL('../..', import.meta.url));
+
+const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+/** How a process ended, and all that it printed. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The built `runfeed` as a process of its own. */
+export interface RunfeedProcess {
+  readonly stdin: Writable;
+  /** Resolves with the match once standard output holds one; rejects when the process ends before that. */
+  printed(pattern: RegExp): Promise<RegExpExecArray>;
+  kill(signal: NodeJS.Signals): void;
+  /** Resolves when it is gone and everything it printed is read. */
+  readonly exit: Promise<Exit>;
+}
+
+/**
+ * Starts `runfeed` with these arguments and nothing in its environment but PATH and what is given; it is killed when
+ * the test has finished, if it still runs then.
+ */
+export function startRunfeed(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): RunfeedProcess {
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: 'pipe',
+  });
+  const output = readOutput(child);
+  const exit = once(child, 'close').then(
+    ([code, signal]): Exit => ({ code, signal, stdout: output.stdout(), stderr: output.stderr() }),
+  );
+  // It may be gone before it has read all that it is sent.
+  child.stdin.on('error', () => {});
+  releaseAfterwards(async () => {
+    child.kill('SIGKILL');
+    await exit;
+  });
+  return {
+    stdin: child.stdin,
+    printed: async (pattern) => {
+      for (;;) {
+        const match = pattern.exec(output.stdout());
+        if (match) return match;
+        const more = once(child.stdout, 'data').then(() => null);
+        const ended = await Promise.race([more, exit]);
+        if (ended && !pattern.test(ended.stdout)) {
+          throw new Error(`runfeed ended with ${ended.code ?? ended.signal} before that: ${ended.stderr}`);
+        }
+      }
+    },
+    kill: (signal) => void child.kill(signal),
+    exit,
+  };
+}
+
+/** Runs `runfeed` to its end with its input closed. */
+export function runRunfeed(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Exit> {
+  const child = startRunfeed(args, env);
+  child.stdin.end();
+  return child.exit;
+}
+
+/** `runfeed serve` that listens. */
+export interface ServeProcess extends RunfeedProcess {
+  readonly url: string;
+  /** Its `/graphql`. */
+  readonly graphql: string;
+}
+
+/** Starts `runfeed serve`, unless told otherwise on a free port and a fresh SQLite file, and waits until it listens. */
+export async function startServe(env: Readonly<Record<string, string>> = {}): Promise<ServeProcess> {
+  const DATABASE_URL = env.DATABASE_URL ?? (await freshSqliteUrl());
+  const server = startRunfeed(['serve'], { PORT: '0', LOG_LEVEL: 'warn', ...env, DATABASE_URL });
+  const [, url = ''] = await server.printed(/listening on (\S+)/);
+  return { ...server, url, graphql: `${url}/graphql` };
+}
+
+function readOutput(child: ChildProcessWithoutNullStreams): { stdout(): string; stderr(): string } {
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  return { stdout: () => stdout, stderr: () => stderr };
+}

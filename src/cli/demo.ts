@@ -25,6 +25,9 @@ export async function demo(argv: readonly string[]): Promise<number> {
   const stopped = stopSignal();
   const releasers = createReleasers();
   try {
+    const source =
+      file === '-' ? stdinSource() : file ? await fileSource(file) : linesSource(DEMO_TRANSCRIPT);
+    releasers.add(() => source.close());
     const folder = await mkdtemp(join(tmpdir(), 'runfeed-demo-'));
     releasers.add(() => rm(folder, { recursive: true, force: true }));
     const server = await startServer(
@@ -49,8 +52,6 @@ export async function demo(argv: readonly string[]): Promise<number> {
     );
     print('');
 
-    const source =
-      file === '-' ? stdinSource() : file ? await fileSource(file) : linesSource(DEMO_TRANSCRIPT);
     const following = printRun(url);
     const playing = play(source, RUN_ID, url);
     const ended = Promise.all([following, playing]).then(() => 'ended' as const);

@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ingestBatch } from '../client/ingest.ts';
 import { RUNNER_EVENT_BATCH_MAX_EVENTS, RUNNER_EVENT_VERSION, type RunnerEvent } from '../contract/events.ts';
@@ -14,17 +13,27 @@ const LONGEST_LINE_MS = 300;
 export interface Source {
   readonly chunks: AsyncIterable<Uint8Array>;
   readonly totalBytes: number | null;
+  /** Lets go of it, read to its end or not; without that an input that stays open keeps the process alive. */
+  close(): void;
 }
 
-/** A file, read as it is played. Throws when it is not there. */
+/** A file, read as it is played. Throws when there is none to read. */
 export async function fileSource(path: string): Promise<Source> {
-  const { size } = await stat(path);
-  return { chunks: createReadStream(path), totalBytes: size };
+  const file = await open(path).catch((cause: Error) => {
+    throw new Error(`${path} cannot be read: ${cause.message}`, { cause });
+  });
+  const stats = await file.stat();
+  if (stats.isDirectory()) {
+    await file.close();
+    throw new Error(`${path} is a folder`);
+  }
+  const chunks = file.createReadStream();
+  return { chunks, totalBytes: stats.isFile() ? stats.size : null, close: () => void chunks.destroy() };
 }
 
 /** What comes in on standard input, as it comes. */
 export function stdinSource(): Source {
-  return { chunks: process.stdin, totalBytes: null };
+  return { chunks: process.stdin, totalBytes: null, close: () => void process.stdin.destroy() };
 }
 
 /** Lines held in memory. */
@@ -35,6 +44,7 @@ export function linesSource(lines: readonly string[]): Source {
       yield bytes;
     })(),
     totalBytes: bytes.length,
+    close: () => {},
   };
 }
 

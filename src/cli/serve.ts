@@ -18,6 +18,8 @@ export async function serve(argv: readonly string[]): Promise<number> {
     return 2;
   }
   const log = pino({ level: read.config.logLevel }, pino.destination(2));
+  // Listening for signals first: who reads the addresses may send one before the next line runs.
+  const stopped = stopSignal();
   const server = await startServer(read.config, log);
   process.stdout.write(
     [
@@ -28,7 +30,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
       '',
     ].join('\n'),
   );
-  const signal = await stopSignal();
+  const signal = await stopped;
   log.info({ signal }, 'stopping; a second signal ends it at once');
   await server.close();
   log.info('stopped');

@@ -33,45 +33,62 @@ export interface FeedBatch {
   readonly gap: Step['gap'];
 }
 
-/** Reads a run in batches, until the one that has the terminal event. */
+/** Reads a run in batches, until the one that has the terminal event. Ends at once when it is left. */
 export function followBatches(
   feed: Feed,
-  { run, after, kinds }: FeedRequest,
+  request: FeedRequest,
   maxEvents: number = BATCH_DEFAULT_EVENTS,
 ): AsyncGenerator<FeedBatch, void, undefined> {
+  return cancellable((signal) => readBatches(feed, request, maxEvents, signal));
+}
+
+/** Reads a run event by event. Ends at once when it is left. Throws {@link EventsRemoved} where retention was faster. */
+export function followEvents(feed: Feed, request: FeedRequest): AsyncGenerator<StoredEvent, void, undefined> {
   return cancellable(async function* (signal) {
-    let told = after;
-    let toldAt = Date.now();
-    let place = after;
-    let caughtUpOnce = false;
-    const idleMs = () => (place === told ? null : toldAt + PROGRESS_MS - Date.now());
-    const request = { run, after, maxEvents, maxBytes: BATCH_MAX_BYTES, idleMs };
-    for await (const { events: all, cursor, gap, head } of feed.follow(request, signal)) {
-      place = cursor;
-      const events = kinds ? all.filter((event) => passes(event, kinds)) : all;
-      const caughtUp = cursor >= head.lastSeq;
-      const due = cursor !== told && Date.now() - toldAt >= PROGRESS_MS;
-      if (events.length === 0 && !gap && !due && (caughtUpOnce || !caughtUp)) continue;
-      told = cursor;
-      toldAt = Date.now();
-      caughtUpOnce ||= caughtUp;
-      yield { events, cursor, caughtUp, ended: events.at(-1)?.kind === 'runtime_terminal', gap };
-    }
+    for await (const events of readEvents(feed, request, 1, BATCH_MAX_BYTES, signal)) yield* events;
   });
 }
 
-/** Reads a run event by event. Throws {@link EventsRemoved} where retention was faster. */
-export function followEvents(
+/** {@link followBatches} until the signal aborts. */
+export async function* readBatches(
   feed: Feed,
   { run, after, kinds }: FeedRequest,
-): AsyncGenerator<StoredEvent, void, undefined> {
-  return cancellable(async function* (signal) {
-    const request = { run, after, maxEvents: 1, maxBytes: BATCH_MAX_BYTES, idleMs: () => null };
-    for await (const { events, gap } of feed.follow(request, signal)) {
-      if (gap) throw new EventsRemoved(gap.toSeq);
-      for (const event of events) if (!kinds || passes(event, kinds)) yield event;
-    }
-  });
+  maxEvents: number,
+  signal: AbortSignal,
+): AsyncGenerator<FeedBatch, void, undefined> {
+  let told = after;
+  let toldAt = Date.now();
+  let place = after;
+  let caughtUpOnce = false;
+  const idleMs = () => (place === told ? null : toldAt + PROGRESS_MS - Date.now());
+  const request = { run, after, maxEvents, maxBytes: BATCH_MAX_BYTES, idleMs };
+  for await (const { events: all, cursor, gap, head } of feed.follow(request, signal)) {
+    place = cursor;
+    const events = kinds ? all.filter((event) => passes(event, kinds)) : all;
+    const caughtUp = cursor >= head.lastSeq;
+    const due = cursor !== told && Date.now() - toldAt >= PROGRESS_MS;
+    if (events.length === 0 && !gap && !due && (caughtUpOnce || !caughtUp)) continue;
+    told = cursor;
+    toldAt = Date.now();
+    caughtUpOnce ||= caughtUp;
+    yield { events, cursor, caughtUp, ended: events.at(-1)?.kind === 'runtime_terminal', gap };
+  }
+}
+
+/** {@link followEvents} until the signal aborts, in portions of at most so many events and about so many bytes. */
+export async function* readEvents(
+  feed: Feed,
+  { run, after, kinds }: FeedRequest,
+  maxEvents: number,
+  maxBytes: number,
+  signal: AbortSignal,
+): AsyncGenerator<readonly StoredEvent[], void, undefined> {
+  const request = { run, after, maxEvents, maxBytes, idleMs: () => null };
+  for await (const { events, gap } of feed.follow(request, signal)) {
+    if (gap) throw new EventsRemoved(gap.toSeq);
+    const passing = kinds ? events.filter((event) => passes(event, kinds)) : events;
+    if (passing.length > 0) yield passing;
+  }
 }
 
 /** The cursor lies before events that retention removed: one may go on after `through`. */

@@ -1,6 +1,6 @@
 import { unlessAborted } from '../lib/cancellable.ts';
-import { type Head, type Store, StoreUnavailable } from '../store/store.ts';
-import type { WakeupPlane } from '../wakeups/plane.ts';
+import { type Store, StoreUnavailable } from '../store/store.ts';
+import type { Wake, WakeupPlane } from '../wakeups/plane.ts';
 import { type FollowRequest, follow, type Step } from './follow.ts';
 import { FEED_LIMITS, type FeedLimits } from './limits.ts';
 import { createPages } from './pages.ts';
@@ -37,6 +37,8 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
   const pages = createPages(store, limits, closing.signal);
   const followed = new Map<number, Followed>();
   const watches = new Map<number, Watch>();
+  /** Runs whose news is being fetched, with the last number that wake-ups told of. */
+  const told = new Map<Watch, number>();
   let foundByPoll = 0;
   let polling = false;
 
@@ -54,10 +56,31 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
   }
   const timer = setInterval(() => void poll(), limits.pollMs).unref();
 
+  /**
+   * Brings what a wake-up told of into the ring, with one read however many follow. A wake-up that came early finds
+   * nothing yet; then the next one or the poll does.
+   */
+  async function fetchNews(watch: Watch, lastSeq: number): Promise<void> {
+    const toldBefore = told.get(watch);
+    told.set(watch, Math.max(lastSeq, toldBefore ?? -1));
+    if (toldBefore !== undefined) return;
+    try {
+      for (let start = watch.head().lastSeq; start < told.get(watch)!; start = watch.head().lastSeq) {
+        const page = await pages.read(watch.run, start);
+        if (page.events.length === 0) break;
+        watch.takePage(start, page);
+      }
+    } catch {
+      // As with the poll: the store is down, and readers that need it say so themselves.
+    } finally {
+      told.delete(watch);
+    }
+  }
+
   function start(run: number): Followed {
     const stopped = new AbortController();
     const signal = AbortSignal.any([closing.signal, stopped.signal]);
-    const watch = startWatch(store, wakeups, limits, run, signal);
+    const watch = startWatch(store, wakeups, limits, run, fetchNews, signal);
     const entry: Followed = { watch, stop: () => stopped.abort(), readers: 0 };
     followed.set(run, entry);
     watch.then(
@@ -94,7 +117,9 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
     watchedRuns: () => followed.size,
     close: () => {
       clearInterval(timer);
-      closing.abort(new StoreUnavailable('the feed was closed'));
+      const error = new StoreUnavailable('the feed was closed');
+      closing.abort(error);
+      for (const watch of watches.values()) watch.fail(error);
     },
   };
 }
@@ -108,13 +133,18 @@ async function startWatch(
   wakeups: WakeupPlane,
   limits: FeedLimits,
   run: number,
+  fetchNews: (watch: Watch, lastSeq: number) => Promise<void>,
   signal: AbortSignal,
 ): Promise<Watch> {
   let watch: Watch | undefined;
-  const early: Head[] = [];
+  const early: Wake[] = [];
+  const hear = (started: Watch, wake: Wake) => {
+    if (wake.chunk) started.hear(wake.chunk);
+    else if (wake.lastSeq > started.head().lastSeq) void fetchNews(started, wake.lastSeq);
+  };
   const stop = await wakeups.listen(run, (wake) => {
-    if (watch) watch.hear(wake);
-    else if (wake.chunk) early.push(wake.chunk.head);
+    if (watch) hear(watch, wake);
+    else early.push(wake);
   });
   if (signal.aborted) stop();
   else signal.addEventListener('abort', stop, { once: true });
@@ -122,6 +152,6 @@ async function startWatch(
   const head = heads.get(run);
   if (!head) throw new Error(`run ${run} is not there`);
   watch = createWatch(run, head, { maxEvents: limits.ringEvents, maxBytes: limits.ringBytes });
-  for (const news of early) watch.learn(news);
+  for (const wake of early) hear(watch, wake);
   return watch;
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Page, Store } from '../store/store.ts';
 import type { FeedLimits } from './limits.ts';
@@ -25,6 +26,9 @@ export function createPages(store: Store, limits: FeedLimits, closing: AbortSign
   });
 
   async function readNow(run: number, start: number): Promise<Page> {
+    // The embedded store answers without leaving the turn, and so may a socket: without this a reader that is far
+    // behind would keep everybody else waiting until it has caught up.
+    await nextTurn();
     const page = await store.readPage(run, start, size);
     if (!page) throw new Error(`run ${run} is not there`);
     return page;

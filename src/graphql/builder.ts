@@ -10,6 +10,9 @@ import { getDatamodel } from '../generated/pothos.ts';
 import type { Context } from './context.ts';
 import { invalidInput } from './invalid-input.ts';
 
+/** The longest page of a list of runs. */
+export const MAX_RUNS_A_PAGE = 100;
+
 /** The types that the builder threads through every field. */
 export interface ApiTypes {
   Context: Context;
@@ -42,7 +45,7 @@ export const builder = new SchemaBuilder<ApiTypes>({
   prisma: {
     client: (context) => context.store.catalog,
     dmmf: getDatamodel(),
-    maxConnectionSize: 100,
+    maxConnectionSize: MAX_RUNS_A_PAGE,
     defaultConnectionSize: 20,
   },
   relay: {

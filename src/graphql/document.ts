@@ -10,7 +10,7 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { validateRunnerEventBatch } from '../contract/validate.ts';
-import { BATCH_ENUM_KEYS } from './batch-input.ts';
+import { BATCH_ENUM_KEYS, BATCH_INPUT } from './batch-input.ts';
 import { fault, recoded } from './faults.ts';
 import { literalToJson } from './literals.ts';
 
@@ -111,19 +111,19 @@ function tooLarge(what: string): GraphQLError {
   );
 }
 
-/** The deepest bracket, strings and comments left out. Block strings too: `"""` opens and closes three strings. */
+/** A string, a block string or a comment, whole or up to where it breaks off. */
+const TEXT = /"""(?:\\"""|[\s\S])*?(?:"""|$)|"(?:\\.|[^"\\\r\n])*"?|#[^\r\n]*/y;
+
+/** The deepest bracket, strings and comments left out. */
 function nesting(query: string): number {
   let depth = 0;
   let deepest = 0;
-  let inString = false;
   for (let index = 0; index < query.length; index += 1) {
     const char = query.charCodeAt(index);
-    if (inString) {
-      if (char === 0x5c) index += 1;
-      else if (char === 0x22 || char === 0x0a) inString = false;
-    } else if (char === 0x22) inString = true;
-    else if (char === 0x23) {
-      while (index + 1 < query.length && query.charCodeAt(index + 1) !== 0x0a) index += 1;
+    if (char === 0x22 || char === 0x23) {
+      TEXT.lastIndex = index;
+      TEXT.test(query);
+      index = Math.max(index, TEXT.lastIndex - 1);
     } else if (char === 0x7b || char === 0x5b || char === 0x28) {
       depth += 1;
       if (depth > deepest) deepest = depth;
@@ -139,7 +139,19 @@ function nesting(query: string): number {
 function refusedBatch(document: DocumentNode, errors: readonly GraphQLError[]): [GraphQLError] | null {
   if (errors.length === 0) return null;
   let refused: GraphQLError | null = null;
+  const refuse = (batch: ValueNode | undefined) => {
+    if (refused || !batch || !errors.some((error) => liesWithin(error, batch))) return;
+    const verdict = validateRunnerEventBatch(literalToJson(batch, {}, BATCH_ENUM_KEYS));
+    refused = new GraphQLError(verdict.ok ? errors[0]!.message : verdict.message, {
+      nodes: batch,
+      extensions: { code: verdict.ok ? 'invalid_envelope' : verdict.code },
+    });
+  };
   visit(document, {
+    VariableDefinition: ({ type, defaultValue }) => {
+      const named = type.kind === Kind.NON_NULL_TYPE ? type.type : type;
+      if (named.kind === Kind.NAMED_TYPE && named.name.value === BATCH_INPUT) refuse(defaultValue);
+    },
     Field: (field) => {
       if (refused || field.name.value !== 'ingestEvents') return;
       const batch = field.arguments?.find(({ name }) => name.value === 'batch');
@@ -148,18 +160,7 @@ function refusedBatch(document: DocumentNode, errors: readonly GraphQLError[]): 
           nodes: field,
           extensions: { code: 'invalid_envelope' },
         });
-      } else if (
-        batch.value.kind !== Kind.VARIABLE &&
-        errors.some((error) => liesWithin(error, batch.value))
-      ) {
-        const verdict = validateRunnerEventBatch(literalToJson(batch.value, {}, BATCH_ENUM_KEYS));
-        refused = new GraphQLError(verdict.ok ? errors[0]!.message : verdict.message, {
-          nodes: batch.value,
-          extensions: {
-            code: verdict.ok ? 'invalid_envelope' : verdict.code,
-          },
-        });
-      }
+      } else if (batch.value.kind !== Kind.VARIABLE) refuse(batch.value);
     },
   });
   return refused && [refused];

@@ -43,6 +43,12 @@ export function recoded(
   });
 }
 
+/** A refusal for a transport without statuses: what is for HTTP alone stays out. */
+export function withoutStatus(error: GraphQLError): GraphQLError {
+  const { http: _status, ...extensions } = error.extensions;
+  return recoded(error, error.message, extensions);
+}
+
 /** Faults that pass by themselves: the client should come back rather than give up. */
 export function isPassing(error: unknown): boolean {
   return error instanceof StoreUnavailable || error instanceof ShuttingDown || error instanceof Overloaded;
@@ -73,8 +79,9 @@ function describe(cause: unknown, otherwise: FaultCode, report: ReportUnexpected
   });
 }
 
-function rootCause(error: GraphQLError): unknown {
-  let cause: unknown = error;
+/** What was thrown in the first place, out of the errors that GraphQL put around it. */
+export function rootCause(error: unknown): unknown {
+  let cause = error;
   while (cause instanceof GraphQLError && cause.originalError) cause = cause.originalError;
   return cause;
 }

@@ -69,6 +69,13 @@ const RunFeedBatch = builder.objectRef<FeedBatch & { readonly runId: string }>('
   }),
 });
 
+/** A feed subscription that may be read. */
+export interface OpenedFeed {
+  readonly runId: string;
+  readonly request: FeedRequest;
+  readonly maxEvents: number;
+}
+
 const RUN_ID = { required: true, description: 'The run’s id.' } as const;
 const AFTER =
   'The number of the last event seen; absent or -1: from the start. On a run that is behind it, waits for what follows.';
@@ -121,10 +128,8 @@ builder.subscriptionFields((t) => ({
   }),
 }));
 
-async function openFeed(
-  context: Context,
-  args: unknown,
-): Promise<{ request: FeedRequest; maxEvents: number }> {
+/** What to read for a feed subscription's arguments. Throws a GraphQL error for those that are at fault. */
+export async function openFeed(context: Omit<Context, 'budget'>, args: unknown): Promise<OpenedFeed> {
   const { runId, after, kinds, maxEvents } = checkArguments(feedArguments, args);
   const run = await findRun(context, runId);
   if (!run)
@@ -132,6 +137,7 @@ async function openFeed(
       extensions: { code: 'unknown_run' },
     });
   return {
+    runId,
     request: {
       run: run.key,
       after: after ?? -1,

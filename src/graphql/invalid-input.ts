@@ -8,7 +8,9 @@ export function invalidInput(error: Pick<ZodError, 'issues'>): GraphQLError {
     path: path.map(String),
     message,
   }));
-  const summary = issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
+  const summary = issues
+    .map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message))
+    .join('; ');
   const code: FaultCode = 'BAD_USER_INPUT';
   return new GraphQLError(`Invalid input: ${summary}`, {
     extensions: { code, issues },

@@ -14,7 +14,7 @@ import { withNext } from '../lib/cancellable.ts';
 import { BATCH_INPUT } from './batch-input.ts';
 import type { Context } from './context.ts';
 import { createDocuments, type Documents } from './document.ts';
-import { asFault, type ReportUnexpected } from './faults.ts';
+import { asFault, isPassing, type ReportUnexpected, recoded, rootCause } from './faults.ts';
 import { executedSchema, publicSchema } from './schema.ts';
 
 /** One operation that a client asks for. */
@@ -30,8 +30,8 @@ export interface Operations extends Documents {
   /** Runs a query or mutation. */
   execute(request: OperationRequest): Promise<ExecutionResult>;
   /**
-   * Starts a subscription. Its iterator throws where the stream ended for another reason than the run's end; what it
-   * throws is for the transport to judge.
+   * Starts a subscription; throws a fault that will pass. Its iterator throws where the stream ended for another
+   * reason than the run's end; what it throws is for the transport to judge.
    */
   subscribe(
     request: OperationRequest,
@@ -42,18 +42,23 @@ export interface Operations extends Documents {
 export function createOperations(report: ReportUnexpected): Operations {
   function told(result: ExecutionResult): ExecutionResult {
     if (!result.errors) return result;
-    // Without data nothing was executed: the variables or the operation's name are at fault.
-    const code = result.data === undefined ? 'BAD_USER_INPUT' : 'INTERNAL_SERVER_ERROR';
-    return {
-      ...result,
-      errors: result.errors.map((error) => asFault(error, code, report)),
-    };
+    const errors = result.errors.map((error) => {
+      // Without data nothing was executed, and without a path no resolver was asked: the variables or the operation's
+      // name are at fault, even where a scalar stumbled over a value instead of refusing it.
+      if (result.data === undefined && !error.path) {
+        return recoded(error, error.message, { code: 'BAD_USER_INPUT', ...error.extensions });
+      }
+      return asFault(error, result.data === undefined ? 'BAD_USER_INPUT' : 'INTERNAL_SERVER_ERROR', report);
+    });
+    return { ...result, errors };
   }
 
   function executionArgs(request: OperationRequest): ExecutionArgs {
     const { document, operationName, variableValues, contextValue } = request;
+    const operation = getOperationAST(document, operationName)?.operation;
     return {
-      schema: executedSchema,
+      // Introspection, which only queries can hold, has to show the batch as people see it.
+      schema: operation === 'query' ? publicSchema : executedSchema,
       document,
       contextValue: {
         ...contextValue,
@@ -73,7 +78,11 @@ export function createOperations(report: ReportUnexpected): Operations {
     subscribe: async (request) => {
       const args = executionArgs(request);
       const source = await createSourceEventStream(args);
-      if (!(Symbol.asyncIterator in source)) return told(source);
+      if (!(Symbol.asyncIterator in source)) {
+        const passing = source.errors?.map(rootCause).find(isPassing);
+        if (passing) throw passing;
+        return told(source);
+      }
       const events = source[Symbol.asyncIterator]() as AsyncGenerator<unknown, void, undefined>;
       return withNext<ExecutionResult>(events, async () => {
         const { done, value } = await events.next();
@@ -91,8 +100,9 @@ export function createOperations(report: ReportUnexpected): Operations {
 function absentBatch({ document, operationName, variableValues }: OperationRequest): GraphQLError | null {
   const operation = getOperationAST(document, operationName);
   for (const { variable, type, defaultValue } of operation?.variableDefinitions ?? []) {
-    if (typeName(type) !== BATCH_INPUT || defaultValue || variableValues?.[variable.name.value] != null)
-      continue;
+    if (typeName(type) !== BATCH_INPUT) continue;
+    const batch = variableValues?.[variable.name.value];
+    if (batch != null || (batch === undefined && defaultValue)) continue;
     const message = `$${variable.name.value} must be a batch, and is null or absent`;
     return new GraphQLError(message, {
       nodes: variable,

@@ -69,7 +69,12 @@ function hasLabel(dialect: 'sqlite' | 'postgres', label: string, value: unknown)
   return { labels: { path: path as string[], equals: value as string } };
 }
 
-/** SQLite's LIKE ignores the case of ASCII by itself and has no mode for it. */
+/**
+ * SQLite's LIKE ignores the case of ASCII by itself and has no mode for it. Prisma escapes nothing: in Postgres a
+ * backslash does, SQLite has no such character unless the statement names one, so there `_` and `%` find too much.
+ */
 function containsWord(dialect: 'sqlite' | 'postgres', word: string): Prisma.StringNullableFilter {
-  return dialect === 'postgres' ? { contains: word, mode: 'insensitive' } : { contains: word };
+  return dialect === 'postgres'
+    ? { contains: word.replace(/[\\%_]/g, '\\$&'), mode: 'insensitive' }
+    : { contains: word };
 }

@@ -5,7 +5,7 @@ import type { Context } from './context.ts';
 export const RUN_ID_PATTERN = /^[A-Za-z0-9_.:-]{1,128}$/;
 
 /** The run of this id in the caller's workspace; null also for an id that no run can have. */
-export async function findRun(context: Context, runId: string): Promise<RunRecord | null> {
+export async function findRun(context: Omit<Context, 'budget'>, runId: string): Promise<RunRecord | null> {
   if (!RUN_ID_PATTERN.test(runId)) return null;
   return context.store.findRun(context.principal.workspace, runId);
 }

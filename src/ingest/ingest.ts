@@ -24,7 +24,7 @@ export interface Accepted {
 
 /** How much ingest takes on. */
 export interface IngestLimits {
-  /** Bytes of event data that may wait for a commit, in all; past it the answer is OVERLOADED. Default 64 MiB. */
+  /** Bytes of events that may wait for a commit, in all; past it the answer is OVERLOADED. Default 64 MiB. */
   readonly maxWaitingBytes: number;
   /** A commit takes no further batch once it has this many bytes. Default 4 MiB. */
   readonly maxCommitBytes: number;
@@ -61,12 +61,15 @@ export interface Submission {
   fail(error: unknown): void;
 }
 
+/** Roughly what an event weighs in memory beside its data. */
+const EVENT_OVERHEAD_BYTES = 200;
 const KNOWN_HEADS = 10_000;
 /** Far below KNOWN_HEADS, so that no head of a group is evicted while the group is judged. */
 const MAX_COMMIT_BATCHES = 1_024;
 
 function byteLength(work: Submission['work']): number {
-  return 'events' in work ? work.events.reduce((sum, event) => sum + event.data.length, 0) : work.data.length;
+  const events = 'events' in work ? work.events : [work];
+  return events.reduce((sum, event) => sum + event.data.length + EVENT_OVERHEAD_BYTES, 0);
 }
 
 /**
@@ -88,7 +91,8 @@ export function createIngest(
   async function submit(run: IngestRun, work: Submission['work']): Promise<Accepted | Rejection> {
     const bytes = byteLength(work);
     if (closed) throw new ShuttingDown();
-    if (waitingBytes + bytes > limits.maxWaitingBytes) throw new Overloaded();
+    // A batch that alone is over the limit still gets in when nothing else waits.
+    if (waitingBytes > 0 && waitingBytes + bytes > limits.maxWaitingBytes) throw new Overloaded();
     waitingBytes += bytes;
     try {
       const outcome = await new Promise<Judged | Rejection>((settle, fail) => {
@@ -154,7 +158,7 @@ export function createIngest(
         heads.set(run.key, append.head);
         const chunk = { previousSeq: append.expectedLastSeq, events: append.events, head: append.head };
         const kind = append.head.terminalSeq === null ? 'appended' : 'ended';
-        wakes.push({ run: run.key, workspace: run.workspace, kind, chunk });
+        wakes.push({ run: run.key, workspace: run.workspace, kind, lastSeq: append.head.lastSeq, chunk });
       }
       for (const { submission, outcome } of outcomes) submission.settle(outcome);
     }

@@ -1,14 +1,16 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type { ExecutionArgs, ExecutionResult } from 'graphql';
+import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import { REQUEST_MAX_BYTES } from '../config/limits.ts';
+import type { FaultCode } from '../contract/errors.ts';
 import type { Context } from '../graphql/context.ts';
-import { asFault, isPassing, type ReportUnexpected } from '../graphql/faults.ts';
+import { asFault, isPassing, type ReportUnexpected, recoded } from '../graphql/faults.ts';
 import type { OperationRequest, Operations } from '../graphql/operations.ts';
 import { publicSchema } from '../graphql/schema.ts';
 import { withNext } from '../lib/cancellable.ts';
 import type { InFlight } from './in-flight.ts';
 import { watchProgress } from './liveness.ts';
+import { subscribePatiently } from './subscribe.ts';
 
 /** What HTTP and SSE need to answer operations. */
 export interface HttpGraphqlOptions {
@@ -48,15 +50,26 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
       setExecuteFn((args) => inFlight.track(() => operations.execute(request(args)))),
     onSubscribe: ({ setSubscribeFn }) =>
       setSubscribeFn(async (args) => {
-        const results = await operations.subscribe(request(args));
-        if (!(Symbol.asyncIterator in results)) return results;
-        const { res } = args.contextValue as NodeContext;
+        const { req, res } = args.contextValue as NodeContext;
+        const gone = new AbortController();
         streams.add(res);
         const stopWatching = res.socket ? watchProgress(res.socket, () => res.destroy()) : () => {};
         res.once('close', () => {
+          gone.abort();
           stopWatching();
           streams.delete(res);
         });
+        let results: Awaited<ReturnType<typeof subscribePatiently>>;
+        try {
+          results = await subscribePatiently(operations, request(args), gone.signal);
+        } catch (error) {
+          if (isPassing(error) || gone.signal.aborted) return cutAtOnce();
+          throw error;
+        }
+        if (!(Symbol.asyncIterator in results)) {
+          const asStream = req.headers.accept?.includes('text/event-stream');
+          return asStream ? refusal(results) : results;
+        }
         return endsOnlyWithTheRun(results, report);
       }),
   };
@@ -64,7 +77,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     schema: publicSchema,
     plugins: [ours],
     maskedErrors: {
-      maskError: (error) => asFault(error, 'BAD_REQUEST', report),
+      maskError: (error) => inOurTerms(asFault(error, 'BAD_REQUEST', report)),
     },
     maxRequestBodySize: REQUEST_MAX_BYTES,
     // Documents are cached by `operations`, which both transports share.
@@ -83,6 +96,24 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
       for (const response of streams) response.destroy();
     },
   };
+}
+
+/** Codes of Yoga's that are called otherwise here. */
+const OUR_CODES: ReadonlyMap<unknown, FaultCode> = new Map([
+  ['OPERATION_RESOLUTION_FAILURE', 'BAD_USER_INPUT'],
+  ['REQUEST_ENTITY_TOO_LARGE', 'BODY_TOO_LARGE'],
+]);
+
+/** A refusal of Yoga's own with a code from our list, and without the words of the parser that failed inside. */
+function inOurTerms(error: GraphQLError): GraphQLError {
+  const { originalError: inside, ...extensions } = error.extensions;
+  const { code, http } = extensions as { code?: unknown; http?: { status?: unknown } };
+  const ours = http?.status === 405 ? 'METHOD_NOT_ALLOWED' : OUR_CODES.get(code);
+  return recoded(error, error.message, {
+    ...extensions,
+    ...(ours && { code: ours }),
+    ...(inside !== undefined && { http: { status: 400 } }),
+  });
 }
 
 /**
@@ -107,6 +138,17 @@ function endsOnlyWithTheRun(
       };
     }
   });
+}
+
+/** A stream that never began: as a plain result it would be followed by `event: complete`. */
+async function* refusal(result: ExecutionResult): AsyncGenerator<ExecutionResult, void, undefined> {
+  yield result;
+  throw abortError();
+}
+
+async function* cutAtOnce(): AsyncGenerator<never, void, undefined> {
+  yield* [];
+  throw abortError();
 }
 
 function abortError(): DOMException {

@@ -7,12 +7,13 @@ import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import { REQUEST_MAX_BYTES } from '../config/limits.ts';
 import { CLOSE_CODES, type CloseReason } from '../contract/errors.ts';
 import type { Context } from '../graphql/context.ts';
-import { asFault, fault, isPassing, type ReportUnexpected } from '../graphql/faults.ts';
+import { asFault, fault, isPassing, type ReportUnexpected, withoutStatus } from '../graphql/faults.ts';
 import type { OperationRequest, Operations } from '../graphql/operations.ts';
 import { publicSchema } from '../graphql/schema.ts';
 import { withNext } from '../lib/cancellable.ts';
 import type { InFlight } from './in-flight.ts';
 import { watchLiveness } from './liveness.ts';
+import { subscribePatiently } from './subscribe.ts';
 
 /** Operations at once on one socket; past it the answer is OVERLOADED. */
 const MAX_OPERATIONS = 1_000;
@@ -56,6 +57,8 @@ export function createWebsocketTransport(options: WebsocketOptions): WebsocketTr
 
 /** The protocol of one socket. */
 function createProtocol({ operations, inFlight, context, report }: WebsocketOptions, socket: WebSocket) {
+  const gone = new AbortController();
+  socket.once('close', () => gone.abort());
   return makeServer({
     // Nothing may throw here: graphql-ws would close the socket, and with it every other operation on it.
     onSubscribe: ({ subscriptions }, _id, { query, operationName, variables }) => {
@@ -77,7 +80,7 @@ function createProtocol({ operations, inFlight, context, report }: WebsocketOpti
         };
         return { ...request, schema: publicSchema };
       } catch (error) {
-        return [asFault(error, 'BAD_REQUEST', report)];
+        return [withoutStatus(asFault(error, 'BAD_REQUEST', report))];
       }
     },
     execute: async (args) => {
@@ -88,10 +91,17 @@ function createProtocol({ operations, inFlight, context, report }: WebsocketOpti
       }
     },
     subscribe: async (args) => {
-      const results = await operations.subscribe(args as OperationRequest);
-      return Symbol.asyncIterator in results ? cutBySocket(results, socket, report) : results;
+      // A fault thrown here closes the socket so that the client comes back; see where its messages are handled.
+      const results = await subscribePatiently(operations, args as OperationRequest, gone.signal);
+      return cutBySocket(Symbol.asyncIterator in results ? results : refusal(results), socket, report);
     },
   });
+}
+
+/** A subscription that never began. Thrown, because a result would be followed by `complete`: that is the run's end. */
+// biome-ignore lint/correctness/useYield: there is nothing to yield
+async function* refusal({ errors }: ExecutionResult): AsyncGenerator<ExecutionResult, void, undefined> {
+  throw errors?.[0];
 }
 
 /**

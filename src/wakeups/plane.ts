@@ -15,6 +15,8 @@ export interface Wake {
   readonly run: number;
   readonly workspace: string;
   readonly kind: 'created' | 'appended' | 'ended';
+  /** The log's last number after the change; -1: it is empty. */
+  readonly lastSeq: number;
   readonly chunk: Chunk | null;
 }
 

@@ -36,7 +36,9 @@ async function commitSilently(
 }
 
 function tell(plane: WakeupPlane, run: RunRecord, chunk: Chunk | null): void {
-  plane.publish([{ run: run.key, workspace: run.workspace, kind: 'appended', chunk }]);
+  plane.publish([
+    { run: run.key, workspace: run.workspace, kind: 'appended', lastSeq: chunk?.head.lastSeq ?? -1, chunk },
+  ]);
 }
 
 function follow(run: RunRecord, after = -1) {

@@ -62,7 +62,7 @@ describe('a reader that leaves', () => {
         turns++ < steps ? Promise.resolve() : new Promise<void>((resolve) => (goOn = resolve));
       const memory = createMemoryStore();
       const run = await createRun(memory);
-      const slow: Store = { ...memory, readHeads: async (runs) => (await turn(), memory.readHeads(runs)) };
+      const slow: Store = { ...memory, readHeads: (runs) => turn().then(() => memory.readHeads(runs)) };
       const plane = createUnreliablePlane(() => 'told', turn);
       const { feed } = startProcess(slow, {}, plane);
       const values = followEvents(feed, { run: run.key, after: -1, kinds: null });

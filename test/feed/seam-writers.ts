@@ -27,7 +27,15 @@ export function createCommitter(store: Store, plane: WakeupPlane, chunks: boolea
       if (!(await store.commit([append])).has(run.key)) continue;
       const chunk = { previousSeq: append.expectedLastSeq, events: append.events, head: append.head };
       const kind = append.head.terminalSeq === null ? 'appended' : 'ended';
-      plane.publish([{ run: run.key, workspace: run.workspace, kind, chunk: chunks ? chunk : null }]);
+      plane.publish([
+        {
+          run: run.key,
+          workspace: run.workspace,
+          kind,
+          lastSeq: append.head.lastSeq,
+          chunk: chunks ? chunk : null,
+        },
+      ]);
       return;
     }
   }

@@ -134,8 +134,10 @@ export async function startSeam(plan: SeamPlan, scheduler: Scheduler): Promise<S
       await Promise.all(readers.map((reader) => reader.dismiss()));
       await Promise.all([...work, ...readers.map(({ done }) => done)]);
       await ingest.close();
+      // Counted first: closing the feed would end what a reader forgot.
+      const listeners = plane.listeners();
       feed.close();
-      return plane.listeners();
+      return listeners;
     },
   };
 }

@@ -1,35 +1,84 @@
-/** One message of a server-sent event stream. */
-export interface StreamMessage {
+import { request } from 'node:http';
+import { releaseAfterwards } from './releases.ts';
+
+/** One event of a text/event-stream. */
+export interface StreamEvent {
   readonly event: string;
   readonly data: string;
 }
 
-/** Reads an event stream message by message; throws when the response is none, or is cut. */
-export async function* readEventStream(
-  url: string,
-  signal?: AbortSignal,
-): AsyncGenerator<StreamMessage, void> {
-  const response = await fetch(url, {
-    headers: { accept: 'text/event-stream' },
-    ...(signal && { signal }),
-  });
-  if (!response.ok || !response.body) throw new Error(`HTTP ${response.status}: ${await response.text()}`);
-  let rest = '';
-  for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
-    const blocks = (rest + text).split('\n\n');
-    rest = blocks.pop() ?? '';
-    for (const block of blocks) {
-      const message = parseMessage(block);
-      if (message) yield message;
-    }
-  }
+/** An event stream, read raw as `curl -N` reads it. */
+export interface EventStream {
+  readonly status: number;
+  readonly contentType: string;
+  /** The next event; null once the connection has ended, however it did. */
+  next(): Promise<StreamEvent | null>;
+  /** Every event from here to the end of the connection. */
+  rest(): Promise<StreamEvent[]>;
+  /** Everything that has come so far, comments too. */
+  text(): string;
+  abort(): void;
 }
 
-/** Null for a comment, which keeps the connection alive. */
-function parseMessage(block: string): StreamMessage | null {
-  const lines = block.split('\n').filter((line) => line !== '' && !line.startsWith(':'));
-  if (lines.length === 0) return null;
-  const values = (field: string) =>
-    lines.filter((line) => line.startsWith(`${field}:`)).map((line) => line.slice(field.length + 1).trim());
-  return { event: values('event')[0] ?? 'message', data: values('data').join('\n') };
+/** Posts an operation and reads what streams back. */
+export function openEventStream(
+  url: string,
+  query: string,
+  variables?: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<EventStream> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, {
+      method: 'POST',
+      agent: false,
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...headers },
+    });
+    sent.once('error', reject);
+    sent.end(JSON.stringify({ query, variables }));
+    releaseAfterwards(() => sent.destroy());
+    sent.once('response', (response) => {
+      let all = '';
+      let taken = 0;
+      let ended = false;
+      let changed = () => {};
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        all += chunk;
+        changed();
+      });
+      response.on('error', () => {});
+      response.once('close', () => {
+        ended = true;
+        changed();
+      });
+      const next = async (): Promise<StreamEvent | null> => {
+        for (;;) {
+          const end = all.indexOf('\n\n', taken);
+          if (end < 0 && ended) return null;
+          if (end < 0) {
+            await new Promise<void>((wake) => {
+              changed = wake;
+            });
+            continue;
+          }
+          const block = all.slice(taken, end);
+          taken = end + 2;
+          const event = /^event: ?(.*)$/m.exec(block)?.[1];
+          if (event !== undefined) return { event, data: /^data: ?(.*)$/m.exec(block)?.[1] ?? '' };
+        }
+      };
+      resolve({
+        status: response.statusCode ?? 0,
+        contentType: String(response.headers['content-type'] ?? ''),
+        next,
+        rest: async () => {
+          const events: StreamEvent[] = [];
+          for (let event = await next(); event; event = await next()) events.push(event);
+          return events;
+        },
+        text: () => all,
+        abort: () => sent.destroy(),
+      });
+    });
+  });
 }

@@ -78,6 +78,7 @@ export function runRunfeed(args: readonly string[], env?: Readonly<Record<string
 /** `runfeed serve` that listens. */
 export interface ServeProcess extends RunfeedProcess {
   readonly url: string;
+  readonly databaseUrl: string;
   /** Its `/graphql`. */
   readonly graphql: string;
 }
@@ -87,7 +88,7 @@ export async function startServe(env: Readonly<Record<string, string>> = {}): Pr
   const DATABASE_URL = env.DATABASE_URL ?? (await freshSqliteUrl());
   const server = startRunfeed(['serve'], { PORT: '0', LOG_LEVEL: 'warn', ...env, DATABASE_URL });
   const [, url = ''] = await server.printed(/listening on (\S+)/);
-  return { ...server, url, graphql: `${url}/graphql` };
+  return { ...server, url, databaseUrl: DATABASE_URL, graphql: `${url}/graphql` };
 }
 
 function readOutput(child: ChildProcessWithoutNullStreams): { stdout(): string; stderr(): string } {

@@ -8,7 +8,7 @@ test('a plane tells whoever is registered for the run, and nobody after they lef
   const stopOther = await plane.listen(1, () => told.push('other'));
   await plane.listen(2, () => told.push('two'));
   const stopAll = await plane.listenToAll(({ run }) => told.push(`all ${run}`));
-  const wake = { run: 1, workspace: 'w', kind: 'appended', chunk: null } as const;
+  const wake = { run: 1, workspace: 'w', kind: 'appended', lastSeq: 1, chunk: null } as const;
   plane.publish([wake, { ...wake, run: 3 }]);
   expect(told.splice(0)).toEqual(['one', 'other', 'all 1', 'all 3']);
   stopOne();

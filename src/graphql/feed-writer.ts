@@ -1,0 +1,171 @@
+import {
+  type DocumentNode,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  GraphQLIncludeDirective,
+  GraphQLSkipDirective,
+  getDirectiveValues,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionNode,
+} from 'graphql';
+import type { FeedBatch } from '../feed/batches.ts';
+import type { StoredEvent } from '../store/store.ts';
+
+/** A batch as `runEventBatches` answers it. */
+export interface AnsweredBatch extends FeedBatch {
+  readonly runId: string;
+}
+
+/** Writes what the executor would answer to one selection, as JSON text, without executing it. */
+export interface FeedWriter {
+  /** The payload of one event of `runEvents`. */
+  event(event: StoredEvent): string;
+  /** The payload of one batch of `runEventBatches`. */
+  batch(batch: AnsweredBatch): string;
+}
+
+/** Writes one value as JSON text. */
+type Write<Value> = (value: Value) => string;
+
+/** How each field of a type is written, given the nodes that select it. A field that is missing here is not ours. */
+type FieldWriters<Value> = Readonly<
+  Record<string, (nodes: readonly FieldNode[], scope: Scope) => Write<Value>>
+>;
+
+interface Scope {
+  readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+  readonly variables: Readonly<Record<string, unknown>>;
+}
+
+/** An event's data is spliced as it is stored: that is the text which stringifying it again would give. */
+const EVENT_FIELDS: FieldWriters<StoredEvent> = {
+  seq: () => (event) => String(event.seq),
+  tMs: () => (event) => String(event.tMs),
+  kind: () => (event) => `"${event.kind}"`,
+  data: () => (event) => event.data,
+  sourceSeq: () => (event) => String(event.sourceSeq),
+  committedAt: () => (event) => `"${new Date(event.committedAt).toISOString()}"`,
+};
+
+const GAP_FIELDS: FieldWriters<NonNullable<FeedBatch['gap']>> = {
+  fromSeq: () => (gap) => String(gap.fromSeq),
+  toSeq: () => (gap) => String(gap.toSeq),
+  reason: () => () => '"retention"',
+};
+
+const BATCH_FIELDS: FieldWriters<AnsweredBatch> = {
+  runId: () => (batch) => JSON.stringify(batch.runId),
+  cursor: () => (batch) => String(batch.cursor),
+  caughtUp: () => (batch) => String(batch.caughtUp),
+  ended: () => (batch) => String(batch.ended),
+  events: (nodes, scope) => {
+    const write = objectWriter('RunnerEvent', EVENT_FIELDS, nodes, scope);
+    return (batch) => `[${batch.events.map(write).join(',')}]`;
+  },
+  gap: (nodes, scope) => {
+    const write = objectWriter('RunFeedGap', GAP_FIELDS, nodes, scope);
+    return (batch) => (batch.gap ? write(batch.gap) : 'null');
+  },
+};
+
+/**
+ * Compiles a subscription's selection. `field` is its one root field; `variables` are coerced. Directives and
+ * fragments are decided here once, as the executor decides them for every event.
+ */
+export function compileFeedWriter(
+  document: DocumentNode,
+  field: FieldNode,
+  variables: Readonly<Record<string, unknown>>,
+): FeedWriter {
+  const fragments = new Map(
+    document.definitions.flatMap((node) =>
+      node.kind === Kind.FRAGMENT_DEFINITION ? [[node.name.value, node] as const] : [],
+    ),
+  );
+  const scope = { fragments, variables };
+  const open = `{"data":{"${field.alias?.value ?? field.name.value}":`;
+  const isEvents = field.name.value === 'runEvents';
+  const writeEvent = isEvents ? objectWriter('RunnerEvent', EVENT_FIELDS, [field], scope) : () => '';
+  const writeBatch = isEvents ? () => '' : objectWriter('RunFeedBatch', BATCH_FIELDS, [field], scope);
+  return {
+    event: (event) => `${open}${writeEvent(event)}}}`,
+    batch: (batch) => `${open}${writeBatch(batch)}}}`,
+  };
+}
+
+/** The one root field of a subscription; null when it hides in a fragment or behind a directive. */
+export function rootField(operation: OperationDefinitionNode): FieldNode | null {
+  const [selection, ...more] = operation.selectionSet.selections;
+  if (more.length > 0 || selection?.kind !== Kind.FIELD || selection.directives?.length) return null;
+  return selection;
+}
+
+function objectWriter<Value>(
+  typeName: string,
+  writers: FieldWriters<Value>,
+  nodes: readonly FieldNode[],
+  scope: Scope,
+): Write<Value> {
+  const fields = new Map<string, FieldNode[]>();
+  const visited = new Set<string>();
+  for (const node of nodes) collect(typeName, node.selectionSet?.selections ?? [], scope, fields, visited);
+  const parts = [...fields].map(([key, sameKey], index) => {
+    const name = sameKey[0]!.name.value;
+    const before = `${index === 0 ? '' : ','}"${key}":`;
+    if (name === '__typename') return () => `${before}"${typeName}"`;
+    const write = writers[name]?.(sameKey, scope);
+    if (!write) throw new Error(`${typeName}.${name} has no writer`);
+    return (value: Value) => before + write(value);
+  });
+  return (value) => {
+    let text = '{';
+    for (const part of parts) text += part(value);
+    return `${text}}`;
+  };
+}
+
+/** The executor's own way of collecting fields: in order, by response key, each fragment once. */
+function collect(
+  typeName: string,
+  selections: readonly SelectionNode[],
+  scope: Scope,
+  fields: Map<string, FieldNode[]>,
+  visited: Set<string>,
+): void {
+  for (const selection of selections) {
+    if (!isIncluded(selection, scope)) continue;
+    switch (selection.kind) {
+      case Kind.FIELD: {
+        const key = selection.alias?.value ?? selection.name.value;
+        const sameKey = fields.get(key);
+        if (sameKey) sameKey.push(selection);
+        else fields.set(key, [selection]);
+        break;
+      }
+      case Kind.INLINE_FRAGMENT: {
+        const on = selection.typeCondition?.name.value;
+        if (on === undefined || on === typeName) {
+          collect(typeName, selection.selectionSet.selections, scope, fields, visited);
+        }
+        break;
+      }
+      case Kind.FRAGMENT_SPREAD: {
+        const fragment = scope.fragments.get(selection.name.value);
+        if (!fragment || visited.has(selection.name.value)) break;
+        visited.add(selection.name.value);
+        if (fragment.typeCondition.name.value !== typeName) break;
+        collect(typeName, fragment.selectionSet.selections, scope, fields, visited);
+        break;
+      }
+    }
+  }
+}
+
+function isIncluded(node: SelectionNode, { variables }: Scope): boolean {
+  if (!node.directives?.length) return true;
+  const skip = getDirectiveValues(GraphQLSkipDirective, node, variables);
+  if (skip?.if === true) return false;
+  const include = getDirectiveValues(GraphQLIncludeDirective, node, variables);
+  return include?.if !== false;
+}

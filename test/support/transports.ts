@@ -1,0 +1,58 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { LOOPBACK_OPERATOR } from '../../src/auth/principal.ts';
+import { createFeed, type Feed } from '../../src/feed/feed.ts';
+import { FEED_LIMITS } from '../../src/feed/limits.ts';
+import { createOperations } from '../../src/graphql/operations.ts';
+import { createIngest } from '../../src/ingest/ingest.ts';
+import { createHttpGraphql } from '../../src/server/http-graphql.ts';
+import { createInFlight } from '../../src/server/in-flight.ts';
+import { createWebsocketTransport } from '../../src/server/websocket.ts';
+import { openStore } from '../../src/store/open.ts';
+import type { Store } from '../../src/store/store.ts';
+import { createLocalPlane } from '../../src/wakeups/local.ts';
+import { freshSqliteUrl } from './databases.ts';
+import { releaseAfterwards } from './releases.ts';
+
+/** Both transports over a store of the test's making, without the server's guard. */
+export interface Transports {
+  readonly graphql: string;
+  readonly feed: Feed;
+  /** What was reported as unexpected, by the id that the client was told. */
+  readonly reported: ReadonlyMap<string, unknown>;
+}
+
+/** Starts them on a fresh SQLite store seen through `wrap`. Gone at the end of the test. */
+export async function startTransports(
+  wrap: (store: Store) => Store = (store) => store,
+  patienceMs: number = FEED_LIMITS.patienceMs,
+): Promise<Transports> {
+  const real = await openStore(await freshSqliteUrl());
+  const store = wrap(real);
+  const wakeups = createLocalPlane();
+  const feed = createFeed(store, wakeups, { ...FEED_LIMITS, patienceMs });
+  const ingest = createIngest(store, wakeups);
+  const reported = new Map<string, unknown>();
+  const report = (error: unknown, errorId: string) => void reported.set(errorId, error);
+  const operations = createOperations(report);
+  const context = { store, wakeups, feed, ingest, version: '0.0.0', principal: LOOPBACK_OPERATOR };
+  const options = { operations, inFlight: createInFlight(), context, report };
+  const websocket = createWebsocketTransport(options);
+  const http = createServer(createHttpGraphql(options).listener);
+  http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) =>
+    websocket.upgrade(request, stream, head),
+  );
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  releaseAfterwards(async () => {
+    await websocket.close('restart');
+    http.close();
+    http.closeAllConnections();
+    feed.close();
+    await ingest.close();
+    await real.close();
+  });
+  const { port } = http.address() as AddressInfo;
+  return { graphql: `http://127.0.0.1:${port}/graphql`, feed, reported };
+}

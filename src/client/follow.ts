@@ -17,32 +17,82 @@ export interface FollowRunOptions {
   readonly webSocketImpl?: unknown;
 }
 
+/** A run was not followed to its end. */
+export class FollowFailed extends Error {
+  override readonly name = 'FollowFailed';
+  /** Why the server refuses, such as `unknown_run`; null when the connection was cut: follow again from the cursor. */
+  readonly code: string | null;
+  /** The websocket's close code, such as 1012; null when there was none. */
+  readonly closeCode: number | null;
+  constructor(
+    message: string,
+    { code = null, closeCode = null }: { code?: string | null; closeCode?: number | null },
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.code = code;
+    this.closeCode = closeCode;
+  }
+}
+
 const FOLLOW = `subscription ($runId: ID!, $after: SafeInt) {
   runEvents(runId: $runId, after: $after) { seq tMs kind data committedAt }
 }`;
 
 /**
- * A run's events over one websocket: history first, then live; ends after the terminal event. Throws when the
- * connection ends before that: follow again, `after` the last event that was seen.
+ * A run's events over one websocket: history first, then live; ends after the terminal event. Throws
+ * {@link FollowFailed} when the connection ends before that: follow again, `after` the last event that was seen.
  */
 export async function* followRun(
   runId: string,
   { url, after = -1, webSocketImpl }: FollowRunOptions,
 ): AsyncGenerator<FollowedEvent, void, undefined> {
+  let completed = false;
+  let cut: unknown;
   const client = createClient({
     url: String(url).replace(/^http/, 'ws'),
+    on: {
+      message: ({ type }) => {
+        completed ||= type === 'complete';
+      },
+      // After a close in order (1000), as a proxy's, graphql-ws would connect again by itself, with the old cursor.
+      closed: (event) => {
+        if (completed) return;
+        cut = event;
+        Promise.resolve(client.dispose()).catch(() => {});
+      },
+    },
     retryAttempts: 0,
     ...(webSocketImpl !== undefined && { webSocketImpl }),
   });
+  const query = { query: FOLLOW, variables: { runId, after } };
+  const results = client.iterate<{ runEvents: FollowedEvent }>(query);
   try {
-    const query = { query: FOLLOW, variables: { runId, after } };
-    for await (const { data, errors } of client.iterate<{
-      runEvents: FollowedEvent;
-    }>(query)) {
-      if (errors?.[0]) throw errors[0];
-      if (data) yield data.runEvents;
+    for (;;) {
+      const { done, value } = await results.next().catch((cause: unknown) => {
+        throw asFollowFailed(cause);
+      });
+      if (done) break;
+      if (value.errors) throw asFollowFailed(value.errors);
+      if (value.data) yield value.data.runEvents;
     }
   } finally {
     await client.dispose();
   }
+  if (cut) throw asFollowFailed(cut);
+}
+
+/** What graphql-ws throws: the errors of the operation, the event that closed the socket, or the socket's error. */
+function asFollowFailed(cause: unknown): FollowFailed {
+  const told: { message?: unknown; reason?: unknown; code?: unknown; extensions?: { code?: unknown } } =
+    (Array.isArray(cause) ? cause[0] : cause) ?? {};
+  const message = [told.message, told.reason].find((words) => typeof words === 'string' && words !== '');
+  return new FollowFailed(
+    typeof message === 'string' ? message : 'the connection was cut',
+    {
+      code: typeof told.extensions?.code === 'string' ? told.extensions.code : null,
+      closeCode: typeof told.code === 'number' ? told.code : null,
+    },
+    { cause },
+  );
 }

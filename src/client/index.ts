@@ -1,6 +1,7 @@
 /** `runfeed/client`: sending batches to a runfeed server and following its runs, from Node or a browser. */
 export {
   type FollowedEvent,
+  FollowFailed,
   type FollowRunOptions,
   followRun,
 } from './follow.ts';

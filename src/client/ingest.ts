@@ -45,7 +45,7 @@ const INGEST = `mutation ($batch: RunnerEventBatchInput!, $previousSeq: SafeInt)
 }`;
 
 interface Answer {
-  readonly data?: { readonly ingestEvents: IngestResult } | null;
+  readonly data?: { readonly ingestEvents?: IngestResult } | null;
   readonly errors?: readonly {
     readonly message: string;
     readonly extensions?: { readonly code?: string };
@@ -57,7 +57,7 @@ export async function ingestBatch(
   batch: RunnerEventBatch,
   { url, previousSeq, signal }: IngestOptions,
 ): Promise<IngestResult> {
-  let answer: Answer;
+  let answer: Answer | null;
   try {
     const response = await fetch(url, {
       method: 'POST',
@@ -71,12 +71,13 @@ export async function ingestBatch(
       }),
       ...(signal && { signal }),
     });
-    answer = (await response.json()) as Answer;
+    answer = (await response.json()) as Answer | null;
   } catch (cause) {
     throw new IngestFailed(`no answer from ${new URL(url).host}: ${String(cause)}`, null, { cause });
   }
-  if (answer.data) return answer.data.ingestEvents;
-  const error = answer.errors?.[0];
+  const outcome = answer?.data?.ingestEvents;
+  if (outcome) return outcome;
+  const error = answer?.errors?.[0];
   throw new IngestFailed(
     error?.message ?? 'the answer is none of a runfeed server',
     error?.extensions?.code ?? null,

@@ -12,6 +12,9 @@ import type { InFlight } from './in-flight.ts';
 import { watchProgress } from './liveness.ts';
 import { subscribePatiently } from './subscribe.ts';
 
+/** How long the last words of a stream have to reach the socket. */
+const FLUSH_MS = 100;
+
 /** What HTTP and SSE need to answer operations. */
 export interface HttpGraphqlOptions {
   readonly operations: Operations;
@@ -63,14 +66,14 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
         try {
           results = await subscribePatiently(operations, request(args), gone.signal);
         } catch (error) {
-          if (isPassing(error) || gone.signal.aborted) return cutAtOnce();
+          if (isPassing(error) || gone.signal.aborted) return cutAtOnce(res);
           throw error;
         }
         if (!(Symbol.asyncIterator in results)) {
           const asStream = req.headers.accept?.includes('text/event-stream');
-          return asStream ? refusal(results) : results;
+          return asStream ? refusal(results, res) : results;
         }
-        return endsOnlyWithTheRun(results, report);
+        return endsOnlyWithTheRun(results, res, report);
       }),
   };
   const listener = createYoga<NodeContext>({
@@ -118,19 +121,20 @@ function inOurTerms(error: GraphQLError): GraphQLError {
 
 /**
  * Over SSE `event: complete` tells that the run has ended, so a stream that ends for another reason must be cut
- * without it. Yoga cuts on an AbortError; a fault that will not pass is told first.
+ * without it; a fault that will not pass is told first.
  */
 function endsOnlyWithTheRun(
   results: AsyncGenerator<ExecutionResult, void, undefined>,
+  response: ServerResponse,
   report: ReportUnexpected,
 ): AsyncGenerator<ExecutionResult, void, undefined> {
   let told = false;
   return withNext(results, async () => {
-    if (told) throw abortError();
+    if (told) throw cut(response);
     try {
       return await results.next();
     } catch (error) {
-      if (isPassing(error)) throw abortError();
+      if (isPassing(error)) throw cut(response);
       told = true;
       return {
         done: false,
@@ -141,16 +145,24 @@ function endsOnlyWithTheRun(
 }
 
 /** A stream that never began: as a plain result it would be followed by `event: complete`. */
-async function* refusal(result: ExecutionResult): AsyncGenerator<ExecutionResult, void, undefined> {
+async function* refusal(
+  result: ExecutionResult,
+  response: ServerResponse,
+): AsyncGenerator<ExecutionResult, void, undefined> {
   yield result;
-  throw abortError();
+  throw cut(response);
 }
 
-async function* cutAtOnce(): AsyncGenerator<never, void, undefined> {
+async function* cutAtOnce(response: ServerResponse): AsyncGenerator<never, void, undefined> {
   yield* [];
-  throw abortError();
+  throw cut(response);
 }
 
-function abortError(): DOMException {
+/**
+ * Yoga ends its part on an AbortError and leaves the connection open. What was told before passes through streams of
+ * its own, hence the moment; whoever is too slow for it subscribes again and is told again.
+ */
+function cut(response: ServerResponse): DOMException {
+  setTimeout(() => response.destroy(), FLUSH_MS);
   return new DOMException('the stream was cut: subscribe again from the cursor', 'AbortError');
 }

@@ -10,7 +10,9 @@ import type { Context } from '../graphql/context.ts';
 import { asFault, fault, isPassing, type ReportUnexpected, withoutStatus } from '../graphql/faults.ts';
 import type { OperationRequest, Operations } from '../graphql/operations.ts';
 import { publicSchema } from '../graphql/schema.ts';
+import { openSharedFeed } from '../graphql/shared-feed.ts';
 import { withNext } from '../lib/cancellable.ts';
+import { pumpFeed } from './feed-pump.ts';
 import type { InFlight } from './in-flight.ts';
 import { watchLiveness } from './liveness.ts';
 import { subscribePatiently } from './subscribe.ts';
@@ -56,12 +58,16 @@ export function createWebsocketTransport(options: WebsocketOptions): WebsocketTr
 }
 
 /** The protocol of one socket. */
-function createProtocol({ operations, inFlight, context, report }: WebsocketOptions, socket: WebSocket) {
+function createProtocol(
+  { operations, inFlight, context, report }: WebsocketOptions,
+  socket: WebSocket,
+  stream: Socket,
+) {
   const gone = new AbortController();
   socket.once('close', () => gone.abort());
   return makeServer({
     // Nothing may throw here: graphql-ws would close the socket, and with it every other operation on it.
-    onSubscribe: ({ subscriptions }, _id, { query, operationName, variables }) => {
+    onSubscribe: ({ subscriptions }, operationId, { query, operationName, variables }) => {
       try {
         if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
           return [fault('OVERLOADED', `more than ${MAX_OPERATIONS} operations on one socket: open another`)];
@@ -76,7 +82,7 @@ function createProtocol({ operations, inFlight, context, report }: WebsocketOpti
           document,
           operationName,
           variableValues: variables,
-          contextValue: context,
+          contextValue: { ...context, operationId },
         };
         return { ...request, schema: publicSchema };
       } catch (error) {
@@ -91,8 +97,12 @@ function createProtocol({ operations, inFlight, context, report }: WebsocketOpti
       }
     },
     subscribe: async (args) => {
+      const request = args as OperationRequest & { readonly contextValue: { readonly operationId: string } };
+      const feed = await openSharedFeed(request);
+      if (feed)
+        return cutBySocket(pumpFeed(feed, request.contextValue.operationId, socket, stream), socket, report);
       // A fault thrown here closes the socket so that the client comes back; see where its messages are handled.
-      const results = await subscribePatiently(operations, args as OperationRequest, gone.signal);
+      const results = await subscribePatiently(operations, request, gone.signal);
       return cutBySocket(Symbol.asyncIterator in results ? results : refusal(results), socket, report);
     },
   });
@@ -132,7 +142,7 @@ function serve(socket: WebSocket, stream: Socket, options: WebsocketOptions): vo
   // A frame that is too big or broken is reported here before ws closes the socket by itself.
   socket.on('error', () => {});
   const stopWatching = watchLiveness(socket, stream);
-  const closed = createProtocol(options, socket).opened(
+  const closed = createProtocol(options, socket, stream).opened(
     {
       protocol: socket.protocol,
       send: (data) =>

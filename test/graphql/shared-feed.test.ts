@@ -1,0 +1,181 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { LOOPBACK_OPERATOR } from '../../src/auth/principal.ts';
+import { createFeed } from '../../src/feed/feed.ts';
+import type { Context } from '../../src/graphql/context.ts';
+import { createOperations } from '../../src/graphql/operations.ts';
+import { openSharedFeed } from '../../src/graphql/shared-feed.ts';
+import { createIngest } from '../../src/ingest/ingest.ts';
+import { createReleasers } from '../../src/lib/releasers.ts';
+import { openStore } from '../../src/store/open.ts';
+import { createLocalPlane } from '../../src/wakeups/local.ts';
+import { freshSqliteUrl } from '../support/databases.ts';
+
+const SELECTIONS = Number(process.env.RUNFEED_PROOF_RUNS ?? 1_000);
+
+const releasers = createReleasers();
+let context: Omit<Context, 'budget'>;
+const operations = createOperations((error) => {
+  throw error;
+});
+
+beforeAll(async () => {
+  const store = await openStore(await freshSqliteUrl());
+  releasers.add(() => store.close());
+  const wakeups = createLocalPlane();
+  const feed = createFeed(store, wakeups);
+  releasers.add(() => feed.close());
+  const ingest = createIngest(store, wakeups);
+  context = { store, wakeups, feed, ingest, version: 'test', principal: LOOPBACK_OPERATOR };
+  const { run } = await store.createRun({
+    workspace: 'default',
+    id: 'r',
+    provider: 'openai',
+    runtime: 'managed',
+    title: null,
+    labels: '{}',
+    createdAt: 0,
+  });
+  const data = { text: 'a\u0000\ud800"é', big: 1e21, '': [null, { b: 1, 2: 0 }], ['__proto__']: -0 };
+  const events = [
+    { seq: 0, tMs: 1, kind: 'runtime_started', data: '{}' },
+    { seq: 7, tMs: 2, kind: 'assistant_text', data: JSON.stringify(data) },
+    { seq: 8, tMs: 2, kind: 'tool_request', data: '{"name":"ls"}' },
+  ] as const;
+  await ingest.append(run, { events, previousSeq: null });
+  await ingest.appendOwn(run, { kind: 'notification', data: '{"event":"own"}' });
+  await ingest.appendOwn(run, { kind: 'runtime_terminal', data: '{"outcome":"completed"}' });
+});
+
+afterAll(() => releasers.release());
+
+const EVENT = ['seq', 'tMs', 'kind', 'data', 'sourceSeq', 'committedAt', '__typename'];
+const BATCH = ['runId', 'cursor', 'caughtUp', 'ended', '__typename'];
+const GAP = ['fromSeq', 'toSeq', 'reason', '__typename'];
+
+const directive = fc.constantFrom(
+  '',
+  '',
+  '',
+  '@include(if: $yes)',
+  '@skip(if: $yes)',
+  '@skip(if: $no)',
+  '@include(if: false)',
+);
+
+/** A selection set on a type: its leaves, its objects, inline fragments and spreads, with aliases and directives. */
+function selection(
+  type: string,
+  leaves: readonly string[],
+  objects: Readonly<Record<string, fc.Arbitrary<string>>>,
+): fc.Arbitrary<string> {
+  // An alias always means the same field, or the selections could not be merged.
+  const leaf = fc
+    .tuple(fc.constantFrom(...leaves), fc.boolean(), directive)
+    .map(([name, aliased, at]) => `${aliased ? `x_${name}: ` : ''}${name} ${at}`);
+  const object = Object.entries(objects).map(([name, inner]) =>
+    fc
+      .tuple(fc.boolean(), directive, inner)
+      .map(([aliased, at, set]) => `${aliased ? `x_${name}: ` : ''}${name} ${at} ${set}`),
+  );
+  const field = fc.oneof({ weight: 3, arbitrary: leaf }, ...object);
+  const fields = fc.array(field, { minLength: 1, maxLength: 5 }).map((list) => list.join('\n'));
+  const inline = fc
+    .tuple(fc.constantFrom('...', `... on ${type}`), directive, fields)
+    .map(([on, at, inner]) => `${on} ${at} { ${inner} }`);
+  const spread = directive.map((at) => `...On${type} ${at}`);
+  return fc
+    .array(fc.oneof({ weight: 4, arbitrary: field }, inline, spread), { minLength: 1, maxLength: 6 })
+    .map((list) => `{ ${list.join('\n')} }`);
+}
+
+const FRAGMENTS = `
+  fragment OnRunnerEvent on RunnerEvent { seq x_kind: kind @skip(if: $no) ...DeepRunnerEvent }
+  fragment DeepRunnerEvent on RunnerEvent { data @include(if: $yes) __typename }
+  fragment OnRunFeedBatch on RunFeedBatch { cursor events { x_seq: seq } }
+  fragment OnRunFeedGap on RunFeedGap { toSeq }`;
+
+const events = selection('RunnerEvent', EVENT, {});
+const gap = selection('RunFeedGap', GAP, {});
+const batches = selection('RunFeedBatch', BATCH, { events, gap });
+
+const subscription = fc.oneof(
+  events.map((set) => `runEvents(runId: "r", after: $after, kinds: $kinds) ${set}`),
+  batches.map(
+    (set) => `x: runEventBatches(runId: $runId, after: $after, kinds: $kinds, maxEvents: 2) ${set}`,
+  ),
+);
+
+const variables = fc.record({
+  yes: fc.boolean(),
+  no: fc.boolean(),
+  after: fc.constantFrom(-1, 0, 7, 8, 100),
+  kinds: fc.constantFrom(null, ['assistant_text'], ['tool_request', 'notification']),
+  runId: fc.constant('r'),
+});
+
+const DECLARED =
+  '($yes: Boolean! = true, $no: Boolean!, $after: SafeInt, $kinds: [RunnerEventKind!], $runId: ID! = "r")';
+
+test(`what subscribers share is byte for byte what the executor answers, for ${SELECTIONS} random selections`, async () => {
+  let compared = 0;
+  await fc.assert(
+    fc.asyncProperty(subscription, variables, async (field, variableValues) => {
+      const query = `subscription S${DECLARED} { ${field} }\n${FRAGMENTS}`;
+      const document = operations.parse(query);
+      // Whatever a selection leaves unused is a matter of validation, which both ways share.
+      const request = { document, operationName: 'S', variableValues, contextValue: context };
+      const executed = await operations.subscribe(request);
+      const shared = await openSharedFeed(request);
+      if (!(Symbol.asyncIterator in executed) || !shared) throw new Error(JSON.stringify(executed));
+      const expected: string[] = [];
+      for await (const result of executed) expected.push(JSON.stringify(result));
+      const actual: string[] = [];
+      for await (const payloads of shared.payloads(new AbortController().signal)) {
+        actual.push(...payloads.map(String));
+      }
+      expect(actual).toEqual(expected);
+      compared += expected.length;
+    }),
+    { numRuns: SELECTIONS },
+  );
+  expect(compared).toBeGreaterThan(SELECTIONS);
+}, 600_000);
+
+test.each([
+  ['a query', '{ server { version } }', {}],
+  ['another subscription', 'subscription { runUpdated { id } }', {}],
+  [
+    'a directive at the root',
+    'subscription ($yes: Boolean!) { runEvents(runId: "r") @skip(if: $yes) { seq } }',
+    { yes: false },
+  ],
+  [
+    'variables that are at fault',
+    'subscription ($after: SafeInt) { runEvents(runId: "r", after: $after) { seq } }',
+    { after: 'x' },
+  ],
+  ['arguments that are at fault', 'subscription { runEvents(runId: "r", after: -2) { seq } }', {}],
+  ['an unknown run', 'subscription { runEvents(runId: "nope") { seq } }', {}],
+])('%s is left to the executor', async (_name, query, variableValues) => {
+  const document = operations.parse(query);
+  expect(await openSharedFeed({ document, variableValues, contextValue: context })).toBeNull();
+});
+
+test('subscribers of one selection get the very same bytes, and those of another workspace their own', async () => {
+  const document = operations.parse(
+    'subscription ($a: SafeInt) { runEvents(runId: "r", after: $a) { seq data } }',
+  );
+  const read = async (after: number) => {
+    const shared = await openSharedFeed({ document, variableValues: { a: after }, contextValue: context });
+    const all: Buffer[] = [];
+    for await (const payloads of shared!.payloads(new AbortController().signal)) all.push(...payloads);
+    return all;
+  };
+  const [one, other] = await Promise.all([read(-1), read(-1)]);
+  expect(one).toHaveLength(5);
+  for (const [index, bytes] of one.entries()) expect(other[index]).toBe(bytes);
+  expect(await read(7)).toEqual(one.slice(2));
+  const stranger = { ...context, principal: { workspace: 'other' } };
+  expect(await openSharedFeed({ document, variableValues: {}, contextValue: stranger })).toBeNull();
+});

@@ -48,7 +48,7 @@ export async function* followRun(
   { url, after = -1, webSocketImpl }: FollowRunOptions,
 ): AsyncGenerator<FollowedEvent, void, undefined> {
   let completed = false;
-  let cut: unknown;
+  let cut: FollowFailed | undefined;
   const client = createClient({
     url: String(url).replace(/^http/, 'ws'),
     on: {
@@ -57,8 +57,9 @@ export async function* followRun(
       },
       // After a close in order (1000), as a proxy's, graphql-ws would connect again by itself, with the old cursor.
       closed: (event) => {
-        if (completed) return;
-        cut = event;
+        const failure = asFollowFailed(event);
+        if (completed || failure.closeCode !== 1000) return;
+        cut = failure;
         Promise.resolve(client.dispose()).catch(() => {});
       },
     },
@@ -79,7 +80,7 @@ export async function* followRun(
   } finally {
     await client.dispose();
   }
-  if (cut) throw asFollowFailed(cut);
+  if (cut) throw cut;
 }
 
 /** What graphql-ws throws: the errors of the operation, the event that closed the socket, or the socket's error. */

@@ -1,12 +1,14 @@
 import type { Principal } from '../auth/principal.ts';
 import type { Feed } from '../feed/feed.ts';
 import type { Ingest } from '../ingest/ingest.ts';
+import type { RunKeys } from '../store/run-keys.ts';
 import type { Store } from '../store/store.ts';
 import type { WakeupPlane } from '../wakeups/plane.ts';
 
 /** What the schema works with. */
 export interface Services {
   readonly store: Store;
+  readonly runKeys: RunKeys;
   readonly ingest: Ingest;
   readonly feed: Feed;
   readonly wakeups: WakeupPlane;

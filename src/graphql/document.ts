@@ -73,7 +73,7 @@ function parseWithinLimits(query: string): DocumentNode {
   } catch (error) {
     if (error instanceof RangeError) throw tooLarge('too many nested levels');
     if (!(error instanceof GraphQLError)) throw error;
-    if (/contains more than \d+ tokens/.test(error.message)) {
+    if (/contains more tha[nt] \d+ tokens/.test(error.message)) {
       throw tooLarge(`more than ${DOCUMENT_LIMITS.tokens} tokens`);
     }
     throw recoded(error, error.message, {

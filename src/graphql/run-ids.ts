@@ -1,11 +1,11 @@
-import type { RunRecord } from '../store/store.ts';
+import type { RunKey } from '../store/run-keys.ts';
 import type { Context } from './context.ts';
 
 /** The ids that a run can have. Anything else never reaches the database. */
 export const RUN_ID_PATTERN = /^[A-Za-z0-9_.:-]{1,128}$/;
 
 /** The run of this id in the caller's workspace; null also for an id that no run can have. */
-export async function findRun(context: Omit<Context, 'budget'>, runId: string): Promise<RunRecord | null> {
+export async function findRun(context: Omit<Context, 'budget'>, runId: string): Promise<RunKey | null> {
   if (!RUN_ID_PATTERN.test(runId)) return null;
-  return context.store.findRun(context.principal.workspace, runId);
+  return context.runKeys.find(context.principal.workspace, runId);
 }

@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws';
 import type { SharedFeed } from '../graphql/shared-feed.ts';
 import { cancellable } from '../lib/cancellable.ts';
 import { messageStart, writeNextMessages } from './frames.ts';
+import { drained } from './unsent.ts';
 
 /**
  * Writes a feed's shared payloads to one websocket operation, and ends when the feed does. To graphql-ws it is a
@@ -26,20 +27,5 @@ export function pumpFeed(
       else if (payloads.length > 1) await nextTurn();
     }
     yield* [];
-  });
-}
-
-function drained(stream: Socket, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      stream.off('drain', done);
-      stream.off('close', done);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    stream.on('drain', done);
-    stream.on('close', done);
-    signal.addEventListener('abort', done, { once: true });
-    if (signal.aborted || stream.destroyed) done();
   });
 }

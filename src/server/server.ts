@@ -10,6 +10,7 @@ import { createOperations } from '../graphql/operations.ts';
 import { createIngest } from '../ingest/ingest.ts';
 import { createReleasers } from '../lib/releasers.ts';
 import { openStore } from '../store/open.ts';
+import { createRunKeys } from '../store/run-keys.ts';
 import type { Store } from '../store/store.ts';
 import { createLocalPlane } from '../wakeups/local.ts';
 import { GRAPHIQL_PAGE } from './graphiql.ts';
@@ -55,6 +56,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       feed,
       ingest,
       version: VERSION,
+      runKeys: createRunKeys(store),
       principal: LOOPBACK_OPERATOR,
     };
     const inFlight = createInFlight();

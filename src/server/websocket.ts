@@ -16,6 +16,7 @@ import { pumpFeed } from './feed-pump.ts';
 import type { InFlight } from './in-flight.ts';
 import { watchLiveness } from './liveness.ts';
 import { subscribePatiently } from './subscribe.ts';
+import { drained, oneWriteATurn } from './unsent.ts';
 
 /** Operations at once on one socket; past it the answer is OVERLOADED. */
 const MAX_OPERATIONS = 1_000;
@@ -74,7 +75,8 @@ function createProtocol(
         }
         const document = operations.parse(query);
         const errors = operations.validate(document);
-        if (errors.length > 0) return errors;
+        // Yoga adds its statuses to the very errors that both transports share.
+        if (errors.length > 0) return errors.map(withoutStatus);
         if (!getOperationAST(document, operationName)) {
           return [fault('BAD_USER_INPUT', 'operationName must name one of the operations in the document')];
         }
@@ -141,15 +143,18 @@ function cutBySocket(
 function serve(socket: WebSocket, stream: Socket, options: WebsocketOptions): void {
   // A frame that is too big or broken is reported here before ws closes the socket by itself.
   socket.on('error', () => {});
+  const holdBack = oneWriteATurn(stream);
   const stopWatching = watchLiveness(socket, stream);
   const closed = createProtocol(options, socket, stream).opened(
     {
       protocol: socket.protocol,
-      send: (data) =>
-        new Promise((resolve, reject) => {
-          if (socket.readyState !== socket.OPEN) resolve();
-          else socket.send(data, (error) => (error ? reject(error) : resolve()));
-        }),
+      send: (data) => {
+        if (socket.readyState !== socket.OPEN) return;
+        holdBack();
+        socket.send(data);
+        // Not the write itself is waited for but room for more: a peer that does not read holds up its own answers.
+        return stream.writableNeedDrain ? drained(stream) : undefined;
+      },
       close: (code, reason) => socket.close(code, reason),
       onMessage: (handle) =>
         socket.on('message', (data: RawData) => {

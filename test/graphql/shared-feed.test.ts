@@ -8,6 +8,7 @@ import { openSharedFeed } from '../../src/graphql/shared-feed.ts';
 import { createIngest } from '../../src/ingest/ingest.ts';
 import { createReleasers } from '../../src/lib/releasers.ts';
 import { openStore } from '../../src/store/open.ts';
+import { createRunKeys } from '../../src/store/run-keys.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
 
@@ -26,7 +27,15 @@ beforeAll(async () => {
   const feed = createFeed(store, wakeups);
   releasers.add(() => feed.close());
   const ingest = createIngest(store, wakeups);
-  context = { store, wakeups, feed, ingest, version: 'test', principal: LOOPBACK_OPERATOR };
+  context = {
+    store,
+    runKeys: createRunKeys(store),
+    wakeups,
+    feed,
+    ingest,
+    version: 'test',
+    principal: LOOPBACK_OPERATOR,
+  };
   const { run } = await store.createRun({
     workspace: 'default',
     id: 'r',

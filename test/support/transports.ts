@@ -10,6 +10,7 @@ import { createHttpGraphql } from '../../src/server/http-graphql.ts';
 import { createInFlight } from '../../src/server/in-flight.ts';
 import { createWebsocketTransport } from '../../src/server/websocket.ts';
 import { openStore } from '../../src/store/open.ts';
+import { createRunKeys } from '../../src/store/run-keys.ts';
 import type { Store } from '../../src/store/store.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { freshSqliteUrl } from './databases.ts';
@@ -36,7 +37,15 @@ export async function startTransports(
   const reported = new Map<string, unknown>();
   const report = (error: unknown, errorId: string) => void reported.set(errorId, error);
   const operations = createOperations(report);
-  const context = { store, wakeups, feed, ingest, version: '0.0.0', principal: LOOPBACK_OPERATOR };
+  const context = {
+    store,
+    runKeys: createRunKeys(store),
+    wakeups,
+    feed,
+    ingest,
+    version: '0.0.0',
+    principal: LOOPBACK_OPERATOR,
+  };
   const options = { operations, inFlight: createInFlight(), context, report };
   const websocket = createWebsocketTransport(options);
   const http = createServer(createHttpGraphql(options).listener);

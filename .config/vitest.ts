@@ -8,6 +8,8 @@ if (!process.env.TEST_POSTGRES_URL) {
 
 // biome-ignore lint/style/noDefaultExport: Vitest reads its configuration from the default export
 export default defineConfig({
+  // Vite would take graphql's ESM build and Node its CommonJS one; two of them in a process refuse each other.
+  resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],

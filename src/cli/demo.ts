@@ -22,7 +22,7 @@ const RUN_ID = 'demo';
  */
 export async function demo(argv: readonly string[]): Promise<number> {
   const { file, exit } = readOptions(argv);
-  const stopped = stopSignal();
+  const stopped = Promise.race([stopSignal(), outputClosed()]);
   const releasers = createReleasers();
   try {
     const source =
@@ -36,6 +36,7 @@ export async function demo(argv: readonly string[]): Promise<number> {
         host: '127.0.0.1',
         databaseUrl: `file:${join(folder, 'demo.db')}`,
         publicUrl: null,
+        retentionDays: null,
         logLevel: 'warn',
       },
       pino({ level: 'warn' }, pino.destination(2)),
@@ -97,6 +98,11 @@ function readOptions(argv: readonly string[]): {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Resolves when nobody reads the output any more, as after `| head`: without this it would be an uncaught error. */
+function outputClosed(): Promise<void> {
+  return new Promise((resolve) => void process.stdout.on('error', () => resolve()));
 }
 
 function print(line: string): void {

@@ -13,7 +13,8 @@ const HELP = `runfeed ${VERSION}: the server between AI agent runs and the peopl
   runfeed --help         this
   runfeed --version      the version
 
-serve reads PORT (4000), HOST (127.0.0.1), DATABASE_URL (file:./data/runfeed.db), PUBLIC_URL and LOG_LEVEL (info).
+serve reads PORT (4000), HOST (127.0.0.1), DATABASE_URL (file:./data/runfeed.db), PUBLIC_URL,
+RETENTION_DAYS and LOG_LEVEL (info).
 `;
 
 /** Runs a command; the result is the process's exit code. */

@@ -1,8 +1,8 @@
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { followRun } from '../../src/client/follow.ts';
+import { FollowFailed, followRun } from '../../src/client/follow.ts';
 import type { RunnerEvent } from '../../src/contract/events.ts';
-import { readEventStream } from '../support/event-stream.ts';
+import { openEventStream } from '../support/event-stream.ts';
 
 /** A way to follow a run. */
 export interface Connection {
@@ -32,7 +32,8 @@ async function* eventsOverWebsocket(graphql: string, runId: string, after: numbe
   try {
     yield* followRun(runId, { url: graphql, after, webSocketImpl: WebSocket });
   } catch (error) {
-    throw refusalOr(error);
+    if (error instanceof FollowFailed && error.code !== null) throw new Refused(error.code, { cause: error });
+    throw error;
   }
 }
 
@@ -58,7 +59,8 @@ async function* batchesOverWebsocket(graphql: string, runId: string, after: numb
       yield* batch.events;
     }
   } catch (error) {
-    throw refusalOr(error);
+    // An `error` message arrives as a list of GraphQL errors, a cut as a close event.
+    throw Array.isArray(error) ? new Refused(JSON.stringify(error)) : error;
   } finally {
     await client.dispose();
   }
@@ -69,27 +71,19 @@ async function* eventsOverSse(graphql: string, runId: string, after: number) {
   const query = `subscription ($runId: ID!, $after: SafeInt) {
     runEvents(runId: $runId, after: $after) { seq tMs kind data }
   }`;
-  const variables = JSON.stringify({ runId, after });
-  const url = `${graphql}?${new URLSearchParams({ query, variables })}`;
-  const leaving = new AbortController();
+  const stream = await openEventStream(graphql, query, { runId, after });
   try {
-    for await (const { event, data } of readEventStream(url, leaving.signal)) {
-      if (event === 'complete') return;
-      yield dataOf<{ runEvents: RunnerEvent }>(JSON.parse(data)).runEvents;
+    for (let event = await stream.next(); event; event = await stream.next()) {
+      if (event.event === 'complete') return;
+      yield dataOf<{ runEvents: RunnerEvent }>(JSON.parse(event.data)).runEvents;
     }
   } finally {
-    leaving.abort();
+    stream.abort();
   }
-  throw new Error('the stream was cut');
+  throw new Error(`the stream was cut, its status ${stream.status}`);
 }
 
 function dataOf<Data>({ data, errors }: FeedResult<Data>): Data {
   if (errors || !data) throw new Refused(JSON.stringify(errors));
   return data;
-}
-
-/** A websocket operation's `error` message arrives as a list of GraphQL errors; a cut as a close event. */
-function refusalOr(error: unknown): unknown {
-  const refused = Array.isArray(error) || (error instanceof Object && 'extensions' in error);
-  return refused ? new Refused(JSON.stringify(error)) : error;
 }

@@ -7,7 +7,7 @@ import { startRestartableServer } from './restartable-server.ts';
 import { PROOF_SIZE, PROOF_TIMEOUT_MS } from './size.ts';
 import { tell } from './tell.ts';
 
-const PROGRESSES = 100 * PROOF_SIZE;
+const PROGRESSES = 40 * PROOF_SIZE;
 const KILLS = 3 * PROOF_SIZE;
 
 describePrivatePostgres('two servers on one Postgres', () => {

@@ -11,7 +11,9 @@ const ROOT = new URL('../..', import.meta.url).pathname;
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 
 function blocks(language: string): string[] {
-  return [...README.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, code]) => code ?? '');
+  return [...README.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(
+    ([, code]) => code ?? '',
+  );
 }
 
 const shell = blocks('sh');
@@ -21,7 +23,10 @@ let folder: string;
 let port: number;
 
 /** Runs a block of the README as it stands there, but for the port. */
-function run(block: string, env: Record<string, string> = {}): { output: () => string; process: ChildProcess } {
+function run(
+  block: string,
+  env: Record<string, string> = {},
+): { output: () => string; process: ChildProcess } {
   const script = block.replaceAll('127.0.0.1:4000', `127.0.0.1:${port}`);
   // A group of its own: npm would leave the server behind when only its shell is ended.
   const child = spawn('bash', ['-c', script], { cwd: ROOT, env: { ...process.env, ...env }, detached: true });

@@ -24,6 +24,8 @@ export interface RunfeedProcess {
   /** Resolves with the match once standard output holds one; rejects when the process ends before that. */
   printed(pattern: RegExp): Promise<RegExpExecArray>;
   kill(signal: NodeJS.Signals): void;
+  /** Reads its output no further, as `head` does. */
+  hangUp(): void;
   /** Resolves when it is gone and everything it printed is read. */
   readonly exit: Promise<Exit>;
 }
@@ -64,6 +66,7 @@ export function startRunfeed(
       }
     },
     kill: (signal) => void child.kill(signal),
+    hangUp: () => void child.stdout.destroy(),
     exit,
   };
 }

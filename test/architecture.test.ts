@@ -1,0 +1,124 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const SRC = fileURLToPath(new URL('../src', import.meta.url));
+
+/** From the ground up: a room imports itself and those of the floors below. */
+const FLOORS = [
+  ['contract', 'lib'],
+  ['config'],
+  ['store'],
+  ['wakeups'],
+  ['ingest'],
+  ['feed', 'auth'],
+  ['graphql'],
+  ['server'],
+  ['cli'],
+] as const;
+
+/** Rooms beside the house: they import only the ground floor, and only the command line imports them. */
+const ANNEXES = ['runtimes', 'client'];
+
+/** Who uses what Prisma and Pothos generate, which is no room of its own. */
+const USERS_OF_GENERATED = ['store', 'graphql'];
+
+const README_MAX_LINES = 20;
+
+interface SourceFile {
+  /** From `src`, such as `feed/ring.ts`. */
+  readonly path: string;
+  readonly room: string;
+  readonly text: string;
+  /** Files as paths from `src`, packages by name. */
+  readonly imports: readonly string[];
+}
+
+const files: readonly SourceFile[] = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts') && !path.startsWith('generated/'))
+  .map((path) => {
+    const text = readFileSync(join(SRC, path), 'utf8');
+    return { path, room: roomOf(path), text, imports: importsOf(path, text) };
+  });
+
+const rooms = readdirSync(SRC, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && entry.name !== 'generated')
+  .map(({ name }) => name);
+
+function importsOf(path: string, text: string): string[] {
+  const found = text.matchAll(/(?:\bfrom|\bimport|\bimport\(|\brequire\()\s*['"]([^'"]+)['"]/g);
+  return [...found].map(([, name = '']) =>
+    name.startsWith('.') ? relative(SRC, join(SRC, dirname(path), name)) : name,
+  );
+}
+
+/** `path → import` for every import of these files that is forbidden. */
+function offences(forbidden: (file: SourceFile, imported: string) => boolean): string[] {
+  return files.flatMap((file) =>
+    file.imports
+      .filter((imported) => forbidden(file, imported))
+      .map((imported) => `${file.path} → ${imported}`),
+  );
+}
+
+function roomOf(path: string): string {
+  return path.split('/', 1)[0]!;
+}
+
+function mayImport(room: string, target: string): boolean {
+  if (target === room) return true;
+  if (target === 'generated') return USERS_OF_GENERATED.includes(room);
+  if (ANNEXES.includes(target)) return room === 'cli';
+  return floorOf(target) < (ANNEXES.includes(room) ? 1 : floorOf(room));
+}
+
+function floorOf(room: string): number {
+  return FLOORS.findIndex((rooms: readonly string[]) => rooms.includes(room));
+}
+
+const isFile = (imported: string) => imported.endsWith('.ts');
+
+describe('the rooms of the source', () => {
+  test('are those that have a place in the direction', () => {
+    expect(rooms.filter((room) => floorOf(room) < 0 && !ANNEXES.includes(room))).toEqual([]);
+    expect(files.filter(({ path }) => !path.includes('/'))).toEqual([]);
+  });
+
+  test('import one another in one direction only', () => {
+    expect(files.flatMap(({ imports }) => imports).filter(isFile).length).toBeGreaterThan(100);
+    expect(offences(({ room }, imported) => isFile(imported) && !mayImport(room, roomOf(imported)))).toEqual(
+      [],
+    );
+  });
+
+  test('import nothing but zod into the contract', () => {
+    const foreign = ({ room }: SourceFile, imported: string) =>
+      room === 'contract' && imported !== 'zod' && !imported.startsWith('contract/');
+    expect(offences(foreign)).toEqual([]);
+  });
+
+  test('import nothing of Node’s into what browsers run', () => {
+    const forBrowsers = ['contract', 'client'];
+    const nodes = ({ room }: SourceFile, imported: string) =>
+      forBrowsers.includes(room) && imported.startsWith('node:');
+    expect(offences(nodes)).toEqual([]);
+  });
+
+  test('read the environment in config and nowhere else', () => {
+    const readers = files.filter(({ text }) => /\bprocess\s*\.\s*env\b/.test(text)).map(({ room }) => room);
+    expect([...new Set(readers)]).toEqual(['config']);
+  });
+
+  test('export names and no defaults', () => {
+    expect(files.filter(({ text }) => /^export\s+default\b|\bas default\b/m.test(text))).toEqual([]);
+  });
+
+  test.each(rooms)('have a README of at most 20 lines: %s', (room) => {
+    const readme = join(SRC, room, 'README.md');
+    expect(existsSync(readme)).toBe(true);
+    const lines = readFileSync(readme, 'utf8').trimEnd().split('\n');
+    expect(lines[0]).toBe(`# ${room}`);
+    expect(lines.length).toBeLessThanOrEqual(README_MAX_LINES);
+  });
+});

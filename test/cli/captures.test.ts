@@ -1,0 +1,67 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { followRun } from '../../src/client/follow.ts';
+import type { RunnerEvent } from '../../src/contract/events.ts';
+import { createGooseAdapter } from '../../src/runtimes/goose.ts';
+import { startRunfeed } from '../support/runfeed-process.ts';
+
+// Recordings of real runs are not part of the package: they are looked for beside it, or where RUNFEED_CAPTURES says.
+const folder = join(
+  process.env.RUNFEED_CAPTURES ?? fileURLToPath(new URL('../../../shared/captures', import.meta.url)),
+  'goose',
+);
+const present = existsSync(folder);
+const captures = present ? readdirSync(folder).filter((name) => name.endsWith('.ndjson')) : [];
+
+const AT_A_TIME = 5;
+
+const untimed = ({ seq, kind, data }: RunnerEvent) => ({ seq, kind, data });
+
+function adapted(bytes: Uint8Array): RunnerEvent[] {
+  const adapter = createGooseAdapter();
+  return [...adapter.push(bytes), ...adapter.end({ exitCode: 0 })];
+}
+
+/** Plays a file with `runfeed demo` and follows it over a websocket from the start. */
+async function playAndFollow(file: string): Promise<{ arrived: RunnerEvent[]; code: number | null }> {
+  const demo = startRunfeed(['demo', '--file', file]);
+  const [, url = ''] = await demo.printed(/GraphiQL: (\S+)\/graphiql/);
+  const arrived: RunnerEvent[] = [];
+  const events = followRun('demo', { url: `${url}/graphql`, webSocketImpl: WebSocket });
+  for await (const event of events) arrived.push(event);
+  await demo.printed(/stays up at/);
+  demo.kill('SIGINT');
+  const { code } = await demo.exit;
+  return { arrived, code };
+}
+
+test.skipIf(!present)(
+  'there are recordings of Goose (skipped: their folder is missing, see RUNFEED_CAPTURES)',
+  () => {
+    expect(captures.length).toBeGreaterThan(0);
+  },
+);
+
+describe.skipIf(!present)('a recording played by the demo', () => {
+  const played = new Map<string, Awaited<ReturnType<typeof playAndFollow>>>();
+
+  // Playing is mostly waiting, so several at a time.
+  beforeAll(async () => {
+    const waiting = [...captures];
+    const playNext = async (): Promise<void> => {
+      for (let name = waiting.pop(); name; name = waiting.pop()) {
+        played.set(name, await playAndFollow(join(folder, name)));
+      }
+    };
+    await Promise.all(Array.from({ length: AT_A_TIME }, playNext));
+  }, 120_000);
+
+  test.each(captures)('%s arrives event for event as the adapter made it', (name) => {
+    const { arrived, code } = played.get(name)!;
+    expect(arrived.map(untimed)).toEqual(adapted(readFileSync(join(folder, name))).map(untimed));
+    expect(code).toBe(0);
+  });
+});

@@ -1,0 +1,95 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { DEMO_TRANSCRIPT } from '../../src/cli/transcript.ts';
+import { createGooseAdapter } from '../../src/runtimes/goose.ts';
+import { releaseAfterwards } from '../support/releases.ts';
+import { runRunfeed, startRunfeed } from '../support/runfeed-process.ts';
+
+async function freshFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'runfeed-demo-test-'));
+  releaseAfterwards(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Numbers and kinds as the demo's output tells them. */
+function printedEvents(stdout: string): string[] {
+  return [...stdout.matchAll(/^ *(\d+) +\d+\.\ds +(\w+) /gm)].map(([, seq, kind]) => `${seq} ${kind}`);
+}
+
+function adaptedEvents(lines: readonly string[]): string[] {
+  const adapter = createGooseAdapter();
+  const events = [...adapter.push(Buffer.from(`${lines.join('\n')}\n`)), ...adapter.end({ exitCode: 0 })];
+  return events.map(({ seq, kind }) => `${seq} ${kind}`);
+}
+
+const FEW_LINES = DEMO_TRANSCRIPT.slice(0, 3);
+
+describe('runfeed demo', () => {
+  test('with --exit prints GraphiQL’s address and every event, and leaves with 0', async () => {
+    const { code, stdout, stderr } = await runRunfeed(['demo', '--exit']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^GraphiQL: http:\/\/127\.0\.0\.1:\d+\/graphiql/);
+    expect(printedEvents(stdout)).toEqual(adaptedEvents(DEMO_TRANSCRIPT));
+  });
+
+  test('stays up when the run has ended; Ctrl-C ends it with 0, and its store is gone', async () => {
+    const TMPDIR = await freshFolder();
+    const demo = startRunfeed(['demo', '--file', '-'], { TMPDIR });
+    demo.stdin.end(`${FEW_LINES.join('\n')}\n`);
+    const [, graphiql = ''] = await demo.printed(/GraphiQL: (\S+)/);
+    await demo.printed(/stays up at/);
+    expect((await fetch(graphiql)).status).toBe(200);
+    expect(await readdir(TMPDIR)).toHaveLength(1);
+    demo.kill('SIGINT');
+    const { code, stdout, stderr } = await demo.exit;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(printedEvents(stdout)).toEqual(adaptedEvents(FEW_LINES));
+    expect(await readdir(TMPDIR)).toEqual([]);
+  });
+
+  test('shows what comes on standard input as it comes', async () => {
+    const demo = startRunfeed(['demo', '--file', '-', '--exit']);
+    demo.stdin.write(`${FEW_LINES[0]}\n`);
+    await demo.printed(/0\.0s +runtime_started/);
+    demo.stdin.end(`${FEW_LINES.slice(1).join('\n')}\n`);
+    const { code, stdout } = await demo.exit;
+    expect(code).toBe(0);
+    expect(printedEvents(stdout)).toEqual(adaptedEvents(FEW_LINES));
+  });
+
+  test.each([
+    ['a run that plays', ['demo']],
+    ['an input that is still open', ['demo', '--file', '-']],
+  ])('Ctrl-C in the middle of %s ends it with 0, and its store is gone', async (_what, args) => {
+    const TMPDIR = await freshFolder();
+    const demo = startRunfeed(args, { TMPDIR });
+    demo.stdin.write(`${FEW_LINES[0]}\n`);
+    await demo.printed(/runtime_started/);
+    demo.kill('SIGINT');
+    expect(await demo.exit).toMatchObject({ code: 0, stderr: '' });
+    expect(await readdir(TMPDIR)).toEqual([]);
+  });
+
+  test('ends with 0 when nobody reads its output any more, and its store is gone', async () => {
+    const TMPDIR = await freshFolder();
+    const demo = startRunfeed(['demo'], { TMPDIR });
+    await demo.printed(/GraphiQL/);
+    demo.hangUp();
+    expect(await demo.exit).toMatchObject({ code: 0, stderr: '' });
+    expect(await readdir(TMPDIR)).toEqual([]);
+  });
+
+  test.each([
+    ['that is not there', 'no-such-run.ndjson', 'no-such-run.ndjson'],
+    ['that is a folder', '.', 'is a folder'],
+  ])('refuses a file %s with one clear line and code 1', async (_what, file, reason) => {
+    const TMPDIR = await freshFolder();
+    const { code, stdout, stderr } = await runRunfeed(['demo', '--file', file, '--exit'], { TMPDIR });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^runfeed: .*\n$/);
+    expect(stderr).toContain(reason);
+    expect(await readdir(TMPDIR)).toEqual([]);
+  });
+});

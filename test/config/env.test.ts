@@ -1,0 +1,106 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { readConfig } from '../../src/config/env.ts';
+
+const VARIABLES = ['PORT', 'HOST', 'DATABASE_URL', 'PUBLIC_URL', 'LOG_LEVEL'] as const;
+
+function configOf(env: Record<string, string>) {
+  const read = readConfig(env);
+  if (!read.ok) throw new Error(read.problems.join('; '));
+  return read.config;
+}
+
+function problemsOf(env: Record<string, string>): readonly string[] {
+  const read = readConfig(env);
+  return read.ok ? [] : read.problems;
+}
+
+describe('the configuration', () => {
+  test('of an empty environment is that of a server of one’s own on loopback', () => {
+    expect(configOf({})).toEqual({
+      port: 4000,
+      host: '127.0.0.1',
+      databaseUrl: 'file:./data/runfeed.db',
+      publicUrl: null,
+      logLevel: 'info',
+    });
+  });
+
+  test('takes an empty variable for an absent one', () => {
+    expect(configOf(Object.fromEntries(VARIABLES.map((name) => [name, ''])))).toEqual(configOf({}));
+  });
+
+  test.each(['127.0.0.1', '127.8.9.1', '::1', 'localhost'])('takes the loopback address %s', (HOST) => {
+    expect(configOf({ HOST }).host).toBe(HOST);
+  });
+
+  test.each([
+    '0.0.0.0',
+    '::',
+    '10.0.0.1',
+    'example.org',
+    'localhost.example.org',
+    '127.0.0.1.example.org',
+    '1127.0.0.1',
+  ])('refuses %s, which others could reach, and says why', (HOST) => {
+    expect(problemsOf({ HOST })).toEqual([
+      expect.stringMatching(/^HOST must be a loopback address .*access control/),
+    ]);
+  });
+
+  test.each(['0', '4000', '65535'])('takes port %s', (PORT) => {
+    expect(configOf({ PORT }).port).toBe(Number(PORT));
+  });
+
+  test.each(['65536', '-1', '80.5', '0x50', '1e3', ' 80', 'http'])('refuses port %j', (PORT) => {
+    expect(problemsOf({ PORT })).toEqual([expect.stringMatching(/^PORT must be a port/)]);
+  });
+
+  test.each([
+    'file:./a.db',
+    'file:/var/lib/a.db',
+    'postgresql://u:p@db:5432/runfeed',
+    'postgres://db/runfeed',
+  ])('takes the database %s', (DATABASE_URL) => {
+    expect(configOf({ DATABASE_URL }).databaseUrl).toBe(DATABASE_URL);
+  });
+
+  test.each(['file:', 'a.db', 'mysql://db/runfeed', 'http://db', 'postgresql://u:p@db:port/x'])(
+    'refuses the database %s',
+    (DATABASE_URL) => {
+      expect(problemsOf({ DATABASE_URL })).toEqual([
+        expect.stringMatching(/^DATABASE_URL must be file:PATH or/),
+      ]);
+    },
+  );
+
+  test('takes the address at which the server is reached', () => {
+    expect(configOf({ PUBLIC_URL: 'https://feed.example.org' }).publicUrl?.host).toBe('feed.example.org');
+  });
+
+  test.each([
+    'feed.example.org',
+    'ftp://feed',
+    'https://feed/path',
+    'https://me@feed',
+    'https://feed/?a',
+    'https://feed/#a',
+  ])('refuses the public address %s', (PUBLIC_URL) => {
+    expect(problemsOf({ PUBLIC_URL })).toEqual([expect.stringMatching(/^PUBLIC_URL must be http/)]);
+  });
+
+  test('is refused with one line for each wrong variable, which names it and never repeats its value', () => {
+    const value = fc.string({ minLength: 1 }).map((text) => `✗${text}`);
+    const environment = fc.record(Object.fromEntries(VARIABLES.map((name) => [name, value])), {
+      requiredKeys: [],
+    });
+    fc.assert(
+      fc.property(environment, (env: Partial<Record<string, string>>) => {
+        const given = Object.fromEntries(Object.entries(env).map(([name, text]) => [name, text ?? '']));
+        const problems = problemsOf(given);
+        expect(problems.map((line) => line.split(' ', 1)[0]).sort()).toEqual(Object.keys(given).sort());
+        for (const line of problems) expect(line).not.toMatch(/[✗\n]/);
+      }),
+    );
+  });
+});

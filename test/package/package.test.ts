@@ -1,0 +1,96 @@
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { PACKAGE_FOLDER } from '../support/runfeed-process.ts';
+
+const run = promisify(execFile);
+const require = createRequire(pathToFileURL(join(PACKAGE_FOLDER, 'package.json')));
+
+/** What a Node process in the package's folder, which Vite has no part in, prints. */
+async function evaluate(program: string): Promise<unknown> {
+  const args = ['--input-type=module', '--eval', program];
+  const { stdout } = await run(process.execPath, args, { cwd: PACKAGE_FOLDER });
+  return JSON.parse(stdout);
+}
+
+describe('the published entries', () => {
+  test.each(['runfeed/contract', 'runfeed/client'])('%s is found by require.resolve', (entry) => {
+    expect(require.resolve(entry)).toBe(
+      join(PACKAGE_FOLDER, 'dist', entry.slice('runfeed/'.length), 'index.js'),
+    );
+  });
+
+  test('runfeed/contract has the validator and judges', async () => {
+    const verdict = await evaluate(`
+      const { validateRunnerEventBatch } = await import('runfeed/contract');
+      console.log(JSON.stringify(validateRunnerEventBatch({ v: 2 })));
+    `);
+    expect(verdict).toMatchObject({ ok: false, code: 'version_mismatch' });
+  });
+
+  test('runfeed/client has these names', async () => {
+    const names = await evaluate(`console.log(JSON.stringify(Object.keys(await import('runfeed/client'))))`);
+    expect(names).toEqual(['FollowFailed', 'IngestFailed', 'followRun', 'ingestBatch']);
+  });
+
+  test.each(['runfeed', 'runfeed/server', 'runfeed/dist/cli/main.js'])('%s is nobody’s business', (entry) => {
+    expect(() => require.resolve(entry)).toThrow(
+      /ERR_PACKAGE_PATH_NOT_EXPORTED|is not defined by "exports"|No "exports" main/,
+    );
+  });
+});
+
+describe('the package', () => {
+  let files: readonly string[] = [];
+
+  beforeAll(async () => {
+    const args = ['pack', '--dry-run', '--json', '--ignore-scripts'];
+    const { stdout } = await run('npm', args, { cwd: PACKAGE_FOLDER, maxBuffer: 16 * 1024 * 1024 });
+    const [packed]: [{ files: readonly { path: string }[] }] = JSON.parse(stdout);
+    files = packed.files.map(({ path }) => path);
+  });
+
+  test('holds what it needs to run, and the words that come with it', () => {
+    expect(files).toEqual(
+      expect.arrayContaining([
+        'LICENSE',
+        'README.md',
+        'package.json',
+        'dist/cli/main.js',
+        'dist/contract/index.js',
+        'dist/contract/index.d.ts',
+        'dist/client/index.js',
+        'dist/client/index.d.ts',
+        'dist/generated/postgres/client.js',
+        'dist/generated/sqlite/client.js',
+      ]),
+    );
+  });
+
+  test('holds the program of every source file, generated ones too', () => {
+    const sources = readdirSync(join(PACKAGE_FOLDER, 'src'), { recursive: true, encoding: 'utf8' });
+    const programs = sources
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => `dist/${name.replace(/\.ts$/, '.js')}`);
+    expect(programs.length).toBeGreaterThan(50);
+    expect(programs.filter((name) => !files.includes(name))).toEqual([]);
+  });
+
+  test.each(['prisma/migrations', 'prisma/sqlite/migrations'])('holds all of %s', (folder) => {
+    const scripts = readdirSync(join(PACKAGE_FOLDER, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.sql'))
+      .map((name) => `${folder}/${name}`);
+    expect(scripts.length).toBeGreaterThan(0);
+    expect(files).toEqual(expect.arrayContaining(scripts));
+  });
+
+  test('holds no tests, no sources and nobody’s database', () => {
+    const allowed = /^(LICENSE|README\.md|package\.json|schema\.graphql|dist\/.*|prisma\/.*)$/;
+    expect(files.filter((name) => !allowed.test(name))).toEqual([]);
+    expect(files.filter((name) => /\.test\.|\.db\b|\.env|node_modules/.test(name))).toEqual([]);
+  });
+});

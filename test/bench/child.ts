@@ -50,6 +50,8 @@ function start(args: readonly string[], env: Readonly<Record<string, string>>, c
     stdio: channel ? ['ignore', 'inherit', 'inherit', 'ipc'] : ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
   return {
     process: child,
     stop: async () => {
@@ -57,6 +59,7 @@ function start(args: readonly string[], env: Readonly<Record<string, string>>, c
       const late = setTimeout(() => child.kill('SIGKILL'), 5_000);
       await exited;
       clearTimeout(late);
+      process.off('exit', kill);
     },
   };
 }

@@ -17,8 +17,8 @@ export const USAGE = `npm run bench -- [--quick] [--only TEXT] [--postgres URL]
   --postgres URL    on a Postgres server instead of SQLite, in a database that is made there and dropped
 `;
 
-const PACE: Pace = { rounds: 3, roundMs: 2_500 };
-const QUICK_PACE: Pace = { rounds: 3, roundMs: 350 };
+const PACE: Pace = { rounds: 3, roundMs: 1_700 };
+const QUICK_PACE: Pace = { rounds: 3, roundMs: 170 };
 
 /** Reads the arguments; null: they ask for help. Throws on what it does not know. */
 export function readOptions(argv: readonly string[]): Options | null {

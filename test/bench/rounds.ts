@@ -1,4 +1,5 @@
 import { CONTESTANTS, type Contestant, type Entrant, type Row, type RowResult } from './row.ts';
+import type { Stage } from './stage.ts';
 
 /** How long a row takes. */
 export interface Pace {
@@ -7,17 +8,18 @@ export interface Pace {
 }
 
 /** Measures one row: a round to warm up, then round by round every contestant in turn, so that all meet the same noise. */
-export async function measure(row: Row, { rounds, roundMs }: Pace): Promise<RowResult> {
-  const entrants = await row.enter();
+export async function measure(row: Row, stage: Stage, { rounds, roundMs }: Pace): Promise<RowResult> {
+  const entrants = await row.enter(stage);
   try {
-    for (const entrant of entrants) await entrant.round(roundMs / 2);
+    for (const entrant of entrants) await roundOf(row, entrant, roundMs);
     const rates: Record<Contestant, number[]> = { ours: [], stock: [], limit: [] };
     const clientCores: Record<Contestant, number> = { ours: 0, stock: 0, limit: 0 };
     for (let round = 0; round < rounds; round += 1) {
-      for (const { contestant, round: run } of entrants) {
+      for (const entrant of entrants) {
+        const { contestant } = entrant;
         const before = process.cpuUsage();
         const startedAt = performance.now();
-        rates[contestant].push(await run(roundMs));
+        rates[contestant].push(await roundOf(row, entrant, roundMs));
         const { user, system } = process.cpuUsage(before);
         const cores = (user + system) / 1_000 / (performance.now() - startedAt);
         clientCores[contestant] = Math.max(clientCores[contestant], cores);
@@ -27,6 +29,14 @@ export async function measure(row: Row, { rounds, roundMs }: Pace): Promise<RowR
     return { row, medians: medians as RowResult['medians'], clientCores };
   } finally {
     await closeAll(entrants);
+  }
+}
+
+async function roundOf({ title }: Row, { contestant, round }: Entrant, ms: number): Promise<number> {
+  try {
+    return await round(ms);
+  } catch (cause) {
+    throw new Error(`${title}: ${contestant} failed`, { cause });
   }
 }
 

@@ -1,3 +1,5 @@
+import type { Stage } from './stage.ts';
+
 /** Who is measured: this server, the stock way of building one, and the least work that could do the same. */
 export const CONTESTANTS = ['ours', 'stock', 'limit'] as const;
 export type Contestant = (typeof CONTESTANTS)[number];
@@ -7,6 +9,7 @@ export interface Entrant {
   readonly contestant: Contestant;
   /** Works for about so many milliseconds; answers units per second. Throws when anything got lost on the way. */
   round(ms: number): Promise<number>;
+  /** Disconnects; the servers stay. */
   close(): Promise<void>;
 }
 
@@ -16,8 +19,8 @@ export interface Row {
   readonly unit: string;
   /** The least that ours divided by the other's figure should be; absent: it is only shown. */
   readonly bars: { readonly stock?: number; readonly limit?: number };
-  /** What the contestants' server processes are started for, once for all rows that follow each other with the same. */
-  enter(): Promise<readonly Entrant[]>;
+  /** Connects the contestants to the servers on the stage. */
+  enter(stage: Stage): Promise<readonly Entrant[]>;
 }
 
 /** What came out: medians in units per second, null for a contestant that did not enter. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -23,6 +24,9 @@ const COUNT = 'SELECT count(*) AS events FROM event JOIN run ON run.key = event.
 async function makeSqlite(): Promise<ScratchDatabase> {
   const folder = await mkdtemp(join(tmpdir(), 'runfeed-bench-'));
   const file = join(folder, 'bench.db');
+  const drop = (): void => rmSync(folder, { recursive: true, force: true });
+  // Gigabytes may lie there: they go even when the bench is interrupted.
+  process.once('exit', drop);
   return {
     url: `file:${file}`,
     countEvents: async (prefix) => {
@@ -33,7 +37,10 @@ async function makeSqlite(): Promise<ScratchDatabase> {
         reader.close();
       }
     },
-    drop: () => rm(folder, { recursive: true, force: true }),
+    drop: async () => {
+      process.off('exit', drop);
+      drop();
+    },
   };
 }
 

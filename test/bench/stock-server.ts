@@ -1,7 +1,8 @@
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ExecutionArgs } from 'graphql';
+import type { OperationResult } from 'graphql-ws';
 import { useServer } from 'graphql-ws/use/ws';
 import { createYoga } from 'graphql-yoga';
 import { WebSocketServer } from 'ws';
@@ -10,6 +11,8 @@ import { openStockStore } from './stock-store.ts';
 
 // What one gets by following the guides: Yoga for HTTP, graphql-ws beside it through Yoga's envelope.
 
+// createPubSub adds a listener for each subscriber; Node would take hundreds of them for a leak.
+setMaxListeners(0);
 const store = await openStockStore(process.env.DATABASE_URL!);
 const yoga = createYoga({
   schema: createStockSchema(store),
@@ -21,8 +24,8 @@ const http = createServer(yoga);
 const sockets = new WebSocketServer({ server: http, path: yoga.graphqlEndpoint });
 
 interface Enveloped {
-  readonly execute: (args: ExecutionArgs) => unknown;
-  readonly subscribe: (args: ExecutionArgs) => unknown;
+  readonly execute: (args: ExecutionArgs) => OperationResult;
+  readonly subscribe: (args: ExecutionArgs) => OperationResult;
 }
 
 useServer(

@@ -37,8 +37,9 @@ function notes(results: readonly RowResult[]): string[] {
   const busiest = Math.max(0, ...results.flatMap(({ clientCores }) => Object.values(clientCores)));
   return [
     'In brackets: the bar. stock: Yoga, graphql-ws, Prisma interactive transaction with createMany, createPubSub.',
-    'limit: for ingest bare SQL in one process, all writers’ batches of a turn in one durable commit; for fan-out a',
-    'raw ws broadcast of one prepared buffer. Every figure is the median of rounds taken in turn.',
+    'limit: for ingest bare SQL in one process, all writers’ batches of a turn in one durable commit; for fan-out a raw',
+    'ws broadcast of one prepared buffer, a batch’s messages to one socket in one write, nothing stored.',
+    'Every figure is the median of rounds taken in turn.',
     `The client took at most ${busiest.toFixed(2)} cores${busy.length > 0 ? `; it may have held back: ${busy.join(', ')}` : ''}.`,
   ];
 }

@@ -1,0 +1,149 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
+import { WebSocket } from 'ws';
+import { type Audience, openAudience } from './audience.ts';
+import { eventAt, prepareEvents } from './batches.ts';
+import { listeningUrl, startProgram } from './child.ts';
+import { createRuns, followPayload } from './documents.ts';
+import type { Entrant, Row } from './row.ts';
+import type { Target } from './target.ts';
+import { openWriter } from './writer.ts';
+
+/** Batches on their way at once, so that no server waits for the client; bounded, so that none can pile them up. */
+const BATCHES_UNDER_WAY = 2;
+
+/** Who follows what: one run, its events arriving in batches of so many. */
+export interface FanOutShape {
+  readonly subscribers: number;
+  readonly batchSize: number;
+}
+
+/** Messages per second that all websocket subscribers of one run receive together, one event a message. */
+export function fanOutRow(shape: FanOutShape, bars: Row['bars']): Row {
+  return {
+    title: `fan-out, ${shape.batchSize} a batch, ${shape.subscribers} subscribers`,
+    unit: 'messages/s',
+    bars,
+    enter: async (stage) => [
+      await enterTarget(await stage.target('ours'), shape),
+      await enterTarget(await stage.target('stock'), shape),
+      await enterBroadcast(shape),
+    ],
+  };
+}
+
+async function enterTarget(
+  { contestant, graphqlUrl }: Target,
+  { subscribers, batchSize }: FanOutShape,
+): Promise<Entrant> {
+  const runId = `fan-out-${batchSize}`;
+  await createRuns(graphqlUrl, [runId]);
+  const url = graphqlUrl.replace('http', 'ws');
+  const audience = await openAudience(url, subscribers, 'graphql-transport-ws');
+  for (const socket of audience.sockets) socket.send('{"type":"connection_init"}');
+  await audience.reached(subscribers);
+  for (const socket of audience.sockets) {
+    socket.send(`{"id":"1","type":"subscribe","payload":${followPayload(runId)}}`);
+  }
+  const writer = await openWriter(graphqlUrl, 'websocket');
+  const events = prepareEvents(batchSize, 1_000);
+  let batches = 0;
+  const publish = async (): Promise<void> => {
+    await writer.send(runId, events.batch(batches));
+    batches += 1;
+  };
+  // Nothing tells when a subscription has begun; the pub/sub way has no history, so events must be tried until
+  // everybody gets them.
+  const upToDate = () =>
+    audience.sockets.every((socket) => lastSeq(socket.lastText()) === batches * batchSize - 1);
+  for (let tries = 0; batches === 0 || !upToDate(); tries += 1) {
+    if (tries > 20) throw new Error(`${contestant}: some subscribers get nothing`);
+    await publish();
+    await quiet(audience);
+  }
+  // The others only count; this one sees that what comes is every event, once, in order, with its contents.
+  const witnessed: string[] = [];
+  audience.sockets[0]!.witness((text) => witnessed.push(text));
+  return {
+    contestant,
+    round: async (ms) => {
+      witnessed.length = 0;
+      const first = batches * batchSize;
+      const rate = await publishUntil(performance.now() + ms, audience, batchSize, publish);
+      if (!upToDate()) throw new Error(`${contestant}: somebody’s last event is another`);
+      const wrong = witnessed.findIndex((text, index) => !isDelivered(text, eventAt(first + index)));
+      if (wrong >= 0) throw new Error(`${contestant}: event ${first + wrong} came as ${witnessed[wrong]}`);
+      return rate;
+    },
+    close: async () => {
+      writer.close();
+      audience.close();
+    },
+  };
+}
+
+/** A raw broadcast of the very bytes that a subscriber to single events gets. */
+async function enterBroadcast({ subscribers, batchSize }: FanOutShape): Promise<Entrant> {
+  const child = startProgram('broadcast-server.ts', {});
+  const url = (await listeningUrl(child)).replace('http', 'ws');
+  const audience = await openAudience(url, subscribers, null);
+  const publisher = new WebSocket(`${url}/publish`, { perMessageDeflate: false });
+  await once(publisher, 'open');
+  publisher.send(JSON.stringify({ id: '1', type: 'next', payload: { data: { runEvents: eventAt(5_000) } } }));
+  return {
+    contestant: 'limit',
+    round: (ms) =>
+      publishUntil(performance.now() + ms, audience, batchSize, async () =>
+        publisher.send(String(batchSize)),
+      ),
+    close: async () => {
+      publisher.terminate();
+      audience.close();
+      await child.stop();
+    },
+  };
+}
+
+async function publishUntil(
+  deadline: number,
+  audience: Audience,
+  batchSize: number,
+  publish: () => Promise<void>,
+): Promise<number> {
+  const startedAt = performance.now();
+  const before = audience.total();
+  const each = audience.sockets.map((socket) => socket.texts());
+  const perBatch = audience.sockets.length * batchSize;
+  let batches = 0;
+  while (performance.now() < deadline) {
+    await publish();
+    batches += 1;
+    await audience.reached(before + perBatch * (batches - BATCHES_UNDER_WAY + 1));
+  }
+  await audience.reached(before + perBatch * batches);
+  const elapsedMs = performance.now() - startedAt;
+  const wrong = audience.sockets.filter(
+    (socket, index) => socket.texts() !== each[index]! + batches * batchSize,
+  );
+  if (wrong.length > 0) throw new Error(`${wrong.length} subscribers got too much or too little`);
+  return ((perBatch * batches) / elapsedMs) * 1_000;
+}
+
+/** Resolves when a while has passed without a message. */
+async function quiet(audience: Audience): Promise<void> {
+  for (let before = -1; before !== audience.total(); ) {
+    before = audience.total();
+    await sleep(200);
+  }
+}
+
+function isDelivered(message: string, event: ReturnType<typeof eventAt>): boolean {
+  const { payload } = JSON.parse(message) as { payload?: unknown };
+  return isDeepStrictEqual(payload, { data: { runEvents: event } });
+}
+
+function lastSeq(message: string): number {
+  const { payload } = JSON.parse(message) as { payload?: { data?: { runEvents?: { seq: number } } } };
+  return payload?.data?.runEvents?.seq ?? -1;
+}

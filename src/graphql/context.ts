@@ -19,6 +19,6 @@ export interface Services {
 /** What every resolver gets. */
 export interface Context extends Services {
   readonly principal: Principal;
-  /** Bytes of events that this answer may still hold. */
-  readonly budget: { bytes: number };
+  /** Bytes of events that this answer may still read, and how many of their data it may still write. */
+  readonly budget: { readBytes: number; writtenBytes: number };
 }

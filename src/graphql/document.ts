@@ -3,6 +3,7 @@ import {
   GraphQLError,
   type GraphQLSchema,
   Kind,
+  OperationTypeNode,
   parse,
   type ValueNode,
   validate,
@@ -24,9 +25,12 @@ export const DOCUMENT_LIMITS = {
   fields: 500,
   /** Fields within fields. */
   depth: 20,
+  /** Fields `data` of a document that subscribes: each is all of an event's data once more, for every event. */
+  subscribedData: 16,
 } as const;
 
-const CACHED_BYTES = 4 * 1024 * 1024;
+/** Of documents as text. Parsed, one of short tokens weighs a hundred times as much. */
+const CACHED_BYTES = 512 * 1024;
 
 /** Turns documents into what can be executed, and remembers them. */
 export interface Documents {
@@ -82,11 +86,13 @@ function parseWithinLimits(query: string): DocumentNode {
     });
   }
   let fields = 0;
+  let data = 0;
   let depth = 0;
   visit(document, {
     Field: {
-      enter: () => {
+      enter: ({ name }) => {
         fields += 1;
+        if (name.value === 'data') data += 1;
         depth += 1;
         if (depth > DOCUMENT_LIMITS.depth)
           throw tooLarge(`fields nested more than ${DOCUMENT_LIMITS.depth} deep`);
@@ -100,6 +106,12 @@ function parseWithinLimits(query: string): DocumentNode {
     },
   });
   if (fields > DOCUMENT_LIMITS.fields) throw tooLarge(`more than ${DOCUMENT_LIMITS.fields} fields`);
+  const subscribes = document.definitions.some(
+    (node) => node.kind === Kind.OPERATION_DEFINITION && node.operation === OperationTypeNode.SUBSCRIPTION,
+  );
+  if (subscribes && data > DOCUMENT_LIMITS.subscribedData) {
+    throw tooLarge(`more than ${DOCUMENT_LIMITS.subscribedData} fields for an event's data`);
+  }
   return document;
 }
 

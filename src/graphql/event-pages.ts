@@ -3,12 +3,14 @@ import { z } from 'zod';
 import { RUNNER_EVENT_KINDS, type RunnerEventKind } from '../contract/events.ts';
 import type { Store, StoredEvent } from '../store/store.ts';
 import type { Context } from './context.ts';
-import { fault } from './faults.ts';
+import { responseTooLarge } from './faults.ts';
 import { checkArguments } from './invalid-input.ts';
 
 const MAX_EVENTS = 1_000;
 const DEFAULT_EVENTS = 100;
 const MAX_BYTES = 4 * 1024 * 1024;
+/** What an answered event weighs beside its data: a million empty ones are no small answer. */
+const EVENT_OVERHEAD_BYTES = 256;
 /** A filter that finds too little gives up here and answers a short page to go on from. */
 const MAX_READS = 20;
 
@@ -57,9 +59,8 @@ export async function eventsConnection(
     wanted: (backward ? last : first) ?? DEFAULT_EVENTS,
     kinds: kinds ? new Set(kinds) : null,
   });
-  budget.bytes -= found.bytes;
-  if (budget.bytes < 0)
-    throw fault('RESPONSE_TOO_LARGE', 'the answer would be too large: ask for fewer events');
+  budget.readBytes -= found.bytes + found.events.length * EVENT_OVERHEAD_BYTES;
+  if (budget.readBytes < 0) throw responseTooLarge();
   const events = backward ? found.events.toReversed() : found.events;
   const edge = found.reached === null ? null : String(found.reached);
   const firstCursor = events[0] ? String(events[0].seq) : null;

@@ -2,6 +2,7 @@ import type { JsonObject } from '../contract/events.ts';
 import type { StoredEvent } from '../store/store.ts';
 import { builder } from './builder.ts';
 import { RunnerEventKindEnum } from './enums.ts';
+import { responseTooLarge } from './faults.ts';
 
 /** An event in the log, the same whether it is read from history or arrives live. */
 export const RunnerEventType = builder.objectRef<StoredEvent>('RunnerEvent').implement({
@@ -24,7 +25,12 @@ export const RunnerEventType = builder.objectRef<StoredEvent>('RunnerEvent').imp
     data: t.field({
       type: 'JSONObject',
       description: 'Its content, by kind.',
-      resolve: parsedData,
+      resolve: (event, _args, { budget }) => {
+        // One event can be asked for under hundreds of names; reading it was counted once.
+        budget.writtenBytes -= event.data.length;
+        if (budget.writtenBytes < 0) throw responseTooLarge();
+        return parsedData(event);
+      },
     }),
     sourceSeq: t.expose('sourceSeq', {
       type: 'SafeInt',

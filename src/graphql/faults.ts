@@ -4,6 +4,7 @@ import type { FaultCode } from '../contract/errors.ts';
 import { EventsRemoved } from '../feed/batches.ts';
 import { Overloaded, ShuttingDown } from '../ingest/faults.ts';
 import { StoreUnavailable } from '../store/store.ts';
+import { isCatalogDown } from './catalog-faults.ts';
 
 /** Hears of what nobody foresaw, with the id under which the client was told of it. */
 export type ReportUnexpected = (error: unknown, errorId: string) => void;
@@ -43,6 +44,11 @@ export function recoded(
   });
 }
 
+/** The fault of an answer that would hold too many bytes of events. */
+export function responseTooLarge(): GraphQLError {
+  return fault('RESPONSE_TOO_LARGE', 'the answer would be too large: ask for fewer events');
+}
+
 /** A refusal for a transport without statuses: what is for HTTP alone stays out. */
 export function withoutStatus(error: GraphQLError): GraphQLError {
   const { http: _status, ...extensions } = error.extensions;
@@ -64,7 +70,7 @@ function describe(cause: unknown, otherwise: FaultCode, report: ReportUnexpected
   }
   if (cause instanceof Overloaded) return fault('OVERLOADED', cause.message);
   if (cause instanceof ShuttingDown) return fault('SHUTTING_DOWN', cause.message);
-  if (cause instanceof StoreUnavailable) {
+  if (cause instanceof StoreUnavailable || isCatalogDown(cause)) {
     return fault('STORE_UNAVAILABLE', 'the store does not answer: send the same again a little later');
   }
   if (cause instanceof EventsRemoved) {

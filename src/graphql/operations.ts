@@ -62,7 +62,7 @@ export function createOperations(report: ReportUnexpected): Operations {
       document,
       contextValue: {
         ...contextValue,
-        budget: { bytes: RESPONSE_EVENT_BYTES },
+        budget: { readBytes: RESPONSE_EVENT_BYTES, writtenBytes: RESPONSE_EVENT_BYTES },
       },
       ...(operationName != null && { operationName }),
       ...(variableValues && { variableValues }),

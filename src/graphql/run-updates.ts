@@ -1,5 +1,8 @@
+import { FEED_LIMITS } from '../feed/limits.ts';
+import { withPatience } from '../feed/patience.ts';
 import type { Prisma } from '../generated/postgres/client.ts';
-import { cancellable } from '../lib/cancellable.ts';
+import { cancellable, unlessAborted } from '../lib/cancellable.ts';
+import { readCatalog } from './catalog-faults.ts';
 import type { Context } from './context.ts';
 import type { RunRow } from './run.ts';
 
@@ -49,10 +52,10 @@ export function followRuns(
           due.delete(run);
           shownAt.set(run, now);
         }
-        const rows = await context.store.catalog.run.findMany({
-          where: { AND: [where, { key: { in: ready } }] },
-        });
-        yield* rows;
+        const query = { where: { AND: [where, { key: { in: ready } }] } };
+        const read = () => readCatalog(() => context.store.catalog.run.findMany(query));
+        const rows = await unlessAborted(withPatience(read, FEED_LIMITS.patienceMs, signal), signal);
+        yield* rows ?? [];
       }
     } finally {
       stop();

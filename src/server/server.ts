@@ -9,10 +9,11 @@ import { createFeed } from '../feed/feed.ts';
 import { createOperations } from '../graphql/operations.ts';
 import { createIngest } from '../ingest/ingest.ts';
 import { createReleasers } from '../lib/releasers.ts';
+import { startRetention } from '../retention/retention.ts';
 import { openStore } from '../store/open.ts';
 import { createRunKeys } from '../store/run-keys.ts';
 import type { Store } from '../store/store.ts';
-import { createLocalPlane } from '../wakeups/local.ts';
+import { openPlane } from '../wakeups/open.ts';
 import { GRAPHIQL_PAGE } from './graphiql.ts';
 import { createGuard, type Guard } from './guard.ts';
 import { createHttpGraphql } from './http-graphql.ts';
@@ -42,8 +43,16 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       log.warn({ err: error }, 'an idle database connection broke'),
     );
     releasers.add(() => store.close());
-    const wakeups = createLocalPlane();
+    const retention = startRetention(store, {
+      days: config.retentionDays,
+      onRemoved: (runs) => log.info({ runs }, 'removed the history of runs that ended long ago'),
+      onError: (err) => log.warn({ err }, 'removing old history failed; it goes on at the next try'),
+    });
+    releasers.add(() => retention.close());
+    const wakeups = await openPlane(config, log);
+    releasers.add(() => wakeups.close());
     const feed = createFeed(store, wakeups);
+    wakeups.onGap(() => void feed.poll());
     releasers.add(() => feed.close());
     const ingest = createIngest(store, wakeups);
     releasers.add(() => ingest.close());

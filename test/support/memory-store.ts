@@ -2,11 +2,16 @@ import type { CatalogClient } from '../../src/store/catalog.ts';
 import {
   type Append,
   EMPTY_HEAD,
+  type EndedPlace,
   type Head,
   type RunRecord,
   type Store,
   type StoredEvent,
 } from '../../src/store/store.ts';
+
+function byEnd(one: EndedPlace, other: EndedPlace): number {
+  return one.endedAt - other.endedAt || one.key - other.key;
+}
 
 /** A store in memory, with a door for retention. What is not a promise here is answered at once. */
 export interface MemoryStore extends Store {
@@ -20,6 +25,7 @@ export interface MemoryStore extends Store {
 interface Log {
   readonly identity: Omit<RunRecord, keyof Head>;
   head: Head;
+  endedAt: number | null;
   /** Removed events stay here, out of the readers' sight. */
   readonly events: StoredEvent[];
 }
@@ -45,16 +51,21 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
     return log ? { ...log.identity, ...log.head } : null;
   }
 
-  function store({ run, expectedLastSeq, events, head }: Append): number[] {
+  function store({ run, expectedLastSeq, events, head, endedAt }: Append): number[] {
     const log = logs.get(run);
     if (!log || log.head.lastSeq !== expectedLastSeq) return [];
     log.events.push(...events);
     log.head = { ...head, removedThrough: log.head.removedThrough };
+    log.endedAt ??= endedAt;
     return [run];
   }
 
   function visible(log: Log | undefined): readonly StoredEvent[] {
     return log?.events.filter(({ seq }) => seq > log.head.removedThrough) ?? [];
+  }
+
+  function lastBeforeEnd(log: Log): StoredEvent | undefined {
+    return visible(log).findLast(({ seq }) => seq < (log.head.terminalSeq ?? -1));
   }
 
   return {
@@ -67,7 +78,12 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
         const key = logs.size + 1;
         const { workspace, id, provider, runtime } = run;
         keys.set(JSON.stringify([workspace, id]), key);
-        logs.set(key, { identity: { key, workspace, id, provider, runtime }, head: EMPTY_HEAD, events: [] });
+        logs.set(key, {
+          identity: { key, workspace, id, provider, runtime },
+          head: EMPTY_HEAD,
+          endedAt: null,
+          events: [],
+        });
         return { created: true, run: find(workspace, id)! };
       }),
     findRun: (workspace, id) => call('findRun', () => find(workspace, id)),
@@ -101,6 +117,28 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
           ({ sourceSeq }) => sourceSeq !== null && sourceSeqs.includes(sourceSeq),
         ),
       ),
+    readEnded: (after, before, limit) =>
+      call('readEnded', () =>
+        [...logs.values()]
+          .flatMap((log) => {
+            const { key } = log.identity;
+            const { endedAt } = log;
+            if (endedAt === null || endedAt >= before) return [];
+            return [{ key, endedAt, removed: lastBeforeEnd(log) === undefined }];
+          })
+          .sort(byEnd)
+          .filter((run) => byEnd(run, after) > 0)
+          .slice(0, limit),
+      ),
+    markRemoved: (run) =>
+      call('markRemoved', () => {
+        const log = logs.get(run);
+        const last = log && lastBeforeEnd(log);
+        if (last) log.head = { ...log.head, removedThrough: last.seq };
+      }),
+    // What is marked is out of sight at once, so that nothing is left to be deleted.
+    deleteRemoved: () => call('deleteRemoved', () => null),
+    setTerminalAside: () => call('setTerminalAside', () => {}),
     ping: async () => {},
     close: async () => {},
     committed: (run) => logs.get(run)?.events ?? [],

@@ -1,20 +1,39 @@
-import { type Answer, post } from './request.ts';
+import type { Answer } from './request.ts';
 import { openWebsocket } from './websocket-client.ts';
 
-/** Asks for one operation and answers its first result. */
+/** Asks for one operation and answers its first result. Variables that are text are JSON already. */
 export type Ask = (graphql: string, query: string, variables?: unknown) => Promise<Answer>;
+
+const payloadOf = (query: string, variables: unknown) =>
+  `{"query":${JSON.stringify(query)},"variables":${
+    typeof variables === 'string' ? variables : JSON.stringify(variables ?? null)
+  }}`;
 
 /** The ways to ask for a query or mutation, by name. */
 export const TRANSPORTS: readonly (readonly [string, Ask])[] = [
-  ['HTTP', async (graphql, query, variables) => (await post(graphql, query, variables)).body],
+  [
+    'HTTP',
+    async (graphql, query, variables) => {
+      const headers = { 'content-type': 'application/json' };
+      const body = payloadOf(query, variables);
+      return (await (await fetch(graphql, { method: 'POST', headers, body })).json()) as Answer;
+    },
+  ],
   [
     'websocket',
     async (graphql, query, variables) => {
       const client = await openWebsocket(graphql);
-      client.subscribe('1', query, variables);
+      client.send(`{"id":"1","type":"subscribe","payload":${payloadOf(query, variables)}}`);
       const { type, payload } = await client.next();
       client.socket.terminate();
       return type === 'error' ? { errors: payload as NonNullable<Answer['errors']> } : (payload as Answer);
     },
   ],
 ];
+
+/** One field of an answer's data, as the test knows it to be. Throws when it is not there. */
+export function resultOf<Value>({ data, errors }: Answer, field: string): Value {
+  const value: unknown = data?.[field];
+  if (value === undefined || value === null) throw new Error(`no ${field}: ${JSON.stringify(errors)}`);
+  return value as Value;
+}

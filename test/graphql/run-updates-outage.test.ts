@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { newRun } from '../support/runs.ts';
+import { startTransports } from '../support/transports.ts';
+import { openWebsocket } from '../support/websocket-client.ts';
+
+test('runUpdated waits for a database that fails for a moment and shows the run then', async () => {
+  let failures = 2;
+  const { graphql } = await startTransports((store) => ({
+    ...store,
+    catalog: new Proxy(store.catalog, {
+      get: (catalog, name) => {
+        if (name === 'run' && failures > 0) {
+          failures -= 1;
+          // As Prisma throws it when the server cannot be reached.
+          const error = Object.assign(new Error('down'), {
+            name: 'PrismaClientKnownRequestError',
+            code: 'P1001',
+          });
+          return { findMany: () => Promise.reject(error), findUniqueOrThrow: catalog.run.findUniqueOrThrow };
+        }
+        return Reflect.get(catalog, name);
+      },
+    }),
+  }));
+  const client = await openWebsocket(graphql);
+  client.subscribe('1', 'subscription { runUpdated { id } }');
+  client.send({ type: 'ping' });
+  expect((await client.next()).type).toBe('pong');
+  await newRun(graphql, 'r1');
+  expect(await client.next()).toMatchObject({
+    type: 'next',
+    payload: { data: { runUpdated: { id: 'r1' } } },
+  });
+  expect(failures).toBe(0);
+});

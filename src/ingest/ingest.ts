@@ -1,17 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import type { RunKey } from '../store/run-keys.ts';
 import type { Head, Store } from '../store/store.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import type { Wake, WakeupPlane } from '../wakeups/plane.ts';
 import { Overloaded, ShuttingDown } from './faults.ts';
 import type { Judged, ProducedBatch, ProducedEvent, Rejection } from './judge.ts';
 import { judgeRun, type RunVerdicts } from './judge-run.ts';
-
-/** A run as ingest needs to know it. */
-export interface IngestRun {
-  readonly key: number;
-  readonly workspace: string;
-}
+import type { Submission } from './submission.ts';
 
 /** What became of a batch whose answer is yes: durable by now. */
 export interface Accepted {
@@ -44,21 +40,11 @@ export interface Ingest {
    * Appends a producer's batch: all of it or nothing, answered once durable. Rejects with {@link Overloaded},
    * {@link ShuttingDown} or `StoreUnavailable`, after all of which the same batch may be sent again.
    */
-  append(run: IngestRun, batch: ProducedBatch): Promise<Accepted | Rejection>;
+  append(run: RunKey, batch: ProducedBatch): Promise<Accepted | Rejection>;
   /** Appends an event of the server's own, by the same rules. */
-  appendOwn(run: IngestRun, event: Pick<ProducedEvent, 'kind' | 'data'>): Promise<Accepted | Rejection>;
+  appendOwn(run: RunKey, event: Pick<ProducedEvent, 'kind' | 'data'>): Promise<Accepted | Rejection>;
   /** Takes nothing new and resolves when all that waited has been answered. */
   close(): Promise<void>;
-}
-
-/** One batch on its way into a log. */
-export interface Submission {
-  readonly run: IngestRun;
-  readonly work: ProducedBatch | Pick<ProducedEvent, 'kind' | 'data'>;
-  readonly bytes: number;
-  readonly since: number;
-  settle(outcome: Judged | Rejection): void;
-  fail(error: unknown): void;
 }
 
 /** Roughly what an event weighs in memory beside its data. */
@@ -88,7 +74,7 @@ export function createIngest(
   let running: Promise<void> | null = null;
   const heads = new LRUCache<number, Head>({ max: KNOWN_HEADS });
 
-  async function submit(run: IngestRun, work: Submission['work']): Promise<Accepted | Rejection> {
+  async function submit(run: RunKey, work: Submission['work']): Promise<Accepted | Rejection> {
     const bytes = byteLength(work);
     if (closed) throw new ShuttingDown();
     // A batch that alone is over the limit still gets in when nothing else waits.

@@ -1,10 +1,11 @@
+import type { RunKey } from '../store/run-keys.ts';
 import type { Append, Head, Store, StoredEvent } from '../store/store.ts';
-import type { IngestRun, Submission } from './ingest.ts';
 import { type Judged, judgeBatch, judgeOwnEvent, type Rejection } from './judge.ts';
+import type { Submission } from './submission.ts';
 
 /** What became of one run's part of a group: one append for all that is new, and an outcome for each batch. */
 export interface RunVerdicts {
-  readonly run: IngestRun;
+  readonly run: RunKey;
   readonly append: Append | null;
   readonly outcomes: readonly { readonly submission: Submission; readonly outcome: Judged | Rejection }[];
 }

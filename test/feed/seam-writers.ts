@@ -1,21 +1,22 @@
 import type { RunnerEventKind } from '../../src/contract/events.ts';
-import type { Accepted, Ingest, IngestRun } from '../../src/ingest/ingest.ts';
+import type { Accepted, Ingest } from '../../src/ingest/ingest.ts';
 import type { ProducedBatch, ProducedEvent, Rejection } from '../../src/ingest/judge.ts';
 import { judgeRun } from '../../src/ingest/judge-run.ts';
+import type { RunKey } from '../../src/store/run-keys.ts';
 import { type Store, StoreUnavailable } from '../../src/store/store.ts';
 import type { WakeupPlane } from '../../src/wakeups/plane.ts';
 import type { BatchPlan, WriterKind } from './seam-plans.ts';
 
 /** Puts things into logs. */
 export interface Writer {
-  append(run: IngestRun, batch: ProducedBatch): Promise<unknown>;
-  appendOwn(run: IngestRun, event: Pick<ProducedEvent, 'kind' | 'data'>): Promise<unknown>;
+  append(run: RunKey, batch: ProducedBatch): Promise<unknown>;
+  appendOwn(run: RunKey, event: Pick<ProducedEvent, 'kind' | 'data'>): Promise<unknown>;
 }
 
 /** A writer that commits one batch at a time on a head read for it, again and again until it wins. */
 export function createCommitter(store: Store, plane: WakeupPlane, chunks: boolean): Writer {
   async function write(
-    run: IngestRun,
+    run: RunKey,
     work: ProducedBatch | Pick<ProducedEvent, 'kind' | 'data'>,
   ): Promise<void> {
     for (;;) {
@@ -72,7 +73,7 @@ export async function persist(write: () => Promise<unknown>): Promise<void> {
 const KINDS: readonly RunnerEventKind[] = ['assistant_text', 'notification', 'tool_request'];
 
 /** A run's producer: numbers its events and sends batch after batch, each again until it is answered. */
-export function createProducer(run: IngestRun, writers: Record<WriterKind, Writer>) {
+export function createProducer(run: RunKey, writers: Record<WriterKind, Writer>) {
   let seq = -1;
   let before: readonly ProducedEvent[] = [];
 

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Scheduler } from 'fast-check';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { FEED_LIMITS } from '../../src/feed/limits.ts';
-import { createIngest, type IngestRun } from '../../src/ingest/ingest.ts';
+import { createIngest } from '../../src/ingest/ingest.ts';
+import type { RunKey } from '../../src/store/run-keys.ts';
 import type { Store, StoredEvent } from '../../src/store/store.ts';
 import { newRun } from '../suites/store-records.ts';
 import { failingCommits } from '../support/faulty-store.ts';
@@ -58,7 +59,7 @@ export async function startSeam(plan: SeamPlan, scheduler: Scheduler): Promise<S
   };
 
   const starts: (() => Promise<void>)[] = [];
-  const runs: IngestRun[] = [];
+  const runs: RunKey[] = [];
   for (const runPlan of plan.runs) {
     const { run } = await memory.createRun(newRun());
     runs.push(run);
@@ -68,7 +69,7 @@ export async function startSeam(plan: SeamPlan, scheduler: Scheduler): Promise<S
   }
   history = false;
 
-  function runStarts(runPlan: RunPlan, run: IngestRun, producer: ReturnType<typeof createProducer>) {
+  function runStarts(runPlan: RunPlan, run: RunKey, producer: ReturnType<typeof createProducer>) {
     const produce = async () => {
       for (const batch of runPlan.batches) {
         await turn('send');

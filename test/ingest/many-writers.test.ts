@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { createIngest, type Ingest, type IngestRun } from '../../src/ingest/ingest.ts';
+import { createIngest, type Ingest } from '../../src/ingest/ingest.ts';
+import type { RunKey } from '../../src/store/run-keys.ts';
 import type { Store } from '../../src/store/store.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { createRun, readLog } from '../suites/store-records.ts';
@@ -27,7 +28,7 @@ const deeds: fc.Arbitrary<readonly (readonly Deed[])[]> = fc.array(
 /** Lets every writer work through its deeds, all at once, and compares the answers with what is stored. */
 async function letAllWrite(
   store: Store,
-  run: IngestRun,
+  run: RunKey,
   ingests: readonly Ingest[],
   writers: readonly (readonly Deed[])[],
 ) {
@@ -121,7 +122,7 @@ describePostgres('two processes on one database', ({ freshUrl, open }) => {
   });
 
   /** A run whose head `here` remembers as it was before `there` went on. */
-  async function runThatMovedOn(): Promise<IngestRun> {
+  async function runThatMovedOn(): Promise<RunKey> {
     const run = await createRun(store);
     await here.append(run, batch([0], -1));
     await there.append(run, batch([1, 2], 0));

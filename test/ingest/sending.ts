@@ -1,5 +1,5 @@
-import type { IngestRun } from '../../src/ingest/ingest.ts';
 import type { ProducedBatch, ProducedEvent } from '../../src/ingest/judge.ts';
+import type { RunKey } from '../../src/store/run-keys.ts';
 import type { Store, StoredEvent } from '../../src/store/store.ts';
 import { readLog } from '../suites/store-records.ts';
 
@@ -19,12 +19,12 @@ export function batch(
 /** The numbers in a run's log: the log's own, and the producer's. */
 export async function numbersOf(
   store: Store,
-  run: IngestRun,
+  run: RunKey,
 ): Promise<Pick<StoredEvent, 'seq' | 'sourceSeq'>[]> {
   return (await readLog(store, run)).map(({ seq, sourceSeq }) => ({ seq, sourceSeq }));
 }
 
 /** The producer's numbers in a run's log. */
-export async function producedIn(store: Store, run: IngestRun): Promise<number[]> {
+export async function producedIn(store: Store, run: RunKey): Promise<number[]> {
   return (await numbersOf(store, run)).flatMap(({ sourceSeq }) => sourceSeq ?? []);
 }

@@ -12,7 +12,7 @@ const FLOORS = [
   ['store'],
   ['wakeups'],
   ['ingest'],
-  ['feed', 'auth'],
+  ['feed', 'auth', 'retention'],
   ['graphql'],
   ['server'],
   ['cli'],

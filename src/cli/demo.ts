@@ -35,6 +35,7 @@ export async function demo(argv: readonly string[]): Promise<number> {
         port: 0,
         host: '127.0.0.1',
         databaseUrl: `file:${join(folder, 'demo.db')}`,
+        redisUrl: null,
         publicUrl: null,
         retentionDays: null,
         logLevel: 'warn',

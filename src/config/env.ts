@@ -6,16 +6,23 @@ export interface Config {
   readonly port: number;
   readonly host: string;
   readonly databaseUrl: string;
+  /** The Redis by which processes wake each other; without one they do so over the database. */
+  readonly redisUrl: string | null;
   /** Where the server is reached, when that is not where it listens: scheme, host and port, without a path. */
   readonly publicUrl: URL | null;
+  /** How many days an ended run keeps its history; null: for ever. */
+  readonly retentionDays: number | null;
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
+/** A century: beyond it a typing error is likelier than a wish. */
+const MAX_RETENTION_DAYS = 36_500;
+
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 
-const environment = z.object({
+const variables = z.object({
   PORT: z
     .string()
     .default('4000')
@@ -38,13 +45,36 @@ const environment = z.object({
       (url) => /^file:./.test(url) || (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)),
       'must be file:PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE',
     ),
+  REDIS_URL: z
+    .string()
+    .optional()
+    .refine(
+      (url) => !url || (/^rediss?:\/\/[^/]/.test(url) && URL.canParse(url)),
+      'must be redis://USER:PASSWORD@HOST:PORT, or rediss:// for TLS',
+    ),
   PUBLIC_URL: z
     .string()
     .optional()
     .refine((url) => !url || isOrigin(url), 'must be http:// or https:// with a host and no path')
     .transform((url) => (url ? new URL(url) : null)),
+  RETENTION_DAYS: z
+    .string()
+    .optional()
+    .refine(
+      (days) => !days || (/^[1-9]\d{0,4}$/.test(days) && Number(days) <= MAX_RETENTION_DAYS),
+      `must be a whole number of days from 1 to ${MAX_RETENTION_DAYS}; without it nothing is ever removed`,
+    )
+    .transform((days) => (days ? Number(days) : null)),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
+
+const environment = variables.refine(
+  ({ DATABASE_URL, REDIS_URL }) => !REDIS_URL || !DATABASE_URL.startsWith('file:'),
+  {
+    path: ['REDIS_URL'],
+    message: 'needs a Postgres DATABASE_URL: on SQLite there is one process and nobody else to wake',
+  },
+);
 
 /**
  * Reads a server's configuration from an environment, by default this process's. An empty variable counts as absent. What is wrong comes back as
@@ -63,14 +93,16 @@ export function readConfig(
       problems: parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`),
     };
   }
-  const { PORT, HOST, DATABASE_URL, PUBLIC_URL, LOG_LEVEL } = parsed.data;
+  const { PORT, HOST, DATABASE_URL, REDIS_URL, PUBLIC_URL, RETENTION_DAYS, LOG_LEVEL } = parsed.data;
   return {
     ok: true,
     config: {
       port: PORT,
       host: HOST,
       databaseUrl: DATABASE_URL,
+      redisUrl: REDIS_URL || null,
       publicUrl: PUBLIC_URL,
+      retentionDays: RETENTION_DAYS,
       logLevel: LOG_LEVEL,
     },
   };

@@ -6,6 +6,9 @@ import { cancellable } from '../lib/cancellable.ts';
 import { messageStart, writeNextMessages } from './frames.ts';
 import { drained } from './unsent.ts';
 
+/** Messages of one operation after which others get their turn, even where the socket takes everything at once. */
+const TURN_MESSAGES = 64;
+
 /**
  * Writes a feed's shared payloads to one websocket operation, and ends when the feed does. To graphql-ws it is a
  * subscription without results of its own: asked for its first, it sends them all. It reads on only when the socket
@@ -19,12 +22,18 @@ export function pumpFeed(
 ): AsyncGenerator<never, void, undefined> {
   return cancellable(async function* (signal) {
     const start = messageStart(operationId);
+    let sinceTurn = 0;
     for await (const payloads of feed.payloads(signal)) {
-      if (socket.readyState !== socket.OPEN) return;
+      // Another operation of this socket may have filled it meanwhile: they wait for room one after another.
+      while (stream.writableNeedDrain && !stream.destroyed && !signal.aborted) await drained(stream, signal);
+      if (socket.readyState !== socket.OPEN || signal.aborted) return;
       writeNextMessages(stream, start, payloads);
+      sinceTurn += payloads.length;
       if (stream.writableNeedDrain) await drained(stream, signal);
-      // One of many messages is probably followed by more: others get their turn in between.
-      else if (payloads.length > 1) await nextTurn();
+      // One of many messages is probably followed by more.
+      else if (payloads.length > 1 || sinceTurn >= TURN_MESSAGES) await nextTurn();
+      else continue;
+      sinceTurn = 0;
     }
     yield* [];
   });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -12,15 +12,13 @@ import { createReleasers } from '../lib/releasers.ts';
 import { startRetention } from '../retention/retention.ts';
 import { openStore } from '../store/open.ts';
 import { createRunKeys } from '../store/run-keys.ts';
-import type { Store } from '../store/store.ts';
 import { openPlane } from '../wakeups/open.ts';
-import { GRAPHIQL_PAGE } from './graphiql.ts';
-import { createGuard, type Guard } from './guard.ts';
+import { createGuard } from './guard.ts';
 import { createHttpGraphql } from './http-graphql.ts';
-import { createInFlight, type InFlight } from './in-flight.ts';
-import { respondFault, respondJson } from './respond.ts';
+import { createInFlight } from './in-flight.ts';
+import { route, upgrade } from './routes.ts';
 import { VERSION } from './version.ts';
-import { createWebsocketTransport, type WebsocketTransport } from './websocket.ts';
+import { createWebsocketTransport } from './websocket.ts';
 
 /** How long a stop waits for answers that are under way. */
 const DRAIN_MS = 10_000;
@@ -114,103 +112,6 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     await releasers.release();
     throw error;
   }
-}
-
-interface Routes {
-  readonly guard: Guard;
-  readonly graphql: RequestListener;
-  readonly store: Store;
-  readonly inFlight: InFlight;
-  readonly log: Logger;
-}
-
-function route({ guard, graphql, store, inFlight, log }: Routes): RequestListener {
-  return (request, response) => {
-    const refusal = guard(request.headers);
-    if (refusal) return respondFault(response, 403, 'FORBIDDEN', refusal);
-    const path = request.url?.split('?', 1)[0];
-    if (path === '/graphql') return handleGraphql(graphql, inFlight, request, response);
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return respondFault(response, 405, 'METHOD_NOT_ALLOWED', 'only GET is answered here');
-    }
-    switch (path) {
-      case '/health':
-        return respondJson(response, 200, { status: 'ok' });
-      case '/ready':
-        return void respondReady(response, store, inFlight, log);
-      case '/':
-        response.writeHead(302, { location: '/graphiql' }).end();
-        return;
-      case '/graphiql':
-        response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(GRAPHIQL_PAGE);
-        return;
-      default:
-        return respondFault(
-          response,
-          404,
-          'NOT_FOUND',
-          'there are /graphql, /graphiql, /health and /ready here',
-        );
-    }
-  };
-}
-
-function handleGraphql(
-  graphql: RequestListener,
-  inFlight: InFlight,
-  request: IncomingMessage,
-  response: ServerResponse,
-): void {
-  if (inFlight.draining()) {
-    response.setHeader('connection', 'close');
-    respondFault(response, 503, 'SHUTTING_DOWN', 'the server is stopping: send the same to its successor');
-    return;
-  }
-  const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
-  // Anything else could be posted by a form of any web page without asking first.
-  if (request.method === 'POST' && type !== 'application/json') {
-    respondFault(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send content-type: application/json');
-    return;
-  }
-  graphql(request, response);
-}
-
-async function respondReady(
-  response: ServerResponse,
-  store: Store,
-  inFlight: InFlight,
-  log: Logger,
-): Promise<void> {
-  if (inFlight.draining()) return respondJson(response, 503, { status: 'stopping' });
-  try {
-    await store.ping();
-    respondJson(response, 200, { status: 'ready' });
-  } catch (err) {
-    log.warn({ err }, 'not ready: the store does not answer');
-    respondJson(response, 503, { status: 'store unavailable' });
-  }
-}
-
-interface Upgrades {
-  readonly guard: Guard;
-  readonly websocket: WebsocketTransport;
-  readonly inFlight: InFlight;
-}
-
-function upgrade(
-  { guard, websocket, inFlight }: Upgrades,
-  request: IncomingMessage,
-  stream: Socket,
-  head: Buffer,
-): void {
-  // Until ws takes the socket over, nobody else listens for its errors.
-  stream.on('error', () => stream.destroy());
-  const refuse = (status: string) =>
-    stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-  if (guard(request.headers)) refuse('403 Forbidden');
-  else if (request.url?.split('?', 1)[0] !== '/graphql') refuse('404 Not Found');
-  else if (inFlight.draining()) refuse('503 Service Unavailable');
-  else websocket.upgrade(request, stream, head);
 }
 
 /** Whether the work was done in time. It is not cancelled. */

@@ -1,4 +1,8 @@
 import type { Socket } from 'node:net';
+import type { WebSocket } from 'ws';
+
+/** With so much unsent, a peer that sends more is not read until it has read. */
+const UNSENT_MAX_BYTES = 1024 * 1024;
 
 /** Resolves when the socket has taken what it was given, is closed, or the signal aborts. */
 export function drained(stream: Socket, signal?: AbortSignal): Promise<void> {
@@ -14,6 +18,18 @@ export function drained(stream: Socket, signal?: AbortSignal): Promise<void> {
     signal?.addEventListener('abort', done, { once: true });
     if (signal?.aborted || stream.destroyed) done();
   });
+}
+
+/**
+ * Returns what is to be called after each answer: a peer that asks without reading what it is answered, be it with
+ * pings, is not read further until it has taken everything.
+ */
+export function readsWhileHeard(socket: WebSocket, stream: Socket): () => void {
+  return () => {
+    if (socket.isPaused || stream.writableLength <= UNSENT_MAX_BYTES) return;
+    socket.pause();
+    void drained(stream).then(() => socket.resume());
+  };
 }
 
 /**

@@ -16,10 +16,12 @@ import { pumpFeed } from './feed-pump.ts';
 import type { InFlight } from './in-flight.ts';
 import { watchLiveness } from './liveness.ts';
 import { subscribePatiently } from './subscribe.ts';
-import { drained, oneWriteATurn } from './unsent.ts';
+import { drained, oneWriteATurn, readsWhileHeard } from './unsent.ts';
 
 /** Operations at once on one socket; past it the answer is OVERLOADED. */
 const MAX_OPERATIONS = 1_000;
+/** Every message of an operation repeats its id: a long one would make one event many megabytes. */
+const OPERATION_ID_MAX_LENGTH = 256;
 /** How long a socket has to answer our close frame. */
 const CLOSE_GRACE_MS = 2_000;
 
@@ -58,6 +60,9 @@ export function createWebsocketTransport(options: WebsocketOptions): WebsocketTr
   };
 }
 
+/** What one operation has to tell, as graphql-ws takes it. */
+type Results = AsyncGenerator<ExecutionResult, void, undefined>;
+
 /** The protocol of one socket. */
 function createProtocol(
   { operations, inFlight, context, report }: WebsocketOptions,
@@ -65,13 +70,27 @@ function createProtocol(
   stream: Socket,
 ) {
   const gone = new AbortController();
-  socket.once('close', () => gone.abort());
+  const running = new Set<Results>();
+  socket.once('close', () => {
+    gone.abort();
+    // graphql-ws ends those that it knows of. It forgets one whose id is given again before it has started.
+    for (const results of running) void results.return();
+  });
+  /** Keeps results where the socket's end reaches them, until they have ended. */
+  function keep(results: Results): Results {
+    running.add(results);
+    return cutBySocket(results, socket, report, () => running.delete(results));
+  }
   return makeServer({
     // Nothing may throw here: graphql-ws would close the socket, and with it every other operation on it.
     onSubscribe: ({ subscriptions }, operationId, { query, operationName, variables }) => {
       try {
         if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
           return [fault('OVERLOADED', `more than ${MAX_OPERATIONS} operations on one socket: open another`)];
+        }
+        if (operationId.length > OPERATION_ID_MAX_LENGTH) {
+          const message = `an operation's id has at most ${OPERATION_ID_MAX_LENGTH} characters`;
+          return [fault('BAD_USER_INPUT', message)];
         }
         const document = operations.parse(query);
         const errors = operations.validate(document);
@@ -101,18 +120,17 @@ function createProtocol(
     subscribe: async (args) => {
       const request = args as OperationRequest & { readonly contextValue: { readonly operationId: string } };
       const feed = await openSharedFeed(request);
-      if (feed)
-        return cutBySocket(pumpFeed(feed, request.contextValue.operationId, socket, stream), socket, report);
+      if (feed) return keep(pumpFeed(feed, request.contextValue.operationId, socket, stream));
       // A fault thrown here closes the socket so that the client comes back; see where its messages are handled.
       const results = await subscribePatiently(operations, request, gone.signal);
-      return cutBySocket(Symbol.asyncIterator in results ? results : refusal(results), socket, report);
+      return keep(Symbol.asyncIterator in results ? results : refusal(results));
     },
   });
 }
 
 /** A subscription that never began. Thrown, because a result would be followed by `complete`: that is the run's end. */
 // biome-ignore lint/correctness/useYield: there is nothing to yield
-async function* refusal({ errors }: ExecutionResult): AsyncGenerator<ExecutionResult, void, undefined> {
+async function* refusal({ errors }: ExecutionResult): Results {
   throw errors?.[0];
 }
 
@@ -121,14 +139,18 @@ async function* refusal({ errors }: ExecutionResult): AsyncGenerator<ExecutionRe
  * after which clients come back.
  */
 function cutBySocket(
-  results: AsyncGenerator<ExecutionResult, void, undefined>,
+  results: Results,
   socket: WebSocket,
   report: ReportUnexpected,
-): AsyncGenerator<ExecutionResult, void, undefined> {
-  return withNext(results, async () => {
+  onEnd: () => void,
+): Results {
+  const cut = withNext<ExecutionResult>(results, async () => {
     try {
-      return await results.next();
+      const result = await results.next();
+      if (result.done) onEnd();
+      return result;
     } catch (error) {
+      onEnd();
       if (!isPassing(error)) throw asFault(error, 'INTERNAL_SERVER_ERROR', report);
       const { code, reason } = CLOSE_CODES.tryAgainLater;
       const closed = once(socket, 'close');
@@ -138,12 +160,23 @@ function cutBySocket(
       return { done: true, value: undefined };
     }
   });
+  return {
+    ...cut,
+    return: () => {
+      onEnd();
+      return cut.return();
+    },
+  };
 }
 
 function serve(socket: WebSocket, stream: Socket, options: WebsocketOptions): void {
   // A frame that is too big or broken is reported here before ws closes the socket by itself.
   socket.on('error', () => {});
+  // Each of its operations may wait for room, or for the socket to close.
+  stream.setMaxListeners(0);
+  socket.setMaxListeners(0);
   const holdBack = oneWriteATurn(stream);
+  const hold = readsWhileHeard(socket, stream);
   const stopWatching = watchLiveness(socket, stream);
   const closed = createProtocol(options, socket, stream).opened(
     {
@@ -152,6 +185,7 @@ function serve(socket: WebSocket, stream: Socket, options: WebsocketOptions): vo
         if (socket.readyState !== socket.OPEN) return;
         holdBack();
         socket.send(data);
+        hold();
         // Not the write itself is waited for but room for more: a peer that does not read holds up its own answers.
         return stream.writableNeedDrain ? drained(stream) : undefined;
       },

@@ -82,6 +82,18 @@ export interface Page {
   readonly head: Head;
 }
 
+/** A run that has ended, for whoever removes what is old. */
+export interface EndedRun {
+  readonly key: number;
+  /** Unix milliseconds. */
+  readonly endedAt: number;
+  /** Whether its history is gone for good, with nothing left to do. */
+  readonly removed: boolean;
+}
+
+/** A place among ended runs, which are ordered by when they ended, then by key. */
+export type EndedPlace = Pick<EndedRun, 'key' | 'endedAt'>;
+
 /** Which way a page is read from its cursor. */
 export type PageDirection = 'forward' | 'backward';
 
@@ -108,6 +120,23 @@ export interface Store {
   readPage(run: number, after: number, limits: PageLimits, direction?: PageDirection): Promise<Page | null>;
   /** Those of the producer's events that have these numbers. `serverEvents` is the head's: it bounds the search. */
   readProduced(run: number, sourceSeqs: readonly number[], serverEvents: number): Promise<StoredEvent[]>;
+  /** At most `limit` runs after that place which ended before `before` (Unix milliseconds), in order. */
+  readEnded(after: EndedPlace, before: number, limit: number): Promise<readonly EndedRun[]>;
+  /**
+   * Moves `removedThrough` of an ended run to its last event before the terminal one, in a durable commit of its own.
+   * From then on every page read tells of the hole. Changes nothing of a run that goes on.
+   */
+  markRemoved(run: number): Promise<void>;
+  /**
+   * Deletes events after `after` that the run's `removedThrough` covers, oldest first, no more than the limits say, in
+   * one commit. Answers the last one's number; null when there was nothing left.
+   */
+  deleteRemoved(run: number, after: number, limits: PageLimits): Promise<number | null>;
+  /**
+   * Puts the terminal event of a run that has nothing else left where it takes no room among those that go on. Reads
+   * find it as before. Changes nothing of any other run.
+   */
+  setTerminalAside(run: number): Promise<void>;
   /** Resolves when the database answers. */
   ping(): Promise<void>;
   close(): Promise<void>;

@@ -25,9 +25,25 @@ export type WakeListener = (wake: Wake) => void;
 
 /** Carries wakes from whoever commits to whoever follows. */
 export interface WakeupPlane {
+  /** Never throws and never waits. Listeners of this process hear it before it returns. */
   publish(wakes: readonly Wake[]): void;
   /** Resolves once no later wake of this run can be missed; the result ends it. */
   listen(run: number, listener: WakeListener): Promise<() => void>;
   /** The same for every run. */
   listenToAll(listener: WakeListener): Promise<() => void>;
+}
+
+/** The plane of a whole server: whatever wakes are carried by, it is opened and closed, and may fail in between. */
+export interface ServerPlane extends WakeupPlane {
+  /** Calls back whenever wakes of other processes may have been missed and no longer are; the result ends it. */
+  onGap(listener: () => void): () => void;
+  /** How many wakes could not be sent to other processes. */
+  dropped(): number;
+  /** Sends what waits if that is possible at once, and lets go of every connection and timer. */
+  close(): Promise<void>;
+}
+
+/** Where a plane says that it is down, and that it is back. Structurally a pino logger. */
+export interface PlaneLog {
+  warn(fields: object, message: string): void;
 }

@@ -34,14 +34,17 @@ export function eventAt(seq: number): {
     : { seq, tMs, kind: 'assistant_text', data: { text: `${seq} ${WORDS}`, messageId: `m${seq >> 5}` } };
 }
 
+/** The batch of `size` events that begins with this number. */
+export function batchFrom(first: number, size: number): PreparedBatch {
+  const events = Array.from({ length: size }, (_, place) => eventAt(first + place));
+  return { size, lastSeq: first + size - 1, json: JSON.stringify(events) };
+}
+
 /** Prepares the first `ahead` batches; later ones are made when they are asked for. */
 export function prepareEvents(size: number, ahead: number): PreparedEvents {
   const prepared: PreparedBatch[] = [];
   const batch = (index: number): PreparedBatch => {
-    for (let next = prepared.length; next <= index; next += 1) {
-      const events = Array.from({ length: size }, (_, place) => eventAt(next * size + place));
-      prepared.push({ size, lastSeq: (next + 1) * size - 1, json: JSON.stringify(events) });
-    }
+    for (let next = prepared.length; next <= index; next += 1) prepared.push(batchFrom(next * size, size));
     return prepared[index]!;
   };
   if (ahead > 0) batch(ahead - 1);

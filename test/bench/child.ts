@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const BUILT = `${ROOT}dist/cli/main.js`;
 
 /** A process of the bench's own. */
 export interface Child {
@@ -12,16 +13,30 @@ export interface Child {
 
 /** Starts the built server. */
 export function startBuilt(args: readonly string[], env: Readonly<Record<string, string>>): Child {
-  return start(['dist/cli/main.js', ...args], env, false);
+  return start([BUILT, ...args], env, 'output');
 }
 
-/** Starts a program of this folder; one that is talked to gets a channel. */
-export function startProgram(
-  name: string,
+/** Starts a program of this folder that prints where it listens. */
+export function startProgram(name: string, env: Readonly<Record<string, string>>): Child {
+  return start(['--import', 'tsx', pathOf(name)], env, 'output');
+}
+
+/** Starts a program of this folder that one talks to over a channel. */
+export function startPartner(name: string, env: Readonly<Record<string, string>>): Child {
+  return start(['--import', 'tsx', pathOf(name)], env, 'channel');
+}
+
+/** Starts the built server, or a program of this folder, so that it tells over a channel what memory it holds. */
+export function startProbed(
+  program: 'built server' | 'broadcast-server.ts',
   env: Readonly<Record<string, string>>,
-  { channel = false }: { readonly channel?: boolean } = {},
 ): Child {
-  return start(['--import', 'tsx', fileURLToPath(new URL(name, import.meta.url))], env, channel);
+  const what = program === 'built server' ? [BUILT, 'serve'] : [pathOf(program)];
+  return start(
+    ['--expose-gc', '--import', 'tsx', pathOf('memory-probe.ts'), ...what],
+    env,
+    'output and channel',
+  );
 }
 
 /** The URL in the first line that a server prints. */
@@ -43,11 +58,45 @@ export async function listeningUrl({ process: child }: Child): Promise<string> {
   return Promise.race([listening, exited]);
 }
 
-function start(args: readonly string[], env: Readonly<Record<string, string>>, channel: boolean): Child {
+/** Sends an order over the channel, or nothing; resolves with the next message. One at a time. */
+export async function ask({ process: child }: Child, order: object | null): Promise<unknown> {
+  const stopWaiting = new AbortController();
+  const { signal } = stopWaiting;
+  const exited = once(child, 'exit', { signal }).then(([code]) => {
+    throw new Error(`a program ended with ${code}`);
+  });
+  const answered = once(child, 'message', { signal });
+  try {
+    if (order !== null) child.send(order);
+    const [message] = await Promise.race([answered, exited]);
+    return message;
+  } finally {
+    exited.catch(() => {});
+    answered.catch(() => {});
+    stopWaiting.abort();
+  }
+}
+
+function pathOf(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url));
+}
+
+const STDIO = {
+  output: ['ignore', 'pipe', 'inherit'],
+  // What a partner prints by itself is no part of what the bench prints.
+  channel: ['ignore', 2, 'inherit', 'ipc'],
+  'output and channel': ['ignore', 'pipe', 'inherit', 'ipc'],
+} as const;
+
+function start(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  stdio: keyof typeof STDIO,
+): Child {
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
     env: { ...process.env, NODE_ENV: 'production', ...env },
-    stdio: channel ? ['ignore', 'inherit', 'inherit', 'ipc'] : ['ignore', 'pipe', 'inherit'],
+    stdio: [...STDIO[stdio]],
   });
   const exited = once(child, 'exit');
   const kill = (): void => void child.kill('SIGKILL');

@@ -20,6 +20,23 @@ export function followPayload(runId: string): string {
   return JSON.stringify({ query: FOLLOW, variables: { runId } });
 }
 
+/** What a subscriber to a run in batches sends; a batch without an event tells where the history ends. */
+export function followBatchesPayload(runId: string, after: number, maxEvents: number): string {
+  return JSON.stringify({ query: FOLLOW_BATCHES, variables: { runId, after, maxEvents } });
+}
+const FOLLOW_BATCHES = `subscription ($runId: ID!, $after: SafeInt, $maxEvents: Int) {
+  runEventBatches(runId: $runId, after: $after, maxEvents: $maxEvents) {
+    events { seq tMs kind data } cursor caughtUp
+  }
+}`;
+
+/** What a subscriber sends that wants to know when events were committed. */
+export function followTimesPayload(runId: string): string {
+  return JSON.stringify({ query: FOLLOW_TIMES, variables: { runId } });
+}
+const FOLLOW_TIMES =
+  'subscription ($runId: ID!) { runEvents(runId: $runId) { seq committedAt tMs kind data } }';
+
 interface IngestAnswer {
   readonly data?: {
     readonly ingestEvents?: { readonly __typename: string; readonly accepted: number };
@@ -33,8 +50,17 @@ export function acceptedOf(answer: unknown): number {
   return result.accepted;
 }
 
-/** Makes runs, in one request. */
+/** A document of more fields than this may be refused. */
+const RUNS_A_REQUEST = 100;
+
+/** Makes runs. */
 export async function createRuns(graphqlUrl: string, ids: readonly string[]): Promise<void> {
+  for (let done = 0; done < ids.length; done += RUNS_A_REQUEST) {
+    await createSomeRuns(graphqlUrl, ids.slice(done, done + RUNS_A_REQUEST));
+  }
+}
+
+async function createSomeRuns(graphqlUrl: string, ids: readonly string[]): Promise<void> {
   const fields = ids.map(
     (id, index) =>
       `r${index}: createRun(input: { id: "${id}", provider: anthropic, runtime: managed }) { __typename }`,

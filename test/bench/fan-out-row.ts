@@ -6,7 +6,7 @@ import { type Audience, openAudience } from './audience.ts';
 import { eventAt, prepareEvents } from './batches.ts';
 import { listeningUrl, startProgram } from './child.ts';
 import { createRuns, followPayload } from './documents.ts';
-import type { Entrant, Row } from './row.ts';
+import { type Entrant, type Goal, onlyLine, type Row } from './row.ts';
 import type { Target } from './target.ts';
 import { openWriter } from './writer.ts';
 
@@ -19,16 +19,34 @@ export interface FanOutShape {
   readonly batchSize: number;
 }
 
+/** How the raw broadcast writes: each message by itself, or what one subscriber gets at once in one write. */
+export type RawBroadcast = 'each' | 'gathered';
+
 /** Messages per second that all websocket subscribers of one run receive together, one event a message. */
-export function fanOutRow(shape: FanOutShape, bars: Row['bars']): Row {
+export function fanOutRow(shape: FanOutShape, goals: readonly Goal[]): Row {
   return {
     title: `fan-out, ${shape.batchSize} a batch, ${shape.subscribers} subscribers`,
-    unit: 'messages/s',
-    bars,
+    baseline: 'raw ws, one prepared buffer, a write for each message',
+    lines: onlyLine('messages/s', goals),
+    rhythm: 'rounds',
     enter: async (stage) => [
       await enterTarget(await stage.target('ours'), shape),
       await enterTarget(await stage.target('stock'), shape),
-      await enterBroadcast(shape),
+      await enterBroadcast(shape, 'each'),
+    ],
+  };
+}
+
+/** Ours beside a raw broadcast that gathers, as ours does: what is left above the sockets' own cost. */
+export function gatheredFanOutRow(shape: FanOutShape): Row {
+  return {
+    title: `fan-out, ${shape.batchSize} a batch, ${shape.subscribers} subscribers, gathered`,
+    baseline: 'raw ws, one prepared buffer, a write for each batch',
+    lines: onlyLine('messages/s', []),
+    rhythm: 'rounds',
+    enter: async (stage) => [
+      await enterTarget(await stage.target('ours'), shape, '-gathered'),
+      await enterBroadcast(shape, 'gathered'),
     ],
   };
 }
@@ -36,8 +54,9 @@ export function fanOutRow(shape: FanOutShape, bars: Row['bars']): Row {
 async function enterTarget(
   { contestant, graphqlUrl }: Target,
   { subscribers, batchSize }: FanOutShape,
+  variant = '',
 ): Promise<Entrant> {
-  const runId = `fan-out-${batchSize}`;
+  const runId = `fan-out-${batchSize}${variant}`;
   await createRuns(graphqlUrl, [runId]);
   const url = graphqlUrl.replace('http', 'ws');
   const audience = await openAudience(url, subscribers, 'graphql-transport-ws');
@@ -74,7 +93,7 @@ async function enterTarget(
       if (!upToDate()) throw new Error(`${contestant}: somebody’s last event is another`);
       const wrong = witnessed.findIndex((text, index) => !isDelivered(text, eventAt(first + index)));
       if (wrong >= 0) throw new Error(`${contestant}: event ${first + wrong} came as ${witnessed[wrong]}`);
-      return rate;
+      return [rate];
     },
     close: async () => {
       writer.close();
@@ -84,19 +103,23 @@ async function enterTarget(
 }
 
 /** A raw broadcast of the very bytes that a subscriber to single events gets. */
-async function enterBroadcast({ subscribers, batchSize }: FanOutShape): Promise<Entrant> {
-  const child = startProgram('broadcast-server.ts', {});
+async function enterBroadcast(
+  { subscribers, batchSize }: FanOutShape,
+  writes: RawBroadcast,
+): Promise<Entrant> {
+  const child = startProgram('broadcast-server.ts', { GATHER: writes === 'gathered' ? '1' : '0' });
   const url = (await listeningUrl(child)).replace('http', 'ws');
   const audience = await openAudience(url, subscribers, null);
   const publisher = new WebSocket(`${url}/publish`, { perMessageDeflate: false });
   await once(publisher, 'open');
   publisher.send(JSON.stringify({ id: '1', type: 'next', payload: { data: { runEvents: eventAt(5_000) } } }));
   return {
-    contestant: 'limit',
-    round: (ms) =>
-      publishUntil(performance.now() + ms, audience, batchSize, async () =>
+    contestant: 'baseline',
+    round: async (ms) => [
+      await publishUntil(performance.now() + ms, audience, batchSize, async () =>
         publisher.send(String(batchSize)),
       ),
+    ],
     close: async () => {
       publisher.terminate();
       audience.close();

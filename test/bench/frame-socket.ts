@@ -20,6 +20,8 @@ export interface FrameSocket {
   lastText(): string;
   /** From now on calls back with every text message, which costs what counting saves: for a few witnesses. */
   witness(onText: (text: string) => void): void;
+  /** From now on reads nothing of what comes. */
+  pause(): void;
   close(): void;
 }
 
@@ -94,6 +96,7 @@ export async function openFrameSocket(
     witness: (callback) => {
       onText = callback;
     },
+    pause: () => void socket.pause(),
     close: () => {
       closing = true;
       socket.destroy();

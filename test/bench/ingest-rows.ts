@@ -1,9 +1,10 @@
 import { type PreparedEvents, prepareEvents } from './batches.ts';
 import { createRuns } from './documents.ts';
-import type { Entrant, Row } from './row.ts';
+import { type DurableStreams, openAppender } from './durable-streams.ts';
+import { type Contestant, type Entrant, type Goal, onlyLine, type Row } from './row.ts';
 import type { Stage } from './stage.ts';
 import type { Target } from './target.ts';
-import { openWriter, type Transport, type Writer } from './writer.ts';
+import { openWriter, type Transport } from './writer.ts';
 
 /** How a row's producers send: each into a run of its own, the next batch after the answer to the one before. */
 export interface IngestShape {
@@ -12,79 +13,143 @@ export interface IngestShape {
   readonly writers: number;
 }
 
+/** What the row is held against besides the stock way and Durable Streams. */
+export type IngestBaseline = 'bare SQL' | 'ours on SQLite' | null;
+
+/** One producer, whatever it talks to. */
+interface Producer {
+  /** Sends the run's batch of this index; resolves with how many of its events are durable. */
+  send(index: number): Promise<number>;
+  close(): void;
+}
+
 /** How many events of a run are prepared before the first round. */
 const PREPARED_EVENTS = 40_000;
 
 /** Events per second through the front door: validated, durable, acknowledged. */
-export function ingestRow(shape: IngestShape, bars: Row['bars']): Row {
+export function ingestRow(shape: IngestShape, baseline: IngestBaseline, goals: readonly Goal[]): Row {
   const { transport, batchSize, writers } = shape;
   return {
     title: `ingest, ${transport}, ${batchSize} a batch, ${writers} ${writers === 1 ? 'writer' : 'writers'}`,
-    unit: 'events/s',
-    bars,
+    baseline: baseline === 'bare SQL' ? 'bare SQL, one commit a turn of all writers' : baseline,
+    lines: onlyLine('events/s', goals),
+    rhythm: 'rounds',
     enter: async (stage) => {
       const events = prepareEvents(batchSize, Math.ceil(PREPARED_EVENTS / batchSize));
       return [
-        enterTarget(await stage.target('ours'), shape, events),
-        enterTarget(await stage.target('stock'), shape, events),
-        ...(await limitOf(stage, shape)),
+        enterTarget('ours', await stage.target('ours'), shape, events),
+        enterTarget('stock', await stage.target('stock'), shape, events),
+        enterDurableStreams(await stage.durableStreams(), shape, events),
+        ...(await baselineOf(baseline, stage, shape, events)),
       ];
     },
   };
 }
 
-async function limitOf(stage: Stage, { batchSize, writers }: IngestShape): Promise<Entrant[]> {
-  if (stage.postgresUrl !== undefined) return [];
-  const bareSql = await stage.bareSql();
-  return [
-    {
-      contestant: 'limit',
-      round: (ms) => bareSql.round({ batchSize, writers, ms }),
-      close: async () => {},
-    },
-  ];
+async function baselineOf(
+  baseline: IngestBaseline,
+  stage: Stage,
+  shape: IngestShape,
+  events: PreparedEvents,
+): Promise<Entrant[]> {
+  switch (baseline) {
+    case null:
+      return [];
+    case 'ours on SQLite':
+      return [enterTarget('baseline', await stage.oursOnSqlite(), shape, events)];
+    case 'bare SQL': {
+      const bareSql = await stage.bareSql();
+      const { batchSize, writers } = shape;
+      const round = async (ms: number) => [await bareSql.round({ batchSize, writers, ms })];
+      return [{ contestant: 'baseline', round, close: async () => {} }];
+    }
+  }
 }
 
-function enterTarget(target: Target, shape: IngestShape, events: PreparedEvents): Entrant {
-  const { transport, batchSize, writers: count } = shape;
+function enterTarget(
+  contestant: Contestant,
+  target: Target,
+  { transport, batchSize, writers }: IngestShape,
+  events: PreparedEvents,
+): Entrant {
   let rounds = 0;
   return {
-    contestant: target.contestant,
+    contestant,
     round: async (ms) => {
       rounds += 1;
-      const prefix = `${transport}-${batchSize}-${count}-${rounds}-`;
-      const ids = Array.from({ length: count }, (_, index) => `${prefix}${index}`);
+      const prefix = `${transport}-${batchSize}-${writers}-${rounds}-`;
+      const ids = Array.from({ length: writers }, (_, index) => `${prefix}${index}`);
       await createRuns(target.graphqlUrl, ids);
       // Opened for each round: while the others have their turn, a server may end an idle HTTP connection.
-      const writers = await Promise.all(ids.map(() => openWriter(target.graphqlUrl, transport)));
+      const producers = await Promise.all(
+        ids.map(async (id): Promise<Producer> => {
+          const { send, close } = await openWriter(target.graphqlUrl, transport);
+          return { send: (index) => send(id, events.batch(index)), close };
+        }),
+      );
+      const { total, rate } = await produce(producers, ms);
+      const stored = await target.database.countEvents(prefix);
+      if (stored !== total) throw new Error(`${total} events acknowledged, ${stored} stored`);
+      return [rate];
+    },
+    close: async () => {},
+  };
+}
+
+function enterDurableStreams(
+  server: DurableStreams,
+  { transport, batchSize, writers }: IngestShape,
+  events: PreparedEvents,
+): Entrant {
+  let rounds = 0;
+  return {
+    contestant: 'durable',
+    round: async (ms) => {
+      rounds += 1;
+      const streams = Array.from({ length: writers }, (_, index) =>
+        [transport, batchSize, writers, rounds, index].join('-'),
+      );
+      const appenders = await Promise.all(streams.map((stream) => openAppender(server, stream)));
       try {
-        const startedAt = performance.now();
-        const deadline = startedAt + ms;
-        const accepted = await Promise.all(
-          writers.map((writer, index) => writeUntil(deadline, writer, ids[index]!, events)),
+        const producers = appenders.map(
+          ({ append }): Producer => ({
+            send: async (index) => {
+              const { json, size } = events.batch(index);
+              await append(json);
+              return size;
+            },
+            close: () => {},
+          }),
         );
-        const elapsedMs = performance.now() - startedAt;
-        const total = accepted.reduce((sum, events) => sum + events, 0);
-        const stored = await target.database.countEvents(prefix);
-        if (stored !== total) throw new Error(`${total} events acknowledged, ${stored} stored`);
-        return (total / elapsedMs) * 1_000;
+        const { rate } = await produce(producers, ms);
+        for (const { check } of appenders) await check();
+        return [rate];
       } finally {
-        for (const writer of writers) writer.close();
+        await Promise.all(appenders.map(({ remove }) => remove()));
       }
     },
     close: async () => {},
   };
 }
 
-async function writeUntil(
-  deadline: number,
-  writer: Writer,
-  runId: string,
-  events: PreparedEvents,
-): Promise<number> {
-  let accepted = 0;
-  for (let index = 0; performance.now() < deadline; index += 1) {
-    accepted += await writer.send(runId, events.batch(index));
+async function produce(
+  producers: readonly Producer[],
+  ms: number,
+): Promise<{ readonly total: number; readonly rate: number }> {
+  try {
+    const startedAt = performance.now();
+    const deadline = startedAt + ms;
+    const accepted = await Promise.all(producers.map((producer) => produceUntil(deadline, producer)));
+    const elapsedMs = performance.now() - startedAt;
+    const total = accepted.reduce((sum, events) => sum + events, 0);
+    return { total, rate: (total / elapsedMs) * 1_000 };
+  } finally {
+    for (const { close } of producers) close();
   }
+}
+
+async function produceUntil(deadline: number, { send }: Producer): Promise<number> {
+  let accepted = 0;
+  for (let index = 0; performance.now() < deadline; index += 1) accepted += await send(index);
   return accepted;
 }

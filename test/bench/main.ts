@@ -1,25 +1,37 @@
 import { readOptions, USAGE } from './options.ts';
-import { measure } from './rounds.ts';
+import { measure, type Pace } from './rounds.ts';
 import type { RowResult } from './row.ts';
-import { ROWS } from './rows.ts';
+import { listRows } from './rows.ts';
 import { createStage } from './stage.ts';
-import { renderTable } from './table.ts';
+import { renderJson, renderTable } from './table.ts';
+
+const PACE: Pace = { rounds: 3, roundMs: 1_700 };
+const QUICK_PACE: Pace = { rounds: 2, roundMs: 100 };
+const LONG_RUN_EVENTS = 1_000_000;
+const QUICK_LONG_RUN_EVENTS = 50_000;
 
 const options = readOptions(process.argv.slice(2));
 if (options === null) {
   process.stdout.write(USAGE);
 } else {
+  const { quick, json, only, postgresUrl } = options;
   // Servers and files go with the process, whose own exit sees to it.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-  const stage = createStage(options.postgresUrl);
+  // Each of them has a listener there.
+  process.setMaxListeners(0);
+  const stage = createStage(postgresUrl, quick ? QUICK_LONG_RUN_EVENTS : LONG_RUN_EVENTS);
   try {
     const results: RowResult[] = [];
-    for (const row of ROWS) {
-      if (!row.title.includes(options.only)) continue;
-      process.stderr.write(`${row.title} …\n`);
-      results.push(await measure(row, stage, options.pace));
+    for (const row of listRows({ quick, postgres: postgresUrl !== undefined })) {
+      if (!row.title.includes(only)) continue;
+      const startedAt = performance.now();
+      process.stderr.write(`${row.title} … `);
+      const result = await measure(row, stage, quick ? QUICK_PACE : PACE);
+      const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
+      process.stderr.write(`${seconds} s${result.ok ? '' : `: ${result.problem}`}\n`);
+      results.push(result);
     }
-    process.stdout.write(`\n${renderTable(results)}\n`);
+    process.stdout.write(json ? `${renderJson(results)}\n` : `\n${renderTable(results)}\n`);
   } finally {
     await stage.close();
   }

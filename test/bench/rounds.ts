@@ -1,4 +1,4 @@
-import { CONTESTANTS, type Contestant, type Entrant, type Row, type RowResult } from './row.ts';
+import type { Contestant, Entrant, Figures, Row, RowResult } from './row.ts';
 import type { Stage } from './stage.ts';
 
 /** How long a row takes. */
@@ -7,44 +7,81 @@ export interface Pace {
   readonly roundMs: number;
 }
 
-/** Measures one row: a round to warm up, then round by round every contestant in turn, so that all meet the same noise. */
-export async function measure(row: Row, stage: Stage, { rounds, roundMs }: Pace): Promise<RowResult> {
-  const entrants = await row.enter(stage);
+/** How many short rounds take the time of one. */
+const SHORT_ROUNDS = 4;
+
+/** Measures one row. What fails is told and kept to the row: the others are still worth measuring. */
+export async function measure(row: Row, stage: Stage, pace: Pace): Promise<RowResult> {
   try {
-    for (const entrant of entrants) await roundOf(row, entrant, roundMs);
-    const rates: Record<Contestant, number[]> = { ours: [], stock: [], limit: [] };
-    const clientCores: Record<Contestant, number> = { ours: 0, stock: 0, limit: 0 };
-    for (let round = 0; round < rounds; round += 1) {
-      for (const entrant of entrants) {
-        const { contestant } = entrant;
-        const before = process.cpuUsage();
-        const startedAt = performance.now();
-        rates[contestant].push(await roundOf(row, entrant, roundMs));
-        const { user, system } = process.cpuUsage(before);
-        const cores = (user + system) / 1_000 / (performance.now() - startedAt);
-        clientCores[contestant] = Math.max(clientCores[contestant], cores);
-      }
+    const entrants = await row.enter(stage);
+    try {
+      return await measureEntrants(row, entrants, pace);
+    } finally {
+      for (const entrant of entrants) await entrant.close();
     }
-    const medians = Object.fromEntries(CONTESTANTS.map((name) => [name, median(rates[name])]));
-    return { row, medians: medians as RowResult['medians'], clientCores };
-  } finally {
-    await closeAll(entrants);
+  } catch (error) {
+    return { row, ok: false, problem: describe(error) };
   }
 }
 
-async function roundOf({ title }: Row, { contestant, round }: Entrant, ms: number): Promise<number> {
+/** Round by round every contestant in turn, so that all meet the same noise. */
+async function measureEntrants(row: Row, entrants: readonly Entrant[], pace: Pace): Promise<RowResult> {
+  const { rounds, roundMs } = rhythmOf(row, pace);
+  if (row.rhythm !== 'once') for (const entrant of entrants) await roundOf(entrant, roundMs);
+  const seen: Record<Contestant, (readonly number[])[]> = { ours: [], stock: [], durable: [], baseline: [] };
+  const clientCores: Record<Contestant, number> = { ours: 0, stock: 0, durable: 0, baseline: 0 };
+  for (let round = 0; round < rounds; round += 1) {
+    for (const entrant of entrants) {
+      const { contestant } = entrant;
+      const before = process.cpuUsage();
+      const startedAt = performance.now();
+      seen[contestant].push(await roundOf(entrant, roundMs));
+      const { user, system } = process.cpuUsage(before);
+      const cores = (user + system) / 1_000 / (performance.now() - startedAt);
+      clientCores[contestant] = Math.max(clientCores[contestant], cores);
+    }
+  }
+  const figures = row.lines.map((_, line) =>
+    forEach((name) => median(seen[name].flatMap((of) => of[line] ?? []))),
+  );
+  return { row, ok: true, figures, clientCores };
+}
+
+function forEach(value: (name: Contestant) => number | null): Figures {
+  return {
+    ours: value('ours'),
+    stock: value('stock'),
+    durable: value('durable'),
+    baseline: value('baseline'),
+  };
+}
+
+function rhythmOf({ rhythm }: Row, { rounds, roundMs }: Pace): Pace {
+  switch (rhythm) {
+    case 'rounds':
+      return { rounds, roundMs };
+    case 'short rounds':
+      return { rounds: rounds * SHORT_ROUNDS, roundMs: roundMs / SHORT_ROUNDS };
+    case 'once':
+      return { rounds: 1, roundMs };
+  }
+}
+
+async function roundOf({ contestant, round }: Entrant, ms: number): Promise<readonly number[]> {
   try {
     return await round(ms);
   } catch (cause) {
-    throw new Error(`${title}: ${contestant} failed`, { cause });
+    throw new Error(`${contestant} failed`, { cause });
   }
 }
 
-async function closeAll(entrants: readonly Entrant[]): Promise<void> {
-  for (const entrant of entrants) await entrant.close();
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}: ${describe(error.cause)}`;
 }
 
-function median(values: readonly number[]): number | null {
+/** The middle of the values, or of its two; null: there are none. */
+export function median(values: readonly number[]): number | null {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;
   const low = sorted[Math.ceil(middle) - 1];

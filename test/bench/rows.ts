@@ -1,15 +1,63 @@
-import { fanOutRow } from './fan-out-row.ts';
+import { fanOutRow, gatheredFanOutRow } from './fan-out-row.ts';
 import { ingestRow } from './ingest-rows.ts';
-import type { Row } from './row.ts';
+import { latencyRow } from './latency-row.ts';
+import { longRunRow } from './long-run-row.ts';
+import { idleMemoryRow, stalledMemoryRow } from './memory-rows.ts';
+import { replayRow } from './replay-row.ts';
+import type { Goal, Row } from './row.ts';
+import { scaleRow } from './scale-row.ts';
+import { validatorRow } from './validator-row.ts';
+
+/** What the rows are made for. */
+export interface Setting {
+  /** Fewer runs, subscribers and events where setting them up takes long. */
+  readonly quick: boolean;
+  /** Durable Streams has no database: it is held against this server on SQLite only, and shown beside Postgres. */
+  readonly postgres: boolean;
+}
 
 /** Every row of the table, in its order; the bars are the project's goals. */
-export const ROWS: readonly Row[] = [
-  ingestRow({ transport: 'websocket', batchSize: 256, writers: 16 }, { stock: 8 }),
-  ingestRow({ transport: 'websocket', batchSize: 8, writers: 64 }, { stock: 10 }),
-  ingestRow({ transport: 'websocket', batchSize: 1, writers: 1 }, {}),
-  ingestRow({ transport: 'HTTP', batchSize: 256, writers: 16 }, {}),
-  ingestRow({ transport: 'HTTP', batchSize: 8, writers: 64 }, {}),
-  ingestRow({ transport: 'HTTP', batchSize: 1, writers: 1 }, {}),
-  fanOutRow({ subscribers: 500, batchSize: 1 }, {}),
-  fanOutRow({ subscribers: 500, batchSize: 32 }, { stock: 4, limit: 0.7 }),
-];
+export function listRows({ quick, postgres }: Setting): readonly Row[] {
+  const bareSql = postgres ? null : 'bare SQL';
+  const durable = (bar: number): Goal[] => (postgres ? [] : [atLeast('durable', bar)]);
+  const smallBatches = [...durable(3.5), atLeast('stock', 10)];
+  return [
+    validatorRow([atMost('baseline', 1.5)]),
+    ingestRow({ transport: 'websocket', batchSize: 256, writers: 16 }, bareSql, [
+      ...durable(1),
+      atLeast('stock', 8),
+    ]),
+    postgres
+      ? ingestRow({ transport: 'websocket', batchSize: 8, writers: 64 }, 'ours on SQLite', [
+          ...smallBatches,
+          atLeast('baseline', 0.6),
+        ])
+      : ingestRow({ transport: 'websocket', batchSize: 8, writers: 64 }, 'bare SQL', smallBatches),
+    ingestRow({ transport: 'websocket', batchSize: 1, writers: 1 }, bareSql, []),
+    ingestRow({ transport: 'HTTP', batchSize: 256, writers: 16 }, bareSql, durable(0.7)),
+    ingestRow({ transport: 'HTTP', batchSize: 8, writers: 64 }, bareSql, durable(1.7)),
+    ingestRow({ transport: 'HTTP', batchSize: 1, writers: 1 }, bareSql, durable(2)),
+    scaleRow([1, 100, quick ? 1_000 : 10_000]),
+    fanOutRow({ subscribers: 500, batchSize: 1 }, []),
+    fanOutRow({ subscribers: 500, batchSize: 32 }, [atLeast('baseline', 0.7), atLeast('stock', 4)]),
+    gatheredFanOutRow({ subscribers: 500, batchSize: 32 }),
+    latencyRow(
+      { runs: 100, subscribersPerRun: 10, eventsPerSecond: 20 },
+      { p50: [atMost('baseline', 2)], p99: [atMost('baseline', 3)] },
+    ),
+    replayRow([atLeast('baseline', 0.4)]),
+    longRunRow([atMost('baseline', 1.2)]),
+    idleMemoryRow(quick ? 500 : 2_000, [{ against: 'baseline', holds: 'excess at most', bar: 20 }]),
+    stalledMemoryRow(quick ? { subscribers: 50, events: 10_000 } : { subscribers: 100, events: 50_000 }, [
+      atMost('baseline', 1),
+    ]),
+  ];
+}
+
+function atLeast(against: Goal['against'], bar: number): Goal {
+  return { against, holds: 'ratio at least', bar };
+}
+
+function atMost(against: Goal['against'], bar: number): Goal {
+  return { against, holds: 'ratio at most', bar };
+}

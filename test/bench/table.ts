@@ -1,55 +1,83 @@
 import { CONTESTANTS, type RowResult } from './row.ts';
+import { fullTitle, judge, type Verdict } from './verdicts.ts';
 
-const HEADINGS = ['', 'ours', 'stock', 'limit', '', 'ours ÷ stock', 'ours ÷ limit'];
+const HEADINGS = ['', 'ours', 'stock', 'Durable Streams', 'baseline', '', ''];
+const LEFT = new Set([0, 5, 6]);
 /** Above this the client's own work may be what was measured. */
 const BUSY_CLIENT_CORES = 0.9;
 
 /** Prints what came out: figures of this run, and the ratios that alone can be compared with another run's. */
 export function renderTable(results: readonly RowResult[]): string {
-  const lines = results.map(({ row, medians: { ours, stock, limit } }) => [
-    row.title,
-    figure(ours),
-    figure(stock),
-    figure(limit),
-    row.unit,
-    ratio(ours, stock, row.bars.stock),
-    ratio(ours, limit, row.bars.limit),
-  ]);
-  const cells = [HEADINGS, ...lines];
-  const widths = HEADINGS.map((_, column) => Math.max(...cells.map((line) => line[column]!.length)));
-  const text = cells.map((line) =>
-    line
+  const lines = results.flatMap((result) =>
+    result.row.lines.map((line, index) => {
+      const title = fullTitle(result.row, line);
+      if (!result.ok) return [title, ...CONTESTANTS.map(() => '–'), line.unit, result.problem];
+      const figures = CONTESTANTS.map((name) => figure(result.figures[index]![name]));
+      return [title, ...figures, line.unit, result.row.baseline ?? ''];
+    }),
+  );
+  const verdicts = judge(results);
+  return [
+    ...columns([HEADINGS, ...lines], LEFT),
+    '',
+    ...columns([['goal', '', 'bar', ''], ...verdicts.map(goalCells)], new Set([0, 2, 3])),
+    '',
+    ...notes(results, verdicts),
+  ].join('\n');
+}
+
+/** What `--json` prints, in one line. */
+export function renderJson(results: readonly RowResult[]): string {
+  const goals = judge(results).map(({ name, value, bar, met }) => ({ name, value, bar, met }));
+  const rows = results.flatMap((result) =>
+    result.row.lines.map((line, index) => ({
+      name: fullTitle(result.row, line),
+      unit: line.unit,
+      baselineIs: result.row.baseline,
+      ...(result.ok ? result.figures[index] : { problem: result.problem }),
+    })),
+  );
+  return JSON.stringify({ goals, rows });
+}
+
+function goalCells({ name, value, demand, met }: Verdict): string[] {
+  return [name, value === null ? '–' : value.toFixed(2), demand, met ? 'met' : 'MISSED'];
+}
+
+function columns(rows: readonly (readonly string[])[], left: ReadonlySet<number>): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
+    row
       .map((cell, column) =>
-        column === 0 || column === 4 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!),
+        left.has(column) ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!),
       )
       .join('  ')
       .trimEnd(),
   );
-  return [...text, '', ...notes(results)].join('\n');
 }
 
-function notes(results: readonly RowResult[]): string[] {
-  const busy = results.flatMap(({ row, clientCores }) =>
-    CONTESTANTS.filter((name) => clientCores[name] > BUSY_CLIENT_CORES).map(
+function notes(results: readonly RowResult[], verdicts: readonly Verdict[]): string[] {
+  const measured = results.flatMap((result) => (result.ok ? [result] : []));
+  const busy = measured.flatMap(({ row, clientCores }) =>
+    CONTESTANTS.filter((name) => !row.inClient && clientCores[name] > BUSY_CLIENT_CORES).map(
       (name) => `${row.title} (${name})`,
     ),
   );
-  const busiest = Math.max(0, ...results.flatMap(({ clientCores }) => Object.values(clientCores)));
+  const growth = measured.flatMap(({ row, figures }) =>
+    row.lines.flatMap((line, index) =>
+      line.showsGrowth ? [`  ${fullTitle(row, line)}: ${figure(figures[index]!.ours)} ${line.unit}`] : [],
+    ),
+  );
   return [
-    'In brackets: the bar. stock: Yoga, graphql-ws, Prisma interactive transaction with createMany, createPubSub.',
-    'limit: for ingest bare SQL in one process, all writers’ batches of a turn in one durable commit; for fan-out a raw',
-    'ws broadcast of one prepared buffer, a batch’s messages to one socket in one write, nothing stored.',
-    'Every figure is the median of rounds taken in turn.',
-    `The client took at most ${busiest.toFixed(2)} cores${busy.length > 0 ? `; it may have held back: ${busy.join(', ')}` : ''}.`,
+    `${verdicts.filter(({ met }) => met).length} of ${verdicts.length} goals are met. Figures are medians of rounds taken in turn.`,
+    'stock: Yoga, graphql-ws, Prisma interactive transaction with createMany, createPubSub.',
+    'Durable Streams: its reference server’s file store, one HTTP append of the bytes of the same JSON array a batch.',
+    busy.length > 0 ? `The client may have held back: ${busy.join('; ')}.` : 'The client held nobody back.',
+    ...(growth.length > 0 ? ['How cost grows:', ...growth] : []),
   ];
 }
 
 function figure(value: number | null): string {
-  return value === null ? '–' : Math.round(value).toLocaleString('en-US');
-}
-
-function ratio(ours: number | null, other: number | null, bar: number | undefined): string {
-  if (ours === null || other === null) return '–';
-  const quotient = (ours / other).toFixed(2);
-  return bar === undefined ? quotient : `${quotient} (≥ ${bar})`;
+  if (value === null) return '–';
+  return Math.abs(value) < 100 ? value.toFixed(2) : Math.round(value).toLocaleString('en-US');
 }

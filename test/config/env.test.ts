@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config/env.ts';
 
-const VARIABLES = ['PORT', 'HOST', 'DATABASE_URL', 'PUBLIC_URL', 'LOG_LEVEL'] as const;
+const VARIABLES = ['PORT', 'HOST', 'DATABASE_URL', 'REDIS_URL', 'PUBLIC_URL', 'RETENTION_DAYS', 'LOG_LEVEL'] as const;
 
 function configOf(env: Record<string, string>) {
   const read = readConfig(env);
@@ -21,7 +21,9 @@ describe('the configuration', () => {
       port: 4000,
       host: '127.0.0.1',
       databaseUrl: 'file:./data/runfeed.db',
+      redisUrl: null,
       publicUrl: null,
+      retentionDays: null,
       logLevel: 'info',
     });
   });

@@ -36,12 +36,14 @@ const EXPECTED_CHECKS = {
 
 const EXPECTED_OPTIONS = {
   postgres: [
-    { table: 'event', options: '' },
+    { table: 'event', options: 'autovacuum_vacuum_scale_factor=0.02' },
     { table: 'run', options: 'fillfactor=70' },
+    { table: 'terminal', options: '' },
   ],
   sqlite: [
     { table: 'event', options: '' },
     { table: 'run', options: '' },
+    { table: 'terminal', options: '' },
   ],
 };
 

@@ -3,6 +3,7 @@ import { testClosing } from './store-closing.ts';
 import { testCommits } from './store-commits.ts';
 import { testData } from './store-data.ts';
 import { testPages } from './store-pages.ts';
+import { testRemoval } from './store-removal.ts';
 import { testRuns } from './store-runs.ts';
 
 /** What every store does, whatever it keeps its rows in. */
@@ -11,5 +12,6 @@ export function testStore(database: TestDatabase): void {
   testCommits(database);
   testPages(database);
   testData(database);
+  testRemoval(database);
   testClosing(database);
 }

@@ -6,6 +6,8 @@ const HEAD = `r.last_seq AS "lastSeq", r.last_source_seq AS "lastSourceSeq", r.l
 const EVENT =
   'e.seq, e.source_seq AS "sourceSeq", e.t_ms AS "tMs", e.kind, e.data::text, e.committed_at AS "committedAt"';
 
+const SET_ASIDE = EVENT.replace('e.kind', `'runtime_terminal' AS kind`);
+
 /** Reads one page and the head in one snapshot. The window adds the sizes up, so that the first event always comes. */
 function page(comparison: '>' | '<', order: 'ASC' | 'DESC'): string {
   return `SELECT ${HEAD}, ${EVENT}
@@ -57,7 +59,48 @@ export const STATEMENTS = {
   readProduced: `SELECT ${EVENT} FROM unnest($2::bigint[]) n
     JOIN LATERAL (
       SELECT * FROM event WHERE run = $1 AND seq BETWEEN n AND n + $3::bigint AND source_seq = n LIMIT 1
-    ) e ON true ORDER BY e.seq`,
+    ) e ON true
+    UNION ALL SELECT ${SET_ASIDE} FROM terminal e WHERE e.run = $1 AND e.source_seq = ANY($2::bigint[])
+    ORDER BY seq`,
+
+  // Ordered, so that the planner takes the index: where few runs have events it read the whole table for each run.
+  readEnded: `SELECT r.key, r.ended_at AS "endedAt",
+      (SELECT e.seq FROM event e WHERE e.run = r.key ORDER BY e.seq LIMIT 1) IS NULL AS removed
+    FROM run r WHERE (r.ended_at, r.key) > ($1::bigint, $2::int) AND r.ended_at < $3::bigint
+    ORDER BY r.ended_at, r.key LIMIT $4`,
+
+  // The last event's number rather than the terminal one's less one: numbers that were never used are no hole.
+  markRemoved: `UPDATE run r SET removed_through = l.seq
+    FROM run k CROSS JOIN LATERAL (
+      SELECT seq FROM event WHERE run = k.key AND seq < k.terminal_seq ORDER BY seq DESC LIMIT 1
+    ) l
+    WHERE k.key = $1 AND r.key = k.key AND r.removed_through < l.seq`,
+
+  // What is selected decides how far the step came, not what this statement deleted: another process may have been
+  // faster. The size is that of the stored form, so that nothing is unpacked to be thrown away.
+  deleteRemoved: `WITH step AS (
+      SELECT s.seq FROM (
+        SELECT p.seq, p.bytes, sum(p.bytes) OVER (ORDER BY p.seq) AS total
+        FROM (
+          SELECT e.seq, pg_column_size(e.data) AS bytes FROM event e
+          WHERE e.run = $1 AND e.seq > $2 AND e.seq <= (SELECT removed_through FROM run WHERE key = $1)
+          ORDER BY e.seq LIMIT $3
+        ) p
+      ) s WHERE s.total - s.bytes < $4
+    ), gone AS (
+      DELETE FROM event e WHERE e.run = $1 AND e.seq > $2 AND e.seq <= (SELECT max(seq) FROM step)
+    )
+    SELECT max(seq) AS through FROM step`,
+
+  setTerminalAside: `WITH left_over AS (
+      DELETE FROM event e USING run r
+      WHERE r.key = $1 AND e.run = r.key AND e.seq = r.terminal_seq
+        AND e.seq = (SELECT b.seq FROM event b WHERE b.run = r.key ORDER BY b.seq LIMIT 1)
+      RETURNING e.run, e.seq, e.source_seq, e.t_ms, e.data, e.committed_at
+    )
+    INSERT INTO terminal (run, seq, source_seq, t_ms, data, committed_at) SELECT * FROM left_over`,
+
+  readTerminal: `SELECT ${SET_ASIDE} FROM terminal e WHERE e.run = $1`,
 
   ping: 'SELECT 1',
 } as const;

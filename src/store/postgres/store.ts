@@ -2,7 +2,15 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { PrismaClient } from '../../generated/postgres/client.ts';
 import { asCatalog } from '../catalog.ts';
-import { type Head, type RunRecord, type Store, type StoredEvent, StoreUnavailable } from '../store.ts';
+import { endsBeyond } from '../ended.ts';
+import {
+  type EndedRun,
+  type Head,
+  type RunRecord,
+  type Store,
+  type StoredEvent,
+  StoreUnavailable,
+} from '../store.ts';
 import { commitParameters, numberArray } from './arrays.ts';
 import { migratePostgres } from './migrate.ts';
 import { STATEMENTS, type StatementName } from './statements.ts';
@@ -94,10 +102,25 @@ export async function openPostgresStore(
       ]);
       const first = rows[0];
       if (!first) return null;
-      return { head: headOf(first), events: rows.flatMap((row) => (row.seq === null ? [] : [eventOf(row)])) };
+      const head = headOf(first);
+      const events = rows.flatMap((row) => (row.seq === null ? [] : [eventOf(row)]));
+      // Read after the page: what was set aside by then was in the page or is found now.
+      if (endsBeyond(events, head, after, direction)) {
+        return { head, events: await query<StoredEvent>('readTerminal', [run]) };
+      }
+      return { head, events };
     },
     readProduced: (run, sourceSeqs, serverEvents) =>
       query<StoredEvent>('readProduced', [run, numberArray(sourceSeqs), serverEvents]),
+    readEnded: (after, before, limit) =>
+      query<EndedRun>('readEnded', [after.endedAt, after.key, before, limit]),
+    markRemoved: async (run) => void (await query('markRemoved', [run])),
+    deleteRemoved: async (run, after, { maxEvents, maxBytes }) => {
+      const values = [run, after, maxEvents, maxBytes];
+      const [step] = await query<{ through: number | null }>('deleteRemoved', values);
+      return step?.through ?? null;
+    },
+    setTerminalAside: async (run) => void (await query('setTerminalAside', [run])),
     ping: async () => void (await query('ping', [])),
     close: async () => {
       // A pool that is told to end forgets the calls that still wait for a connection.

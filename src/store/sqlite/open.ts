@@ -16,32 +16,40 @@ export function databaseFile(url: string): string {
   return url.startsWith('file://') ? fileURLToPath(url) : resolve(url.slice('file:'.length));
 }
 
-/** Opens the one writing connection of this process, its folder made and its schema brought up to date. */
+/** Takes the file for this process, makes its folder, brings its schema up to date, and opens it for reading. */
 export function openDatabase(file: string): { database: Database.Database; close: () => void } {
   mkdirSync(dirname(file), { recursive: true });
   const unlock = lockDatabaseFile(withoutLinks(file));
-  let database: Database.Database | undefined;
   try {
-    database = new Database(file);
-    database.pragma('journal_mode = WAL');
-    // better-sqlite3 is compiled with NORMAL for WAL, which may lose acknowledged commits to a power cut.
-    database.pragma('synchronous = FULL');
-    database.pragma('foreign_keys = ON');
-    database.pragma('journal_size_limit = 67108864');
-    migrate(database);
+    const writing = openForWriting(file);
+    try {
+      migrate(writing);
+    } finally {
+      writing.close();
+    }
+    const database = new Database(file, { readonly: true });
+    return {
+      database,
+      close: () => {
+        database.close();
+        unlock();
+      },
+    };
   } catch (error) {
-    database?.close();
     unlock();
     throw error;
   }
-  const opened = database;
-  return {
-    database: opened,
-    close: () => {
-      opened.close();
-      unlock();
-    },
-  };
+}
+
+/** Opens a connection that writes. There is one at a time: first for the migrations, then the writing thread's. */
+export function openForWriting(file: string): Database.Database {
+  const database = new Database(file);
+  database.pragma('journal_mode = WAL');
+  // better-sqlite3 is compiled with NORMAL for WAL, which may lose acknowledged commits to a power cut.
+  database.pragma('synchronous = FULL');
+  database.pragma('foreign_keys = ON');
+  database.pragma('journal_size_limit = 67108864');
+  return database;
 }
 
 /** The file's true path, so that its lock is one and the same by whatever links it is reached. */

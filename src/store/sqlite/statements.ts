@@ -1,5 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { Append, Head, NewRun, RunRecord, StoredEvent } from '../store.ts';
+import type { Append, EndedRun, Head, NewRun, RunRecord, StoredEvent } from '../store.ts';
 
 const HEAD = `last_seq AS lastSeq, last_source_seq AS lastSourceSeq, last_t_ms AS lastTMs,
   event_count AS eventCount, server_events AS serverEvents, terminal_seq AS terminalSeq,
@@ -17,6 +17,9 @@ type EventRow = [
   committedAt: number,
 ];
 
+/** SQLite has no booleans. */
+type EndedRow = Omit<EndedRun, 'removed'> & { readonly removed: 0 | 1 };
+
 /** Every statement of the SQLite store, compiled once. */
 export interface Statements {
   readonly insertRun: Statement<NewRun>;
@@ -30,6 +33,15 @@ export interface Statements {
     [run: number, first: number, last: number, sourceSeq: number],
     StoredEvent
   >;
+  readonly readEnded: Statement<[endedAt: number, key: number, before: number, limit: number], EndedRow>;
+  readonly markRemoved: Statement<[run: number]>;
+  readonly readSizes: Statement<
+    [run: number, after: number, through: number, limit: number],
+    { readonly seq: number; readonly bytes: number }
+  >;
+  readonly deleteEvents: Statement<[run: number, after: number, through: number]>;
+  readonly copyTerminal: Statement<[run: number]>;
+  readonly readTerminal: Statement<[run: number], StoredEvent>;
   readonly ping: Statement<[]>;
 }
 
@@ -60,6 +72,33 @@ export function prepareStatements(database: Database): Statements {
     ),
     findProduced: database.prepare(
       `SELECT ${EVENT} FROM event WHERE run = ? AND seq BETWEEN ? AND ? AND source_seq = ? LIMIT 1`,
+    ),
+    readEnded: database.prepare(
+      `SELECT key, ended_at AS endedAt,
+         NOT EXISTS (SELECT 1 FROM event WHERE run = key) AS removed
+       FROM run WHERE (ended_at, key) > (?, ?) AND ended_at < ? ORDER BY ended_at, key LIMIT ?`,
+    ),
+    // The last event's number rather than the terminal one's less one: numbers that were never used are no hole.
+    markRemoved: database.prepare(
+      `UPDATE run SET removed_through = last.seq
+       FROM (SELECT key AS run, (SELECT max(seq) FROM event WHERE run = key AND seq < terminal_seq) AS seq
+             FROM run WHERE key = ?) AS last
+       WHERE key = last.run AND removed_through < last.seq`,
+    ),
+    // The length without the text: it is known from the row's head.
+    readSizes: database.prepare(
+      `SELECT seq, octet_length(data) AS bytes FROM event
+       WHERE run = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+    ),
+    deleteEvents: database.prepare('DELETE FROM event WHERE run = ? AND seq > ? AND seq <= ?'),
+    copyTerminal: database.prepare(
+      `INSERT INTO terminal (run, seq, source_seq, t_ms, data, committed_at)
+       SELECT run, seq, source_seq, t_ms, data, committed_at FROM event
+       WHERE run = ? AND kind = 'runtime_terminal'
+         AND NOT EXISTS (SELECT 1 FROM event before WHERE before.run = event.run AND before.seq < event.seq)`,
+    ),
+    readTerminal: database.prepare(
+      `SELECT ${EVENT.replace('kind', `'runtime_terminal' AS kind`)} FROM terminal WHERE run = ?`,
     ),
     ping: database.prepare('SELECT 1'),
   };

@@ -1,22 +1,33 @@
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
 import Database from 'better-sqlite3';
 import { PrismaClient } from '../../generated/sqlite/client.ts';
+import { createReleasers } from '../../lib/releasers.ts';
 import { asCatalog } from '../catalog.ts';
-import { type Append, type PageLimits, type Store, type StoredEvent, StoreUnavailable } from '../store.ts';
+import { endsBeyond } from '../ended.ts';
+import { type PageLimits, type Store, type StoredEvent, StoreUnavailable } from '../store.ts';
 import { databaseFile, openDatabase } from './open.ts';
-import { prepareStatements, type Statements } from './statements.ts';
+import { packAppends } from './packing.ts';
+import { prepareStatements } from './statements.ts';
+import { startWriter } from './writer.ts';
 
 /**
- * The embedded store. better-sqlite3 is synchronous: a commit happens whole in one turn of the loop, so on this
- * connection nothing ever interleaves with it, and two reads in one turn see one snapshot.
+ * The embedded store. Writes happen in a thread of their own, on the one connection that writes; reads happen here, on
+ * one that only reads, each in one snapshot.
  */
 export async function openSqliteStore(url: string): Promise<Store> {
   const file = databaseFile(url);
   const { database, close } = openDatabase(file);
+  const releasers = createReleasers();
+  releasers.add(close);
+  const writer = await startWriter(file).catch(async (error: unknown) => {
+    await releasers.release();
+    throw error;
+  });
+  releasers.add(() => writer.close());
   const statements = prepareStatements(database);
   // Read-only by construction: Prisma's own connection can neither write nor hold a write lock over an await.
   const prisma = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url: file, readonly: true }) });
-  const commitAll = database.transaction((appends: readonly Append[]) => commitAppends(statements, appends));
+  releasers.add(() => prisma.$disconnect());
   const answer = async <Result>(work: () => Result): Promise<Result> => {
     try {
       return work();
@@ -24,23 +35,25 @@ export async function openSqliteStore(url: string): Promise<Store> {
       throw retryable(error) ? new StoreUnavailable(String(error), { cause: error }) : error;
     }
   };
+  const begin = database.transaction((work: () => unknown) => work());
+  /** For answers of several statements: the writing thread may commit between two of them. */
+  const answerInSnapshot = <Result>(work: () => Result) => answer(() => begin(work) as Result);
   return {
     dialect: 'sqlite',
     catalog: asCatalog(prisma),
-    createRun: (run) =>
-      answer(() => {
-        const { changes } = statements.insertRun.run(run);
-        return { created: changes > 0, run: statements.findRun.get(run.workspace, run.id)! };
-      }),
+    createRun: async (run) => {
+      const created = await writer.write('createRun', run);
+      return answer(() => ({ created, run: statements.findRun.get(run.workspace, run.id)! }));
+    },
     findRun: (workspace, id) => answer(() => statements.findRun.get(workspace, id) ?? null),
     readHeads: (runs) =>
       answer(() => {
         const heads = runs.map((run) => [run, statements.readHead.get(run)] as const);
         return new Map(heads.flatMap(([run, head]) => (head ? [[run, head]] : [])));
       }),
-    commit: (appends) => answer(() => commitAll.immediate(appends)),
+    commit: async (appends) => new Set(await writer.write('commit', packAppends(appends))),
     readPage: (run, after, limits, direction = 'forward') =>
-      answer(() => {
+      answerInSnapshot(() => {
         const head = statements.readHead.get(run);
         if (!head) return null;
         const rows = (direction === 'forward' ? statements.readAfter : statements.readBefore).iterate(
@@ -48,37 +61,31 @@ export async function openSqliteStore(url: string): Promise<Store> {
           after,
           limits.maxEvents,
         );
-        return { head, events: takePage(rows, limits) };
+        const events = takePage(rows, limits);
+        if (!endsBeyond(events, head, after, direction)) return { head, events };
+        return { head, events: statements.readTerminal.all(run) };
       }),
     readProduced: (run, sourceSeqs, serverEvents) =>
-      answer(() => sourceSeqs.flatMap((n) => statements.findProduced.get(run, n, n + serverEvents, n) ?? [])),
+      answerInSnapshot(() => {
+        const found = sourceSeqs.flatMap(
+          (n) => statements.findProduced.get(run, n, n + serverEvents, n) ?? [],
+        );
+        const aside = found.length < sourceSeqs.length ? statements.readTerminal.get(run) : undefined;
+        const asked = aside && aside.sourceSeq !== null && sourceSeqs.includes(aside.sourceSeq);
+        return asked ? [...found, aside] : found;
+      }),
+    readEnded: (after, before, limit) =>
+      answer(() =>
+        statements.readEnded
+          .all(after.endedAt, after.key, before, limit)
+          .map((row) => ({ ...row, removed: row.removed === 1 })),
+      ),
+    markRemoved: (run) => writer.write('markRemoved', run),
+    deleteRemoved: (run, after, limits) => writer.write('deleteRemoved', run, after, limits),
+    setTerminalAside: (run) => writer.write('setTerminalAside', run),
     ping: () => answer(() => void statements.ping.get()),
-    close: async () => {
-      await prisma.$disconnect();
-      close();
-    },
+    close: () => releasers.release(),
   };
-}
-
-function commitAppends(statements: Statements, appends: readonly Append[]): ReadonlySet<number> {
-  const stored = new Set<number>();
-  for (const { run, expectedLastSeq, events, head, startedAt, endedAt } of appends) {
-    const moved = statements.moveHead.run({ ...head, run, expectedLastSeq, startedAt, endedAt });
-    if (moved.changes === 0) continue;
-    for (const event of events) {
-      statements.insertEvent.run(
-        run,
-        event.seq,
-        event.sourceSeq,
-        event.tMs,
-        event.kind,
-        event.data,
-        event.committedAt,
-      );
-    }
-    stored.add(run);
-  }
-  return stored;
 }
 
 function takePage(rows: IterableIterator<StoredEvent>, { maxBytes }: PageLimits): StoredEvent[] {

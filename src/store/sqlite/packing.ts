@@ -1,0 +1,86 @@
+import { RUNNER_EVENT_KINDS, type RunnerEventKind } from '../../contract/events.ts';
+import type { Append, Head, StoredEvent } from '../store.ts';
+
+/**
+ * Appends on their way to the writing thread. Cloning an object for every event costs a third of storing it; columns
+ * of numbers and one string of all data cost a tenth of that.
+ */
+export interface PackedAppends {
+  readonly runs: readonly PackedRun[];
+  /** Four numbers for each event: seq, sourceSeq (NaN: null), tMs, committedAt. */
+  readonly numbers: Float64Array;
+  /** For each event the place of its kind in the contract's list. */
+  readonly kinds: Uint8Array;
+  /** For each event the length of its data, in UTF-16 units. */
+  readonly lengths: Uint32Array;
+  readonly data: string;
+}
+
+interface PackedRun {
+  readonly run: number;
+  readonly expectedLastSeq: number;
+  readonly head: Head;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  readonly count: number;
+}
+
+const NUMBERS = 4;
+const KIND_PLACES = new Map(RUNNER_EVENT_KINDS.map((kind, place) => [kind, place]));
+
+/** Packs appends for the thread. */
+export function packAppends(appends: readonly Append[]): PackedAppends {
+  const count = appends.reduce((sum, { events }) => sum + events.length, 0);
+  const numbers = new Float64Array(count * NUMBERS);
+  const kinds = new Uint8Array(count);
+  const lengths = new Uint32Array(count);
+  let data = '';
+  let index = 0;
+  for (const { events } of appends) {
+    for (const event of events) {
+      const at = index * NUMBERS;
+      numbers[at] = event.seq;
+      numbers[at + 1] = event.sourceSeq ?? Number.NaN;
+      numbers[at + 2] = event.tMs;
+      numbers[at + 3] = event.committedAt;
+      kinds[index] = placeOf(event.kind);
+      lengths[index] = event.data.length;
+      data += event.data;
+      index += 1;
+    }
+  }
+  const runs = appends.map(({ run, expectedLastSeq, head, startedAt, endedAt, events }) => {
+    return { run, expectedLastSeq, head, startedAt, endedAt, count: events.length };
+  });
+  return { runs, numbers, kinds, lengths, data };
+}
+
+function placeOf(kind: RunnerEventKind): number {
+  const place = KIND_PLACES.get(kind);
+  if (place === undefined) throw new Error(`the contract has no kind ${kind}`);
+  return place;
+}
+
+/** The appends that were packed. */
+export function unpackAppends({ runs, numbers, kinds, lengths, data }: PackedAppends): Append[] {
+  let index = 0;
+  let from = 0;
+  return runs.map(({ count, ...run }) => {
+    const events: StoredEvent[] = [];
+    for (const end = index + count; index < end; index += 1) {
+      const at = index * NUMBERS;
+      const sourceSeq = numbers[at + 1]!;
+      const to = from + lengths[index]!;
+      events.push({
+        seq: numbers[at]!,
+        sourceSeq: Number.isNaN(sourceSeq) ? null : sourceSeq,
+        tMs: numbers[at + 2]!,
+        committedAt: numbers[at + 3]!,
+        kind: RUNNER_EVENT_KINDS[kinds[index]!]!,
+        data: data.slice(from, to),
+      });
+      from = to;
+    }
+    return { ...run, events };
+  });
+}

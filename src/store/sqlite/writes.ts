@@ -1,0 +1,73 @@
+import type { Database } from 'better-sqlite3';
+import type { NewRun, PageLimits } from '../store.ts';
+import { type PackedAppends, unpackAppends } from './packing.ts';
+import { prepareStatements, type Statements } from './statements.ts';
+
+/** Everything that changes the database, each in one transaction. Arguments and answers cross threads. */
+export interface Writes {
+  /** Answers whether the run is new. */
+  createRun(run: NewRun): boolean;
+  /** Answers the runs that were appended to. */
+  commit(appends: PackedAppends): number[];
+  markRemoved(run: number): void;
+  deleteRemoved(run: number, after: number, limits: PageLimits): number | null;
+  setTerminalAside(run: number): void;
+}
+
+/** The writes of an open, migrated database. */
+export function createWrites(database: Database): Writes {
+  const statements = prepareStatements(database);
+  const commit = database.transaction((appends: PackedAppends) => commitAppends(statements, appends));
+  const setAside = database.transaction((run: number) => {
+    const { changes } = statements.copyTerminal.run(run);
+    if (changes > 0) statements.deleteEvents.run(run, -1, Number.MAX_SAFE_INTEGER);
+  });
+  return {
+    createRun: (run) => statements.insertRun.run(run).changes > 0,
+    commit: (appends) => commit.immediate(appends),
+    markRemoved: (run) => {
+      statements.markRemoved.run(run);
+    },
+    deleteRemoved: (run, after, limits) => deleteRemoved(statements, run, after, limits),
+    setTerminalAside: (run) => setAside(run),
+  };
+}
+
+function commitAppends(statements: Statements, appends: PackedAppends): number[] {
+  const stored: number[] = [];
+  for (const { run, expectedLastSeq, events, head, startedAt, endedAt } of unpackAppends(appends)) {
+    const moved = statements.moveHead.run({ ...head, run, expectedLastSeq, startedAt, endedAt });
+    if (moved.changes === 0) continue;
+    for (const event of events) {
+      statements.insertEvent.run(
+        run,
+        event.seq,
+        event.sourceSeq,
+        event.tMs,
+        event.kind,
+        event.data,
+        event.committedAt,
+      );
+    }
+    stored.push(run);
+  }
+  return stored;
+}
+
+function deleteRemoved(
+  statements: Statements,
+  run: number,
+  after: number,
+  { maxEvents, maxBytes }: PageLimits,
+): number | null {
+  const covered = statements.readHead.get(run)?.removedThrough ?? -1;
+  let through: number | null = null;
+  let bytes = 0;
+  for (const event of statements.readSizes.iterate(run, after, covered, maxEvents)) {
+    through = event.seq;
+    bytes += event.bytes;
+    if (bytes >= maxBytes) break;
+  }
+  if (through !== null) statements.deleteEvents.run(run, after, through);
+  return through;
+}

@@ -1,0 +1,119 @@
+import type { Wake } from './plane.ts';
+
+/** A wake as other processes get it. */
+export type RemoteWake = Omit<Wake, 'chunk'>;
+
+/** What a message says to the one who reads it. `null`: nothing. */
+export type Message =
+  | { readonly type: 'probe'; readonly number: number }
+  | { readonly type: 'wakes'; readonly wakes: readonly Wake[] };
+
+/** From the weakest to the strongest; the index is what is sent. */
+const KINDS = ['appended', 'created', 'ended'] as const;
+
+/** Postgres takes payloads of less than 8,000 bytes. */
+const MAX_MESSAGE_BYTES = 7_900;
+/** Of the format, so that processes of different versions can share a channel while one replaces the other. */
+const VERSION = '1';
+
+/** One wake that stands for two of the same run. A run that was created or has ended is never told as merely grown. */
+export function foldWakes(one: RemoteWake, other: RemoteWake): RemoteWake {
+  const stronger = KINDS.indexOf(one.kind) > KINDS.indexOf(other.kind) ? one : other;
+  return { ...stronger, lastSeq: Math.max(one.lastSeq, other.lastSeq) };
+}
+
+/** A message that only its own sender answers to. */
+export function encodeProbe(origin: string, number: number): string {
+  return `${VERSION}:${origin}:${number}`;
+}
+
+/** As few messages as hold all these wakes; `unsendable` is how many fit into none. */
+export function encodeWakes(
+  origin: string,
+  wakes: Iterable<RemoteWake>,
+): { readonly messages: string[]; readonly unsendable: number } {
+  const byWorkspace = new Map<string, string[]>();
+  for (const { run, workspace, kind, lastSeq } of wakes) {
+    const wake = `[${run},${KINDS.indexOf(kind)},${lastSeq}]`;
+    const ofWorkspace = byWorkspace.get(workspace);
+    if (ofWorkspace) ofWorkspace.push(wake);
+    else byWorkspace.set(workspace, [wake]);
+  }
+  const start = `${VERSION}:${origin}:[`;
+  const messages: string[] = [];
+  let message = start;
+  let unsendable = 0;
+  for (const [workspace, entries] of byWorkspace) {
+    const name = asciiJson(workspace);
+    // Each wake after its workspace's name, which stands once for those that follow it in the same message.
+    let named = false;
+    for (const entry of entries) {
+      let piece = named ? `,${entry}` : `${message === start ? '' : ','}${name},${entry}`;
+      if (message.length + piece.length + 1 > MAX_MESSAGE_BYTES) {
+        piece = `${name},${entry}`;
+        if (start.length + piece.length + 1 > MAX_MESSAGE_BYTES) {
+          unsendable += 1;
+          continue;
+        }
+        messages.push(`${message}]`);
+        message = start;
+      }
+      message += piece;
+      named = true;
+    }
+  }
+  if (message !== start) messages.push(`${message}]`);
+  return { messages, unsendable };
+}
+
+/**
+ * Reads a message for the process `self`: its own probes and the wakes of others. Its own wakes, the probes of others
+ * and whatever else is on the channel say nothing to it.
+ */
+export function decodeMessage(text: string, self: string): Message | null {
+  const [version, origin] = text.split(':', 2);
+  if (version !== VERSION || !origin) return null;
+  const body = text.slice(version.length + origin.length + 2);
+  if (origin === self) return /^\d+$/.test(body) ? { type: 'probe', number: Number(body) } : null;
+  if (!body.startsWith('[')) return null;
+  const wakes = readWakes(body);
+  return wakes && { type: 'wakes', wakes };
+}
+
+function readWakes(body: string): Wake[] | null {
+  let items: unknown;
+  try {
+    items = JSON.parse(body);
+  } catch {
+    return null;
+  }
+  if (!Array.isArray(items)) return null;
+  const wakes: Wake[] = [];
+  let workspace: string | null = null;
+  for (const item of items as readonly unknown[]) {
+    if (typeof item === 'string') {
+      workspace = item;
+      continue;
+    }
+    const wake = workspace === null ? null : readWake(workspace, item);
+    if (!wake) return null;
+    wakes.push(wake);
+  }
+  return wakes;
+}
+
+function readWake(workspace: string, item: unknown): Wake | null {
+  if (!Array.isArray(item) || !item.every((part) => Number.isSafeInteger(part))) return null;
+  const [run, kindIndex, lastSeq] = item as readonly number[];
+  const kind = KINDS[kindIndex ?? -1];
+  if (run === undefined || lastSeq === undefined || !kind) return null;
+  return { run, workspace, kind, lastSeq, chunk: null };
+}
+
+/** JSON in ASCII alone: its length is its bytes, and a database of any encoding carries it. */
+function asciiJson(text: string): string {
+  return JSON.stringify(text).replace(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

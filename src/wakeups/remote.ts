@@ -1,0 +1,101 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { keepLink, LINK_TIMING, type LinkTiming } from './keeper.ts';
+import { LINK_GOODBYE_MS, type Link, type OpenLink } from './link.ts';
+import { createLocalPlane } from './local.ts';
+import { encodeWakes, foldWakes, type RemoteWake } from './messages.ts';
+import type { PlaneLog, ServerPlane } from './plane.ts';
+
+/** How many runs may wait to be told of; the wakes of further ones are dropped. */
+const MAX_WAITING_RUNS = 10_000;
+
+/**
+ * A plane over a link to other processes. Within this process wakes are delivered at once and with their chunk. To the
+ * others they go without: one folded wake for each run, all of a turn of the loop together, and while those are on
+ * their way what comes next gathers. While the link is down wakes are dropped, and `listen` resolves all the same:
+ * the gap is told when it is back.
+ *
+ * Resolves once the link is subscribed, or the first attempt has failed.
+ */
+export async function openRemotePlane(
+  open: OpenLink,
+  log: PlaneLog,
+  timing: LinkTiming = LINK_TIMING,
+): Promise<ServerPlane> {
+  const local = createLocalPlane();
+  const origin = randomBytes(6).toString('hex');
+  const gapListeners = new Set<() => void>();
+  const waiting = new Map<number, RemoteWake>();
+  let sending: Promise<void> | null = null;
+  let dropped = 0;
+  let closed = false;
+
+  const kept = await keepLink(
+    open,
+    {
+      wakes: local.publish,
+      gap: () => {
+        for (const listener of gapListeners) listener();
+      },
+    },
+    origin,
+    log,
+    timing,
+  );
+
+  async function sendWaiting(link: Link): Promise<void> {
+    const wakes = [...waiting.values()];
+    waiting.clear();
+    const { messages, unsendable } = encodeWakes(origin, wakes);
+    dropped += unsendable;
+    try {
+      if (messages.length > 0) await link.send(messages);
+    } catch {
+      // Whether it is broken, the link says itself, or else the probe finds out.
+      dropped += wakes.length - unsendable;
+    }
+  }
+
+  async function drain(): Promise<void> {
+    // Everything that this turn of the loop publishes goes together.
+    await new Promise(setImmediate);
+    while (waiting.size > 0) {
+      const link = kept.current();
+      if (link) await sendWaiting(link);
+      else drop();
+    }
+    sending = null;
+  }
+
+  function drop(): void {
+    dropped += waiting.size;
+    waiting.clear();
+  }
+
+  return {
+    publish: (wakes) => {
+      local.publish(wakes);
+      for (const { run, workspace, kind, lastSeq } of wakes) {
+        const wake = { run, workspace, kind, lastSeq };
+        const before = waiting.get(run);
+        if (closed || (!before && waiting.size >= MAX_WAITING_RUNS)) dropped += 1;
+        else waiting.set(run, before ? foldWakes(before, wake) : wake);
+      }
+      if (waiting.size > 0) sending ??= drain();
+    },
+    // The link hears of every run from the start, so there is nothing to subscribe to and to wait for.
+    listen: local.listen,
+    listenToAll: local.listenToAll,
+    onGap: (listener) => {
+      gapListeners.add(listener);
+      return () => gapListeners.delete(listener);
+    },
+    dropped: () => dropped,
+    close: async () => {
+      closed = true;
+      if (sending) await Promise.race([sending, sleep(LINK_GOODBYE_MS, undefined, { ref: false })]);
+      await kept.close();
+      await sending;
+    },
+  };
+}

@@ -1,0 +1,87 @@
+import { beforeEach, expect, test } from 'vitest';
+import { type RetentionOptions, startRetention } from '../../src/retention/retention.ts';
+import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { describeStores } from '../support/databases.ts';
+import { releaseAfterwards } from '../support/releases.ts';
+import { eventually } from '../support/runs.ts';
+import { endedRun, runningRun, seqsOf } from './ended-runs.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const daysAgo = (days: number) => Date.now() - days * DAY_MS;
+
+function start(store: Store, options: RetentionOptions) {
+  const retention = startRetention(store, { firstMs: 0, intervalMs: 1, ...options });
+  releaseAfterwards(retention.close);
+  return retention;
+}
+
+describeStores('retention', ({ open }) => {
+  let store: Store;
+  beforeEach(async () => {
+    store = await open();
+  });
+  const isRemoved = (key: number) => async () =>
+    (await store.readEnded({ endedAt: -1, key: -1 }, Date.now() + 1, 99)).some(
+      (run) => run.key === key && run.removed,
+    );
+
+  test('removes by itself what ended so many days ago, again and again, and says how much', async () => {
+    const young = await endedRun(store, 3, daysAgo(1.9));
+    const running = await runningRun(store, 3);
+    const first = await endedRun(store, 3, daysAgo(2.1));
+    const removed: number[] = [];
+    start(store, { days: 2, onRemoved: (runs) => removed.push(runs) });
+    await eventually(isRemoved(first.key));
+    const second = await endedRun(store, 3, daysAgo(2));
+    await eventually(isRemoved(second.key));
+    await eventually(() => removed.length === 2);
+    expect(removed).toEqual([1, 1]);
+    expect(await seqsOf(store, young)).toEqual([0, 1, 2, 3]);
+    expect(await seqsOf(store, running)).toEqual([0, 1, 2]);
+  });
+
+  test('never removes anything unless it was told how many days', async () => {
+    const run = await endedRun(store, 3, 1);
+    const retention = start(store, { days: null });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await retention.close();
+    expect(await seqsOf(store, run)).toEqual([0, 1, 2, 3]);
+  });
+
+  test('goes on after a store that was down, and tells of it', async () => {
+    const run = await endedRun(store, 3, 1);
+    let down = true;
+    const failures: unknown[] = [];
+    const failing: Store = {
+      ...store,
+      markRemoved: async (key) => {
+        if (down) throw new StoreUnavailable('down');
+        return store.markRemoved(key);
+      },
+    };
+    start(failing, { days: 1, onError: (error) => failures.push(error) });
+    await eventually(() => failures.length > 2);
+    expect(failures[0]).toBeInstanceOf(StoreUnavailable);
+    down = false;
+    await eventually(isRemoved(run.key));
+  });
+
+  test('that is closed asks for nothing more, also when it never began', async () => {
+    let asked = 0;
+    const counted: Store = {
+      ...store,
+      readEnded: (...request) => {
+        asked += 1;
+        return store.readEnded(...request);
+      },
+    };
+    const retention = start(counted, { days: 1 });
+    await eventually(() => asked > 0);
+    await retention.close();
+    const before = asked;
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(asked).toBe(before);
+    await start(counted, { days: 1, firstMs: 600_000 }).close();
+    expect(asked).toBe(before);
+  });
+});

@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest';
+import { describeStores } from '../support/databases.ts';
+import { post } from '../support/request.ts';
+import { eventsFrom, eventually, ingest, newRun, terminalAt } from '../support/runs.ts';
+import { startTestServer } from '../support/server.ts';
+import { execute } from '../support/sql.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const LEFT = 'query ($id: ID!) { run(id: $id) { events(first: 100) { edges { node { seq } } } } }';
+
+describeStores('a server with RETENTION_DAYS', ({ freshUrl }) => {
+  test('removes what ended longer ago, and stops in order', async () => {
+    const DATABASE_URL = await freshUrl();
+    const first = await startTestServer({ DATABASE_URL });
+    const ids = [await newRun(first.graphql), await newRun(first.graphql)] as const;
+    for (const id of ids) await ingest(first.graphql, id, [...eventsFrom(0, 5), terminalAt(5)]);
+    await first.close();
+    const ended = Date.now() - 3 * DAY_MS - 1_000;
+    await execute(DATABASE_URL, `UPDATE run SET ended_at = ${ended} WHERE id = '${ids[0]}'`);
+    const second = await startTestServer({ DATABASE_URL, RETENTION_DAYS: '3' });
+    const left = async (id: string) => {
+      const { body } = await post(second.graphql, LEFT, { id });
+      const run: { events: { edges: { node: { seq: number } }[] } } = body.data!.run!;
+      return run.events.edges.map(({ node }) => node.seq);
+    };
+    await eventually(async () => (await left(ids[0])).length === 1);
+    expect(await left(ids[0])).toEqual([5]);
+    expect(await left(ids[1])).toEqual([0, 1, 2, 3, 4, 5]);
+    await second.close();
+  });
+});

@@ -1,0 +1,173 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import type { SharedFeed } from '../../src/graphql/shared-feed.ts';
+import { pumpFeed } from '../../src/server/feed-pump.ts';
+import { messageStart, writeNextMessages } from '../../src/server/frames.ts';
+import { releaseAfterwards } from '../support/releases.ts';
+
+const RUNS = Number(process.env.RUNFEED_PROOF_RUNS ?? 300);
+
+/** Both ends of one websocket: what the server's stream is given, a real receiver parses. */
+interface Line {
+  readonly server: WebSocket;
+  readonly stream: Socket;
+  /** The next so many messages as text. */
+  receive(count: number): Promise<string[]>;
+}
+
+let line: Line;
+
+beforeAll(async () => {
+  line = await connect();
+});
+
+async function connect(): Promise<Line> {
+  const sockets = new WebSocketServer({ noServer: true });
+  const http = createServer();
+  const accepted = new Promise<{ server: WebSocket; stream: Socket }>((resolve) => {
+    http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) =>
+      sockets.handleUpgrade(request, stream, head, (server) => resolve({ server, stream })),
+    );
+  });
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const client = new WebSocket(`ws://127.0.0.1:${(http.address() as AddressInfo).port}`);
+  releaseAfterwards(() => {
+    client.terminate();
+    http.close();
+  });
+  const arrived: string[] = [];
+  let changed = () => {};
+  let broken: Error | null = null;
+  client.on('message', (data: RawData, isBinary: boolean) => {
+    arrived.push(isBinary ? 'a binary message' : String(data));
+    changed();
+  });
+  client.on('error', (error) => {
+    broken = error;
+    changed();
+  });
+  const ends = await accepted;
+  return {
+    ...ends,
+    receive: async (count) => {
+      while (arrived.length < count) {
+        if (broken) throw broken;
+        await new Promise<void>((resolve) => {
+          changed = resolve;
+        });
+      }
+      return arrived.splice(0, count);
+    },
+  };
+}
+
+const message = (id: string, payload: string) =>
+  `{"id":${JSON.stringify(id)},"type":"next","payload":${payload}}`;
+
+/** A payload that makes a message of exactly so many bytes under this id. */
+function payloadFor(id: string, messageBytes: number): string {
+  const rest = messageBytes - Buffer.byteLength(message(id, '""'));
+  return JSON.stringify('x'.repeat(Math.max(0, rest)));
+}
+
+/** Anything that a client may call an operation: quotes, U+0000, half a surrogate pair, nothing. */
+const ids = fc.oneof(
+  fc.string(),
+  fc.string({ unit: 'binary' }),
+  fc.constantFrom('', '"', '\\"', '\u0000', '\ud800', '€😀'),
+);
+
+/** Around every place where a frame's header or the way of writing it changes. */
+const sizes = fc.oneof(
+  fc.integer({ min: 0, max: 300 }),
+  fc.integer({ min: 120, max: 131 }),
+  fc.integer({ min: 16 * 1024 - 4, max: 16 * 1024 + 80 }),
+  fc.integer({ min: 65_530, max: 65_541 }),
+  fc.constant(200_000),
+);
+
+const payloads = fc.oneof(
+  fc.json(),
+  fc.string({ unit: 'binary' }).map((text) => JSON.stringify(text)),
+);
+
+describe('messages that are written as frames', () => {
+  test('are what a receiver reads, whatever their sizes and ids', async () => {
+    const portion = fc.array(fc.oneof(sizes, payloads), { minLength: 1, maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(ids, portion, async (id, parts) => {
+        const texts = parts.map((part) => (typeof part === 'string' ? part : payloadFor(id, part)));
+        const given = texts.map((text) => Buffer.from(text));
+        writeNextMessages(line.stream, messageStart(id), given);
+        // A lone surrogate is an escape in JSON text, hence the same bytes on both sides.
+        expect(await line.receive(parts.length)).toEqual(texts.map((text) => message(id, text)));
+        expect(given.map(String)).toEqual(texts);
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  test('of exactly the lengths at which the header grows', async () => {
+    const lengths = [125, 126, 127, 65_535, 65_536, 65_537];
+    const texts = lengths.map((length) => payloadFor('1', length));
+    expect(texts.map((text) => Buffer.byteLength(message('1', text)))).toEqual(lengths);
+    writeNextMessages(
+      line.stream,
+      messageStart('1'),
+      texts.map((text) => Buffer.from(text)),
+    );
+    expect(await line.receive(lengths.length)).toEqual(texts.map((text) => message('1', text)));
+  });
+
+  test('between those that the websocket itself sends, corked or not', async () => {
+    const part = fc.oneof(
+      fc.record({ by: fc.constant('socket' as const), size: sizes }),
+      fc.record({ by: fc.constant('frames' as const), size: sizes }),
+      fc.constant({ by: 'ping' as const, size: 0 }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(part, { maxLength: 12 }), fc.boolean(), async (parts, corked) => {
+        const expected: string[] = [];
+        if (corked) line.stream.cork();
+        for (const { by, size } of parts) {
+          if (by === 'ping') {
+            line.server.ping();
+            continue;
+          }
+          const payload = payloadFor(by, size);
+          expected.push(message(by, payload));
+          if (by === 'socket') line.server.send(message(by, payload));
+          else writeNextMessages(line.stream, messageStart(by), [Buffer.from(payload)]);
+        }
+        if (corked) line.stream.uncork();
+        expect(await line.receive(expected.length)).toEqual(expected);
+      }),
+      { numRuns: RUNS },
+    );
+  });
+});
+
+test('a replay in many small portions lets others have their turn', async () => {
+  const portions = 10_000;
+  const feed: SharedFeed = {
+    payloads: async function* () {
+      for (let portion = 0; portion < portions; portion += 1) yield [Buffer.from(String(portion))];
+    },
+  };
+  let turns = 0;
+  let counting = setImmediate(function turn() {
+    turns += 1;
+    counting = setImmediate(turn);
+  });
+  // Nobody reads on meanwhile, and the kernel takes everything: the pump itself has to let others go first.
+  const pumped = pumpFeed(feed, '1', line.server, line.stream).next();
+  await pumped;
+  clearImmediate(counting);
+  expect(turns).toBeGreaterThan(portions / 100);
+  expect(await line.receive(portions)).toHaveLength(portions);
+});

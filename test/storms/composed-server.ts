@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { LOOPBACK_OPERATOR } from '../../src/auth/principal.ts';
+import { createFeed, type Feed } from '../../src/feed/feed.ts';
+import { createOperations } from '../../src/graphql/operations.ts';
+import { createIngest } from '../../src/ingest/ingest.ts';
+import { createHttpGraphql } from '../../src/server/http-graphql.ts';
+import { createInFlight } from '../../src/server/in-flight.ts';
+import { createWebsocketTransport } from '../../src/server/websocket.ts';
+import { openStore } from '../../src/store/open.ts';
+import { createRunKeys } from '../../src/store/run-keys.ts';
+import type { Store } from '../../src/store/store.ts';
+import { createLocalPlane } from '../../src/wakeups/local.ts';
+
+/** A server whose inside can be looked at: both transports over a store seen through `wrap`. */
+export interface ComposedServer {
+  readonly graphql: string;
+  readonly feed: Feed;
+  /** How many listen on the plane now. */
+  listeners(): number;
+  /** Closes sockets with 1012 and cuts event streams, then the rest. */
+  close(): Promise<void>;
+}
+
+/** Starts one on this database; on a port of its choice unless one is given. */
+export async function composeServer(
+  databaseUrl: string,
+  { port = 0, wrap = (store: Store) => store } = {},
+): Promise<ComposedServer> {
+  const real = await openStore(databaseUrl);
+  const store = wrap(real);
+  const local = createLocalPlane();
+  let listeners = 0;
+  const wakeups: typeof local = {
+    ...local,
+    listen: async (run, listener) => {
+      listeners += 1;
+      const stop = await local.listen(run, listener);
+      let stopped = false;
+      return () => {
+        if (!stopped) listeners -= 1;
+        stopped = true;
+        stop();
+      };
+    },
+  };
+  const feed = createFeed(store, wakeups);
+  const ingest = createIngest(store, wakeups);
+  const report = (error: unknown) => console.error(error);
+  const operations = createOperations(report);
+  const context = {
+    store,
+    runKeys: createRunKeys(store),
+    wakeups,
+    feed,
+    ingest,
+    version: '0.0.0',
+    principal: LOOPBACK_OPERATOR,
+  };
+  const options = { operations, inFlight: createInFlight(), context, report };
+  const websocket = createWebsocketTransport(options);
+  const { listener, cutStreams } = createHttpGraphql(options);
+  const http = createServer(listener);
+  http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) =>
+    websocket.upgrade(request, stream, head),
+  );
+  http.listen(port, '127.0.0.1');
+  await once(http, 'listening');
+  return {
+    graphql: `http://127.0.0.1:${(http.address() as AddressInfo).port}/graphql`,
+    feed,
+    listeners: () => listeners,
+    close: async () => {
+      const closed = once(http, 'close');
+      http.close();
+      cutStreams();
+      await websocket.close('restart');
+      http.closeAllConnections();
+      await closed;
+      feed.close();
+      await ingest.close();
+      await real.close();
+    },
+  };
+}

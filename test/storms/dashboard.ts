@@ -1,0 +1,91 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WebSocket } from 'ws';
+import { releaseAfterwards } from '../support/releases.ts';
+
+const BATCHES = `subscription ($runId: ID!, $after: SafeInt) {
+  runEventBatches(runId: $runId, after: $after) { events { seq } cursor ended }
+}`;
+
+interface Batch {
+  readonly events: readonly { readonly seq: number }[];
+  readonly cursor: number;
+  readonly ended: boolean;
+}
+
+/** Follows a run whose numbers have no gaps, as many clients at once do: little is kept of what comes. */
+export interface Dashboard {
+  /** Number of the last event seen. */
+  cursor(): number;
+  /** Close codes of its connections so far, after each of which it came back by its cursor. */
+  readonly closes: readonly number[];
+  /** Resolves at the run's end; rejects when an event is missing, comes twice, or the operation is refused. */
+  readonly done: Promise<void>;
+}
+
+/** Starts to follow after this number; waits up to `jitterMs` before each connection. */
+export function startDashboard(
+  graphql: string,
+  runId: string,
+  after: number,
+  jitterMs: () => number,
+): Dashboard {
+  let cursor = after;
+  let stopped = false;
+  let leave = () => {};
+  releaseAfterwards(() => {
+    stopped = true;
+    leave();
+  });
+  const closes: number[] = [];
+
+  /** Whether the run's end came. */
+  function follow(): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const socket = new WebSocket(graphql.replace('http', 'ws'), 'graphql-transport-ws');
+      leave = () => socket.terminate();
+      const fail = (problem: string) => {
+        reject(new Error(`${runId}: ${problem}`));
+        socket.terminate();
+      };
+      socket.on('open', () => {
+        const payload = { query: BATCHES, variables: { runId, after: cursor } };
+        socket.send('{"type":"connection_init"}');
+        socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload }));
+      });
+      // A server that is not there yet; what follows is a close.
+      socket.on('error', () => {});
+      socket.on('close', (code) => {
+        closes.push(code);
+        resolve(false);
+      });
+      let ended = false;
+      socket.on('message', (data) => {
+        const { type, payload } = JSON.parse(String(data));
+        if (type === 'error') fail(JSON.stringify(payload));
+        if (type === 'complete') {
+          if (!ended) fail('complete before the end');
+          socket.removeAllListeners('close');
+          socket.terminate();
+          resolve(true);
+        }
+        if (type !== 'next') return;
+        const batch: Batch = payload.data.runEventBatches;
+        for (const { seq } of batch.events) {
+          if (seq !== cursor + 1) return fail(`${seq} after ${cursor}`);
+          cursor = seq;
+        }
+        ended = batch.ended;
+      });
+    });
+  }
+
+  async function comeBack(): Promise<void> {
+    do await sleep(jitterMs());
+    while (!stopped && !(await follow()));
+  }
+
+  const done = comeBack();
+  // Whoever waits for it hears of it; until then a failure must not end the process.
+  done.catch(() => {});
+  return { cursor: () => cursor, closes, done };
+}

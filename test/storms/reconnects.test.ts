@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'vitest';
+import { FEED_LIMITS } from '../../src/feed/limits.ts';
+import { PROOF_SIZE, PROOF_TIMEOUT_MS } from '../proofs/size.ts';
+import { freshSqliteUrl } from '../support/databases.ts';
+import { releaseAfterwards } from '../support/releases.ts';
+import { eventsFrom, eventually, fill, ingest, newRun, terminalAt } from '../support/runs.ts';
+import { composeServer } from './composed-server.ts';
+import { countingStore, type Reads } from './counting-store.ts';
+import { type Dashboard, startDashboard } from './dashboard.ts';
+
+const RUNS = 20;
+const CLIENTS = Math.min(2_000, 400 * PROOF_SIZE);
+const EVENTS = 3_000;
+const PAGES = Math.ceil(EVENTS / FEED_LIMITS.pageEvents);
+const STORM_MS = 1_500;
+const LIVE_BATCHES = 10;
+
+const runIds = Array.from({ length: RUNS }, (_, run) => `run-${run}`);
+
+/** A database in which every run has history, and no server on it. */
+async function databaseWithHistory(): Promise<string> {
+  const url = await freshSqliteUrl();
+  const server = await composeServer(url);
+  for (const runId of runIds) {
+    await newRun(server.graphql, runId);
+    await fill(server.graphql, runId, 0, EVENTS);
+  }
+  await server.close();
+  return url;
+}
+
+async function startCounted(url: string) {
+  const { wrap, reads } = countingStore();
+  const server = await composeServer(url, { wrap });
+  releaseAfterwards(() => server.close());
+  return { ...server, reads };
+}
+
+function startDashboards(graphql: string, after: () => number): Dashboard[] {
+  return Array.from({ length: CLIENTS }, (_, client) =>
+    startDashboard(graphql, runIds[client % RUNS]!, after(), () => Math.random() * STORM_MS),
+  );
+}
+
+const arrived = (dashboards: readonly Dashboard[], seq: number) =>
+  eventually(() => dashboards.every(({ cursor }) => cursor() >= seq), PROOF_TIMEOUT_MS);
+
+function tellReads(what: string, { pages, heads, runs }: Reads): void {
+  if (process.env.RUNFEED_PROOF_SIZE === undefined) return;
+  console.info(
+    `${what}: ${CLIENTS} clients, ${RUNS} runs of ${PAGES} pages: ${pages} reads of pages, ${heads} of heads, ${runs} of runs`,
+  );
+}
+
+describe('a storm of clients that come back', () => {
+  test.each([
+    ['from the start', () => -1, PAGES],
+    // Whoever comes after a reader who stands further back shares its pages: that spares all but a few.
+    ['each from its own place', () => Math.floor(Math.random() * EVENTS) - 1, PAGES + 7],
+  ] as const)(
+    '%s reads as often as there are pages, not clients; what is live is not read at all',
+    async (what, after, pagesPerRun) => {
+      const { graphql, reads } = await startCounted(await databaseWithHistory());
+      const since = Date.now();
+      const dashboards = startDashboards(graphql, after);
+      await arrived(dashboards, EVENTS - 1);
+      tellReads(what, reads);
+      expect(reads.pages).toBeLessThanOrEqual(RUNS * pagesPerRun);
+      const history = reads.pages;
+      for (let batch = 0; batch < LIVE_BATCHES; batch += 1) {
+        await Promise.all(runIds.map((runId) => ingest(graphql, runId, eventsFrom(EVENTS + batch * 5, 5))));
+      }
+      const last = EVENTS + LIVE_BATCHES * 5;
+      await Promise.all(runIds.map((runId) => ingest(graphql, runId, [terminalAt(last)])));
+      await Promise.all(dashboards.map(({ done }) => done));
+      expect(reads.pages).toBe(history);
+      // Each run's when it is first followed and first written, and one read of all of them a second.
+      const polls = Math.ceil((Date.now() - since) / FEED_LIMITS.pollMs);
+      expect(reads.heads).toBeLessThanOrEqual(2 * RUNS + polls);
+    },
+    2 * PROOF_TIMEOUT_MS,
+  );
+
+  test(
+    'after a restart that told them so misses nothing and sees nothing twice',
+    async () => {
+      const url = await databaseWithHistory();
+      const first = await composeServer(url);
+      const { graphql } = first;
+      const dashboards = startDashboards(graphql, () => EVENTS - 1);
+      let next = EVENTS;
+      const appendToAll = async () => {
+        await Promise.all(runIds.map((runId) => ingest(graphql, runId, eventsFrom(next, 5))));
+        next += 5;
+      };
+      await appendToAll();
+      await arrived(dashboards, next - 1);
+      // Some get these before the restart and some after it.
+      await appendToAll();
+      await first.close();
+      const { wrap, reads } = countingStore();
+      const second = await composeServer(url, { wrap, port: Number(new URL(graphql).port) });
+      releaseAfterwards(() => second.close());
+      for (let batch = 0; batch < LIVE_BATCHES; batch += 1) await appendToAll();
+      await Promise.all(runIds.map((runId) => ingest(graphql, runId, [terminalAt(next)])));
+      await Promise.all(dashboards.map(({ done }) => done));
+      tellReads('after a restart', reads);
+      expect(dashboards.map(({ closes }) => closes[0])).toEqual(dashboards.map(() => 1012));
+      expect(dashboards.every(({ cursor }) => cursor() === next)).toBe(true);
+      expect(reads.pages).toBeLessThanOrEqual(4 * RUNS);
+    },
+    2 * PROOF_TIMEOUT_MS,
+  );
+});

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import type { Chunk, WakeupPlane } from '../../src/wakeups/plane.ts';
+import { createHearing, hearAll, wakeOf } from '../wakeups/hearing.ts';
+
+const chunk: Chunk = {
+  previousSeq: 1,
+  events: [],
+  head: {
+    lastSeq: 4,
+    lastSourceSeq: 4,
+    lastTMs: 0,
+    eventCount: 5,
+    serverEvents: 0,
+    terminalSeq: null,
+    removedThrough: -1,
+  },
+};
+
+/** What every plane does within its process, whatever it may do beyond. `open` opens one that nobody else uses. */
+export function testPlane(open: () => Promise<WakeupPlane>): void {
+  test('a wake is heard before publish returns, with its chunk, by those of its run and those of all', async () => {
+    const plane = await open();
+    const ofRun = createHearing();
+    const ofOther = createHearing();
+    await plane.listen(1, ofRun.hear);
+    await plane.listen(2, ofOther.hear);
+    const all = await hearAll(plane);
+    const wakes = [wakeOf(1, { lastSeq: 4, chunk }), wakeOf(3)];
+    plane.publish(wakes);
+    expect(ofRun.heard).toEqual([wakes[0]]);
+    expect(ofOther.heard).toEqual([]);
+    expect(all.heard).toEqual(wakes);
+  });
+
+  test('within a process nothing is folded', async () => {
+    const plane = await open();
+    const all = await hearAll(plane);
+    const wakes = [
+      wakeOf(1, { kind: 'created', lastSeq: -1 }),
+      wakeOf(1),
+      wakeOf(1, { kind: 'ended', lastSeq: 1 }),
+    ];
+    for (const wake of wakes) plane.publish([wake]);
+    expect(all.heard).toEqual(wakes);
+  });
+
+  test('whoever has left hears nothing more, and the others of the same run still do', async () => {
+    const plane = await open();
+    const [left, stayed, leftAll] = [createHearing(), createHearing(), createHearing()];
+    const leave = await plane.listen(1, left.hear);
+    await plane.listen(1, stayed.hear);
+    const leaveAll = await plane.listenToAll(leftAll.hear);
+    leave();
+    leave();
+    leaveAll();
+    plane.publish([wakeOf(1)]);
+    expect([left.heard, stayed.heard, leftAll.heard]).toEqual([[], [wakeOf(1)], []]);
+  });
+
+  test('who listens, leaves and listens again hears each wake once', async () => {
+    const plane = await open();
+    const ear = createHearing();
+    for (let times = 0; times < 3; times += 1) (await plane.listen(1, ear.hear))();
+    await plane.listen(1, ear.hear);
+    plane.publish([wakeOf(1)]);
+    expect(ear.heard).toEqual([wakeOf(1)]);
+  });
+}

@@ -77,8 +77,9 @@ const environment = variables.refine(
 );
 
 /**
- * Reads a server's configuration from an environment, by default this process's. An empty variable counts as absent. What is wrong comes back as
- * one line each, naming the variable; the value itself is never repeated, since it may hold a password.
+ * Reads a server's configuration from an environment, by default this process's. An empty variable counts as absent.
+ * What is wrong comes back as one line each, naming the variable; the value itself is never repeated, since it may hold
+ * a password.
  */
 export function readConfig(
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -88,10 +89,13 @@ export function readConfig(
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const parsed = environment.safeParse(given);
   if (!parsed.success) {
-    return {
-      ok: false,
-      problems: parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`),
-    };
+    // One line a variable: the first rule that its value breaks.
+    const problems = new Map<string, string>();
+    for (const { path, message } of parsed.error.issues) {
+      const name = path.join('.');
+      if (!problems.has(name)) problems.set(name, `${name} ${message}`);
+    }
+    return { ok: false, problems: [...problems.values()] };
   }
   const { PORT, HOST, DATABASE_URL, REDIS_URL, PUBLIC_URL, RETENTION_DAYS, LOG_LEVEL } = parsed.data;
   return {

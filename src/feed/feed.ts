@@ -27,7 +27,7 @@ export interface Feed {
 /** A followed run, and how many follow it. */
 interface Followed {
   readonly watch: Promise<Watch>;
-  readonly stop: () => void;
+  readonly stop: (reason?: Error) => void;
   readers: number;
 }
 
@@ -78,10 +78,11 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
   }
 
   function start(run: number): Followed {
+    // Not AbortSignal.any: the lasting signal would remember every watch that there ever was.
     const stopped = new AbortController();
-    const signal = AbortSignal.any([closing.signal, stopped.signal]);
-    const watch = startWatch(store, wakeups, limits, run, fetchNews, signal);
-    const entry: Followed = { watch, stop: () => stopped.abort(), readers: 0 };
+    if (closing.signal.aborted) stopped.abort(closing.signal.reason);
+    const watch = startWatch(store, wakeups, limits, run, fetchNews, stopped.signal);
+    const entry: Followed = { watch, stop: (reason) => stopped.abort(reason), readers: 0 };
     followed.set(run, entry);
     watch.then(
       (started) => followed.get(run) === entry && watches.set(run, started),
@@ -119,6 +120,7 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
       clearInterval(timer);
       const error = new StoreUnavailable('the feed was closed');
       closing.abort(error);
+      for (const { stop } of followed.values()) stop(error);
       for (const watch of watches.values()) watch.fail(error);
     },
   };

@@ -29,8 +29,8 @@ export interface Step {
 }
 
 /**
- * Steps through a watched run. A reader is two numbers: its cursor, and where the page begins that it is in. Ring and
- * pages belong to all readers, so one that stalls holds no more than the step that it is being handed.
+ * Steps through a watched run. A reader is its cursor. Ring and pages belong to all readers, so one that stalls holds
+ * no more than the step that it is being handed.
  */
 export async function* follow(
   watch: Watch,
@@ -39,7 +39,6 @@ export async function* follow(
   signal: AbortSignal,
 ): AsyncGenerator<Step, void, undefined> {
   let cursor = request.after;
-  let pageStart = request.after;
   let first = true;
   while (!signal.aborted) {
     const head = watch.head();
@@ -51,12 +50,9 @@ export async function* follow(
     } else if (cursor >= watch.ring.from() && cursor < watch.ring.to()) {
       events = portion(watch.ring.events(), cursor, request);
     } else if (cursor < head.lastSeq) {
-      let page = pages.find(watch.run, pageStart, cursor);
-      if (!page) {
-        page = await unlessAborted(pages.read(watch.run, cursor), signal);
-        if (!page) return;
-        pageStart = cursor;
-      }
+      const page =
+        pages.find(watch.run, cursor) ?? (await unlessAborted(pages.read(watch.run, cursor), signal));
+      if (!page) return;
       watch.learn(page.head);
       // Retention was faster than this reader.
       if (cursor < page.head.removedThrough) continue;

@@ -1,6 +1,6 @@
 import type { Head, Page } from '../store/store.ts';
 import type { Chunk } from '../wakeups/plane.ts';
-import { createRing, type Ring, type RingLimits } from './ring.ts';
+import { createRing, firstAfter, type Ring, type RingLimits } from './ring.ts';
 
 /** One run that somebody follows: its newest events, its head as far as known, and who waits for more. */
 export interface Watch {
@@ -11,7 +11,7 @@ export interface Watch {
   learn(head: Head): boolean;
   /** Takes what was just committed here. */
   hear(chunk: Chunk): void;
-  /** Takes the page that was read after a head of this log, so that nobody need read it again. */
+  /** Takes what a page has after a head of this log, so that nobody need read it again. */
   takePage(start: number, page: Page): void;
   /** Ends it: readers that wait for news get the error. */
   fail(error: Error): void;
@@ -49,7 +49,8 @@ export function createWatch(run: number, first: Head, limits: RingLimits): Watch
       const last = page.events.at(-1);
       if (last) {
         const reached = last.seq === page.head.lastSeq ? page.head : { ...page.head, lastSeq: last.seq };
-        ring.take({ previousSeq: start, events: page.events, head: reached });
+        const events = page.events.slice(firstAfter(page.events, start));
+        ring.take({ previousSeq: start, events, head: reached });
       }
       learn(page.head);
     },

@@ -2,7 +2,15 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config/env.ts';
 
-const VARIABLES = ['PORT', 'HOST', 'DATABASE_URL', 'REDIS_URL', 'PUBLIC_URL', 'RETENTION_DAYS', 'LOG_LEVEL'] as const;
+const VARIABLES = [
+  'PORT',
+  'HOST',
+  'DATABASE_URL',
+  'REDIS_URL',
+  'PUBLIC_URL',
+  'RETENTION_DAYS',
+  'LOG_LEVEL',
+] as const;
 
 function configOf(env: Record<string, string>) {
   const read = readConfig(env);

@@ -1,5 +1,6 @@
+import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../lib/cancellable.ts';
-import { type Store, StoreUnavailable } from '../store/store.ts';
+import { type Head, type Store, StoreUnavailable } from '../store/store.ts';
 import type { Wake, WakeupPlane } from '../wakeups/plane.ts';
 import { type FollowRequest, follow, type Step } from './follow.ts';
 import { FEED_LIMITS, type FeedLimits } from './limits.ts';
@@ -24,10 +25,12 @@ export interface Feed {
   close(): void;
 }
 
+const REMEMBERED_ENDS = 10_000;
+
 /** A followed run, and how many follow it. */
 interface Followed {
   readonly watch: Promise<Watch>;
-  readonly stop: (reason?: Error) => void;
+  readonly stop: () => void;
   readers: number;
 }
 
@@ -39,6 +42,8 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
   const watches = new Map<number, Watch>();
   /** Runs whose news is being fetched, with the last number that wake-ups told of. */
   const told = new Map<Watch, number>();
+  /** Where ended runs end: clients that come for one after another, each when nobody follows it, need not ask again. */
+  const ended = new LRUCache<number, Head>({ max: REMEMBERED_ENDS });
   let foundByPoll = 0;
   let polling = false;
 
@@ -78,11 +83,13 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
   }
 
   function start(run: number): Followed {
-    // Not AbortSignal.any: the lasting signal would remember every watch that there ever was.
     const stopped = new AbortController();
-    if (closing.signal.aborted) stopped.abort(closing.signal.reason);
-    const watch = startWatch(store, wakeups, limits, run, fetchNews, stopped.signal);
-    const entry: Followed = { watch, stop: (reason) => stopped.abort(reason), readers: 0 };
+    const signal = AbortSignal.any([closing.signal, stopped.signal]);
+    const end = ended.get(run);
+    const watch = end
+      ? Promise.resolve(createWatch(run, end, { maxEvents: limits.ringEvents, maxBytes: limits.ringBytes }))
+      : startWatch(store, wakeups, limits, run, fetchNews, signal);
+    const entry: Followed = { watch, stop: () => stopped.abort(), readers: 0 };
     followed.set(run, entry);
     watch.then(
       (started) => followed.get(run) === entry && watches.set(run, started),
@@ -104,6 +111,9 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
       if (entry.readers === 0) {
         entry.stop();
         if (followed.get(run) === entry) {
+          const head = watches.get(run)?.head();
+          // What retention removes after this shows in the pages.
+          if (head && head.terminalSeq !== null) ended.set(run, head);
           followed.delete(run);
           watches.delete(run);
         }
@@ -120,7 +130,6 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
       clearInterval(timer);
       const error = new StoreUnavailable('the feed was closed');
       closing.abort(error);
-      for (const { stop } of followed.values()) stop(error);
       for (const watch of watches.values()) watch.fail(error);
     },
   };

@@ -7,9 +7,11 @@ import type { Context } from '../graphql/context.ts';
 import { asFault, isPassing, type ReportUnexpected, recoded } from '../graphql/faults.ts';
 import type { OperationRequest, Operations } from '../graphql/operations.ts';
 import { publicSchema } from '../graphql/schema.ts';
+import { openSharedFeed } from '../graphql/shared-feed.ts';
 import { withNext } from '../lib/cancellable.ts';
 import type { InFlight } from './in-flight.ts';
 import { watchProgress } from './liveness.ts';
+import { streamFeed } from './sse-feed.ts';
 import { subscribePatiently } from './subscribe.ts';
 
 /** How long the last words of a stream have to reach the socket. */
@@ -62,6 +64,13 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
           stopWatching();
           streams.delete(res);
         });
+        const asStream = req.headers.accept?.includes('text/event-stream');
+        const feed = asStream ? await openSharedFeed(request(args)) : null;
+        if (feed) {
+          await streamFeed(feed, res, gone.signal, report);
+          // Yoga finds the response ended and leaves it as it is.
+          return {};
+        }
         let results: Awaited<ReturnType<typeof subscribePatiently>>;
         try {
           results = await subscribePatiently(operations, request(args), gone.signal);
@@ -70,7 +79,6 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
           throw error;
         }
         if (!(Symbol.asyncIterator in results)) {
-          const asStream = req.headers.accept?.includes('text/event-stream');
           return asStream ? refusal(results, res) : results;
         }
         return endsOnlyWithTheRun(results, res, report);

@@ -2,8 +2,10 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { CLOSE_CODES } from '../contract/errors.ts';
 
-/** How often a quiet peer is asked for a sign of life; the same wait ends one that gives none. */
+/** How often a peer is asked for a sign of life. */
 const PING_MS = 12_000;
+/** A peer is dead when it answers none of so many: one ping may stand behind megabytes in a slow network's buffers. */
+const PINGS_UNANSWERED = 4;
 /** A consumer is slow when nothing could be written to its socket for so long. */
 const SLOW_CONSUMER_MS = 30_000;
 const PROGRESS_CHECK_MS = 5_000;
@@ -36,10 +38,10 @@ export function watchProgress(stream: Socket, onSlow: () => void): () => void {
  * ends the watch.
  */
 export function watchLiveness(socket: WebSocket, stream: Socket): () => void {
-  let alive = true;
+  let unanswered = 0;
   let grace: NodeJS.Timeout | undefined;
   socket.on('pong', () => {
-    alive = true;
+    unanswered = 0;
   });
   const stopProgress = watchProgress(stream, () => {
     socket.close(CLOSE_CODES.slowConsumer.code, CLOSE_CODES.slowConsumer.reason);
@@ -48,8 +50,8 @@ export function watchLiveness(socket: WebSocket, stream: Socket): () => void {
   const pings = setInterval(() => {
     // Behind unread bytes a ping says nothing: that peer is slow before it is dead.
     if (stream.writableLength > 0) return;
-    if (!alive) return socket.terminate();
-    alive = false;
+    if (unanswered >= PINGS_UNANSWERED) return socket.terminate();
+    unanswered += 1;
     if (socket.readyState === socket.OPEN) socket.ping();
   }, PING_MS);
   return () => {

@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import type { WebSocket } from 'ws';
 
 /** With so much unsent, a peer that sends more is not read until it has read. */
 const UNSENT_MAX_BYTES = 1024 * 1024;
 
-/** Resolves when the socket has taken what it was given, is closed, or the signal aborts. */
-export function drained(stream: Socket, signal?: AbortSignal): Promise<void> {
+/** Resolves when the stream has taken what it was given, is closed, or the signal aborts. */
+export function drained(stream: Writable, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       stream.off('drain', done);

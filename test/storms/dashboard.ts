@@ -47,11 +47,7 @@ export function startDashboard(
         reject(new Error(`${runId}: ${problem}`));
         socket.terminate();
       };
-      socket.on('open', () => {
-        const payload = { query: BATCHES, variables: { runId, after: cursor } };
-        socket.send('{"type":"connection_init"}');
-        socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload }));
-      });
+      socket.on('open', () => socket.send('{"type":"connection_init"}'));
       // A server that is not there yet; what follows is a close.
       socket.on('error', () => {});
       socket.on('close', (code) => {
@@ -61,6 +57,10 @@ export function startDashboard(
       let ended = false;
       socket.on('message', (data) => {
         const { type, payload } = JSON.parse(String(data));
+        if (type === 'connection_ack') {
+          const asked = { query: BATCHES, variables: { runId, after: cursor } };
+          socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: asked }));
+        }
         if (type === 'error') fail(JSON.stringify(payload));
         if (type === 'complete') {
           if (!ended) fail('complete before the end');

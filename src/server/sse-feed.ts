@@ -1,0 +1,88 @@
+import type { ServerResponse } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { asFault, isPassing, type ReportUnexpected } from '../graphql/faults.ts';
+import type { SharedFeed } from '../graphql/shared-feed.ts';
+import { drained } from './unsent.ts';
+
+/** A quiet stream shows by a comment that it is still there. */
+const PING_MS = 12_000;
+/** A payload that is bigger goes to the response by itself, uncopied. */
+const COPY_LIMIT_BYTES = 16 * 1024;
+/** Payloads after which others get their turn, even where the connection takes everything at once. */
+const TURN_PAYLOADS = 64;
+
+const HEADERS = {
+  'content-type': 'text/event-stream',
+  connection: 'keep-alive',
+  'cache-control': 'no-cache',
+  'content-encoding': 'none',
+};
+const COMMENT = ':\n\n';
+const NEXT = Buffer.from('event: next\ndata: ');
+const EVENT_END = Buffer.from('\n\n');
+const COMPLETE = 'event: complete\ndata:\n\n';
+
+/**
+ * Answers a request with a feed's shared payloads as server-sent events. `complete` tells of the run's end; where the
+ * feed ends for another reason the connection is cut, after the error if it is one that will not pass. Resolves when
+ * the response has ended or been cut; the signal says that its client has left.
+ */
+export async function streamFeed(
+  feed: SharedFeed,
+  response: ServerResponse,
+  signal: AbortSignal,
+  report: ReportUnexpected,
+): Promise<void> {
+  // Writing to one that is gone would be an error that nobody hears.
+  if (response.destroyed) return;
+  response.writeHead(200, HEADERS);
+  // Some browsers tell of a stream only once something has come.
+  response.write(COMMENT);
+  const pings = setInterval(() => {
+    if (!response.writableNeedDrain && !response.destroyed) response.write(COMMENT);
+  }, PING_MS);
+  try {
+    let sinceTurn = 0;
+    for await (const payloads of feed.payloads(signal)) {
+      if (response.destroyed) return;
+      writeEvents(response, payloads);
+      sinceTurn += payloads.length;
+      if (response.writableNeedDrain) await drained(response, signal);
+      else if (payloads.length > 1 || sinceTurn >= TURN_PAYLOADS) await nextTurn();
+      else continue;
+      sinceTurn = 0;
+    }
+    if (!signal.aborted && !response.destroyed) response.end(COMPLETE);
+  } catch (error) {
+    if (!isPassing(error) && !response.destroyed) {
+      const last = JSON.stringify({ errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] });
+      await new Promise<void>((resolve) => {
+        response.once('close', resolve);
+        response.write(`event: next\ndata: ${last}\n\n`, () => resolve());
+      });
+    }
+    response.destroy();
+  } finally {
+    clearInterval(pings);
+  }
+}
+
+/** The payloads belong to all who follow: they are copied or handed over, never changed. */
+function writeEvents(response: ServerResponse, payloads: readonly Buffer[]): void {
+  response.cork();
+  let small: Buffer[] = [];
+  const flush = () => {
+    if (small.length > 0) response.write(Buffer.concat(small));
+    small = [];
+  };
+  for (const payload of payloads) {
+    small.push(NEXT);
+    if (payload.length > COPY_LIMIT_BYTES) {
+      flush();
+      response.write(payload);
+    } else small.push(payload);
+    small.push(EVENT_END);
+  }
+  flush();
+  response.uncork();
+}

@@ -1,0 +1,15 @@
+import { createInterface } from 'node:readline';
+import { composeServer } from '../composed-server.ts';
+
+/**
+ * A server in a process of its own that tells of itself: prints its `/graphql`, then for every line that it is sent
+ * its memory in bytes as a line of JSON. Argument: a database URL. Needs --expose-gc.
+ */
+const server = await composeServer(process.argv[2] ?? '');
+console.log(server.graphql);
+for await (const _ of createInterface({ input: process.stdin })) {
+  globalThis.gc?.();
+  const { rss, heapUsed, external } = process.memoryUsage();
+  console.log(JSON.stringify({ rss, heapUsed, external, watchedRuns: server.feed.watchedRuns() }));
+}
+process.exit(0);

@@ -10,7 +10,7 @@ export interface BareReadOrder {
 }
 
 const PAGE = 1_024;
-const EVENTS = 'SELECT seq, t_ms AS "tMs", kind, data FROM event JOIN run ON run.key = event.run';
+const EVENTS = 'SELECT seq, t_ms AS "tMs", kind, data FROM event';
 
 type ReadPage = (
   runId: string,
@@ -22,7 +22,7 @@ async function openReader(url: string): Promise<ReadPage> {
   if (url.startsWith('file:')) {
     const database = new Database(url.slice('file:'.length), { readonly: true });
     const statement = database.prepare<[string, number, number], { seq: number }>(
-      `${EVENTS} WHERE run.id = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ${PAGE}`,
+      `${EVENTS} WHERE run = (SELECT key FROM run WHERE id = ?) AND seq > ? AND seq < ? ORDER BY seq LIMIT ${PAGE}`,
     );
     return async (...range) => statement.all(...range);
   }
@@ -30,7 +30,7 @@ async function openReader(url: string): Promise<ReadPage> {
   await client.connect();
   // As text: to parse what is stringified next would not be the least.
   const text = `${EVENTS.replace('data FROM', 'data::text AS data FROM')}
-    WHERE run.id = $1 AND seq > $2 AND seq < $3 ORDER BY seq LIMIT ${PAGE}`;
+    WHERE run = (SELECT key FROM run WHERE id = $1) AND seq > $2 AND seq < $3 ORDER BY seq LIMIT ${PAGE}`;
   return async (...range) =>
     (await client.query<{ seq: string }>({ name: 'page', text, values: range })).rows;
 }

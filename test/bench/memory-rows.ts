@@ -10,7 +10,7 @@ import type { Stage } from './stage.ts';
 import { openWriter } from './writer.ts';
 
 const RUNS = 100;
-/** Enough to fill every buffer on the way to a subscriber that does not read, many times over. */
+/** How a run is filled far past what sockets hold by themselves: the system alone takes some megabytes of each. */
 const BATCH_SIZE = 250;
 
 /** A server that tells what memory it holds. */
@@ -112,7 +112,10 @@ function held(goals: readonly Goal[]): Line {
   return { title: 'heap and buffers', unit: 'KB', goals };
 }
 
-/** Kilobytes that go when they go: held by the process itself, and got from the system when they came. */
+/**
+ * Kilobytes of each: held by the process itself, which go when it goes, and got from the system when they came. One
+ * stays, and with it what all of them share: a page of history is there once, however many read it.
+ */
 async function costOfEach(
   server: ProbedServer,
   size: number,
@@ -122,11 +125,11 @@ async function costOfEach(
   const audience = await arrive();
   await sleep(200);
   const among = await server.memory();
-  audience.close();
+  for (const socket of audience.sockets.slice(1)) socket.close();
   await sleep(1_000);
-  const each = (bytes: number): number => bytes / size / 1_024;
-  // The run's events in memory stay as they are when its subscribers go; before they came there were none.
   const after = await server.memory();
+  audience.close();
+  const each = (bytes: number): number => bytes / (size - 1) / 1_024;
   return [each(among.held - after.held), each(among.resident - before.resident)];
 }
 

@@ -48,7 +48,7 @@ export function listRows({ quick, postgres }: Setting): readonly Row[] {
     replayRow([atLeast('baseline', 0.4)]),
     longRunRow([atMost('baseline', 1.2)]),
     idleMemoryRow(quick ? 500 : 2_000, [{ against: 'baseline', holds: 'excess at most', bar: 20 }]),
-    stalledMemoryRow(quick ? { subscribers: 50, events: 10_000 } : { subscribers: 100, events: 50_000 }, [
+    stalledMemoryRow(quick ? { subscribers: 50, events: 40_000 } : { subscribers: 100, events: 50_000 }, [
       atMost('baseline', 1),
     ]),
   ];

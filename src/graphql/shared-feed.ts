@@ -6,6 +6,7 @@ import {
   getVariableValues,
   Kind,
   OperationTypeNode,
+  type VariableNode,
   visit,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
@@ -121,7 +122,9 @@ function shapingVariables(
 ): Readonly<Record<string, unknown>> {
   const shaping: Record<string, unknown> = {};
   const note = {
-    Variable: ({ name }: { name: { value: string } }) => void (shaping[name.value] = variables[name.value]),
+    Variable: ({ name }: VariableNode) => {
+      shaping[name.value] = variables[name.value];
+    },
   };
   if (field.selectionSet) visit(field.selectionSet, note);
   for (const node of document.definitions) if (node.kind === Kind.FRAGMENT_DEFINITION) visit(node, note);

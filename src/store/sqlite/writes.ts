@@ -12,6 +12,8 @@ export interface Writes {
   markRemoved(run: number): void;
   deleteRemoved(run: number, after: number, limits: PageLimits): number | null;
   setTerminalAside(run: number): void;
+  /** Changes nothing: an answer says that the thread is there. */
+  ping(): void;
 }
 
 /** The writes of an open, migrated database. */
@@ -30,6 +32,9 @@ export function createWrites(database: Database): Writes {
     },
     deleteRemoved: (run, after, limits) => deleteRemoved(statements, run, after, limits),
     setTerminalAside: (run) => setAside(run),
+    ping: () => {
+      statements.ping.get();
+    },
   };
 }
 

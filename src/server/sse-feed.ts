@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { asFault, isPassing, type ReportUnexpected } from '../graphql/faults.ts';
 import type { SharedFeed } from '../graphql/shared-feed.ts';
-import { drained } from './unsent.ts';
+import { drained, mustDrain } from './unsent.ts';
 
 /** A quiet stream shows by a comment that it is still there. */
 const PING_MS = 12_000;
@@ -39,7 +39,7 @@ export async function streamFeed(
   // Some browsers tell of a stream only once something has come.
   response.write(COMMENT);
   const pings = setInterval(() => {
-    if (!response.writableNeedDrain && !response.destroyed) response.write(COMMENT);
+    if (!mustDrain(response) && !response.destroyed) response.write(COMMENT);
   }, PING_MS);
   try {
     let sinceTurn = 0;
@@ -47,7 +47,7 @@ export async function streamFeed(
       if (response.destroyed) return;
       writeEvents(response, payloads);
       sinceTurn += payloads.length;
-      if (response.writableNeedDrain) await drained(response, signal);
+      if (mustDrain(response)) await drained(response, signal);
       else if (payloads.length > 1 || sinceTurn >= TURN_PAYLOADS) await nextTurn();
       else continue;
       sinceTurn = 0;

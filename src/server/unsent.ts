@@ -1,9 +1,15 @@
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import type { WebSocket } from 'ws';
 
 /** With so much unsent, a peer that sends more is not read until it has read. */
 const UNSENT_MAX_BYTES = 1024 * 1024;
+
+/** Whether the response must drain before more is written. Node 22.23 says so of one that holds nothing, and never drains it. */
+export function mustDrain(response: ServerResponse): boolean {
+  return response.writableNeedDrain && response.writableLength > 0;
+}
 
 /** Resolves when the stream has taken what it was given, is closed, or the signal aborts. */
 export function drained(stream: Writable, signal?: AbortSignal): Promise<void> {

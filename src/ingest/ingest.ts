@@ -50,8 +50,10 @@ export interface Ingest {
 /** Roughly what an event weighs in memory beside its data. */
 const EVENT_OVERHEAD_BYTES = 200;
 const KNOWN_HEADS = 10_000;
-/** Far below KNOWN_HEADS, so that no head of a group is evicted while the group is judged. */
+/** Far below KNOWN_HEADS, so that no head of a group is evicted while the groups under way are judged. */
 const MAX_COMMIT_BATCHES = 1_024;
+/** One that the store works on, and one that it finds waiting when it has done so. */
+const MAX_GROUPS = 2;
 
 function byteLength(work: Submission['work']): number {
   const events = 'events' in work ? work.events : [work];
@@ -59,19 +61,23 @@ function byteLength(work: Submission['work']): number {
 }
 
 /**
- * Judges and stores batches in groups. A batch that finds nothing under way is committed in the same turn of the
- * loop; what arrives while a commit runs goes into the next one together: many runs, one statement, one fsync.
- * One commit is under way at a time, so a run's head in memory is never ahead of the store.
+ * Judges and stores batches in groups: many runs, one statement, one fsync. A batch that finds nothing under way is
+ * committed in the same turn of the loop. What arrives while a group is being committed goes into the next one
+ * together, which sets out when the first is done or when it has grown as large. A run is in one group at a time, so its
+ * head in memory is never ahead of the store.
  */
 export function createIngest(
   store: Store,
   wakeups: WakeupPlane,
   limits: IngestLimits = INGEST_LIMITS,
 ): Ingest {
-  const waiting: Submission[] = [];
+  let waiting: Submission[] = [];
   let waitingBytes = 0;
   let closed = false;
-  let running: Promise<void> | null = null;
+  let starting = false;
+  const underWay = new Set<Promise<void>>();
+  const busyRuns = new Set<number>();
+  let busyBatches = 0;
   const heads = new LRUCache<number, Head>({ max: KNOWN_HEADS });
 
   async function submit(run: RunKey, work: Submission['work']): Promise<Accepted | Rejection> {
@@ -83,7 +89,7 @@ export function createIngest(
     try {
       const outcome = await new Promise<Judged | Rejection>((settle, fail) => {
         waiting.push({ run, work, bytes, since: Date.now(), settle, fail });
-        running ??= drain();
+        startSoon();
       });
       if (!outcome.ok) return outcome;
       return {
@@ -97,21 +103,48 @@ export function createIngest(
     }
   }
 
-  /** Commits group after group until nothing waits. */
-  async function drain(): Promise<void> {
-    // Everything that this turn of the loop brings joins the first group.
-    await new Promise(setImmediate);
-    while (waiting.length > 0) await commitGroup(takeGroup());
-    running = null;
+  /** Everything that this turn of the loop brings joins the same group. */
+  function startSoon(): void {
+    if (starting) return;
+    starting = true;
+    setImmediate(() => {
+      starting = false;
+      startGroups();
+    });
   }
 
-  /** Takes from the front what fits into one commit; at least one batch. */
+  function startGroups(): void {
+    while (underWay.size < MAX_GROUPS && waiting.length > 0 && waiting.length >= busyBatches) {
+      const group = takeGroup();
+      if (group.length === 0) return;
+      for (const { run } of group) busyRuns.add(run.key);
+      busyBatches += group.length;
+      const done = commitGroup(group).finally(() => {
+        underWay.delete(done);
+        for (const { run } of group) busyRuns.delete(run.key);
+        busyBatches -= group.length;
+        startGroups();
+      });
+      underWay.add(done);
+    }
+  }
+
+  /** Takes what fits into one commit, in order, but nothing of a run that is in a group already. */
   function takeGroup(): Submission[] {
+    const group: Submission[] = [];
+    const rest: Submission[] = [];
     let bytes = 0;
-    let count = 0;
-    const most = Math.min(waiting.length, MAX_COMMIT_BATCHES);
-    while (count < most && bytes < limits.maxCommitBytes) bytes += waiting[count++]!.bytes;
-    return waiting.splice(0, count);
+    for (const submission of waiting) {
+      const full = group.length >= MAX_COMMIT_BATCHES || bytes >= limits.maxCommitBytes;
+      if (full || busyRuns.has(submission.run.key)) {
+        rest.push(submission);
+      } else {
+        group.push(submission);
+        bytes += submission.bytes;
+      }
+    }
+    waiting = rest;
+    return group;
   }
 
   async function commitGroup(group: readonly Submission[]): Promise<void> {
@@ -195,7 +228,10 @@ export function createIngest(
     appendOwn: submit,
     close: async () => {
       closed = true;
-      await running;
+      while (waiting.length > 0 || underWay.size > 0) {
+        startGroups();
+        await Promise.all(underWay);
+      }
     },
   };
 }

@@ -11,6 +11,7 @@ import { openSharedFeed } from '../graphql/shared-feed.ts';
 import { withNext } from '../lib/cancellable.ts';
 import type { InFlight } from './in-flight.ts';
 import { watchProgress } from './liveness.ts';
+import { createPlainPost } from './plain-post.ts';
 import { streamFeed } from './sse-feed.ts';
 import { subscribePatiently } from './subscribe.ts';
 
@@ -84,7 +85,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
         return endsOnlyWithTheRun(results, res, report);
       }),
   };
-  const listener = createYoga<NodeContext>({
+  const yoga = createYoga<NodeContext>({
     schema: publicSchema,
     plugins: [ours],
     maskedErrors: {
@@ -102,7 +103,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     logging: false,
   });
   return {
-    listener,
+    listener: createPlainPost(options, yoga),
     cutStreams: () => {
       for (const response of streams) response.destroy();
     },

@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import type { NewRun, PageLimits } from '../store.ts';
-import { type PackedAppends, unpackAppends } from './packing.ts';
-import { prepareStatements, type Statements } from './statements.ts';
+import { type PackedAppends, readRows } from './packing.ts';
+import { prepareStatements, ROWS_AT_ONCE, type Statements } from './statements.ts';
 
 /** Everything that changes the database, each in one transaction. Arguments and answers cross threads. */
 export interface Writes {
@@ -40,20 +40,18 @@ export function createWrites(database: Database): Writes {
 
 function commitAppends(statements: Statements, appends: PackedAppends): number[] {
   const stored: number[] = [];
-  for (const { run, expectedLastSeq, events, head, startedAt, endedAt } of unpackAppends(appends)) {
+  const rows = readRows(appends);
+  for (const { run, expectedLastSeq, head, startedAt, endedAt, count } of appends.runs) {
     const moved = statements.moveHead.run({ ...head, run, expectedLastSeq, startedAt, endedAt });
-    if (moved.changes === 0) continue;
-    for (const event of events) {
-      statements.insertEvent.run(
-        run,
-        event.seq,
-        event.sourceSeq,
-        event.tMs,
-        event.kind,
-        event.data,
-        event.committedAt,
-      );
+    if (moved.changes === 0) {
+      rows.skip(count);
+      continue;
     }
+    let left = count;
+    // Given as arguments and not as one array, which is a third slower.
+    for (; left >= ROWS_AT_ONCE; left -= ROWS_AT_ONCE)
+      statements.insertEvents.run(...rows.take(run, ROWS_AT_ONCE));
+    for (; left > 0; left -= 1) statements.insertEvent.run(...rows.take(run, 1));
     stored.push(run);
   }
   return stored;

@@ -1,8 +1,8 @@
 import type { RunnerEventKind } from '../contract/events.ts';
 import { cancellable } from '../lib/cancellable.ts';
 import type { StoredEvent } from '../store/store.ts';
+import type { Reader, Step } from './cursor.ts';
 import type { Feed } from './feed.ts';
-import type { Step } from './follow.ts';
 
 /** The most and the usual number of events in a batch, and the size at which one is cut. */
 export const BATCH_MAX_EVENTS = 1_024;
@@ -39,55 +39,93 @@ export function followBatches(
   request: FeedRequest,
   maxEvents: number = BATCH_DEFAULT_EVENTS,
 ): AsyncGenerator<FeedBatch, void, undefined> {
-  return cancellable((signal) => readBatches(feed, request, maxEvents, signal));
+  return cancellable((signal) => valuesOf(() => openBatches(feed, request, maxEvents, signal)));
 }
 
 /** Reads a run event by event. Ends at once when it is left. Throws {@link EventsRemoved} where retention was faster. */
 export function followEvents(feed: Feed, request: FeedRequest): AsyncGenerator<StoredEvent, void, undefined> {
   return cancellable(async function* (signal) {
-    for await (const events of readEvents(feed, request, 1, BATCH_MAX_BYTES, signal)) yield* events;
+    for await (const events of valuesOf(() => openEvents(feed, request, 1, BATCH_MAX_BYTES, signal))) {
+      yield* events;
+    }
   });
 }
 
-/** {@link followBatches} until the signal aborts. */
-export async function* readBatches(
+/** {@link followBatches} for those who wait by themselves; null when the signal aborts before it is open. */
+export async function openBatches(
   feed: Feed,
   { run, after, kinds }: FeedRequest,
   maxEvents: number,
   signal: AbortSignal,
-): AsyncGenerator<FeedBatch, void, undefined> {
+): Promise<Reader<FeedBatch> | null> {
   let told = after;
   let toldAt = Date.now();
   let place = after;
   let caughtUpOnce = false;
   const idleMs = () => (place === told ? null : toldAt + PROGRESS_MS - Date.now());
-  const request = { run, after, maxEvents, maxBytes: BATCH_MAX_BYTES, idleMs };
-  for await (const { events: all, cursor, gap, head } of feed.follow(request, signal)) {
+  const steps = await feed.open({ run, after, maxEvents, maxBytes: BATCH_MAX_BYTES, idleMs }, signal);
+  return mapped(steps, ({ events: all, cursor, gap, head }) => {
     place = cursor;
     const events = kinds ? all.filter((event) => passes(event, kinds)) : all;
     const caughtUp = cursor >= head.lastSeq;
     const due = cursor !== told && Date.now() - toldAt >= PROGRESS_MS;
-    if (events.length === 0 && !gap && !due && (caughtUpOnce || !caughtUp)) continue;
+    if (events.length === 0 && !gap && !due && (caughtUpOnce || !caughtUp)) return null;
     told = cursor;
     toldAt = Date.now();
     caughtUpOnce ||= caughtUp;
-    yield { events, cursor, caughtUp, ended: events.at(-1)?.kind === 'runtime_terminal', gap };
-  }
+    return { events, cursor, caughtUp, ended: events.at(-1)?.kind === 'runtime_terminal', gap };
+  });
 }
 
-/** {@link followEvents} until the signal aborts, in portions of at most so many events and about so many bytes. */
-export async function* readEvents(
+/** {@link followEvents} likewise, in portions of at most so many events and about so many bytes. */
+export async function openEvents(
   feed: Feed,
   { run, after, kinds }: FeedRequest,
   maxEvents: number,
   maxBytes: number,
   signal: AbortSignal,
-): AsyncGenerator<readonly StoredEvent[], void, undefined> {
-  const request = { run, after, maxEvents, maxBytes, idleMs: () => null };
-  for await (const { events, gap } of feed.follow(request, signal)) {
+): Promise<Reader<readonly StoredEvent[]> | null> {
+  const steps = await feed.open({ run, after, maxEvents, maxBytes, idleMs: () => null }, signal);
+  return mapped(steps, ({ events, gap }) => {
     if (gap) throw new EventsRemoved(gap.toSeq);
     const passing = kinds ? events.filter((event) => passes(event, kinds)) : events;
-    if (passing.length > 0) yield passing;
+    return passing.length > 0 ? passing : null;
+  });
+}
+
+/** A reader whose values become others; null leaves one out. */
+export function mapped<From, To>(
+  reader: Reader<From> | null,
+  map: (value: From) => To | null,
+): Reader<To> | null {
+  if (!reader) return null;
+  return {
+    ...reader,
+    take: () => {
+      for (let value = reader.take(); value !== null; value = reader.take()) {
+        const other = map(value);
+        if (other !== null) return other;
+      }
+      return null;
+    },
+  };
+}
+
+/** All values of a reader, which is opened for the first one and closed after the last. */
+export async function* valuesOf<Value>(
+  open: () => Promise<Reader<Value> | null>,
+): AsyncGenerator<Value, void, undefined> {
+  const reader = await open();
+  if (!reader) return;
+  try {
+    for (;;) {
+      const value = reader.take();
+      if (value !== null) yield value;
+      else if (reader.ended()) return;
+      else await reader.ready();
+    }
+  } finally {
+    reader.close();
   }
 }
 

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../lib/cancellable.ts';
 import { type Head, type Store, StoreUnavailable } from '../store/store.ts';
 import type { Wake, WakeupPlane } from '../wakeups/plane.ts';
-import { type FollowRequest, follow, type Step } from './follow.ts';
+import { createCursor, type FollowRequest, type Reader, type Step } from './cursor.ts';
 import { FEED_LIMITS, type FeedLimits } from './limits.ts';
 import { createPages } from './pages.ts';
 import { withPatience } from './patience.ts';
@@ -11,11 +11,12 @@ import { createWatch, type Watch } from './watch.ts';
 /** Delivery: every run is a feed that any number of readers follow from their cursors. */
 export interface Feed {
   /**
-   * Steps through the log from the cursor, history first and then live, and ends after the terminal event. The first
-   * step comes at once, if need be without events. Ends early when the signal aborts; throws `StoreUnavailable` when
-   * the store stays down.
+   * Opens a reader that steps through the log from the request's place, history first and then live, and ends after the
+   * terminal event. The first step comes at once, if need be without events. It ends early when the signal aborts, and
+   * its waits throw `StoreUnavailable` when the store stays down. Null when the signal aborted before it was open.
+   * Whoever opens one closes it.
    */
-  follow(request: FollowRequest, signal: AbortSignal): AsyncGenerator<Step, void, undefined>;
+  open(request: FollowRequest, signal: AbortSignal): Promise<Reader<Step> | null>;
   /** Reads the heads of all followed runs, in case a wake-up was lost; happens by itself every `pollMs`. */
   poll(): Promise<void>;
   /** How often the poll found what no wake-up had told. */
@@ -99,30 +100,34 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
     return entry;
   }
 
-  async function* followRun(request: FollowRequest, signal: AbortSignal): AsyncGenerator<Step, void> {
+  async function open(request: FollowRequest, signal: AbortSignal): Promise<Reader<Step> | null> {
     const { run } = request;
     const entry = followed.get(run) ?? start(run);
     entry.readers += 1;
+    const leave = () => {
+      entry.readers -= 1;
+      if (entry.readers > 0) return;
+      entry.stop();
+      if (followed.get(run) !== entry) return;
+      const head = watches.get(run)?.head();
+      // What retention removes after this shows in the pages.
+      if (head && head.terminalSeq !== null) ended.set(run, head);
+      followed.delete(run);
+      watches.delete(run);
+    };
     try {
       const watch = await unlessAborted(entry.watch, signal);
-      if (watch) yield* follow(watch, pages, request, signal);
-    } finally {
-      entry.readers -= 1;
-      if (entry.readers === 0) {
-        entry.stop();
-        if (followed.get(run) === entry) {
-          const head = watches.get(run)?.head();
-          // What retention removes after this shows in the pages.
-          if (head && head.terminalSeq !== null) ended.set(run, head);
-          followed.delete(run);
-          watches.delete(run);
-        }
-      }
+      if (watch) return createCursor(watch, pages, request, signal, leave);
+    } catch (error) {
+      leave();
+      throw error;
     }
+    leave();
+    return null;
   }
 
   return {
-    follow: followRun,
+    open,
     poll,
     foundByPoll: () => foundByPoll,
     watchedRuns: () => followed.size,

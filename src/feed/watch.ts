@@ -15,8 +15,15 @@ export interface Watch {
   takePage(start: number, page: Page): void;
   /** Ends it: readers that wait for news get the error. */
   fail(error: Error): void;
-  /** Resolves when the head has moved since `seen`, when the signal aborts, or after `timeoutMs`. Throws what it failed with. */
-  changed(seen: Head, signal: AbortSignal, timeoutMs: number | null): Promise<void>;
+  /** Makes a waiter for one reader; to be closed when that leaves. */
+  wait(signal: AbortSignal): Waiter;
+}
+
+/** One reader's wait for news, again and again. */
+export interface Waiter {
+  /** Resolves when the head is another than `seen`, when the signal aborts, or after `timeoutMs`. Throws what the watch failed with. */
+  changed(seen: Head, timeoutMs: number | null): Promise<void>;
+  close(): void;
 }
 
 /** Watches a run whose head is known. */
@@ -32,7 +39,7 @@ export function createWatch(run: number, first: Head, limits: RingLimits): Watch
     const removedThrough = Math.max(head.removedThrough, news.removedThrough);
     if (!further && removedThrough === head.removedThrough) return false;
     head = { ...(further ? news : head), removedThrough };
-    for (const wake of [...waiters]) wake();
+    for (const wake of waiters) wake();
     return true;
   }
 
@@ -56,23 +63,35 @@ export function createWatch(run: number, first: Head, limits: RingLimits): Watch
     },
     fail: (error) => {
       failure = error;
-      for (const wake of [...waiters]) wake();
+      for (const wake of waiters) wake();
     },
-    changed: (seen, signal, timeoutMs) => {
-      if (failure) return Promise.reject(failure);
-      if (head !== seen || signal.aborted) return Promise.resolve();
-      return new Promise((resolve, reject) => {
-        const timer = timeoutMs === null ? undefined : setTimeout(done, timeoutMs);
-        function done(): void {
-          waiters.delete(done);
-          signal.removeEventListener('abort', done);
-          clearTimeout(timer);
-          if (failure) reject(failure);
-          else resolve();
-        }
-        waiters.add(done);
-        signal.addEventListener('abort', done, { once: true });
-      });
+    wait: (signal) => {
+      let end: (() => void) | null = null;
+      const abort = () => end?.();
+      // Once for all its waits: a listener for each cost as much as the rest of a delivery.
+      signal.addEventListener('abort', abort);
+      return {
+        changed: (seen, timeoutMs) => {
+          if (failure) return Promise.reject(failure);
+          if (head !== seen || signal.aborted) return Promise.resolve();
+          return new Promise((resolve, reject) => {
+            const done = () => {
+              waiters.delete(done);
+              end = null;
+              clearTimeout(timer);
+              if (failure) reject(failure);
+              else resolve();
+            };
+            const timer = timeoutMs === null ? undefined : setTimeout(done, timeoutMs);
+            end = done;
+            waiters.add(done);
+          });
+        },
+        close: () => {
+          signal.removeEventListener('abort', abort);
+          end?.();
+        },
+      };
     },
   };
 }

@@ -10,7 +10,8 @@ import {
   visit,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import { readBatches, readEvents } from '../feed/batches.ts';
+import { mapped, openBatches, openEvents } from '../feed/batches.ts';
+import type { Reader } from '../feed/cursor.ts';
 import type { StoredEvent } from '../store/store.ts';
 import { openFeed } from './feed.ts';
 import { type AnsweredBatch, compileFeedWriter, type FeedWriter, rootField } from './feed-writer.ts';
@@ -28,10 +29,10 @@ const PORTION_BYTES = 64 * 1024;
 /** The answers of a feed subscription as bytes, which all who asked the same share. */
 export interface SharedFeed {
   /**
-   * Payloads in portions, in order, the next one as soon as it is asked for. Ends with the run; throws like the feed.
-   * The buffers belong to all: they must not be changed.
+   * Opens a reader of payloads in portions, in order. Ends with the run; throws like the feed. Null when the signal
+   * aborts first. The buffers belong to all: they must not be changed.
    */
-  payloads(signal: AbortSignal): AsyncGenerator<readonly Buffer[], void, undefined>;
+  open(signal: AbortSignal): Promise<Reader<readonly Buffer[]> | null>;
 }
 
 /**
@@ -49,19 +50,17 @@ export async function openSharedFeed(request: OperationRequest): Promise<SharedF
   const { runId, maxEvents } = opened;
   if (plan.field.name.value === 'runEvents') {
     return {
-      payloads: async function* (signal) {
-        const portions = readEvents(feed, opened.request, PORTION_EVENTS, PORTION_BYTES, signal);
-        for await (const events of portions) {
-          yield events.map((event) => writer.event(event));
-        }
-      },
+      open: async (signal) =>
+        mapped(await openEvents(feed, opened.request, PORTION_EVENTS, PORTION_BYTES, signal), (events) =>
+          events.map((event) => writer.event(event)),
+        ),
     };
   }
   return {
-    payloads: async function* (signal) {
-      const batches = readBatches(feed, opened.request, maxEvents, signal);
-      for await (const batch of batches) yield [writer.batch({ ...batch, runId })];
-    },
+    open: async (signal) =>
+      mapped(await openBatches(feed, opened.request, maxEvents, signal), (batch) => [
+        writer.batch({ ...batch, runId }),
+      ]),
   };
 }
 

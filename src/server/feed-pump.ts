@@ -21,9 +21,29 @@ export function pumpFeed(
   stream: Socket,
 ): AsyncGenerator<never, void, undefined> {
   return cancellable(async function* (signal) {
-    const start = messageStart(operationId);
+    await writeFeed(feed, operationId, socket, stream, signal);
+    yield* [];
+  });
+}
+
+async function writeFeed(
+  feed: SharedFeed,
+  operationId: string,
+  socket: WebSocket,
+  stream: Socket,
+  signal: AbortSignal,
+): Promise<void> {
+  const start = messageStart(operationId);
+  const reader = await feed.open(signal);
+  if (!reader) return;
+  try {
     let sinceTurn = 0;
-    for await (const payloads of feed.payloads(signal)) {
+    while (!reader.ended()) {
+      const payloads = reader.take();
+      if (!payloads) {
+        if (!reader.ended()) await reader.ready();
+        continue;
+      }
       // Another operation of this socket may have filled it meanwhile: they wait for room one after another.
       while (stream.writableNeedDrain && !stream.destroyed && !signal.aborted) await drained(stream, signal);
       if (socket.readyState !== socket.OPEN || signal.aborted) return;
@@ -35,6 +55,7 @@ export function pumpFeed(
       else continue;
       sinceTurn = 0;
     }
-    yield* [];
-  });
+  } finally {
+    reader.close();
+  }
 }

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Reader } from '../feed/cursor.ts';
 import { asFault, isPassing, type ReportUnexpected } from '../graphql/faults.ts';
 import type { SharedFeed } from '../graphql/shared-feed.ts';
 import { drained, mustDrain } from './unsent.ts';
@@ -41,9 +42,16 @@ export async function streamFeed(
   const pings = setInterval(() => {
     if (!mustDrain(response) && !response.destroyed) response.write(COMMENT);
   }, PING_MS);
+  let reader: Reader<readonly Buffer[]> | null = null;
   try {
+    reader = await feed.open(signal);
     let sinceTurn = 0;
-    for await (const payloads of feed.payloads(signal)) {
+    while (reader && !reader.ended()) {
+      const payloads = reader.take();
+      if (!payloads) {
+        if (!reader.ended()) await reader.ready();
+        continue;
+      }
       if (response.destroyed) return;
       writeEvents(response, payloads);
       sinceTurn += payloads.length;
@@ -63,6 +71,7 @@ export async function streamFeed(
     }
     response.destroy();
   } finally {
+    reader?.close();
     clearInterval(pings);
   }
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LOOPBACK_OPERATOR } from '../../src/auth/principal.ts';
+import { valuesOf } from '../../src/feed/batches.ts';
 import { createFeed } from '../../src/feed/feed.ts';
 import type { Context } from '../../src/graphql/context.ts';
 import { createOperations } from '../../src/graphql/operations.ts';
@@ -140,7 +141,7 @@ test(`what subscribers share is byte for byte what the executor answers, for ${S
       const expected: string[] = [];
       for await (const result of executed) expected.push(JSON.stringify(result));
       const actual: string[] = [];
-      for await (const payloads of shared.payloads(new AbortController().signal)) {
+      for await (const payloads of valuesOf(() => shared.open(new AbortController().signal))) {
         actual.push(...payloads.map(String));
       }
       expect(actual).toEqual(expected);
@@ -178,7 +179,8 @@ test('subscribers of one selection get the very same bytes, and those of another
   const read = async (after: number) => {
     const shared = await openSharedFeed({ document, variableValues: { a: after }, contextValue: context });
     const all: Buffer[] = [];
-    for await (const payloads of shared!.payloads(new AbortController().signal)) all.push(...payloads);
+    for await (const payloads of valuesOf(() => shared!.open(new AbortController().signal)))
+      all.push(...payloads);
     return all;
   };
   const [one, other] = await Promise.all([read(-1), read(-1)]);

@@ -155,8 +155,14 @@ describe('messages that are written as frames', () => {
 test('a replay in many small portions lets others have their turn', async () => {
   const portions = 10_000;
   const feed: SharedFeed = {
-    payloads: async function* () {
-      for (let portion = 0; portion < portions; portion += 1) yield [Buffer.from(String(portion))];
+    open: async () => {
+      let portion = 0;
+      return {
+        take: () => (portion < portions ? [Buffer.from(String(portion++))] : null),
+        ended: () => portion === portions,
+        ready: async () => {},
+        close: () => {},
+      };
     },
   };
   let turns = 0;

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { valuesOf } from '../../src/feed/batches.ts';
 import { createFeed } from '../../src/feed/feed.ts';
 import { FEED_LIMITS } from '../../src/feed/limits.ts';
 import { createIngest } from '../../src/ingest/ingest.ts';
@@ -85,7 +86,7 @@ function testTwoProcesses(env: Readonly<Record<string, string>>): void {
     let next = () => {};
     const followed = (async () => {
       const request = { run: run.key, after: -1, maxEvents: 100, maxBytes: 1_000_000, idleMs: () => null };
-      for await (const step of other.feed.follow(request, new AbortController().signal)) {
+      for await (const step of valuesOf(() => other.feed.open(request, new AbortController().signal))) {
         seen.push(...step.events.map(({ seq }) => seq));
         next();
       }

@@ -26,8 +26,6 @@ export interface Feed {
   close(): void;
 }
 
-const REMEMBERED_ENDS = 10_000;
-
 /** A followed run, and how many follow it. */
 interface Followed {
   readonly watch: Promise<Watch>;
@@ -44,7 +42,7 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
   /** Runs whose news is being fetched, with the last number that wake-ups told of. */
   const told = new Map<Watch, number>();
   /** Where ended runs end: clients that come for one after another, each when nobody follows it, need not ask again. */
-  const ended = new LRUCache<number, Head>({ max: REMEMBERED_ENDS });
+  const ended = new LRUCache<number, Head>({ max: limits.rememberedEnds });
   let foundByPoll = 0;
   let polling = false;
 

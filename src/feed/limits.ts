@@ -10,6 +10,8 @@ export interface FeedLimits {
   readonly cachedPageBytes: number;
   /** How often the heads of followed runs are read in case a wake-up was lost. */
   readonly pollMs: number;
+  /** Ended runs whose heads are kept for those that come when nobody follows them. */
+  readonly rememberedEnds: number;
   /** How long a reader waits for a store that is down. */
   readonly patienceMs: number;
 }
@@ -21,5 +23,6 @@ export const FEED_LIMITS: FeedLimits = {
   pageBytes: 1024 * 1024,
   cachedPageBytes: 32 * 1024 * 1024,
   pollMs: 1_000,
+  rememberedEnds: 10_000,
   patienceMs: 30_000,
 };

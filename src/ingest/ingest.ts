@@ -26,12 +26,18 @@ export interface IngestLimits {
   readonly maxCommitBytes: number;
   /** How long a batch may lose races against other processes before the answer is OVERLOADED. Default 10 s. */
   readonly maxContentionMs: number;
+  /** The longest pause after a lost race, of random length. Default 4 ms; 0: none. */
+  readonly maxRetryPauseMs: number;
+  /** Runs whose heads are kept in memory. Default 10,000; never fewer than a commit takes batches. */
+  readonly rememberedHeads: number;
 }
 
 export const INGEST_LIMITS: IngestLimits = {
   maxWaitingBytes: 64 * 1024 * 1024,
   maxCommitBytes: 4 * 1024 * 1024,
   maxContentionMs: 10_000,
+  maxRetryPauseMs: 4,
+  rememberedHeads: 10_000,
 };
 
 /** The only way an event enters a run. */
@@ -49,8 +55,7 @@ export interface Ingest {
 
 /** Roughly what an event weighs in memory beside its data. */
 const EVENT_OVERHEAD_BYTES = 200;
-const KNOWN_HEADS = 10_000;
-/** Far below KNOWN_HEADS, so that no head of a group is evicted while the groups under way are judged. */
+/** Far below the heads remembered, so that none of a group is evicted while the groups under way are judged. */
 const MAX_COMMIT_BATCHES = 1_024;
 /** One that the store works on, and one that it finds waiting when it has done so. */
 const MAX_GROUPS = 2;
@@ -78,7 +83,7 @@ export function createIngest(
   const underWay = new Set<Promise<void>>();
   const busyRuns = new Set<number>();
   let busyBatches = 0;
-  const heads = new LRUCache<number, Head>({ max: KNOWN_HEADS });
+  const heads = new LRUCache<number, Head>({ max: limits.rememberedHeads });
 
   async function submit(run: RunKey, work: Submission['work']): Promise<Accepted | Rejection> {
     const bytes = byteLength(work);
@@ -191,7 +196,7 @@ export function createIngest(
     for (const submission of lost) if (submission.since < oldest) submission.fail(new Overloaded());
     waiting.unshift(...lost.filter((submission) => submission.since >= oldest));
     // Jitter, or two processes that write one run could skip each other's lock for ever.
-    await sleep(Math.random() * 4);
+    if (limits.maxRetryPauseMs > 0) await sleep(Math.random() * limits.maxRetryPauseMs);
   }
 
   async function judge(group: readonly Submission[]): Promise<RunVerdicts[]> {

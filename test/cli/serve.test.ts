@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { freePort, freshSqliteUrl } from '../support/databases.ts';
+import { freshSqliteUrl } from '../support/databases.ts';
+import { freePort } from '../support/ports.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { runRunfeed, startRunfeed, startServe } from '../support/runfeed-process.ts';
 

@@ -4,6 +4,7 @@ import type { StoredEvent } from '../../src/store/store.ts';
 import { type Seam, startSeam } from './seam.ts';
 import { seamPlan } from './seam-plans.ts';
 import type { SeamReader } from './seam-readers.ts';
+import { createTurns } from './turns.ts';
 
 /** How many schedules to try; each is another interleaving of everything that awaits. */
 const schedules = Number(process.env.RUNFEED_PROOF_RUNS ?? 1_000);
@@ -12,8 +13,8 @@ test('at any interleaving a reader gets every event after its cursor exactly onc
   timeout: 60_000 + schedules * 60,
 }, async () => {
   await fc.assert(
-    fc.asyncProperty(seamPlan, fc.scheduler(), async (plan, scheduler) => {
-      const seam = await startSeam(plan, scheduler);
+    fc.asyncProperty(seamPlan, fc.nat(), async (plan, order) => {
+      const seam = await startSeam(plan, createTurns(order));
       await seam.settle();
       if (plan.lossy) {
         await Promise.all([seam.feed.poll(), seam.settle()]);
@@ -36,7 +37,10 @@ function expectEverything(seam: Seam, reader: SeamReader): void {
   const removed = (event: StoredEvent) =>
     gaps.some((gap) => event.seq > gap.above && event.seq <= gap.through);
   const seen = new Set(delivered.map(({ seq }) => seq));
-  expect(delivered).toEqual(wanted.filter((event) => seen.has(event.seq) || !removed(event)));
+  const due = wanted.filter((event) => seen.has(event.seq) || !removed(event));
+  // Nearly always they are the very same objects, and looking into them takes longer than all the rest.
+  const same = delivered.length === due.length && delivered.every((event, index) => event === due[index]);
+  if (!same) expect(delivered).toEqual(due);
   const through = Math.max(-1, ...gaps.map((gap) => gap.through));
   if (through >= 0) expect(through).toBeLessThanOrEqual(seam.removedThrough(reader));
   expect(completed).toBe(committed.at(-1)?.kind === 'runtime_terminal');

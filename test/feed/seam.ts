@@ -1,10 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Scheduler } from 'fast-check';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { FEED_LIMITS } from '../../src/feed/limits.ts';
-import { createIngest } from '../../src/ingest/ingest.ts';
+import { createIngest, INGEST_LIMITS } from '../../src/ingest/ingest.ts';
 import type { RunKey } from '../../src/store/run-keys.ts';
-import type { Store, StoredEvent } from '../../src/store/store.ts';
+import type { StoredEvent } from '../../src/store/store.ts';
 import { newRun } from '../suites/store-records.ts';
 import { failingCommits } from '../support/faulty-store.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
@@ -12,11 +10,12 @@ import { createUnreliablePlane } from '../support/unreliable-plane.ts';
 import type { RunPlan, SeamPlan, WriterKind } from './seam-plans.ts';
 import { type SeamReader, startReader } from './seam-readers.ts';
 import { createCommitter, createProducer, expectingYes, persist, type Writer } from './seam-writers.ts';
+import type { Turns } from './turns.ts';
 
 /** The longest timer that Node takes: the poll is called by hand here. */
 const NEVER_MS = 2 ** 31 - 1;
 
-/** A whole system in one process: store, plane, writers, feed and readers, stepped by a scheduler. */
+/** A whole system in one process: store, plane, writers, feed and readers, which go on by turns. */
 export interface Seam {
   readonly feed: Feed;
   readonly readers: readonly SeamReader[];
@@ -31,27 +30,24 @@ export interface Seam {
 }
 
 /** Sets everything up, history included, and starts all of it. */
-export async function startSeam(plan: SeamPlan, scheduler: Scheduler): Promise<Seam> {
+export async function startSeam(plan: SeamPlan, turns: Turns): Promise<Seam> {
   let history = true;
-  let lostRace = false;
   const turn = async (step: string) => {
-    if (!history) await scheduler.schedule(Promise.resolve(), step);
+    if (!history) await turns.take(step);
   };
   const memory = createMemoryStore(turn);
   const faults = plan.faults.values();
   const store = failingCommits(memory, () => (history ? null : (faults.next().value ?? null)));
-  const racing: Store = {
-    ...store,
-    commit: async (appends) => {
-      const stored = await store.commit(appends);
-      lostRace ||= stored.size < appends.length;
-      return stored;
-    },
-  };
   let wakes = 0;
   const plane = createUnreliablePlane(() => plan.fates[wakes++ % plan.fates.length]!, turn);
-  const feed = createFeed(memory, plane, { ...FEED_LIMITS, ...plan.limits, pollMs: NEVER_MS });
-  const ingest = createIngest(racing, plane);
+  const feed = createFeed(memory, plane, {
+    ...FEED_LIMITS,
+    ...plan.limits,
+    pollMs: NEVER_MS,
+    rememberedEnds: 1,
+  });
+  // A pause after a lost race would not go by turns; room for many heads is half the cost of a schedule.
+  const ingest = createIngest(store, plane, { ...INGEST_LIMITS, maxRetryPauseMs: 0, rememberedHeads: 16 });
   const writers: Record<WriterKind, Writer> = {
     ingest: expectingYes(ingest),
     commit: createCommitter(store, plane, true),
@@ -119,13 +115,9 @@ export async function startSeam(plan: SeamPlan, scheduler: Scheduler): Promise<S
     settle: async () => {
       for (;;) {
         // A group commit begins a turn of the loop after the batch came; two are enough for what it leads to.
-        for (let turns = 0; turns < 3; turns++) await new Promise(setImmediate);
-        // Ingest pauses for up to 4 ms after a lost race. Waiting it out keeps the schedule the scheduler's alone.
-        if (lostRace) await sleep(6);
-        lostRace = false;
+        for (let loops = 0; loops < 3; loops++) await new Promise(setImmediate);
         if (failures.length > 0) throw failures[0];
-        if (scheduler.count() === 0) return;
-        await scheduler.waitNext(1);
+        if (!turns.give()) return;
       }
     },
     committed: (reader) => memory.committed(keyOf(reader.log.plan.run)),

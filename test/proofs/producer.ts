@@ -20,10 +20,14 @@ export interface Producer {
 }
 
 /**
- * Starts to produce. With `careful` every batch names the number before it, so that the server would notice the
- * loss of anything it had acknowledged.
+ * Starts to produce; asks for a server's `/graphql` before each request. With `careful` every batch names the number
+ * before it, so that the server would notice the loss of anything it had acknowledged.
  */
-export function startProducer(graphql: string, script: Script, { careful }: { careful: boolean }): Producer {
+export function startProducer(
+  graphql: () => string,
+  script: Script,
+  { careful }: { careful: boolean },
+): Producer {
   const stopping = new AbortController();
   releaseAfterwards(() => stopping.abort());
   let acknowledged = 0;
@@ -34,7 +38,7 @@ export function startProducer(graphql: string, script: Script, { careful }: { ca
       stopping.signal.throwIfAborted();
       try {
         const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(ANSWER_MS)]);
-        const result = await ingestBatch(batch, { url: graphql, signal, ...(careful && { previousSeq }) });
+        const result = await ingestBatch(batch, { url: graphql(), signal, ...(careful && { previousSeq }) });
         if (result.__typename === 'BatchRejected') throw new Error(`${result.code}: ${result.message}`);
         if (result.accepted + result.duplicates !== batch.events.length)
           throw new Error('not all was counted');

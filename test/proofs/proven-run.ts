@@ -38,10 +38,14 @@ export async function startProvenRun({ runId, producersAt, followersAt }: Cast):
   expect(body.errors).toBeUndefined();
   const script = createScript(runId);
   const careful = producersAt.length === 1;
-  const producers = producersAt.map((graphql) => startProducer(graphql, script, { careful }));
-  const subscribers: Subscriber[] = [];
+  const producers = producersAt.map((graphql) => startProducer(() => graphql, script, { careful }));
+  const subscribers: (Subscriber & { readonly seen: readonly RunnerEvent[] })[] = [];
   function follow(graphql: string): readonly Subscriber[] {
-    const added = CONNECTIONS.map((connection) => startSubscriber(graphql, runId, connection));
+    const added = CONNECTIONS.map((connection) => {
+      const seen: RunnerEvent[] = [];
+      const take = (event: RunnerEvent) => void seen.push(event);
+      return { ...startSubscriber(() => graphql, runId, connection, take), seen };
+    });
     subscribers.push(...added);
     return added;
   }

@@ -1,4 +1,4 @@
-import { createServer } from 'node:net';
+import { fixedPort } from '../support/ports.ts';
 import { type ServeProcess, startServe } from '../support/runfeed-process.ts';
 
 /** A server process that is killed and started again at the same address. */
@@ -11,10 +11,14 @@ export interface RestartableServer {
   start(): Promise<void>;
 }
 
-/** Starts a server on this database. */
-export async function startRestartableServer(databaseUrl: string): Promise<RestartableServer> {
+/** Starts a server on this database, with more in its environment where that is given. */
+export async function startRestartableServer(
+  databaseUrl: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<RestartableServer> {
   const port = await fixedPort();
-  const start = (): Promise<ServeProcess> => startServe({ DATABASE_URL: databaseUrl, PORT: String(port) });
+  const start = (): Promise<ServeProcess> =>
+    startServe({ DATABASE_URL: databaseUrl, PORT: String(port), ...env });
   let server = await start();
   return {
     graphql: server.graphql,
@@ -26,23 +30,4 @@ export async function startRestartableServer(databaseUrl: string): Promise<Resta
       server = await start();
     },
   };
-}
-
-/**
- * A free port below those that the system gives to clients: of those, one of the clients that keep trying to
- * reconnect could be given the server's own while that is down.
- */
-async function fixedPort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
-    if (await isFree(port)) return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-      .once('error', () => resolve(false))
-      .listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }

@@ -1,5 +1,8 @@
 /** How long the proofs are: 1, the default, is seconds; each further one adds as much again. RUNFEED_PROOF_SIZE sets it. */
 export const PROOF_SIZE = Math.max(1, Number(process.env.RUNFEED_PROOF_SIZE) || 1);
 
-/** What a proof of usual size may take, times its size. */
-export const PROOF_TIMEOUT_MS = 60_000 * PROOF_SIZE;
+/** How many events many processes write at least. RUNFEED_PROOF_EVENTS sets it. */
+export const PROOF_EVENTS = Math.max(1, Number(process.env.RUNFEED_PROOF_EVENTS) || 10_000 * PROOF_SIZE);
+
+/** What a proof of usual size may take, times its size; a thousand events take seconds at the very most. */
+export const PROOF_TIMEOUT_MS = 60_000 * PROOF_SIZE + 2 * PROOF_EVENTS;

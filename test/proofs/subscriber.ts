@@ -7,43 +7,60 @@ const RECONNECT_MS = 100;
 
 /** Follows a run to its end through any number of connections. */
 export interface Subscriber {
-  /** Everything that arrived, in the order in which it did. */
-  readonly seen: readonly RunnerEvent[];
   readonly over: Connection['over'];
   /** What cut its connections so far, after each of which it came back by its cursor. */
   readonly cuts: readonly unknown[];
-  /** Resolves when it was told of the run's end; rejects when it was refused. */
+  /** Resolves when it was told of the run's end; rejects when it was refused, or with what `take` threw. */
   readonly done: Promise<void>;
 }
 
-/** Starts to follow from the start. */
-export function startSubscriber(graphql: string, runId: string, { over, connect }: Connection): Subscriber {
+/**
+ * Starts to follow from the start; asks for a server's `/graphql` before each connection, and hands over everything
+ * that arrives, in the order in which it does. A connection is given up after `patience()` events, by default never.
+ */
+export function startSubscriber(
+  graphql: () => string,
+  runId: string,
+  { over, connect }: Connection,
+  take: (event: RunnerEvent) => void,
+  patience: () => number = () => Number.POSITIVE_INFINITY,
+): Subscriber {
   let stopped = false;
   releaseAfterwards(() => {
     stopped = true;
   });
-  const seen: RunnerEvent[] = [];
+  let cursor = -1;
   const cuts: unknown[] = [];
 
-  async function follow(): Promise<void> {
-    while (!stopped) {
-      try {
-        const after = seen.at(-1)?.seq ?? -1;
-        for await (const { seq, tMs, kind, data } of connect(graphql, runId, after)) {
-          seen.push({ seq, tMs, kind, data });
-          if (stopped) return;
-        }
-        return;
-      } catch (error) {
-        if (error instanceof Refused) throw error;
-        cuts.push(error);
+  /** Whether the run's end came. */
+  async function followOnce(): Promise<boolean> {
+    let left = patience();
+    const events = connect(graphql(), runId, cursor);
+    for (;;) {
+      const next = await events.next().catch((cut: unknown) => {
+        if (cut instanceof Refused) throw cut;
+        cuts.push(cut);
+        return null;
+      });
+      if (!next) return false;
+      if (next.done) return true;
+      const { seq, tMs, kind, data } = next.value;
+      cursor = seq;
+      take({ seq, tMs, kind, data });
+      left -= 1;
+      if (stopped || left <= 0) {
+        await events.return();
+        return false;
       }
-      await sleep(Math.random() * RECONNECT_MS);
     }
+  }
+
+  async function follow(): Promise<void> {
+    while (!stopped && !(await followOnce())) await sleep(Math.random() * RECONNECT_MS);
   }
 
   const done = follow();
   // Whoever waits for it hears of it; until then a failure must not end the process.
   done.catch(() => {});
-  return { over, seen, cuts, done };
+  return { over, cuts, done };
 }

@@ -6,12 +6,12 @@ import { createRun, readLog } from '../suites/store-records.ts';
 import {
   describePostgres,
   describePrivatePostgres,
-  freePort,
   freshPostgresUrl,
   freshSqliteUrl,
   type PrivatePostgres,
   privatePostgres,
 } from '../support/databases.ts';
+import { freePort } from '../support/ports.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { type Child, startChild } from './children/start.ts';
 

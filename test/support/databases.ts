@@ -9,7 +9,7 @@ import { postgresBinaries } from './private-postgres.ts';
 import { releaseAfterwards } from './releases.ts';
 import { execute } from './sql.ts';
 
-export { freePort, type PrivatePostgres, privatePostgres } from './private-postgres.ts';
+export { type PrivatePostgres, privatePostgres } from './private-postgres.ts';
 
 /** A Postgres server that the tests may make databases on, such as `postgresql://postgres@127.0.0.1:5432/postgres`. */
 const testPostgresUrl = process.env.TEST_POSTGRES_URL;

@@ -1,10 +1,10 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { fixedPort } from './ports.ts';
 import { releaseAfterwards } from './releases.ts';
 
 const run = promisify(execFile);
@@ -33,7 +33,7 @@ export async function privatePostgres(): Promise<PrivatePostgres> {
   if (!binaries) throw new Error('a private Postgres server needs initdb and pg_ctl in the PATH');
   const folder = await mkdtemp(join(tmpdir(), 'runfeed-postgres-'));
   const data = join(folder, 'data');
-  const port = await freePort();
+  const port = await fixedPort();
   const options = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''`;
   // Postgres refuses to run as root, which is who runs the tests in many a container.
   const asRoot = process.getuid?.() === 0;
@@ -54,16 +54,6 @@ export async function privatePostgres(): Promise<PrivatePostgres> {
   await call('initdb', '-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync');
   await start();
   return { url: `postgresql://postgres@127.0.0.1:${port}/postgres`, stop, start, release };
-}
-
-/** A port of 127.0.0.1 that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (!address || typeof address === 'string') throw new Error('no TCP port to be had');
-  return address.port;
 }
 
 function configuredFolder(): string[] {

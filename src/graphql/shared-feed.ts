@@ -22,9 +22,9 @@ import { executedSchema } from './schema.ts';
 const WRITERS_PER_DOCUMENT = 32;
 /** Bytes of batches that are kept for the next subscriber who gets the same one. */
 const SHARED_BATCH_BYTES = 8 * 1024 * 1024;
-/** Events of one `runEvents` go to a socket in portions: one write for many messages. */
-const PORTION_EVENTS = 256;
-const PORTION_BYTES = 64 * 1024;
+/** Events of one `runEvents` go to a socket in portions: one write for many messages. A stalled socket holds one. */
+const PORTION_EVENTS = 32;
+const PORTION_BYTES = 2 * 1024;
 
 /** The answers of a feed subscription as bytes, which all who asked the same share. */
 export interface SharedFeed {

@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
+import type { Reader } from '../feed/cursor.ts';
 import type { SharedFeed } from '../graphql/shared-feed.ts';
 import { cancellable } from '../lib/cancellable.ts';
 import { messageStart, writeNextMessages } from './frames.ts';
-import { drained } from './unsent.ts';
+import { writeAndFlush } from './unsent.ts';
 
 /** Messages of one operation after which others get their turn, even where the socket takes everything at once. */
 const TURN_MESSAGES = 64;
@@ -36,22 +37,21 @@ async function writeFeed(
   const start = messageStart(operationId);
   const reader = await feed.open(signal);
   if (!reader) return;
+  let sinceTurn = 0;
+  /** What it takes stays in here: nothing but the socket holds it while that stalls. */
+  function writePortion({ take }: Reader<readonly Buffer[]>): Promise<void> | null | 'nothing' {
+    const payloads = take();
+    if (!payloads) return 'nothing';
+    sinceTurn += payloads.length;
+    return writeAndFlush(stream, signal, (onTaken) => writeNextMessages(stream, start, payloads, onTaken));
+  }
   try {
-    let sinceTurn = 0;
-    while (!reader.ended()) {
-      const payloads = reader.take();
-      if (!payloads) {
+    while (!reader.ended() && socket.readyState === socket.OPEN) {
+      const flushed = writePortion(reader);
+      if (flushed === 'nothing') {
         if (!reader.ended()) await reader.ready();
-        continue;
-      }
-      // Another operation of this socket may have filled it meanwhile: they wait for room one after another.
-      while (stream.writableNeedDrain && !stream.destroyed && !signal.aborted) await drained(stream, signal);
-      if (socket.readyState !== socket.OPEN || signal.aborted) return;
-      writeNextMessages(stream, start, payloads);
-      sinceTurn += payloads.length;
-      if (stream.writableNeedDrain) await drained(stream, signal);
-      // One of many messages is probably followed by more.
-      else if (payloads.length > 1 || sinceTurn >= TURN_MESSAGES) await nextTurn();
+      } else if (flushed) await flushed;
+      else if (sinceTurn >= TURN_MESSAGES) await nextTurn();
       else continue;
       sinceTurn = 0;
     }

@@ -3,6 +3,9 @@ import type { Socket } from 'node:net';
 /** A message whose payload is bigger goes to the socket by itself, uncopied. */
 const COPY_LIMIT_BYTES = 16 * 1024;
 
+/** Below this a buffer of its own costs more time than it saves memory. */
+const POOLED_BYTES = 1_024;
+
 const FINAL_TEXT_FRAME = 0x81;
 const MESSAGE_END = Buffer.from('}');
 
@@ -14,21 +17,31 @@ export function messageStart(operationId: string): Buffer {
 /**
  * Writes `next` messages as whole websocket frames (RFC 6455, section 5.2: unmasked, since they come from the server),
  * many in one write. Payloads are shared between sockets, so they are copied here or handed over, never changed.
+ * `onTaken` is called when the stream has taken the last of them.
  */
-export function writeNextMessages(stream: Socket, start: Buffer, payloads: readonly Buffer[]): void {
+export function writeNextMessages(
+  stream: Socket,
+  start: Buffer,
+  payloads: readonly Buffer[],
+  onTaken?: () => void,
+): void {
+  if (endOfSmall(payloads, 0) === payloads.length) {
+    stream.write(copied(start, payloads, 0, payloads.length), onTaken);
+    return;
+  }
   stream.cork();
   let from = 0;
   while (from < payloads.length) {
     const to = endOfSmall(payloads, from);
     if (to > from) {
-      stream.write(copied(start, payloads, from, to));
+      stream.write(copied(start, payloads, from, to), to === payloads.length ? onTaken : undefined);
       from = to;
     } else {
       const payload = payloads[from]!;
+      from += 1;
       stream.write(withHeader(start, payload.length));
       stream.write(payload);
-      stream.write(MESSAGE_END);
-      from += 1;
+      stream.write(MESSAGE_END, from === payloads.length ? onTaken : undefined);
     }
   }
   stream.uncork();
@@ -47,7 +60,8 @@ function copied(start: Buffer, payloads: readonly Buffer[], from: number, to: nu
     const length = messageLength(start, payloads[index]!.length);
     size += headerLength(length) + length;
   }
-  const frames = Buffer.allocUnsafe(size);
+  // While a socket stalls, a slice of the pool would hold on to all of its 8 KiB.
+  const frames = size < POOLED_BYTES ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
   let at = 0;
   for (let index = from; index < to; index += 1) {
     const payload = payloads[index]!;

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Reader } from '../feed/cursor.ts';
 import { asFault, isPassing, type ReportUnexpected } from '../graphql/faults.ts';
 import type { SharedFeed } from '../graphql/shared-feed.ts';
-import { drained, mustDrain } from './unsent.ts';
+import { writeAndFlush } from './unsent.ts';
 
 /** A quiet stream shows by a comment that it is still there. */
 const PING_MS = 12_000;
@@ -40,23 +40,25 @@ export async function streamFeed(
   // Some browsers tell of a stream only once something has come.
   response.write(COMMENT);
   const pings = setInterval(() => {
-    if (!mustDrain(response) && !response.destroyed) response.write(COMMENT);
+    if (response.writableLength === 0 && !response.destroyed) response.write(COMMENT);
   }, PING_MS);
+  let sinceTurn = 0;
+  /** What it takes stays in here: nothing but the response holds it while that stalls. */
+  function writePortion({ take }: Reader<readonly Buffer[]>): Promise<void> | null | 'nothing' {
+    const payloads = take();
+    if (!payloads) return 'nothing';
+    sinceTurn += payloads.length;
+    return writeAndFlush(response, signal, (onTaken) => writeEvents(response, payloads, onTaken));
+  }
   let reader: Reader<readonly Buffer[]> | null = null;
   try {
     reader = await feed.open(signal);
-    let sinceTurn = 0;
-    while (reader && !reader.ended()) {
-      const payloads = reader.take();
-      if (!payloads) {
+    while (reader && !reader.ended() && !response.destroyed) {
+      const flushed = writePortion(reader);
+      if (flushed === 'nothing') {
         if (!reader.ended()) await reader.ready();
-        continue;
-      }
-      if (response.destroyed) return;
-      writeEvents(response, payloads);
-      sinceTurn += payloads.length;
-      if (mustDrain(response)) await drained(response, signal);
-      else if (payloads.length > 1 || sinceTurn >= TURN_PAYLOADS) await nextTurn();
+      } else if (flushed) await flushed;
+      else if (sinceTurn >= TURN_PAYLOADS) await nextTurn();
       else continue;
       sinceTurn = 0;
     }
@@ -76,22 +78,22 @@ export async function streamFeed(
   }
 }
 
-/** The payloads belong to all who follow: they are copied or handed over, never changed. */
-function writeEvents(response: ServerResponse, payloads: readonly Buffer[]): void {
+/**
+ * The payloads belong to all who follow: they are copied or handed over, never changed. `onTaken` is called when the
+ * response has taken the last of them.
+ */
+function writeEvents(response: ServerResponse, payloads: readonly Buffer[], onTaken: () => void): void {
   response.cork();
   let small: Buffer[] = [];
-  const flush = () => {
-    if (small.length > 0) response.write(Buffer.concat(small));
-    small = [];
-  };
   for (const payload of payloads) {
     small.push(NEXT);
     if (payload.length > COPY_LIMIT_BYTES) {
-      flush();
+      response.write(Buffer.concat(small));
       response.write(payload);
+      small = [];
     } else small.push(payload);
     small.push(EVENT_END);
   }
-  flush();
+  response.write(Buffer.concat(small), onTaken);
   response.uncork();
 }

@@ -6,9 +6,28 @@ import type { WebSocket } from 'ws';
 /** With so much unsent, a peer that sends more is not read until it has read. */
 const UNSENT_MAX_BYTES = 1024 * 1024;
 
-/** Whether the response must drain before more is written. Node 22.23 says so of one that holds nothing, and never drains it. */
-export function mustDrain(response: ServerResponse): boolean {
-  return response.writableNeedDrain && response.writableLength > 0;
+/**
+ * Writes something to a stream, the last part of it with the callback. Null when the stream took all of it at once; else
+ * resolves when it has, when it is closed, or when the signal aborts. A stream itself asks to be drained only above its
+ * high-water mark: up to there, one thing after another would wait for a peer that takes nothing.
+ */
+export function writeAndFlush(
+  stream: Writable | ServerResponse,
+  signal: AbortSignal,
+  write: (onTaken: () => void) => void,
+): Promise<void> | null {
+  let onTaken = () => {};
+  write(() => onTaken());
+  if (stream.writableLength === 0 || stream.destroyed || signal.aborted) return null;
+  return new Promise((resolve) => {
+    onTaken = () => {
+      stream.off('close', onTaken);
+      signal.removeEventListener('abort', onTaken);
+      resolve();
+    };
+    stream.on('close', onTaken);
+    signal.addEventListener('abort', onTaken);
+  });
 }
 
 /** Resolves when the stream has taken what it was given, is closed, or the signal aborts. */

@@ -114,8 +114,11 @@ export async function startSeam(plan: SeamPlan, turns: Turns): Promise<Seam> {
     readers,
     settle: async () => {
       for (;;) {
-        // A group commit begins a turn of the loop after the batch came; two are enough for what it leads to.
-        for (let loops = 0; loops < 3; loops++) await new Promise(setImmediate);
+        await new Promise(setImmediate);
+        if (failures.length > 0) throw failures[0];
+        if (turns.give()) continue;
+        // A group commit begins a turn of the loop after the batch came, and so does a read of a page.
+        for (let loops = 0; loops < 2; loops++) await new Promise(setImmediate);
         if (failures.length > 0) throw failures[0];
         if (!turns.give()) return;
       }

@@ -18,13 +18,15 @@ export interface Conveyor {
 /** Milliseconds, one for each event that each subscriber got, in no order. */
 export interface Latencies {
   readonly sinceSent: readonly number[];
-  /** Since the server's own note of the time right before its commit, which has whole milliseconds. */
+  /** Since the server's own note of the time right before its commit. */
   readonly sinceCommit: readonly number[];
   /** Since the sender knew; below 0 where a subscriber knew first. */
   readonly sinceAcknowledged: readonly number[];
 }
 
 const LOST_AFTER_MS = 30_000;
+/** The server's note is cut to whole milliseconds: on average this much too early. */
+const CUT_OFF_MS = 0.5;
 
 /**
  * Sends for so many milliseconds, every run at its own evenly spread moments, an event numbered from `firstSeq` at a
@@ -51,7 +53,7 @@ export async function conveyLoad(
   conveyor.listen((run, seq, committedAt) => {
     const at = performance.now();
     arrivals.push({ run, index: seq - firstSeq, at });
-    if (committedAt !== null) sinceCommit.push(at + wallOffset - committedAt);
+    if (committedAt !== null) sinceCommit.push(at + wallOffset - committedAt - CUT_OFF_MS);
     if (arrivals.length === expected) settle();
   });
   const underWay: Promise<void>[] = Array.from({ length: runs }, async () => {});

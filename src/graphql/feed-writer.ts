@@ -1,16 +1,7 @@
-import {
-  type DocumentNode,
-  type FieldNode,
-  type FragmentDefinitionNode,
-  GraphQLIncludeDirective,
-  GraphQLSkipDirective,
-  getDirectiveValues,
-  Kind,
-  type OperationDefinitionNode,
-  type SelectionNode,
-} from 'graphql';
+import type { DocumentNode, FieldNode } from 'graphql';
 import type { FeedBatch } from '../feed/batches.ts';
 import type { StoredEvent } from '../store/store.ts';
+import { collectFields, fragmentsOf, type Scope } from './selection.ts';
 
 /** A batch as `runEventBatches` answers it. */
 export interface AnsweredBatch extends FeedBatch {
@@ -32,11 +23,6 @@ type Write<Value> = (value: Value) => string;
 type FieldWriters<Value> = Readonly<
   Record<string, (nodes: readonly FieldNode[], scope: Scope) => Write<Value>>
 >;
-
-interface Scope {
-  readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
-  readonly variables: Readonly<Record<string, unknown>>;
-}
 
 /** An event's data is spliced as it is stored: that is the text which stringifying it again would give. */
 const EVENT_FIELDS: FieldWriters<StoredEvent> = {
@@ -78,12 +64,7 @@ export function compileFeedWriter(
   field: FieldNode,
   variables: Readonly<Record<string, unknown>>,
 ): FeedWriter {
-  const fragments = new Map(
-    document.definitions.flatMap((node) =>
-      node.kind === Kind.FRAGMENT_DEFINITION ? [[node.name.value, node] as const] : [],
-    ),
-  );
-  const scope = { fragments, variables };
+  const scope = { fragments: fragmentsOf(document), variables };
   const open = `{"data":{"${field.alias?.value ?? field.name.value}":`;
   const isEvents = field.name.value === 'runEvents';
   const writeEvent = isEvents ? objectWriter('RunnerEvent', EVENT_FIELDS, [field], scope) : () => '';
@@ -94,22 +75,13 @@ export function compileFeedWriter(
   };
 }
 
-/** The one root field of a subscription; null when it hides in a fragment or behind a directive. */
-export function rootField(operation: OperationDefinitionNode): FieldNode | null {
-  const [selection, ...more] = operation.selectionSet.selections;
-  if (more.length > 0 || selection?.kind !== Kind.FIELD || selection.directives?.length) return null;
-  return selection;
-}
-
 function objectWriter<Value>(
   typeName: string,
   writers: FieldWriters<Value>,
   nodes: readonly FieldNode[],
   scope: Scope,
 ): Write<Value> {
-  const fields = new Map<string, FieldNode[]>();
-  const visited = new Set<string>();
-  for (const node of nodes) collect(typeName, node.selectionSet?.selections ?? [], scope, fields, visited);
+  const fields = collectFields([typeName], nodes, scope);
   const parts = [...fields].map(([key, sameKey], index) => {
     const name = sameKey[0]!.name.value;
     const before = `${index === 0 ? '' : ','}"${key}":`;
@@ -123,49 +95,4 @@ function objectWriter<Value>(
     for (const part of parts) text += part(value);
     return `${text}}`;
   };
-}
-
-/** The executor's own way of collecting fields: in order, by response key, each fragment once. */
-function collect(
-  typeName: string,
-  selections: readonly SelectionNode[],
-  scope: Scope,
-  fields: Map<string, FieldNode[]>,
-  visited: Set<string>,
-): void {
-  for (const selection of selections) {
-    if (!isIncluded(selection, scope)) continue;
-    switch (selection.kind) {
-      case Kind.FIELD: {
-        const key = selection.alias?.value ?? selection.name.value;
-        const sameKey = fields.get(key);
-        if (sameKey) sameKey.push(selection);
-        else fields.set(key, [selection]);
-        break;
-      }
-      case Kind.INLINE_FRAGMENT: {
-        const on = selection.typeCondition?.name.value;
-        if (on === undefined || on === typeName) {
-          collect(typeName, selection.selectionSet.selections, scope, fields, visited);
-        }
-        break;
-      }
-      case Kind.FRAGMENT_SPREAD: {
-        const fragment = scope.fragments.get(selection.name.value);
-        if (!fragment || visited.has(selection.name.value)) break;
-        visited.add(selection.name.value);
-        if (fragment.typeCondition.name.value !== typeName) break;
-        collect(typeName, fragment.selectionSet.selections, scope, fields, visited);
-        break;
-      }
-    }
-  }
-}
-
-function isIncluded(node: SelectionNode, { variables }: Scope): boolean {
-  if (!node.directives?.length) return true;
-  const skip = getDirectiveValues(GraphQLSkipDirective, node, variables);
-  if (skip?.if === true) return false;
-  const include = getDirectiveValues(GraphQLIncludeDirective, node, variables);
-  return include?.if !== false;
 }

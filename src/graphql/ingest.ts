@@ -67,8 +67,9 @@ builder.mutationField('ingestEvents', (t) =>
   }),
 );
 
-async function appendBatch(
-  context: Context,
+/** What `ingestEvents` does with a batch that the contract has looked at; throws {@link BatchRejectedError}. */
+export async function appendBatch(
+  context: Omit<Context, 'budget'>,
   verdict: RunnerEventBatchValidation,
   previousSeq: number | null = null,
 ) {

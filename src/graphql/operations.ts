@@ -13,6 +13,7 @@ import { RESPONSE_EVENT_BYTES } from '../config/limits.ts';
 import { withNext } from '../lib/cancellable.ts';
 import { BATCH_INPUT } from './batch-input.ts';
 import type { Context } from './context.ts';
+import { ingestDirectly } from './direct-ingest.ts';
 import { createDocuments, type Documents } from './document.ts';
 import { asFault, isPassing, type ReportUnexpected, recoded, rootCause } from './faults.ts';
 import { executedSchema, publicSchema } from './schema.ts';
@@ -72,6 +73,8 @@ export function createOperations(report: ReportUnexpected): Operations {
   return {
     ...createDocuments(publicSchema),
     execute: async (request) => {
+      const direct = ingestDirectly(request);
+      if (direct) return told(await direct);
       const refused = absentBatch(request);
       return refused ? { errors: [refused] } : told(await execute(executionArgs(request)));
     },

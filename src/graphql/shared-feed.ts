@@ -14,9 +14,10 @@ import { mapped, openBatches, openEvents } from '../feed/batches.ts';
 import type { Reader } from '../feed/cursor.ts';
 import type { StoredEvent } from '../store/store.ts';
 import { openFeed } from './feed.ts';
-import { type AnsweredBatch, compileFeedWriter, type FeedWriter, rootField } from './feed-writer.ts';
+import { type AnsweredBatch, compileFeedWriter, type FeedWriter } from './feed-writer.ts';
 import type { OperationRequest } from './operations.ts';
 import { executedSchema } from './schema.ts';
+import { rootField } from './selection.ts';
 
 /** Selections of one document that differ in their directives' variables. */
 const WRITERS_PER_DOCUMENT = 32;

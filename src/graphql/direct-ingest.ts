@@ -1,0 +1,180 @@
+import {
+  BREAK,
+  type DocumentNode,
+  type ExecutionResult,
+  type FieldNode,
+  getOperationAST,
+  Kind,
+  locatedError,
+  OperationTypeNode,
+  type VariableDefinitionNode,
+  visit,
+} from 'graphql';
+import { validateRunnerEventBatch } from '../contract/validate.ts';
+import { appendBatch } from './ingest.ts';
+import type { OperationRequest } from './operations.ts';
+import { BatchRejectedError } from './outcomes.ts';
+import { collectFields, fragmentsOf, rootField } from './selection.ts';
+
+type Appended = Awaited<ReturnType<typeof appendBatch>>;
+
+/** One field of an answer: the key under which it stands, and what stands there. */
+interface Answered<Outcome> {
+  readonly key: string;
+  readonly read: (outcome: Outcome) => unknown;
+}
+
+/** How a document's `ingestEvents` is answered. */
+interface Plan {
+  readonly field: FieldNode;
+  /** Names of the variables that hold its arguments. */
+  readonly batch: string;
+  readonly previousSeq: string | null;
+  readonly accepted: readonly Answered<Appended>[];
+  readonly rejected: readonly Answered<BatchRejectedError>[];
+}
+
+/** How the fields of a type are read. One that is missing here is left to the executor. */
+type Readers<Outcome> = Readonly<Record<string, (outcome: Outcome) => unknown>>;
+
+const ACCEPTED_FIELDS: Readers<Appended> = {
+  __typename: () => 'IngestEventsSuccess',
+  accepted: ({ accepted }) => accepted,
+  duplicates: ({ duplicates }) => duplicates,
+  lastSeq: ({ head }) => head.lastSeq,
+  lastSourceSeq: ({ head }) => head.lastSourceSeq,
+  ended: ({ head }) => head.terminalSeq !== null,
+};
+
+const REJECTED_FIELDS: Readers<BatchRejectedError> = {
+  __typename: () => 'BatchRejected',
+  code: ({ code }) => code,
+  message: ({ message }) => message,
+  eventIndex: ({ rejection }) => rejection.eventIndex,
+  expectedSeq: ({ rejection }) => rejection.expectedSeq,
+};
+
+/**
+ * Answers a plain `ingestEvents` as the executor would, without it: that took two thirds of the time that a batch of
+ * eight costs before it is stored. Null for every other operation, and for whatever the executor may have to refuse:
+ * then executing it says what is wrong.
+ */
+export function ingestDirectly(request: OperationRequest): Promise<ExecutionResult> | null {
+  const plan = planOf(request);
+  if (!plan) return null;
+  const batch = request.variableValues?.[plan.batch];
+  const previousSeq = plan.previousSeq === null ? null : (request.variableValues?.[plan.previousSeq] ?? null);
+  if (batch == null || !isPlace(previousSeq)) return null;
+  return answer(plan, request.contextValue, batch, previousSeq);
+}
+
+function isPlace(value: unknown): value is number | null {
+  return value === null || (typeof value === 'number' && Number.isSafeInteger(value) && value >= -1);
+}
+
+async function answer(
+  { field, accepted, rejected }: Plan,
+  context: OperationRequest['contextValue'],
+  batch: unknown,
+  previousSeq: number | null,
+): Promise<ExecutionResult> {
+  const key = field.alias?.value ?? field.name.value;
+  try {
+    const appended = await appendBatch(context, validateRunnerEventBatch(batch), previousSeq);
+    return { data: { [key]: read(accepted, appended) } };
+  } catch (error) {
+    if (error instanceof BatchRejectedError) return { data: { [key]: read(rejected, error) } };
+    return { errors: [locatedError(error, [field], [key])], data: null };
+  }
+}
+
+function read<Outcome>(answered: readonly Answered<Outcome>[], outcome: Outcome): Record<string, unknown> {
+  const values: Record<string, unknown> = Object.create(null);
+  for (const { key, read } of answered) values[key] = read(outcome);
+  return values;
+}
+
+const plans = new WeakMap<DocumentNode, Map<string | null, Plan | null>>();
+
+function planOf({ document, operationName = null }: OperationRequest): Plan | null {
+  let ofDocument = plans.get(document);
+  if (!ofDocument) {
+    ofDocument = new Map();
+    plans.set(document, ofDocument);
+  }
+  const known = ofDocument.get(operationName);
+  if (known !== undefined) return known;
+  const plan = makePlan(document, operationName);
+  // A name that no operation has is a client's own invention: there is no end of them.
+  if (getOperationAST(document, operationName)) ofDocument.set(operationName, plan);
+  return plan;
+}
+
+function makePlan(document: DocumentNode, operationName: string | null): Plan | null {
+  const operation = getOperationAST(document, operationName);
+  if (operation?.operation !== OperationTypeNode.MUTATION || hasDirectives(document)) return null;
+  const field = rootField(operation);
+  if (field?.name.value !== 'ingestEvents') return null;
+  const definitions = operation.variableDefinitions ?? [];
+  const batch = variableOf(field, 'batch', definitions);
+  const previousSeq = variableOf(field, 'previousSeq', definitions);
+  const used = [batch, previousSeq].filter((definition) => definition !== null);
+  if (!batch || used.length !== (field.arguments?.length ?? 0) || used.length !== definitions.length)
+    return null;
+  // Absent it would be refused.
+  if (previousSeq?.type.kind === Kind.NON_NULL_TYPE) return null;
+  const scope = { fragments: fragmentsOf(document), variables: {} };
+  const accepted = answered(
+    collectFields(['IngestEventsSuccess', 'IngestEventsResult'], [field], scope),
+    ACCEPTED_FIELDS,
+  );
+  const rejected = answered(
+    collectFields(['BatchRejected', 'Error', 'IngestEventsResult'], [field], scope),
+    REJECTED_FIELDS,
+  );
+  if (!accepted || !rejected) return null;
+  return {
+    field,
+    batch: batch.variable.name.value,
+    previousSeq: previousSeq?.variable.name.value ?? null,
+    accepted,
+    rejected,
+  };
+}
+
+function hasDirectives(document: DocumentNode): boolean {
+  let found = false;
+  visit(document, {
+    Directive: () => {
+      found = true;
+      return BREAK;
+    },
+  });
+  return found;
+}
+
+/** The definition of the variable that is the argument's value; null without one, or where it has a default. */
+function variableOf(
+  field: FieldNode,
+  argument: string,
+  definitions: readonly VariableDefinitionNode[],
+): VariableDefinitionNode | null {
+  const value = field.arguments?.find(({ name }) => name.value === argument)?.value;
+  if (value?.kind !== Kind.VARIABLE) return null;
+  const definition = definitions.find(({ variable }) => variable.name.value === value.name.value);
+  return definition && !definition.defaultValue ? definition : null;
+}
+
+/** Null where a field is asked for that only the executor can answer: the run. */
+function answered<Outcome>(
+  fields: ReadonlyMap<string, readonly FieldNode[]>,
+  readers: Readers<Outcome>,
+): readonly Answered<Outcome>[] | null {
+  const list: Answered<Outcome>[] = [];
+  for (const [key, [node]] of fields) {
+    const read = node && readers[node.name.value];
+    if (!read) return null;
+    list.push({ key, read });
+  }
+  return list;
+}

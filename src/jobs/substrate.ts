@@ -1,0 +1,65 @@
+import type {
+  ProviderRuntimeKind,
+  RunnerJobExecutor,
+  RunnerJobHandle,
+  RunnerJobSpec,
+  RunnerJobStatusSnapshot,
+} from '../contract/jobs.ts';
+import type { JobErrorClass } from './errors.ts';
+
+/** A spec as our own jobs have it. */
+export interface JobSpec extends RunnerJobSpec {
+  /** Tells two specs of one run apart without showing what is in them. Kept with the object, where there is a place. */
+  readonly specHash: string;
+  /** What of the environment must not be shown, told or logged: a rejected value may be echoed. */
+  readonly secrets: readonly string[];
+}
+
+/** What a substrate says about a job at one moment, with what the contract's snapshot has no place for. */
+export interface JobObservation extends RunnerJobStatusSnapshot {
+  readonly terminalErrorClass?: JobErrorClass;
+  /** Of the main process, once it has ended and the substrate tells. */
+  readonly exitCode?: number;
+  /**
+   * There is nothing under this handle: not proof that there never will be again, since substrates' lists and look-ups
+   * lag. Whoever asks counts. The status is then of no account.
+   */
+  readonly missing?: boolean;
+  /** Where it really runs, if that can be another region than was asked for. */
+  readonly region?: string;
+}
+
+/** An object on a substrate that carries our mark. */
+export interface FoundObject {
+  readonly handle: RunnerJobHandle;
+  readonly workspaceId: string;
+  readonly runId: string;
+  /** Unix milliseconds by the substrate's clock. */
+  readonly createdAt: number;
+}
+
+/** One substrate. Every call is bounded in time and throws {@link SubstrateError} for what the substrate did not do. */
+export interface Substrate extends RunnerJobExecutor {
+  readonly kind: ProviderRuntimeKind;
+  /**
+   * Where the jobs of this process's substrate can be reached from; null: from everywhere. A process can only be looked
+   * after on its own machine.
+   */
+  readonly host: string | null;
+  /** Whether others can read a job's environment there: then secrets are handed out by `claimJob` alone. */
+  readonly showsEnvironment: boolean;
+  /** How often a job may be looked at, in milliseconds. */
+  readonly pollMs: number;
+  start(spec: JobSpec): Promise<RunnerJobHandle>;
+  getStatus(handle: RunnerJobHandle): Promise<JobObservation>;
+  /** What is there under this run's name, without making it: for a stop that comes while a start's outcome is unknown. */
+  find(run: { readonly workspaceId: string; readonly runId: string }): Promise<readonly RunnerJobHandle[]>;
+  /** Everything that carries our mark, for the sweep of what belongs to no job. May be incomplete. */
+  list(): Promise<readonly FoundObject[]>;
+  /**
+   * Lets go of what an ended job left on the substrate, once its verdict is stored; what still runs is killed first.
+   * Idempotent. Afterwards `start` with the same run may not find it any more.
+   */
+  remove(handle: RunnerJobHandle): Promise<void>;
+  close(): Promise<void>;
+}

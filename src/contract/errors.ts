@@ -20,6 +20,16 @@ export const OUTCOME_CODES = [
   'run_conflict',
   /** The cursor lies before what retention has removed. */
   'events_removed',
+  /** The run's job is claimed by another instance, is to stop, or is over; or these events are not its claimer's. */
+  'claim_refused',
+  /** There is no job of this run. */
+  'unknown_job',
+  /** The run has a job already, of another spec. */
+  'job_conflict',
+  /** The provider runs this agent itself: there is nothing for a job of ours to do. */
+  'native_run_has_no_job',
+  /** No runner is configured for the provider, or none of that name. */
+  'runner_runtime_not_implemented',
 ] as const;
 
 /** One of {@link OUTCOME_CODES}. */

@@ -16,5 +16,12 @@ export const OUTCOME_DESCRIPTIONS: Record<OutcomeCode, string> = {
   seq_gap:
     'Something between the log and this batch is missing: `expectedSeq` is the last number that arrived.',
   run_conflict: 'A run of this id is there already, with another provider or runtime.',
+  claim_refused:
+    'The run’s job belongs to another instance, is to stop, or is over; or these events are not from its claimer.',
+  unknown_job: 'The run has no job.',
+  job_conflict: 'The run has a job already, of another spec: nothing of it was changed.',
+  native_run_has_no_job:
+    'The provider runs this agent itself. For anthropic, `runtime: managed` asks for a job.',
+  runner_runtime_not_implemented: 'No runner is configured here for this provider, or none of this name.',
   events_removed: 'Retention removed what lies after this cursor: the message says from where one can go on.',
 };

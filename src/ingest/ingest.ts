@@ -213,8 +213,9 @@ export function createIngest(
     for (const [run, submissions] of byRun) {
       const head = heads.get(run)!;
       const verdict = await judgeRun(store, head, submissions, committedAt);
-      // Another process may have moved the log past a head from memory. A commit compares; without one, read again.
-      const stale = store.dialect === 'postgres' && !read.has(run) && verdict.append === null;
+      // Another process may have moved the log past a head from memory, or a claim have changed whose events it takes.
+      // A commit compares; without one, read again.
+      const stale = !read.has(run) && verdict.append === null;
       if (stale) await readHeads([run]);
       verdicts.push(stale ? await judgeRun(store, heads.get(run)!, submissions, committedAt) : verdict);
     }

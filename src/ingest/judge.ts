@@ -18,6 +18,8 @@ export interface ProducedBatch {
   readonly events: readonly ProducedEvent[];
   /** The producer's own number before this batch (-1: nothing sent yet); null when it does not say. */
   readonly previousSeq: number | null;
+  /** The instance that claimed the run's job and now sends this; absent: whoever sends it claimed nothing. */
+  readonly claimer?: string;
 }
 
 /** Why nothing of a batch was stored. */
@@ -60,6 +62,8 @@ export function judgeBatch(
   findStored: (sourceSeq: number) => StoredEvent | undefined,
   committedAt: number,
 ): Judged | Rejection {
+  const outsider = judgeSender(head, batch);
+  if (outsider) return outsider;
   const fresh: StoredEvent[] = [];
   let { lastSeq, lastSourceSeq, lastTMs, terminalSeq } = head;
   for (const [index, event] of batch.events.entries()) {
@@ -146,6 +150,18 @@ export function judgeOwnEvent(
       terminalSeq: event.kind === 'runtime_terminal' ? seq : null,
     },
   };
+}
+
+/** A run with a job takes events from the instance that claimed it, and from nobody else. */
+function judgeSender({ fence, terminalSeq }: Head, { claimer }: ProducedBatch): Rejection | null {
+  if (fence === (claimer ?? null)) return null;
+  if (terminalSeq !== null) return reject('run_terminated', 'the run has ended and takes no more events');
+  return reject(
+    'claim_refused',
+    fence === null
+      ? 'this run has no job, so no claim counts here'
+      : 'this run has a job: its events come from the runner that has claimed it, with the token that claimJob answers',
+  );
 }
 
 function sameContent(stored: StoredEvent, event: ProducedEvent): boolean {

@@ -1,6 +1,7 @@
 import type { RunnerEventKind } from '../contract/events.ts';
 import type { RunProvider } from '../contract/jobs.ts';
 import type { CatalogClient } from './catalog.ts';
+import type { JobStore } from './jobs.ts';
 
 /** The two ways in which a run's runtime is reached: at its provider, or as a job of ours. */
 export const RUN_RUNTIMES = ['native', 'managed'] as const;
@@ -23,6 +24,8 @@ export interface Head {
   readonly terminalSeq: number | null;
   /** Everything up to here was removed by retention; -1: nothing was. */
   readonly removedThrough: number;
+  /** Whose events the log takes: null: anybody's; empty: nobody's yet; else those of the instance that claimed the job. */
+  readonly fence: string | null;
 }
 
 /** A run as it is stored. `key` is the small number that events refer to. Times are Unix milliseconds. */
@@ -57,7 +60,7 @@ export interface StoredEvent {
   readonly committedAt: number;
 }
 
-/** New events for one run: stored only if the log still ends at `expectedLastSeq`. */
+/** New events for one run: stored only if the log still ends at `expectedLastSeq`, and has the fence of `head`. */
 export interface Append {
   readonly run: number;
   readonly expectedLastSeq: number;
@@ -105,6 +108,7 @@ export interface Store {
   readonly dialect: 'sqlite' | 'postgres';
   /** Prisma's model API, for reading lists. It never writes. */
   readonly catalog: CatalogClient;
+  readonly jobs: JobStore;
   /** Creates the run, or answers the one that has its id. */
   createRun(run: NewRun): Promise<{ readonly created: boolean; readonly run: RunRecord }>;
   findRun(workspace: string, id: string): Promise<RunRecord | null>;
@@ -156,4 +160,5 @@ export const EMPTY_HEAD: Head = {
   serverEvents: 0,
   terminalSeq: null,
   removedThrough: -1,
+  fence: null,
 };

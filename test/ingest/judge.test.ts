@@ -84,6 +84,7 @@ function headOf(log: readonly ModelEvent[]): Head {
     serverEvents: own.length,
     terminalSeq: log.find(({ kind }) => kind === 'runtime_terminal')?.seq ?? null,
     removedThrough: -1,
+    fence: null,
   };
 }
 

@@ -7,7 +7,8 @@ import {
   startSchemaEngine,
 } from '../../prisma/schema-engine.mjs';
 import { RUNNER_EVENT_KINDS } from '../../src/contract/events.ts';
-import { RUN_PROVIDERS } from '../../src/contract/jobs.ts';
+import { PROVIDER_RUNTIME_JOB_STATUSES, RUN_PROVIDERS } from '../../src/contract/jobs.ts';
+import { JOB_WISHES } from '../../src/store/jobs.ts';
 import { readMigrations } from '../../src/store/migrations.ts';
 import { openStore } from '../../src/store/open.ts';
 import { RUN_RUNTIMES } from '../../src/store/store.ts';
@@ -17,6 +18,8 @@ import { executeScript } from '../support/sql.ts';
 
 const LISTS = [
   { name: 'event_kind_check', column: 'kind', values: RUNNER_EVENT_KINDS, chained: true },
+  { name: 'job_status_check', column: 'status', values: PROVIDER_RUNTIME_JOB_STATUSES, chained: false },
+  { name: 'job_wish_check', column: 'wish', values: JOB_WISHES, chained: false },
   { name: 'run_provider_check', column: 'provider', values: RUN_PROVIDERS, chained: false },
   { name: 'run_runtime_check', column: 'runtime', values: RUN_RUNTIMES, chained: false },
 ] as const;
@@ -37,11 +40,13 @@ const EXPECTED_CHECKS = {
 const EXPECTED_OPTIONS = {
   postgres: [
     { table: 'event', options: 'autovacuum_vacuum_scale_factor=0.02' },
+    { table: 'job', options: 'fillfactor=50' },
     { table: 'run', options: 'fillfactor=70' },
     { table: 'terminal', options: '' },
   ],
   sqlite: [
     { table: 'event', options: '' },
+    { table: 'job', options: '' },
     { table: 'run', options: '' },
     { table: 'terminal', options: '' },
   ],
@@ -87,8 +92,8 @@ describeStores('the history of migrations', ({ dialect, freshUrl }) => {
     ['an index is not unique', 'CREATE UNIQUE INDEX', 'CREATE INDEX', /CREATE UNIQUE INDEX/],
     [
       'there is a table too many',
-      '-- CreateTable',
-      'CREATE TABLE "extra" (id INTEGER PRIMARY KEY);',
+      'CREATE UNIQUE INDEX',
+      'CREATE TABLE "extra" (id INTEGER PRIMARY KEY); CREATE UNIQUE INDEX',
       /DROP TABLE "extra"/,
     ],
   ])('is found to have drifted when %s', async (_, word, by, mended) => {

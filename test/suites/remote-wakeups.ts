@@ -40,7 +40,11 @@ export function testPlanesBetweenProcesses(carrier: Carrier): void {
     const [one, other] = await openTwo();
     const [atOne, atOther] = [await hearAll(one), await hearAll(other)];
     const head = { lastSeq: 7, lastSourceSeq: 7, lastTMs: 0, eventCount: 8, serverEvents: 0 };
-    const chunk = { previousSeq: 6, events: [], head: { ...head, terminalSeq: null, removedThrough: -1 } };
+    const chunk = {
+      previousSeq: 6,
+      events: [],
+      head: { ...head, terminalSeq: null, removedThrough: -1, fence: null },
+    };
     const first = wakeOf(1, { workspace: 'Wörk "1"\u0000\ud800🎈', lastSeq: 7, chunk });
     one.publish([first]);
     await atOther.until(({ run }) => run === 1);

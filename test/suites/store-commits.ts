@@ -39,6 +39,7 @@ export function testCommits({ open }: TestDatabase): void {
         serverEvents: 2,
         terminalSeq: 9,
         removedThrough: -1,
+        fence: null,
       };
       await store.commit([append(run, EMPTY_HEAD, [event(9)], { head })]);
       expect(await headOf(run)).toEqual(head);

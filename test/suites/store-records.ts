@@ -71,6 +71,7 @@ export function append(
       serverEvents: head.serverEvents + added.length - produced.length,
       terminalSeq: last.kind === 'runtime_terminal' ? last.seq : head.terminalSeq,
       removedThrough: head.removedThrough,
+      fence: head.fence,
     },
     startedAt: null,
     endedAt: null,

@@ -2,6 +2,7 @@ import type { TestDatabase } from '../support/databases.ts';
 import { testClosing } from './store-closing.ts';
 import { testCommits } from './store-commits.ts';
 import { testData } from './store-data.ts';
+import { testJobs } from './store-jobs.ts';
 import { testPages } from './store-pages.ts';
 import { testRemoval } from './store-removal.ts';
 import { testRuns } from './store-runs.ts';
@@ -13,5 +14,6 @@ export function testStore(database: TestDatabase): void {
   testPages(database);
   testData(database);
   testRemoval(database);
+  testJobs(database);
   testClosing(database);
 }

@@ -13,6 +13,7 @@ const chunk: Chunk = {
     serverEvents: 0,
     terminalSeq: null,
     removedThrough: -1,
+    fence: null,
   },
 };
 

@@ -1,4 +1,5 @@
 import type { CatalogClient } from '../../src/store/catalog.ts';
+import type { JobStore } from '../../src/store/jobs.ts';
 import {
   type Append,
   EMPTY_HEAD,
@@ -71,6 +72,7 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
   return {
     dialect: 'postgres',
     catalog: {} as CatalogClient,
+    jobs: {} as JobStore,
     createRun: (run) =>
       call('createRun', () => {
         const known = find(run.workspace, run.id);

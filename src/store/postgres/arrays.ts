@@ -15,8 +15,8 @@ function quoted(value: string): string {
 }
 
 /** Text of a Postgres array of strings. */
-function strings(values: readonly string[]): string {
-  return `{${values.map(quoted).join(',')}}`;
+function strings(values: readonly (string | null)[]): string {
+  return `{${values.map((value) => (value === null ? 'NULL' : quoted(value))).join(',')}}`;
 }
 
 /** The commit statement's parameters: one array a column, first the heads, then the events. */
@@ -33,6 +33,7 @@ export function commitParameters(appends: readonly Append[]): string[] {
     numbers(appends.map(({ head }) => head.terminalSeq)),
     numbers(appends.map(({ startedAt }) => startedAt)),
     numbers(appends.map(({ endedAt }) => endedAt)),
+    strings(appends.map(({ head }) => head.fence)),
     numbers(events.map(({ run }) => run)),
     numbers(events.map(({ event }) => event.seq)),
     numbers(events.map(({ event }) => event.sourceSeq)),

@@ -2,7 +2,7 @@
 
 const HEAD = `r.last_seq AS "lastSeq", r.last_source_seq AS "lastSourceSeq", r.last_t_ms AS "lastTMs",
   r.event_count AS "eventCount", r.server_events AS "serverEvents", r.terminal_seq AS "terminalSeq",
-  r.removed_through AS "removedThrough"`;
+  r.removed_through AS "removedThrough", r.fence`;
 const EVENT =
   'e.seq, e.source_seq AS "sourceSeq", e.t_ms AS "tMs", e.kind, e.data::text, e.committed_at AS "committedAt"';
 
@@ -31,11 +31,12 @@ export const STATEMENTS = {
   // runs from several processes without that deadlocks. A skipped run is judged again like a lost compare.
   commit: `WITH head AS (
       SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-          $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
+          $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[])
         AS h(run, expected, last_seq, last_source_seq, last_t_ms, event_count, server_events, terminal_seq,
-          started_at, ended_at)
+          started_at, ended_at, fence)
     ), locked AS (
       SELECT r.key FROM run r JOIN head h ON h.run = r.key AND h.expected = r.last_seq
+        AND h.fence IS NOT DISTINCT FROM r.fence
       FOR UPDATE OF r SKIP LOCKED
     ), moved AS (
       UPDATE run r SET last_seq = h.last_seq, last_source_seq = h.last_source_seq, last_t_ms = h.last_t_ms,
@@ -46,8 +47,8 @@ export const STATEMENTS = {
       RETURNING r.key
     ), stored AS (
       INSERT INTO event (run, seq, source_seq, t_ms, kind, data, committed_at)
-      SELECT e.* FROM unnest($11::int[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[], $16::json[],
-          $17::bigint[]) AS e(run, seq, source_seq, t_ms, kind, data, committed_at)
+      SELECT e.* FROM unnest($12::int[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::json[],
+          $18::bigint[]) AS e(run, seq, source_seq, t_ms, kind, data, committed_at)
       JOIN moved m ON m.key = e.run
     )
     SELECT key FROM moved`,

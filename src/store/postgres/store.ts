@@ -12,6 +12,7 @@ import {
   StoreUnavailable,
 } from '../store.ts';
 import { commitParameters, numberArray } from './arrays.ts';
+import { createPostgresJobs } from './jobs.ts';
 import { migratePostgres } from './migrate.ts';
 import { STATEMENTS, type StatementName } from './statements.ts';
 import { isUnavailable } from './unavailable.ts';
@@ -50,19 +51,22 @@ export async function openPostgresStore(
   // An idle connection that breaks is reported here and replaced; without a listener it would end the process.
   pool.on('error', onPoolError);
   const underWay = new Set<Promise<unknown>>();
+  const track = async <Answer>(work: Promise<Answer>): Promise<Answer> => {
+    underWay.add(work);
+    try {
+      return await work;
+    } catch (error) {
+      throw asStoreFault(error);
+    } finally {
+      underWay.delete(work);
+    }
+  };
   const query = async <Row extends object>(
     name: StatementName,
     values: readonly unknown[],
   ): Promise<Row[]> => {
     const answer = pool.query<Row>({ name, text: STATEMENTS[name], values: [...values], types });
-    underWay.add(answer);
-    try {
-      return (await answer).rows;
-    } catch (error) {
-      throw asStoreFault(error);
-    } finally {
-      underWay.delete(answer);
-    }
+    return (await track(answer)).rows;
   };
   try {
     await migratePostgres(pool);
@@ -74,6 +78,7 @@ export async function openPostgresStore(
   return {
     dialect: 'postgres',
     catalog: asCatalog(prisma),
+    jobs: createPostgresJobs(pool, types, track),
     createRun: async (run) => {
       const values = [run.workspace, run.id, run.provider, run.runtime, run.title, run.labels, run.createdAt];
       // Two statements: one that inserts and selects would not see a row that a rival inserted meanwhile.
@@ -144,8 +149,9 @@ function asStoreFault(error: unknown): unknown {
 }
 
 function headOf(row: Head): Head {
-  const { lastSeq, lastSourceSeq, lastTMs, eventCount, serverEvents, terminalSeq, removedThrough } = row;
-  return { lastSeq, lastSourceSeq, lastTMs, eventCount, serverEvents, terminalSeq, removedThrough };
+  const { lastSeq, lastSourceSeq, lastTMs, eventCount, serverEvents, terminalSeq, removedThrough, fence } =
+    row;
+  return { lastSeq, lastSourceSeq, lastTMs, eventCount, serverEvents, terminalSeq, removedThrough, fence };
 }
 
 function eventOf({ seq, sourceSeq, tMs, kind, data, committedAt }: StoredEvent): StoredEvent {

@@ -4,7 +4,7 @@ import type { EventValue } from './packing.ts';
 
 const HEAD = `last_seq AS lastSeq, last_source_seq AS lastSourceSeq, last_t_ms AS lastTMs,
   event_count AS eventCount, server_events AS serverEvents, terminal_seq AS terminalSeq,
-  removed_through AS removedThrough`;
+  removed_through AS removedThrough, fence`;
 const EVENT = 'seq, source_seq AS sourceSeq, t_ms AS tMs, kind, data, committed_at AS committedAt';
 
 type MoveHead = Head & Pick<Append, 'run' | 'expectedLastSeq' | 'startedAt' | 'endedAt'>;
@@ -57,7 +57,7 @@ export function prepareStatements(database: Database): Statements {
       `UPDATE run SET last_seq = @lastSeq, last_source_seq = @lastSourceSeq, last_t_ms = @lastTMs,
          event_count = @eventCount, server_events = @serverEvents, terminal_seq = @terminalSeq,
          started_at = COALESCE(started_at, @startedAt), ended_at = COALESCE(ended_at, @endedAt)
-       WHERE key = @run AND last_seq = @expectedLastSeq`,
+       WHERE key = @run AND last_seq = @expectedLastSeq AND fence IS @fence`,
     ),
     insertEvent: database.prepare(insertEvents(1)),
     insertEvents: database.prepare(insertEvents(ROWS_AT_ONCE)),

@@ -5,6 +5,7 @@ import { createReleasers } from '../../lib/releasers.ts';
 import { asCatalog } from '../catalog.ts';
 import { endsBeyond } from '../ended.ts';
 import { type PageLimits, type Store, type StoredEvent, StoreUnavailable } from '../store.ts';
+import { createJobReads } from './jobs.ts';
 import { databaseFile, openDatabase } from './open.ts';
 import { packAppends } from './packing.ts';
 import { prepareStatements } from './statements.ts';
@@ -25,6 +26,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
   });
   releasers.add(() => writer.close());
   const statements = prepareStatements(database);
+  const jobReads = createJobReads(database);
   // Read-only by construction: Prisma's own connection can neither write nor hold a write lock over an await.
   const prisma = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url: file, readonly: true }) });
   releasers.add(() => prisma.$disconnect());
@@ -83,6 +85,18 @@ export async function openSqliteStore(url: string): Promise<Store> {
     markRemoved: (run) => writer.write('markRemoved', run),
     deleteRemoved: (run, after, limits) => writer.write('deleteRemoved', run, after, limits),
     setTerminalAside: (run) => writer.write('setTerminalAside', run),
+    jobs: {
+      create: (job) => writer.write('createJob', job),
+      read: (runs) => answer(() => jobReads.read(runs)),
+      save: (run, version, state) => writer.write('saveJob', run, version, state),
+      saveClaim: (run, version, state) => writer.write('saveClaim', run, version, state),
+      lease: async (request) => {
+        const runs = await writer.write('leaseJobs', request);
+        return answer(() => [...jobReads.read(runs).values()]);
+      },
+      release: (run, owner) => writer.write('releaseJob', run, owner),
+      nextDue: (host) => answer(() => jobReads.nextDue(host)),
+    },
     ping: () => writer.write('ping'),
     close: () => releasers.release(),
   };

@@ -1,10 +1,11 @@
 import type { Database } from 'better-sqlite3';
 import type { NewRun, PageLimits } from '../store.ts';
+import { createJobWrites, type JobWrites } from './jobs.ts';
 import { type PackedAppends, readRows } from './packing.ts';
 import { prepareStatements, ROWS_AT_ONCE, type Statements } from './statements.ts';
 
 /** Everything that changes the database, each in one transaction. Arguments and answers cross threads. */
-export interface Writes {
+export interface Writes extends JobWrites {
   /** Answers whether the run is new. */
   createRun(run: NewRun): boolean;
   /** Answers the runs that were appended to. */
@@ -25,6 +26,7 @@ export function createWrites(database: Database): Writes {
     if (changes > 0) statements.deleteEvents.run(run, -1, Number.MAX_SAFE_INTEGER);
   });
   return {
+    ...createJobWrites(database),
     createRun: (run) => statements.insertRun.run(run).changes > 0,
     commit: (appends) => commit.immediate(appends),
     markRemoved: (run) => {

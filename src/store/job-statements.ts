@@ -1,0 +1,125 @@
+import type { JobReading, JobRecord, JobState, NewJob } from './jobs.ts';
+
+/**
+ * The jobs' statements, once for both databases: `@name` is a parameter, and words in capitals are put in:
+ * NOW_MS, SKIP_LOCKED and IN_RUNS are the dialect's own, JOB and STATE the columns.
+ */
+const TEMPLATES = {
+  insertJob: `INSERT INTO job (run, status, substrate, host, runner, image, region, cpus, memory_mb,
+      max_run_duration_ms, spec_hash, payload, wish, created_at, next_step_at)
+    SELECT key, 'queued', CAST(@substrate AS TEXT), CAST(@host AS TEXT), CAST(@runner AS TEXT), CAST(@image AS TEXT),
+      CAST(@region AS TEXT), CAST(@cpus AS DOUBLE PRECISION), CAST(@memoryMb AS INTEGER),
+      CAST(@maxRunDurationMs AS BIGINT), CAST(@specHash AS TEXT), CAST(@payload AS TEXT), 'run', NOW_MS, NOW_MS
+    FROM run WHERE key = @run AND terminal_seq IS NULL
+    ON CONFLICT (run) DO NOTHING`,
+
+  closeLog: `UPDATE run SET fence = '' WHERE key = @run`,
+
+  openLog: 'UPDATE run SET fence = @claimInstance WHERE key = @run',
+
+  readJobs: `SELECT JOB, NOW_MS AS "now" FROM job j JOIN run r ON r.key = j.run WHERE j.run IN_RUNS`,
+
+  saveJob: `UPDATE job SET STATE, version = version + 1 WHERE run = @run AND version = @version`,
+
+  // The lease counts as a change: whoever read the job before it, reads it again.
+  leaseJobs: `UPDATE job SET lease_owner = @owner, lease_until = NOW_MS + CAST(@leaseMs AS BIGINT), version = version + 1
+    WHERE run IN (
+      SELECT run FROM job
+      WHERE settled_at IS NULL AND next_step_at <= NOW_MS AND (lease_until IS NULL OR lease_until <= NOW_MS)
+        AND ',' || CAST(@substrates AS TEXT) || ',' LIKE '%,' || substrate || ',%'
+        AND (host IS NULL OR host = @host OR next_step_at <= NOW_MS - CAST(@abandonedMs AS BIGINT))
+      ORDER BY next_step_at LIMIT @limit SKIP_LOCKED
+    )
+    RETURNING run`,
+
+  releaseJob: `UPDATE job SET lease_owner = NULL, lease_until = NULL, version = version + 1
+    WHERE run = @run AND lease_owner = @owner`,
+
+  nextDue: `SELECT min(CASE WHEN lease_until > next_step_at THEN lease_until ELSE next_step_at END) - NOW_MS AS "dueIn"
+    FROM job WHERE settled_at IS NULL AND (host IS NULL OR host = @host)`,
+} as const;
+
+/** The name of one of the jobs' statements. */
+export type JobStatementName = keyof typeof TEMPLATES;
+
+/** What each field of a job's state is called in the table. */
+const STATE_COLUMNS: Readonly<Record<keyof JobState, string>> = {
+  status: 'status',
+  region: 'region',
+  wish: 'wish',
+  stopReason: 'stop_reason',
+  stopAskedAt: 'stop_asked_at',
+  killAt: 'kill_at',
+  startAskedAt: 'start_asked_at',
+  appName: 'app_name',
+  machineId: 'machine_id',
+  claimInstance: 'claim_instance',
+  claimedAt: 'claimed_at',
+  errorClass: 'error_class',
+  errorMessage: 'error_message',
+  exitCode: 'exit_code',
+  stats: 'stats',
+  statsAt: 'stats_at',
+  provisionedAt: 'provisioned_at',
+  startedAt: 'started_at',
+  endedAt: 'ended_at',
+  settledAt: 'settled_at',
+  failures: 'failures',
+  nextStepAt: 'next_step_at',
+};
+
+const FIXED_COLUMNS: Readonly<Record<Exclude<keyof NewJob, keyof JobState>, string>> = {
+  run: 'run',
+  substrate: 'substrate',
+  host: 'host',
+  runner: 'runner',
+  image: 'image',
+  cpus: 'cpus',
+  memoryMb: 'memory_mb',
+  maxRunDurationMs: 'max_run_duration_ms',
+  specHash: 'spec_hash',
+  payload: 'payload',
+};
+
+const JOB_COLUMNS = [
+  ...Object.entries({ ...FIXED_COLUMNS, ...STATE_COLUMNS }).map(
+    ([field, column]) => `j.${column} AS "${field}"`,
+  ),
+  'j.created_at AS "createdAt", j.lease_owner AS "leaseOwner", j.lease_until AS "leaseUntil", j.version',
+  'r.workspace, r.id AS "runId", r.provider, r.ended_at AS "runEndedAt"',
+].join(', ');
+
+const STATE_ASSIGNMENTS = Object.entries(STATE_COLUMNS)
+  .map(([field, column]) => `${column} = @${field}`)
+  .join(', ');
+
+/** A database's own words. */
+export interface JobDialect {
+  /** Its clock, in Unix milliseconds. */
+  readonly nowMs: string;
+  /** How rows that others hold are left out. */
+  readonly skipLocked: string;
+  /** That a number is among those of the parameter `runs`. */
+  readonly inRuns: string;
+}
+
+/** The statement in a dialect's words, its parameters still by name. */
+export function jobStatement(name: JobStatementName, { nowMs, skipLocked, inRuns }: JobDialect): string {
+  return TEMPLATES[name]
+    .replace('STATE', STATE_ASSIGNMENTS)
+    .replace('JOB', JOB_COLUMNS)
+    .replaceAll('NOW_MS', nowMs)
+    .replace('IN_RUNS', inRuns)
+    .replace('SKIP_LOCKED', skipLocked);
+}
+
+/** A row of `readJobs` as a reading. */
+export function readingOf({ now, ...job }: JobRecord & { readonly now: number }): JobReading {
+  return { job, now };
+}
+
+/** A job's state alone, as the statement that saves it takes it. */
+export function stateOf(state: JobState): JobState {
+  const entries = Object.keys(STATE_COLUMNS).map((field) => [field, state[field as keyof JobState]]);
+  return Object.fromEntries(entries) as unknown as JobState;
+}

@@ -1,0 +1,116 @@
+import type { ProviderRuntimeJobStatus, ProviderRuntimeKind, RunProvider } from '../contract/jobs.ts';
+
+/** What a job should be doing, as callers or the clock decided. A wish to stop is never taken back. */
+export const JOB_WISHES = ['run', 'stop'] as const;
+
+/** One of {@link JOB_WISHES}. */
+export type JobWish = (typeof JOB_WISHES)[number];
+
+/** Why a job should stop: somebody asked, its time was up, or its run has ended without it. */
+export type StopReason = 'requested' | 'deadline' | 'run_ended';
+
+/** What a job is made of; none of it changes. Durations and times are milliseconds. */
+export interface NewJob {
+  readonly run: number;
+  readonly substrate: ProviderRuntimeKind;
+  /** The machine on which alone it can be looked after; null: from everywhere. */
+  readonly host: string | null;
+  readonly runner: string;
+  readonly image: string;
+  readonly region: string;
+  readonly cpus: number | null;
+  readonly memoryMb: number | null;
+  readonly maxRunDurationMs: number;
+  readonly specHash: string;
+  /** Encrypted. */
+  readonly payload: string | null;
+}
+
+/** What changes in a job's life. Times are Unix milliseconds by the database's clock. */
+export interface JobState {
+  readonly status: ProviderRuntimeJobStatus;
+  /** Where it really runs. */
+  readonly region: string;
+  readonly wish: JobWish;
+  readonly stopReason: StopReason | null;
+  readonly stopAskedAt: number | null;
+  /** When a job that does not stop is to be killed. */
+  readonly killAt: number | null;
+  /** When the substrate was asked to start it for the first time: from then on something may be there. */
+  readonly startAskedAt: number | null;
+  /** The handle's two halves; set together. */
+  readonly appName: string | null;
+  readonly machineId: string | null;
+  readonly claimInstance: string | null;
+  readonly claimedAt: number | null;
+  readonly errorClass: string | null;
+  readonly errorMessage: string | null;
+  readonly exitCode: number | null;
+  /** `ResourceStats` as JSON text. */
+  readonly stats: string | null;
+  readonly statsAt: number | null;
+  readonly provisionedAt: number | null;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  /** When nothing was left to do: the run has its terminal event, and the substrate has nothing of the job. */
+  readonly settledAt: number | null;
+  /** How many looks or calls in a row came to nothing. */
+  readonly failures: number;
+  readonly nextStepAt: number;
+}
+
+/** A job as it is stored, with what of its run belongs to it. */
+export interface JobRecord extends NewJob, JobState {
+  readonly workspace: string;
+  readonly runId: string;
+  readonly provider: RunProvider;
+  readonly createdAt: number;
+  /** When its run's terminal event was stored, by the clock of the process that stored it. */
+  readonly runEndedAt: number | null;
+  readonly leaseOwner: string | null;
+  readonly leaseUntil: number | null;
+  /** Counts every change. */
+  readonly version: number;
+}
+
+/** A job, and the database's clock at the moment when it was read. */
+export interface JobReading {
+  readonly job: JobRecord;
+  /** Unix milliseconds. */
+  readonly now: number;
+}
+
+/** Which jobs a process can look after. */
+export interface LeaseRequest {
+  /** The process. */
+  readonly owner: string;
+  readonly leaseMs: number;
+  /** Its machine. */
+  readonly host: string;
+  /** Jobs of another machine that nobody has looked after for so long are taken all the same, to be given up. */
+  readonly abandonedMs: number;
+  /** Those of its substrates that may be called now. */
+  readonly substrates: readonly ProviderRuntimeKind[];
+  readonly limit: number;
+}
+
+/** The jobs. Every change is compared with what was read; a fault of the database is thrown as `StoreUnavailable`. */
+export interface JobStore {
+  /**
+   * Creates the run's job, unless it has one or has ended, and closes its log to everybody but a claimer, in one
+   * durable commit. Answers whether it did.
+   */
+  create(job: NewJob): Promise<boolean>;
+  /** Those that are there, by run. */
+  read(runs: readonly number[]): Promise<ReadonlyMap<number, JobReading>>;
+  /** Writes a job's state, if nothing has changed since that version. Answers whether it did. */
+  save(run: number, version: number, state: JobState): Promise<boolean>;
+  /** The same, and opens the run's log to the instance that the state names as claimer, in one durable commit. */
+  saveClaim(run: number, version: number, state: JobState): Promise<boolean>;
+  /** Takes due jobs for one process, the longest due first. No other process gets them before the lease is over. */
+  lease(request: LeaseRequest): Promise<readonly JobReading[]>;
+  /** Gives a job back before its lease is over, if it is still the owner's. */
+  release(run: number, owner: string): Promise<void>;
+  /** In how many milliseconds the next job of this host, or of none, is due; null: never. */
+  nextDue(host: string): Promise<number | null>;
+}

@@ -1,0 +1,77 @@
+import type { Database, Statement } from 'better-sqlite3';
+import {
+  type JobDialect,
+  type JobStatementName,
+  jobStatement,
+  readingOf,
+  stateOf,
+} from '../job-statements.ts';
+import type { JobReading, JobRecord, JobState, LeaseRequest, NewJob } from '../jobs.ts';
+
+const DIALECT: JobDialect = {
+  nowMs: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+  skipLocked: '',
+  inRuns: 'IN (SELECT value FROM json_each(@runs))',
+};
+
+/** What the writing thread does to jobs, each in one transaction. Arguments and answers cross threads. */
+export interface JobWrites {
+  createJob(job: NewJob): boolean;
+  saveJob(run: number, version: number, state: JobState): boolean;
+  saveClaim(run: number, version: number, state: JobState): boolean;
+  leaseJobs(request: LeaseRequest): number[];
+  releaseJob(run: number, owner: string): void;
+}
+
+type Parameters = Readonly<Record<string, string | number | null>>;
+
+function prepare<Row = unknown>(database: Database, name: JobStatementName): Statement<[Parameters], Row> {
+  return database.prepare<[Parameters], Row>(jobStatement(name, DIALECT));
+}
+
+/** The jobs' writes of an open, migrated database. */
+export function createJobWrites(database: Database): JobWrites {
+  const insertJob = prepare(database, 'insertJob');
+  const closeLog = prepare(database, 'closeLog');
+  const openLog = prepare(database, 'openLog');
+  const saveJob = prepare(database, 'saveJob');
+  const leaseJobs = prepare<{ run: number }>(database, 'leaseJobs');
+  const releaseJob = prepare(database, 'releaseJob');
+  const save = (run: number, version: number, state: JobState) =>
+    saveJob.run({ ...stateOf(state), run, version }).changes === 1;
+  return {
+    createJob: database.transaction((job: NewJob) => {
+      const created = insertJob.run({ ...job }).changes === 1;
+      if (created) closeLog.run({ run: job.run });
+      return created;
+    }),
+    saveJob: save,
+    saveClaim: database.transaction((run: number, version: number, state: JobState) => {
+      const saved = save(run, version, state);
+      if (saved) openLog.run({ run, claimInstance: state.claimInstance });
+      return saved;
+    }),
+    leaseJobs: ({ substrates, ...request }) =>
+      leaseJobs.all({ ...request, substrates: substrates.join(',') }).map(({ run }) => run),
+    releaseJob: (run, owner) => {
+      releaseJob.run({ run, owner });
+    },
+  };
+}
+
+/** Reading jobs on a connection that only reads. */
+export interface JobReads {
+  read(runs: readonly number[]): Map<number, JobReading>;
+  nextDue(host: string): number | null;
+}
+
+/** The jobs' reads of an open, migrated database. */
+export function createJobReads(database: Database): JobReads {
+  const readJobs = prepare<JobRecord & { now: number }>(database, 'readJobs');
+  const nextDue = prepare<{ dueIn: number | null }>(database, 'nextDue');
+  return {
+    read: (runs) =>
+      new Map(readJobs.all({ runs: JSON.stringify(runs) }).map((row) => [row.run, readingOf(row)])),
+    nextDue: (host) => nextDue.get({ host })?.dueIn ?? null,
+  };
+}

@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { JobReading, JobState, NewJob } from '../../src/store/jobs.ts';
+import type { Store } from '../../src/store/store.ts';
+import type { TestDatabase } from '../support/databases.ts';
+import { createRun } from './store-records.ts';
+
+const LEASE = { leaseMs: 60_000, abandonedMs: 600_000, limit: 10 };
+
+/** How jobs are created, changed and handed out. */
+export function testJobs({ open }: TestDatabase): void {
+  let store: Store;
+  beforeAll(async () => {
+    store = await open();
+  });
+
+  /** A host of its own for each test, so that leases of one do not meet jobs of another. */
+  async function newJob(job: Partial<NewJob> = {}): Promise<NewJob> {
+    const run = await createRun(store);
+    return {
+      run: run.key,
+      substrate: 'process',
+      host: randomUUID(),
+      runner: 'demo',
+      image: 'demo@sha256:0',
+      region: 'local',
+      cpus: 0.5,
+      memoryMb: 256,
+      maxRunDurationMs: 3_600_000,
+      specHash: 'k:hash',
+      payload: 'sealed',
+      ...job,
+    };
+  }
+
+  async function created(job: Partial<NewJob> = {}): Promise<JobReading> {
+    const asked = await newJob(job);
+    expect(await store.jobs.create(asked)).toBe(true);
+    return read(asked.run);
+  }
+
+  async function read(run: number): Promise<JobReading> {
+    const reading = (await store.jobs.read([run])).get(run);
+    if (!reading) throw new Error(`run ${run} has no job`);
+    return reading;
+  }
+
+  const lease = (host: string, owner = 'one', more: Partial<typeof LEASE> = {}) =>
+    store.jobs.lease({ ...LEASE, ...more, host, owner, substrates: ['process'] });
+
+  describe('jobs', () => {
+    test('a new job is queued and due, and what was asked for comes back', async () => {
+      const asked = await newJob();
+      expect(await store.jobs.create(asked)).toBe(true);
+      const { job, now } = await read(asked.run);
+      expect(job).toMatchObject({ ...asked, status: 'queued', wish: 'run', claimInstance: null, version: 0 });
+      expect(Math.abs(now - Date.now())).toBeLessThan(60_000);
+      expect(job.createdAt).toBeLessThanOrEqual(now);
+      expect(job.nextStepAt).toBeLessThanOrEqual(now);
+      expect((await store.jobs.read([])).size).toBe(0);
+    });
+
+    test('a run has one job: the second one changes nothing', async () => {
+      const { job } = await created();
+      expect(await store.jobs.create({ ...job, runner: 'other' })).toBe(false);
+      expect((await read(job.run)).job.runner).toBe('demo');
+    });
+
+    test('twenty that create one job at once make one', async () => {
+      const asked = await newJob();
+      const answers = await Promise.all(Array.from({ length: 20 }, () => store.jobs.create(asked)));
+      expect(answers.filter(Boolean)).toHaveLength(1);
+    });
+
+    test('a job closes its run’s log, and a claim opens it to the claimer', async () => {
+      const { job } = await created();
+      const fence = async () => (await store.readHeads([job.run])).get(job.run)?.fence;
+      expect(await fence()).toBe('');
+      const claimed: JobState = { ...job, claimInstance: 'pid 7', status: 'running' };
+      expect(await store.jobs.saveClaim(job.run, job.version + 1, claimed)).toBe(false);
+      expect(await fence()).toBe('');
+      expect(await store.jobs.saveClaim(job.run, job.version, claimed)).toBe(true);
+      expect(await fence()).toBe('pid 7');
+    });
+
+    test('a commit that expects another fence is lost', async () => {
+      const { job } = await created();
+      const head = (await store.readHeads([job.run])).get(job.run)!;
+      const event = {
+        seq: 0,
+        sourceSeq: 0,
+        tMs: 0,
+        kind: 'notification',
+        data: '{}',
+        committedAt: 0,
+      } as const;
+      const append = (fence: string | null) => ({
+        run: job.run,
+        expectedLastSeq: -1,
+        events: [event],
+        head: { ...head, lastSeq: 0, fence },
+        startedAt: null,
+        endedAt: null,
+      });
+      expect((await store.commit([append(null)])).size).toBe(0);
+      expect((await store.commit([append('pid 7')])).size).toBe(0);
+      expect((await store.commit([append('')])).size).toBe(1);
+    });
+
+    test('a run that has ended gets no job', async () => {
+      const asked = await newJob();
+      const head = (await store.readHeads([asked.run])).get(asked.run)!;
+      const data = '{"outcome":"completed"}';
+      const end = { seq: 0, sourceSeq: 0, tMs: 0, kind: 'runtime_terminal', data, committedAt: 5 } as const;
+      const ended = { ...head, lastSeq: 0, eventCount: 1, terminalSeq: 0 };
+      await store.commit([
+        { run: asked.run, expectedLastSeq: -1, events: [end], head: ended, startedAt: null, endedAt: 5 },
+      ]);
+      expect(await store.jobs.create(asked)).toBe(false);
+      expect((await store.jobs.read([asked.run])).size).toBe(0);
+    });
+
+    test('a change is written only over what was read', async () => {
+      const { job } = await created();
+      const state: JobState = { ...job, status: 'provisioning', appName: 'app', machineId: 'm', exitCode: 3 };
+      expect(await store.jobs.save(job.run, job.version, state)).toBe(true);
+      expect(await store.jobs.save(job.run, job.version, { ...state, status: 'failed' })).toBe(false);
+      expect((await read(job.run)).job).toMatchObject({
+        status: 'provisioning',
+        appName: 'app',
+        exitCode: 3,
+      });
+    });
+
+    test('a due job goes to one of many at once, and to another when its lease is over', async () => {
+      const { job } = await created();
+      const host = job.host!;
+      const owners = Array.from({ length: 8 }, (_, index) => `owner ${index}`);
+      const leased = await Promise.all(owners.map((owner) => lease(host, owner)));
+      const winners = leased.filter((jobs) => jobs.length > 0);
+      expect(winners).toHaveLength(1);
+      const { job: taken, now } = winners[0]![0]!;
+      expect(taken.leaseUntil).toBeGreaterThan(now);
+      expect(taken.version).toBe(job.version + 1);
+      await store.jobs.release(job.run, 'somebody else');
+      expect(await lease(host, 'next')).toEqual([]);
+      await store.jobs.release(job.run, taken.leaseOwner!);
+      expect(await lease(host, 'next', { leaseMs: 0 })).toHaveLength(1);
+      expect(await lease(host, 'after it')).toHaveLength(1);
+    });
+
+    test('what is not due, settled, of another machine or of another substrate is not handed out', async () => {
+      const { job } = await created();
+      const host = job.host!;
+      expect(await lease(randomUUID())).toEqual([]);
+      expect(await store.jobs.lease({ ...LEASE, host, owner: 'one', substrates: ['fly'] })).toEqual([]);
+      expect(await store.jobs.lease({ ...LEASE, host, owner: 'one', substrates: [] })).toEqual([]);
+      const later: JobState = { ...job, nextStepAt: job.nextStepAt + 3_600_000 };
+      await store.jobs.save(job.run, job.version, later);
+      expect(await lease(host)).toEqual([]);
+      expect(await store.jobs.nextDue(host)).toBeGreaterThan(3_000_000);
+      await store.jobs.save(job.run, job.version + 1, { ...job, settledAt: 1 });
+      expect(await lease(host)).toEqual([]);
+      expect(await store.jobs.nextDue(host)).toBeNull();
+    });
+
+    test('a job whose machine nobody looks after any more is handed to another', async () => {
+      const { job } = await created();
+      const old: JobState = { ...job, nextStepAt: job.nextStepAt - 700_000 };
+      await store.jobs.save(job.run, job.version, old);
+      const elsewhere = await lease(randomUUID());
+      expect(elsewhere.map(({ job: { run } }) => run)).toContain(job.run);
+    });
+  });
+}

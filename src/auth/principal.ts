@@ -1,8 +1,22 @@
-/** Who an operation runs for. */
-export interface Principal {
-  /** Every workspace has its own namespace of run ids and sees nothing of the others. */
+/** Who an operation runs for. Every workspace has its own namespace of run ids and sees nothing of the others. */
+export type Principal = Operator | Runner;
+
+/** Whoever reaches this loopback-only server without a token operates its one workspace. */
+export interface Operator {
+  readonly kind: 'operator';
   readonly workspace: string;
 }
 
-/** Until there are keys: whoever reaches this loopback-only server operates its one workspace. */
-export const LOOPBACK_OPERATOR: Principal = { workspace: 'default' };
+/** A job's runner, which has to do with its own run alone. */
+export interface Runner {
+  readonly kind: 'runner';
+  readonly workspace: string;
+  readonly runId: string;
+  /** Claiming the job, or, once that was done, sending events as the instance that did. */
+  readonly right: { readonly may: 'claim' } | { readonly may: 'send'; readonly instance: string };
+  /** Unix milliseconds. */
+  readonly expiresAt: number;
+}
+
+/** Until there are keys. */
+export const LOOPBACK_OPERATOR: Operator = { kind: 'operator', workspace: 'default' };

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { type RunnersConfig, readRunners } from './runners.ts';
 
 /** Everything that the environment decides about a server. */
 export interface Config {
@@ -12,6 +14,12 @@ export interface Config {
   readonly publicUrl: URL | null;
   /** How many days an ended run keeps its history; null: for ever. */
   readonly retentionDays: number | null;
+  /** What is sealed and signed with, newest first; null: a key beside the SQLite file. */
+  readonly secretKeys: readonly [Uint8Array, ...Uint8Array[]] | null;
+  /** What jobs can be started with; null: what is there out of the box. */
+  readonly runners: RunnersConfig | null;
+  /** Where the `process` substrate keeps its jobs. */
+  readonly jobsFolder: string;
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
@@ -65,20 +73,36 @@ const variables = z.object({
       `must be a whole number of days from 1 to ${MAX_RETENTION_DAYS}; without it nothing is ever removed`,
     )
     .transform((days) => (days ? Number(days) : null)),
+  SECRET_KEYS: z
+    .string()
+    .optional()
+    .refine(
+      (keys) => !keys || keys.split(',').every((key) => /^[A-Za-z0-9+/_-]{43}=?$/.test(key.trim())),
+      'must be keys of 32 bytes in base64, separated by commas, the newest first: openssl rand -base64 32 makes one',
+    )
+    .transform((keys) => (keys ? keys.split(',').map((key) => Buffer.from(key.trim(), 'base64')) : null)),
+  RUNNERS_FILE: z.string().optional(),
+  JOBS_FOLDER: z.string().default('./data/jobs'),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
 
-const environment = variables.refine(
-  ({ DATABASE_URL, REDIS_URL }) => !REDIS_URL || !DATABASE_URL.startsWith('file:'),
-  {
+const environment = variables
+  .refine(({ DATABASE_URL, REDIS_URL }) => !REDIS_URL || !DATABASE_URL.startsWith('file:'), {
     path: ['REDIS_URL'],
     message: 'needs a Postgres DATABASE_URL: on SQLite there is one process and nobody else to wake',
-  },
-);
+  })
+  .refine(
+    ({ DATABASE_URL, RUNNERS_FILE, SECRET_KEYS }) =>
+      DATABASE_URL.startsWith('file:') || !RUNNERS_FILE || SECRET_KEYS,
+    {
+      path: ['SECRET_KEYS'],
+      message: 'is needed for runners on Postgres: every process must seal and sign with the same keys',
+    },
+  );
 
 /**
- * Reads a server's configuration from an environment, by default this process's. An empty variable counts as absent.
- * What is wrong comes back as one line each, naming the variable; the value itself is never repeated, since it may hold
+ * Reads a server's configuration from an environment, by default this process's, and from the file that RUNNERS_FILE
+ * names. An empty variable counts as absent. What is wrong comes back as one line each, naming the variable; the value itself is never repeated, since it may hold
  * a password.
  */
 export function readConfig(
@@ -98,6 +122,9 @@ export function readConfig(
     return { ok: false, problems: [...problems.values()] };
   }
   const { PORT, HOST, DATABASE_URL, REDIS_URL, PUBLIC_URL, RETENTION_DAYS, LOG_LEVEL } = parsed.data;
+  const { SECRET_KEYS, RUNNERS_FILE, JOBS_FOLDER } = parsed.data;
+  const runners = RUNNERS_FILE ? readRunnersFile(RUNNERS_FILE, env, PUBLIC_URL !== null) : null;
+  if (runners && !runners.ok) return runners;
   return {
     ok: true,
     config: {
@@ -107,9 +134,34 @@ export function readConfig(
       redisUrl: REDIS_URL || null,
       publicUrl: PUBLIC_URL,
       retentionDays: RETENTION_DAYS,
+      secretKeys: SECRET_KEYS as Config['secretKeys'],
+      runners: runners?.config ?? null,
+      jobsFolder: JOBS_FOLDER,
       logLevel: LOG_LEVEL,
     },
   };
+}
+
+function readRunnersFile(
+  path: string,
+  env: Readonly<Record<string, string | undefined>>,
+  isReachable: boolean,
+): ReturnType<typeof readRunners> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'an unknown error';
+    return { ok: false, problems: [`RUNNERS_FILE cannot be read: ${code}`] };
+  }
+  const read = readRunners(text, env);
+  if (!read.ok) return { ok: false, problems: read.problems.map((problem) => `RUNNERS_FILE: ${problem}`) };
+  const remote = read.config.runners.find(({ substrate }) => substrate !== 'process');
+  if (remote && !isReachable) {
+    const problem = `PUBLIC_URL is needed for runner ${remote.name}: it runs elsewhere and has to reach this server`;
+    return { ok: false, problems: [problem] };
+  }
+  return read;
 }
 
 function isOrigin(url: string): boolean {

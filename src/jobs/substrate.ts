@@ -50,6 +50,10 @@ export interface Substrate extends RunnerJobExecutor {
   readonly showsEnvironment: boolean;
   /** How often a job may be looked at, in milliseconds. */
   readonly pollMs: number;
+  /** For how long what an ended job left is of use, as its log is, in milliseconds. */
+  readonly keepEndedMs: number;
+  /** Whether the instance that a runner claims with is its handle's `machineId`: then that tells the real one of two. */
+  readonly machineClaims: boolean;
   start(spec: JobSpec): Promise<RunnerJobHandle>;
   getStatus(handle: RunnerJobHandle): Promise<JobObservation>;
   /** What is there under this run's name, without making it: for a stop that comes while a start's outcome is unknown. */

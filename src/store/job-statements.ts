@@ -1,4 +1,4 @@
-import type { JobReading, JobRecord, JobState, NewJob } from './jobs.ts';
+import type { GivenBack, JobReading, JobRecord, JobState, NewJob } from './jobs.ts';
 
 /**
  * The jobs' statements, once for both databases: `@name` is a parameter, and words in capitals are put in:
@@ -32,8 +32,13 @@ const TEMPLATES = {
     )
     RETURNING run`,
 
-  releaseJob: `UPDATE job SET lease_owner = NULL, lease_until = NULL, version = version + 1
-    WHERE run = @run AND lease_owner = @owner`,
+  renewLeases: `UPDATE job SET lease_until = NOW_MS + CAST(@leaseMs AS BIGINT)
+    WHERE run IN_RUNS AND lease_owner = @owner`,
+
+  giveBack: `UPDATE job SET lease_owner = NULL, lease_until = NULL, version = job.version + 1,
+      failures = CASE WHEN job.version = g.version THEN g.failures ELSE job.failures END,
+      next_step_at = CASE WHEN job.version = g.version THEN NOW_MS + g.due_in ELSE job.next_step_at END
+    FROM GIVEN_BACK g WHERE job.run = g.run AND job.lease_owner = @owner`,
 
   nextDue: `SELECT min(CASE WHEN lease_until > next_step_at THEN lease_until ELSE next_step_at END) - NOW_MS AS "dueIn"
     FROM job WHERE settled_at IS NULL AND (host IS NULL OR host = @host)`,
@@ -101,16 +106,29 @@ export interface JobDialect {
   readonly skipLocked: string;
   /** That a number is among those of the parameter `runs`. */
   readonly inRuns: string;
+  /** The rows (run, version, due_in, failures) of the parameter `jobs`, a JSON list of lists. */
+  readonly givenBack: string;
 }
 
 /** The statement in a dialect's words, its parameters still by name. */
-export function jobStatement(name: JobStatementName, { nowMs, skipLocked, inRuns }: JobDialect): string {
+export function jobStatement(
+  name: JobStatementName,
+  { nowMs, skipLocked, inRuns, givenBack }: JobDialect,
+): string {
   return TEMPLATES[name]
     .replace('STATE', STATE_ASSIGNMENTS)
     .replace('JOB', JOB_COLUMNS)
     .replaceAll('NOW_MS', nowMs)
     .replace('IN_RUNS', inRuns)
+    .replace('GIVEN_BACK', givenBack)
     .replace('SKIP_LOCKED', skipLocked);
+}
+
+/** The parameter `jobs` of `giveBack`. */
+export function givenBackRows(jobs: readonly GivenBack[]): string {
+  return JSON.stringify(
+    jobs.map(({ run, version, dueIn, failures }) => [run, version, Math.ceil(dueIn), failures]),
+  );
 }
 
 /** A row of `readJobs` as a reading. */

@@ -6,8 +6,8 @@ export const JOB_WISHES = ['run', 'stop'] as const;
 /** One of {@link JOB_WISHES}. */
 export type JobWish = (typeof JOB_WISHES)[number];
 
-/** Why a job should stop: somebody asked, its time was up, or its run has ended without it. */
-export type StopReason = 'requested' | 'deadline' | 'run_ended';
+/** Why a job should stop: somebody asked, its time is up, its run has ended without it, or it never came to run. */
+export type StopReason = 'requested' | 'deadline' | 'run_ended' | 'provisioning';
 
 /** What a job is made of; none of it changes. Durations and times are milliseconds. */
 export interface NewJob {
@@ -94,6 +94,16 @@ export interface LeaseRequest {
   readonly limit: number;
 }
 
+/** A job whose step is done. */
+export interface GivenBack {
+  readonly run: number;
+  /** What was read or written last. If something came between, the job stays due when that says. */
+  readonly version: number;
+  /** In how many milliseconds it is due again. */
+  readonly dueIn: number;
+  readonly failures: number;
+}
+
 /** The jobs. Every change is compared with what was read; a fault of the database is thrown as `StoreUnavailable`. */
 export interface JobStore {
   /**
@@ -109,8 +119,10 @@ export interface JobStore {
   saveClaim(run: number, version: number, state: JobState): Promise<boolean>;
   /** Takes due jobs for one process, the longest due first. No other process gets them before the lease is over. */
   lease(request: LeaseRequest): Promise<readonly JobReading[]>;
-  /** Gives a job back before its lease is over, if it is still the owner's. */
-  release(run: number, owner: string): Promise<void>;
+  /** Makes the leases of this owner last so long from now. */
+  renew(owner: string, runs: readonly number[], leaseMs: number): Promise<void>;
+  /** Gives jobs back before their lease is over, those that are still the owner's, all in one commit. */
+  giveBack(owner: string, jobs: readonly GivenBack[]): Promise<void>;
   /** In how many milliseconds the next job of this host, or of none, is due; null: never. */
   nextDue(host: string): Promise<number | null>;
 }

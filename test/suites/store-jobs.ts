@@ -142,11 +142,38 @@ export function testJobs({ open }: TestDatabase): void {
       const { job: taken, now } = winners[0]![0]!;
       expect(taken.leaseUntil).toBeGreaterThan(now);
       expect(taken.version).toBe(job.version + 1);
-      await store.jobs.release(job.run, 'somebody else');
+      const back = { run: job.run, version: taken.version, dueIn: 0, failures: 4 };
+      await store.jobs.giveBack('somebody else', [back]);
       expect(await lease(host, 'next')).toEqual([]);
-      await store.jobs.release(job.run, taken.leaseOwner!);
+      await store.jobs.giveBack(taken.leaseOwner!, [back]);
+      expect((await read(job.run)).job).toMatchObject({ failures: 4, leaseOwner: null });
       expect(await lease(host, 'next', { leaseMs: 0 })).toHaveLength(1);
       expect(await lease(host, 'after it')).toHaveLength(1);
+    });
+
+    test('a lease that is renewed goes on, and only its owner renews it', async () => {
+      const { job } = await created();
+      const host = job.host!;
+      await lease(host, 'one', { leaseMs: 0 });
+      await store.jobs.renew('other', [job.run], 60_000);
+      await store.jobs.renew('one', [job.run], 60_000);
+      expect((await read(job.run)).job.leaseOwner).toBe('one');
+      expect(await lease(host, 'two')).toEqual([]);
+    });
+
+    test('a job that changed while its step was taken stays due as the change says', async () => {
+      const { job } = await created();
+      const [taken] = await lease(job.host!);
+      const { version } = taken!.job;
+      await store.jobs.save(job.run, version, { ...job, wish: 'stop', failures: 1 });
+      await store.jobs.giveBack('one', [{ run: job.run, version, dueIn: 3_600_000, failures: 9 }]);
+      expect((await read(job.run)).job).toMatchObject({
+        wish: 'stop',
+        failures: 1,
+        leaseOwner: null,
+        nextStepAt: job.nextStepAt,
+      });
+      expect(await lease(job.host!)).toHaveLength(1);
     });
 
     test('what is not due, settled, of another machine or of another substrate is not handed out', async () => {

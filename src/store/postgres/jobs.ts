@@ -1,5 +1,6 @@
 import type { Pool, QueryConfig, QueryResult, QueryResultRow } from 'pg';
 import {
+  givenBackRows,
   type JobDialect,
   type JobStatementName,
   jobStatement,
@@ -13,6 +14,8 @@ const DIALECT: JobDialect = {
   nowMs: 'CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)',
   skipLocked: 'FOR UPDATE SKIP LOCKED',
   inRuns: '= ANY(CAST(@runs AS INT[]))',
+  givenBack: `(SELECT CAST(j->>0 AS INT) AS run, CAST(j->>1 AS INT) AS version, CAST(j->>2 AS BIGINT) AS due_in,
+      CAST(j->>3 AS INT) AS failures FROM json_array_elements(CAST(@jobs AS JSON)) j)`,
 };
 
 type Parameters = Readonly<Record<string, string | number | null>>;
@@ -77,7 +80,10 @@ export function createPostgresJobs(
       const { rows } = await track(run<{ run: number }>(pool, leased));
       return [...(await track(read(rows.map((row) => row.run)))).values()];
     },
-    release: async (key, owner) => void (await track(run(pool, ['releaseJob', { run: key, owner }]))),
+    renew: async (owner, runs, leaseMs) =>
+      void (await track(run(pool, ['renewLeases', { owner, runs: numberArray(runs), leaseMs }]))),
+    giveBack: async (owner, jobs) =>
+      void (await track(run(pool, ['giveBack', { owner, jobs: givenBackRows(jobs) }]))),
     nextDue: async (host) => {
       const { rows } = await track(run<{ dueIn: number | null }>(pool, ['nextDue', { host }]));
       return rows[0]?.dueIn ?? null;
@@ -108,6 +114,7 @@ const STATEMENTS: Readonly<Record<JobStatementName, Numbered>> = {
   readJobs: numbered('readJobs'),
   saveJob: numbered('saveJob'),
   leaseJobs: numbered('leaseJobs'),
-  releaseJob: numbered('releaseJob'),
+  renewLeases: numbered('renewLeases'),
+  giveBack: numbered('giveBack'),
   nextDue: numbered('nextDue'),
 };

@@ -1,17 +1,20 @@
 import type { Database, Statement } from 'better-sqlite3';
 import {
+  givenBackRows,
   type JobDialect,
   type JobStatementName,
   jobStatement,
   readingOf,
   stateOf,
 } from '../job-statements.ts';
-import type { JobReading, JobRecord, JobState, LeaseRequest, NewJob } from '../jobs.ts';
+import type { GivenBack, JobReading, JobRecord, JobState, LeaseRequest, NewJob } from '../jobs.ts';
 
 const DIALECT: JobDialect = {
   nowMs: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
   skipLocked: '',
   inRuns: 'IN (SELECT value FROM json_each(@runs))',
+  givenBack: `(SELECT json_extract(value, '$[0]') AS run, json_extract(value, '$[1]') AS version,
+      json_extract(value, '$[2]') AS due_in, json_extract(value, '$[3]') AS failures FROM json_each(@jobs))`,
 };
 
 /** What the writing thread does to jobs, each in one transaction. Arguments and answers cross threads. */
@@ -20,7 +23,8 @@ export interface JobWrites {
   saveJob(run: number, version: number, state: JobState): boolean;
   saveClaim(run: number, version: number, state: JobState): boolean;
   leaseJobs(request: LeaseRequest): number[];
-  releaseJob(run: number, owner: string): void;
+  renewLeases(owner: string, runs: readonly number[], leaseMs: number): void;
+  giveBackJobs(owner: string, jobs: readonly GivenBack[]): void;
 }
 
 type Parameters = Readonly<Record<string, string | number | null>>;
@@ -36,7 +40,8 @@ export function createJobWrites(database: Database): JobWrites {
   const openLog = prepare(database, 'openLog');
   const saveJob = prepare(database, 'saveJob');
   const leaseJobs = prepare<{ run: number }>(database, 'leaseJobs');
-  const releaseJob = prepare(database, 'releaseJob');
+  const renewLeases = prepare(database, 'renewLeases');
+  const giveBack = prepare(database, 'giveBack');
   const save = (run: number, version: number, state: JobState) =>
     saveJob.run({ ...stateOf(state), run, version }).changes === 1;
   return {
@@ -53,8 +58,11 @@ export function createJobWrites(database: Database): JobWrites {
     }),
     leaseJobs: ({ substrates, ...request }) =>
       leaseJobs.all({ ...request, substrates: substrates.join(',') }).map(({ run }) => run),
-    releaseJob: (run, owner) => {
-      releaseJob.run({ run, owner });
+    renewLeases: (owner, runs, leaseMs) => {
+      renewLeases.run({ owner, runs: JSON.stringify(runs), leaseMs });
+    },
+    giveBackJobs: (owner, jobs) => {
+      giveBack.run({ owner, jobs: givenBackRows(jobs) });
     },
   };
 }

@@ -94,7 +94,8 @@ export async function openSqliteStore(url: string): Promise<Store> {
         const runs = await writer.write('leaseJobs', request);
         return answer(() => [...jobReads.read(runs).values()]);
       },
-      release: (run, owner) => writer.write('releaseJob', run, owner),
+      renew: (owner, runs, leaseMs) => writer.write('renewLeases', owner, runs, leaseMs),
+      giveBack: (owner, jobs) => writer.write('giveBackJobs', owner, jobs),
       nextDue: (host) => answer(() => jobReads.nextDue(host)),
     },
     ping: () => writer.write('ping'),

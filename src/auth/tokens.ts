@@ -1,0 +1,75 @@
+import { errors, jwtVerify, SignJWT } from 'jose';
+import { LRUCache } from 'lru-cache';
+import { z } from 'zod';
+import type { Keyring } from '../lib/keyring.ts';
+import type { Runner } from './principal.ts';
+
+const ALGORITHM = 'HS256';
+const ISSUER = 'runfeed';
+const PURPOSE = 'run tokens';
+/** Runners send the same token with every batch; checking one takes longer than finding it here. */
+const REMEMBERED_TOKENS = 10_000;
+
+const claims = z.object({
+  sub: z.string(),
+  ws: z.string(),
+  exp: z.number(),
+  may: z.enum(['claim', 'send']),
+  instance: z.string().optional(),
+});
+
+/** A token that is not one of ours, or not any more. */
+export class InvalidToken extends Error {
+  override readonly name = 'InvalidToken';
+}
+
+/** Tokens for runs: signed by the newest key, accepted from all. */
+export interface RunTokens {
+  issue(runner: Runner): Promise<string>;
+  /** Throws {@link InvalidToken}. */
+  verify(token: string): Promise<Runner>;
+}
+
+/** Makes and checks run tokens. */
+export function createRunTokens(keyring: Keyring): RunTokens {
+  const keys = keyring.derive(PURPOSE);
+  const verified = new LRUCache<string, Runner>({ max: REMEMBERED_TOKENS });
+
+  async function verify(token: string): Promise<Runner> {
+    try {
+      const { payload } = await jwtVerify(
+        token,
+        ({ kid }) => {
+          const key = keys.find(({ id }) => id === kid);
+          if (!key) throw new errors.JWSInvalid('signed with a key that is not here');
+          return key.bytes;
+        },
+        { algorithms: [ALGORITHM], issuer: ISSUER },
+      );
+      const { sub, ws, exp, may, instance } = claims.parse(payload);
+      const right = may === 'claim' ? { may } : { may, instance: z.string().parse(instance) };
+      return { kind: 'runner', workspace: ws, runId: sub, right, expiresAt: exp * 1_000 };
+    } catch (cause) {
+      throw new InvalidToken('the token is not valid here, or not any more', { cause });
+    }
+  }
+
+  return {
+    issue: ({ workspace, runId, right, expiresAt }) => {
+      const instance = right.may === 'send' ? { instance: right.instance } : {};
+      return new SignJWT({ ws: workspace, may: right.may, ...instance })
+        .setProtectedHeader({ alg: ALGORITHM, kid: keys[0].id })
+        .setIssuer(ISSUER)
+        .setSubject(runId)
+        .setExpirationTime(Math.ceil(expiresAt / 1_000))
+        .sign(keys[0].bytes);
+    },
+    verify: async (token) => {
+      const known = verified.get(token);
+      if (known && known.expiresAt > Date.now()) return known;
+      const runner = await verify(token);
+      verified.set(token, runner);
+      return runner;
+    },
+  };
+}

@@ -1,0 +1,149 @@
+import { z } from 'zod';
+import {
+  PROVIDER_RUNTIME_KINDS,
+  type ProviderRuntimeKind,
+  RUN_PROVIDERS,
+  type RunProvider,
+} from '../contract/jobs.ts';
+
+/** A runner that jobs can be started with, by its name. */
+export interface RunnerConfig {
+  readonly name: string;
+  readonly substrate: ProviderRuntimeKind;
+  /** The providers whose runs it can run. */
+  readonly providers: readonly RunProvider[];
+  /** Pinned by digest; null for a substrate that runs a command. */
+  readonly image: string | null;
+  /** The command line; null for a substrate that runs an image. */
+  readonly command: readonly [string, ...string[]] | null;
+  /** What anybody may see of its environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** What nobody may. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Where jobs run unless their caller says otherwise, and where else they may. The first one is the default. */
+  readonly regions: readonly [string, ...string[]];
+  readonly resources: { readonly cpus: number; readonly memoryMb: number } | null;
+  /** Default and upper bound of a job's own limit. */
+  readonly maxRunDurationMs: number;
+}
+
+/** Where runners reach a provider's model, and with what. */
+export interface ProviderConfig {
+  readonly baseUrl: string;
+  readonly key: string;
+}
+
+/** Everything about runners that the configuration decides. */
+export interface RunnersConfig {
+  readonly runners: readonly RunnerConfig[];
+  readonly providers: Readonly<Partial<Record<RunProvider, ProviderConfig>>>;
+  /** Where runners reach MCP servers. */
+  readonly mcpBase: string | null;
+  /** What each substrate is configured with; the substrate checks its own. */
+  readonly substrates: Readonly<Partial<Record<ProviderRuntimeKind, unknown>>>;
+}
+
+const NAME = /^[a-z0-9][a-z0-9_.-]{0,62}$/;
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const HOUR_MS = 3_600_000;
+const MAX_DURATION_MS = 30 * 24 * HOUR_MS;
+
+const variables = z.record(
+  z.string().regex(VARIABLE, 'must be the name of an environment variable'),
+  z.string(),
+);
+
+const runnerSchema = z
+  .strictObject({
+    substrate: z.enum(PROVIDER_RUNTIME_KINDS),
+    providers: z
+      .array(z.enum(RUN_PROVIDERS))
+      .min(1)
+      .default([...RUN_PROVIDERS]),
+    image: z
+      .string()
+      .regex(/^[^\s@]+@sha256:[0-9a-f]{64}$/, 'must be pinned by digest: NAME@sha256:…')
+      .optional(),
+    command: z.tuple([z.string().min(1)], z.string()).optional(),
+    env: variables.default({}),
+    secrets: variables.default({}),
+    regions: z.tuple([z.string().min(1)], z.string().min(1)).default(['local']),
+    resources: z
+      .strictObject({ cpus: z.number().positive().max(1_024), memoryMb: z.int().positive() })
+      .optional(),
+    maxRunDurationMs: z.int().min(1_000).max(MAX_DURATION_MS).default(HOUR_MS),
+  })
+  .refine(({ image, command }) => (image === undefined) !== (command === undefined), {
+    message: 'must have an image or a command, and not both',
+  });
+
+const fileSchema = z.strictObject({
+  runners: z.record(
+    z.string().regex(NAME, 'must be a name of small letters, digits, ".", "_" and "-"'),
+    runnerSchema,
+  ),
+  providers: z
+    .partialRecord(z.enum(RUN_PROVIDERS), z.strictObject({ baseUrl: z.url(), key: z.string().min(1) }))
+    .default({}),
+  mcpBase: z.url().optional(),
+  substrates: z.partialRecord(z.enum(PROVIDER_RUNTIME_KINDS), z.unknown()).default({}),
+});
+
+/**
+ * Reads what a runners file says. A value that is `$NAME`, anywhere in it, is that environment variable's: so that no
+ * secret need stand in the file. What is wrong comes back as one line each, and repeats no value.
+ */
+export function readRunners(
+  text: string,
+  env: Readonly<Record<string, string | undefined>>,
+):
+  | { readonly ok: true; readonly config: RunnersConfig }
+  | { readonly ok: false; readonly problems: readonly string[] } {
+  const problems: string[] = [];
+  let file: unknown;
+  try {
+    file = JSON.parse(text);
+  } catch {
+    return { ok: false, problems: ['must hold JSON'] };
+  }
+  const parsed = fileSchema.safeParse(fillIn(file, env, problems));
+  if (!parsed.success) {
+    problems.push(...parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`.trim()));
+  }
+  if (!parsed.success || problems.length > 0) return { ok: false, problems };
+  const { runners, providers, mcpBase, substrates } = parsed.data;
+  return {
+    ok: true,
+    config: {
+      runners: Object.entries(runners).map(([name, { image, command, resources, ...runner }]) => ({
+        ...runner,
+        name,
+        image: image ?? null,
+        command: command ?? null,
+        resources: resources ?? null,
+      })),
+      providers: Object.fromEntries(
+        Object.entries(providers).filter(([, provider]) => provider !== undefined),
+      ),
+      mcpBase: mcpBase ?? null,
+      substrates,
+    },
+  };
+}
+
+function fillIn(
+  value: unknown,
+  env: Readonly<Record<string, string | undefined>>,
+  problems: string[],
+): unknown {
+  if (typeof value === 'string') {
+    const name = /^\$([A-Za-z_][A-Za-z0-9_]*)$/.exec(value)?.[1];
+    if (name === undefined) return value;
+    const found = env[name];
+    if (!found) problems.push(`names the environment variable ${name}, which is not set`);
+    return found ?? '';
+  }
+  if (Array.isArray(value)) return value.map((item) => fillIn(item, env, problems));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fillIn(item, env, problems)]));
+}

@@ -20,10 +20,15 @@ export interface Config {
   readonly runners: RunnersConfig | null;
   /** Where the `process` substrate keeps its jobs. */
   readonly jobsFolder: string;
+  /** What is done with what substrates have of ours and belongs to no job. */
+  readonly orphanSweep: (typeof ORPHAN_SWEEPS)[number];
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+/** Removed, only told of, or not looked for. */
+const ORPHAN_SWEEPS = ['remove', 'dry-run', 'off'] as const;
 
 /** A century: beyond it a typing error is likelier than a wish. */
 const MAX_RETENTION_DAYS = 36_500;
@@ -83,6 +88,9 @@ const variables = z.object({
     .transform((keys) => (keys ? keys.split(',').map((key) => Buffer.from(key.trim(), 'base64')) : null)),
   RUNNERS_FILE: z.string().optional(),
   JOBS_FOLDER: z.string().default('./data/jobs'),
+  ORPHAN_SWEEP: z
+    .enum(ORPHAN_SWEEPS, { error: `must be one of ${ORPHAN_SWEEPS.join(', ')}` })
+    .default('remove'),
   LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
 });
 
@@ -122,7 +130,7 @@ export function readConfig(
     return { ok: false, problems: [...problems.values()] };
   }
   const { PORT, HOST, DATABASE_URL, REDIS_URL, PUBLIC_URL, RETENTION_DAYS, LOG_LEVEL } = parsed.data;
-  const { SECRET_KEYS, RUNNERS_FILE, JOBS_FOLDER } = parsed.data;
+  const { SECRET_KEYS, RUNNERS_FILE, JOBS_FOLDER, ORPHAN_SWEEP } = parsed.data;
   const runners = RUNNERS_FILE ? readRunnersFile(RUNNERS_FILE, env, PUBLIC_URL !== null) : null;
   if (runners && !runners.ok) return runners;
   return {
@@ -137,6 +145,7 @@ export function readConfig(
       secretKeys: SECRET_KEYS as Config['secretKeys'],
       runners: runners?.config ?? null,
       jobsFolder: JOBS_FOLDER,
+      orphanSweep: ORPHAN_SWEEP,
       logLevel: LOG_LEVEL,
     },
   };

@@ -50,7 +50,9 @@ export const FAULT_CODES = [
   'RESPONSE_TOO_LARGE',
   'METHOD_NOT_ALLOWED',
   'UNSUPPORTED_MEDIA_TYPE',
-  /** `Origin` or `Host` names another site than this server. */
+  /** The token is not valid here, or not any more. */
+  'UNAUTHENTICATED',
+  /** `Origin` or `Host` names another site than this server; or the token is not good for what is asked. */
   'FORBIDDEN',
   'NOT_FOUND',
   /** Too much is waiting already: send the same again a little later. */
@@ -75,6 +77,8 @@ export const CLOSE_CODES = {
   restart: { code: 1012, reason: 'Service restart' },
   /** The server cannot serve now (the store is down, or too much waits): reconnect later. */
   tryAgainLater: { code: 1013, reason: 'Try again later' },
+  /** The token is not valid here, or not any more: connect with another one. */
+  forbidden: { code: 4403, reason: 'Forbidden' },
   /** Nothing could be written to this socket for 30 s: reconnect from the cursor. */
   slowConsumer: { code: 4413, reason: 'Consumer too slow' },
 } as const;

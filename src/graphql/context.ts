@@ -1,17 +1,19 @@
 import type { Principal } from '../auth/principal.ts';
 import type { Feed } from '../feed/feed.ts';
 import type { Ingest } from '../ingest/ingest.ts';
+import type { Jobs } from '../jobs/jobs.ts';
 import type { RunKeys } from '../store/run-keys.ts';
 import type { Store } from '../store/store.ts';
 import type { WakeupPlane } from '../wakeups/plane.ts';
 
-/** What the schema works with. */
+/** What the schema works with, whoever asks. */
 export interface Services {
   readonly store: Store;
   readonly runKeys: RunKeys;
   readonly ingest: Ingest;
   readonly feed: Feed;
   readonly wakeups: WakeupPlane;
+  readonly jobs: Jobs;
   /** This package's version, as `server.version` tells it. */
   readonly version: string;
 }

@@ -1,6 +1,13 @@
 import { OUTCOME_CODES } from '../contract/errors.ts';
 import { RUNNER_EVENT_KINDS, type RunnerEventKind } from '../contract/events.ts';
-import { RUN_PROVIDERS, type RunProvider } from '../contract/jobs.ts';
+import {
+  PROVIDER_RUNTIME_JOB_STATUSES,
+  PROVIDER_RUNTIME_KINDS,
+  type ProviderRuntimeJobStatus,
+  type ProviderRuntimeKind,
+  RUN_PROVIDERS,
+  type RunProvider,
+} from '../contract/jobs.ts';
 import { RUN_RUNTIMES, type RunRuntime } from '../store/store.ts';
 import { builder } from './builder.ts';
 import { OUTCOME_DESCRIPTIONS } from './outcome-descriptions.ts';
@@ -30,12 +37,28 @@ const RUNTIME_DESCRIPTIONS: Record<RunRuntime, string> = {
   managed: 'A runner of ours runs the agent, in a container or process started for the run.',
 };
 
+const STATUS_DESCRIPTIONS: Record<ProviderRuntimeJobStatus, string> = {
+  queued: 'Wanted; nothing of it is known to exist.',
+  provisioning: 'It exists; its main process has not started.',
+  running: 'Its main process has started.',
+  stopping: 'It was told to stop; its end is not confirmed.',
+  terminated: 'It ended well, or because it was stopped. Final.',
+  failed: 'It failed; `terminalErrorClass` says why. Final.',
+};
+
+const SUBSTRATE_DESCRIPTIONS: Partial<Record<ProviderRuntimeKind, string>> = {
+  fly: 'Fly Machines.',
+  process: 'A process of the server’s own machine.',
+};
+
 /** An enum's values as the wire contract spells them, each with its description. */
 function describedValues<Value extends string>(
   values: readonly Value[],
-  descriptions: Record<Value, string>,
+  descriptions: Partial<Record<Value, string>>,
 ): Record<Value, { value: Value; description: string }> {
-  const entries = values.map((value) => [value, { value, description: descriptions[value] }] as const);
+  const entries = values.map(
+    (value) => [value, { value, description: descriptions[value] ?? value }] as const,
+  );
   return Object.fromEntries(entries) as Record<Value, { value: Value; description: string }>;
 }
 
@@ -52,6 +75,17 @@ export const RunProviderEnum = builder.enumType('RunProvider', {
 export const RunRuntimeEnum = builder.enumType('RunRuntime', {
   description: 'Where a run’s agent runs.',
   values: describedValues(RUN_RUNTIMES, RUNTIME_DESCRIPTIONS),
+});
+
+export const JobStatusEnum = builder.enumType('ProviderRuntimeJobStatus', {
+  description:
+    'How far a job is, from its beginning to its end. It only moves forward; steps may be skipped.',
+  values: describedValues(PROVIDER_RUNTIME_JOB_STATUSES, STATUS_DESCRIPTIONS),
+});
+
+export const JobSubstrateEnum = builder.enumType('ProviderRuntimeKind', {
+  description: 'What a job runs on. New ones may be added: keep a default branch.',
+  values: describedValues(PROVIDER_RUNTIME_KINDS, SUBSTRATE_DESCRIPTIONS),
 });
 
 export const OutcomeCodeEnum = builder.enumType('OutcomeCode', {

@@ -1,4 +1,3 @@
-import { GraphQLError } from 'graphql';
 import { z } from 'zod';
 import { RUNNER_EVENT_KINDS } from '../contract/events.ts';
 import {
@@ -14,7 +13,7 @@ import type { Context } from './context.ts';
 import { RunnerEventKindEnum } from './enums.ts';
 import { RunnerEventType } from './event.ts';
 import { checkArguments } from './invalid-input.ts';
-import { unknownRunMessage } from './outcomes.ts';
+import { outcomeError, unknownRunMessage } from './outcomes.ts';
 import { findRun } from './run-ids.ts';
 
 const feedArguments = z.object({
@@ -132,10 +131,7 @@ builder.subscriptionFields((t) => ({
 export async function openFeed(context: Omit<Context, 'budget'>, args: unknown): Promise<OpenedFeed> {
   const { runId, after, kinds, maxEvents } = checkArguments(feedArguments, args);
   const run = await findRun(context, runId);
-  if (!run)
-    throw new GraphQLError(unknownRunMessage(runId), {
-      extensions: { code: 'unknown_run' },
-    });
+  if (!run) throw outcomeError('unknown_run', unknownRunMessage(runId));
   return {
     runId,
     request: {

@@ -1,8 +1,12 @@
+import type { Principal } from '../auth/principal.ts';
 import type { RunnerEventBatchValidation } from '../contract/validate.ts';
 import type { Accepted } from '../ingest/ingest.ts';
+import { LATE_MS } from '../jobs/claim.ts';
+import type { Store } from '../store/store.ts';
 import { BATCH_INPUT } from './batch-input.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
+import { fault } from './faults.ts';
 import { BatchRejectedError, unknownRunMessage } from './outcomes.ts';
 import { RunType } from './run.ts';
 import { findRun } from './run-ids.ts';
@@ -93,8 +97,10 @@ export async function appendBatch(
       expectedSeq: null,
     });
   }
+  const claimer = claimerOf(context.principal);
   const outcome = await context.ingest.append(run, {
     previousSeq,
+    ...(claimer !== null && { claimer }),
     events: events.map(({ seq, tMs, kind, data }) => ({
       seq,
       tMs,
@@ -103,5 +109,17 @@ export async function appendBatch(
     })),
   });
   if (!outcome.ok) throw new BatchRejectedError(outcome);
+  if (claimer !== null && outcome.head.terminalSeq !== null) await refuseTooLate(context.store, run.key);
   return { ...outcome, key: run.key };
+}
+
+function claimerOf(principal: Principal): string | null {
+  return principal.kind === 'runner' && principal.right.may === 'send' ? principal.right.instance : null;
+}
+
+/** What a runner sends again after the run's end changes nothing; its token is still good for it, but not for ever. */
+async function refuseTooLate(store: Store, run: number): Promise<void> {
+  const reading = (await store.jobs.read([run])).get(run);
+  if (!reading || reading.job.runEndedAt === null || reading.now < reading.job.runEndedAt + LATE_MS) return;
+  throw fault('UNAUTHENTICATED', 'the run has ended long ago, and with it what this token was good for');
 }

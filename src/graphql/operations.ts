@@ -11,6 +11,7 @@ import {
 } from 'graphql';
 import { RESPONSE_EVENT_BYTES } from '../config/limits.ts';
 import { withNext } from '../lib/cancellable.ts';
+import { refusedTo } from './authorize.ts';
 import { BATCH_INPUT } from './batch-input.ts';
 import type { Context } from './context.ts';
 import { ingestDirectly } from './direct-ingest.ts';
@@ -73,12 +74,16 @@ export function createOperations(report: ReportUnexpected): Operations {
   return {
     ...createDocuments(publicSchema),
     execute: async (request) => {
+      const forbidden = refusedTo(request);
+      if (forbidden) return { errors: [forbidden] };
       const direct = ingestDirectly(request);
       if (direct) return told(await direct);
       const refused = absentBatch(request);
       return refused ? { errors: [refused] } : told(await execute(executionArgs(request)));
     },
     subscribe: async (request) => {
+      const forbidden = refusedTo(request);
+      if (forbidden) return { errors: [forbidden] };
       const args = executionArgs(request);
       const source = await createSourceEventStream(args);
       if (!(Symbol.asyncIterator in source)) {

@@ -1,3 +1,4 @@
+import { GraphQLError } from 'graphql';
 import type { OutcomeCode } from '../contract/errors.ts';
 import type { Rejection } from '../ingest/judge.ts';
 import { builder } from './builder.ts';
@@ -29,6 +30,11 @@ export class RunConflictError extends OutcomeError {
   }
 }
 
+/** What was asked of a job is not done. */
+export class JobRefusedError extends OutcomeError {
+  override readonly name = 'JobRefusedError';
+}
+
 /** Nothing of a batch was stored. */
 export class BatchRejectedError extends OutcomeError {
   override readonly name = 'BatchRejectedError';
@@ -37,6 +43,11 @@ export class BatchRejectedError extends OutcomeError {
     super(rejection.code, rejection.message);
     this.rejection = rejection;
   }
+}
+
+/** An outcome where there is no result for it to be a member of: a subscription's. */
+export function outcomeError(code: OutcomeCode, message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code } });
 }
 
 /** The same words for a run that is not there, is another workspace's, or could never be. */
@@ -66,6 +77,12 @@ builder.objectType(NotFoundError, {
 builder.objectType(RunConflictError, {
   name: 'RunConflict',
   description: 'A run of this id is there already, with another provider or runtime.',
+  interfaces: [ErrorInterface],
+});
+
+builder.objectType(JobRefusedError, {
+  name: 'JobRefused',
+  description: 'Nothing of it was done.',
   interfaces: [ErrorInterface],
 });
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { JsonObject } from '../contract/events.ts';
-import { RUN_PROVIDERS } from '../contract/jobs.ts';
-import { RUN_RUNTIMES } from '../store/store.ts';
+import { RUN_PROVIDERS, type RunProvider } from '../contract/jobs.ts';
+import { RUN_RUNTIMES, type RunRuntime } from '../store/store.ts';
 import { RUN_ID_PATTERN } from './run-ids.ts';
 
 const MAX_TITLE_LENGTH = 500;
@@ -15,6 +15,14 @@ export const plainText = z
     (text) => !text.includes('\u0000') && text.isWellFormed(),
     'must have no U+0000 and no lone surrogate',
   );
+
+/** A run's title. */
+export const titleSchema = plainText.max(MAX_TITLE_LENGTH);
+
+/** Where a run's agent runs unless its creator says. */
+export function defaultRuntime(provider: RunProvider): RunRuntime {
+  return provider === 'anthropic' ? 'native' : 'managed';
+}
 
 const labelSchema = z.union([plainText.max(MAX_LABEL_LENGTH), z.number(), z.boolean()], {
   error: `must be text of at most ${MAX_LABEL_LENGTH} characters, a number or a boolean`,
@@ -39,7 +47,7 @@ export const createRunSchema = z
     id: z.string().regex(RUN_ID_PATTERN, 'must be 1 to 128 of the characters A-Z a-z 0-9 _ . : -').nullish(),
     provider: z.enum(RUN_PROVIDERS),
     runtime: z.enum(RUN_RUNTIMES).nullish(),
-    title: plainText.max(MAX_TITLE_LENGTH).nullish(),
+    title: titleSchema.nullish(),
     labels: labelsSchema.nullish(),
   })
   .refine(({ provider, runtime }) => runtime !== 'native' || provider === 'anthropic', {

@@ -97,6 +97,10 @@ export const RunType = builder.prismaObject('Run', {
         return page?.events[0] ?? null;
       },
     }),
+    job: t.relation('job', {
+      nullable: true,
+      description: 'The job that runs its runner; null: it has none.',
+    }),
     events: t.connection(
       {
         type: RunnerEventType,

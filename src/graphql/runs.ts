@@ -1,30 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { z } from 'zod';
-import { builder, MAX_RUNS_A_PAGE } from './builder.ts';
+import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { RunProviderEnum, RunRuntimeEnum } from './enums.ts';
 import { checkArguments } from './invalid-input.ts';
 import { NotFoundError, RunConflictError } from './outcomes.ts';
+import { pageSchema } from './page-input.ts';
 import { RunType } from './run.ts';
 import { RunFilterInput, runFilterSchema, whereRuns } from './run-filter.ts';
 import { findRun } from './run-ids.ts';
-import { createRunSchema, plainText } from './run-input.ts';
+import { createRunSchema, defaultRuntime, plainText } from './run-input.ts';
 import { followRuns } from './run-updates.ts';
-
-/** A cursor as the connection writes it: the run's key, which is a 32-bit number. */
-const runCursor = z
-  .string()
-  .refine((cursor) => {
-    const key = /^GPC:N:(\d{1,10})$/.exec(Buffer.from(cursor, 'base64').toString())?.[1];
-    return key !== undefined && Number(key) < 2 ** 31;
-  }, 'must be a cursor that this list answered')
-  .nullish();
-const runCount = z.int().min(0).max(MAX_RUNS_A_PAGE).nullish();
-
-/** Which page of the runs. The plugin would cap the counts in silence and pass a made-up cursor to the database. */
-const runPageSchema = z
-  .looseObject({ after: runCursor, before: runCursor, first: runCount, last: runCount })
-  .refine(({ first, last }) => first == null || last == null, 'first and last exclude each other');
 
 builder.queryFields((t) => ({
   run: t.prismaField({
@@ -47,7 +32,7 @@ builder.queryFields((t) => ({
     {
       type: RunType,
       cursor: 'key',
-      validate: { schema: runPageSchema },
+      validate: { schema: pageSchema },
       description: 'All runs, newest first; at most 100 a page.',
       args: {
         filter: t.arg({
@@ -203,7 +188,7 @@ builder.subscriptionFields((t) => ({
 
 async function createRun(context: Context, input: typeof CreateRunInput.$inferInput) {
   const { provider, title = null, labels } = input;
-  const runtime = input.runtime ?? (provider === 'anthropic' ? 'native' : 'managed');
+  const runtime = input.runtime ?? defaultRuntime(provider);
   const { created, run } = await context.store.createRun({
     workspace: context.principal.workspace,
     id: input.id ?? randomUUID(),

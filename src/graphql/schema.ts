@@ -6,6 +6,8 @@ import './outcomes.ts';
 import './runs.ts';
 import './ingest.ts';
 import './feed.ts';
+import './job.ts';
+import './jobs.ts';
 import './server-info.ts';
 
 /** The schema that operations are executed on. */

@@ -8,6 +8,7 @@ import {
   Kind,
   type OperationDefinitionNode,
   type SelectionNode,
+  type SelectionSetNode,
 } from 'graphql';
 
 /** What a selection is read with: its document's fragments, and the coerced variables. */
@@ -38,7 +39,7 @@ export function rootField(operation: OperationDefinitionNode): FieldNode | null 
  */
 export function collectFields(
   typeNames: readonly string[],
-  nodes: readonly FieldNode[],
+  nodes: readonly { readonly selectionSet?: SelectionSetNode | undefined }[],
   scope: Scope,
 ): ReadonlyMap<string, readonly FieldNode[]> {
   const fields = new Map<string, FieldNode[]>();

@@ -13,6 +13,7 @@ import { LRUCache } from 'lru-cache';
 import { mapped, openBatches, openEvents } from '../feed/batches.ts';
 import type { Reader } from '../feed/cursor.ts';
 import type { StoredEvent } from '../store/store.ts';
+import { refusedTo } from './authorize.ts';
 import { openFeed } from './feed.ts';
 import { type AnsweredBatch, compileFeedWriter, type FeedWriter } from './feed-writer.ts';
 import type { OperationRequest } from './operations.ts';
@@ -79,7 +80,10 @@ interface Plan {
 
 const writers = new WeakMap<DocumentNode, LRUCache<string, SharedWriter>>();
 
-function planOf({ document, operationName, variableValues }: OperationRequest): Plan | null {
+function planOf(request: OperationRequest): Plan | null {
+  // The executor's part of the code says why not.
+  if (refusedTo(request)) return null;
+  const { document, operationName, variableValues } = request;
   const operation = getOperationAST(document, operationName);
   if (operation?.operation !== OperationTypeNode.SUBSCRIPTION || operation.directives?.length) return null;
   const field = rootField(operation);

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { rested } from '../lib/rested.ts';
 import type { Store } from '../store/store.ts';
 import { createSweeper } from './sweep.ts';
 
@@ -49,9 +49,4 @@ export function startRetention(store: Store, options: RetentionOptions): Retenti
       await running;
     },
   };
-}
-
-/** Waits; answers whether to go on. */
-async function rested(milliseconds: number, signal: AbortSignal): Promise<boolean> {
-  return sleep(milliseconds, true, { signal, ref: false }).catch(() => false);
 }

@@ -1,9 +1,10 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
+import type { Principal } from '../auth/principal.ts';
 import { REQUEST_MAX_BYTES } from '../config/limits.ts';
 import type { FaultCode } from '../contract/errors.ts';
-import type { Context } from '../graphql/context.ts';
+import type { Services } from '../graphql/context.ts';
 import { asFault, isPassing, type ReportUnexpected, recoded } from '../graphql/faults.ts';
 import type { OperationRequest, Operations } from '../graphql/operations.ts';
 import { publicSchema } from '../graphql/schema.ts';
@@ -11,7 +12,7 @@ import { openSharedFeed } from '../graphql/shared-feed.ts';
 import { withNext } from '../lib/cancellable.ts';
 import type { InFlight } from './in-flight.ts';
 import { watchProgress } from './liveness.ts';
-import { createPlainPost } from './plain-post.ts';
+import { createPlainPost, type GraphqlListener } from './plain-post.ts';
 import { streamFeed } from './sse-feed.ts';
 import { subscribePatiently } from './subscribe.ts';
 
@@ -22,30 +23,36 @@ const FLUSH_MS = 100;
 export interface HttpGraphqlOptions {
   readonly operations: Operations;
   readonly inFlight: InFlight;
-  readonly context: Omit<Context, 'budget'>;
+  readonly services: Services;
   readonly report: ReportUnexpected;
 }
 
 interface NodeContext extends Record<string, unknown> {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
+  readonly principal: Principal;
 }
 
 /** `/graphql` over HTTP and SSE. */
 export interface HttpGraphql {
-  readonly listener: RequestListener;
+  readonly listener: GraphqlListener;
   /** Cuts every event stream, without `event: complete`. */
   cutStreams(): void;
 }
 
 /** Makes the transport: Yoga's pipeline around our parser, validator and executor. */
 export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
-  const { operations, inFlight, context, report } = options;
-  const request = ({ document, operationName, variableValues }: ExecutionArgs): OperationRequest => ({
+  const { operations, inFlight, services, report } = options;
+  const request = ({
     document,
     operationName,
     variableValues,
-    contextValue: context,
+    contextValue,
+  }: ExecutionArgs): OperationRequest => ({
+    document,
+    operationName,
+    variableValues,
+    contextValue: { ...services, principal: (contextValue as NodeContext).principal },
   });
   const streams = new Set<ServerResponse>();
   const ours: Plugin = {

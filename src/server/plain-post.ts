@@ -1,7 +1,9 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ExecutionResult, getOperationAST, OperationTypeNode } from 'graphql';
 import { type FetchAPI, processRegularResult } from 'graphql-yoga';
+import type { Principal } from '../auth/principal.ts';
 import { REQUEST_MAX_BYTES } from '../config/limits.ts';
+import type { Services } from '../graphql/context.ts';
 import { asFault, type ReportUnexpected } from '../graphql/faults.ts';
 import type { OperationRequest, Operations } from '../graphql/operations.ts';
 import type { InFlight } from './in-flight.ts';
@@ -24,13 +26,20 @@ const PARAMETERS: ReadonlySet<string> = new Set(['query', 'operationName', 'vari
 export interface PlainPostOptions {
   readonly operations: Operations;
   readonly inFlight: InFlight;
-  readonly context: OperationRequest['contextValue'];
+  readonly services: Services;
   readonly report: ReportUnexpected;
 }
 
+/** Answers a request at `/graphql` for whoever it comes from. */
+export type GraphqlListener = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  principal: Principal,
+) => void;
+
 /** The pipeline that answers everything else. */
 interface Yoga {
-  (request: IncomingMessage, response: ServerResponse): unknown;
+  (request: IncomingMessage, response: ServerResponse, context: { readonly principal: Principal }): unknown;
   readonly fetchAPI: FetchAPI;
 }
 
@@ -39,7 +48,7 @@ interface Yoga {
  * Yoga would but without its pipeline, which costs more than twice all else that is done for a small batch. Every other
  * request goes on to `yoga` as it came.
  */
-export function createPlainPost(options: PlainPostOptions, yoga: Yoga): RequestListener {
+export function createPlainPost(options: PlainPostOptions, yoga: Yoga): GraphqlListener {
   const { operations, inFlight, report } = options;
 
   async function answer(
@@ -59,10 +68,11 @@ export function createPlainPost(options: PlainPostOptions, yoga: Yoga): RequestL
     send(response, refusal.status, mediaType, await refusal.text());
   }
 
-  return (request, response) => {
+  return (request, response, principal) => {
     const mediaType = answerOf(request);
     const length = Number(request.headers['content-length']);
-    if (!mediaType || !(length > 0 && length <= REQUEST_MAX_BYTES)) return void yoga(request, response);
+    if (!mediaType || !(length > 0 && length <= REQUEST_MAX_BYTES))
+      return void yoga(request, response, { principal });
     const chunks: Buffer[] = [];
     let missing = length;
     const take = (chunk: Buffer): void => {
@@ -71,12 +81,12 @@ export function createPlainPost(options: PlainPostOptions, yoga: Yoga): RequestL
       if (missing > 0) return;
       request.off('data', take);
       const body = chunks.length === 1 ? chunk : Buffer.concat(chunks);
-      const operation = readOperation(body, options);
+      const operation = readOperation(body, options, principal);
       if (operation) return void answer(operation, mediaType, response);
       // The stream has not ended yet, so it can have its body back.
       request.pause();
       request.unshift(body);
-      yoga(request, response);
+      yoga(request, response, { principal });
     };
     request.on('data', take);
   };
@@ -92,7 +102,11 @@ function answerOf({ method, url, headers }: IncomingMessage): string | undefined
 }
 
 /** Null: something about it is wrong or unusual, and Yoga knows what to say. */
-function readOperation(body: Buffer, { operations, context }: PlainPostOptions): OperationRequest | null {
+function readOperation(
+  body: Buffer,
+  { operations, services }: PlainPostOptions,
+  principal: Principal,
+): OperationRequest | null {
   try {
     const parameters: unknown = JSON.parse(body.toString());
     if (!isObject(parameters) || !Object.keys(parameters).every((name) => PARAMETERS.has(name))) return null;
@@ -104,7 +118,7 @@ function readOperation(body: Buffer, { operations, context }: PlainPostOptions):
     if (operations.validate(document).length > 0) return null;
     const operation = getOperationAST(document, operationName)?.operation;
     if (!operation || operation === OperationTypeNode.SUBSCRIPTION) return null;
-    return { document, operationName, variableValues: variables, contextValue: context };
+    return { document, operationName, variableValues: variables, contextValue: { ...services, principal } };
   } catch {
     return null;
   }

@@ -1,29 +1,35 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
+import type { Authenticate } from '../auth/authenticate.ts';
+import { LOOPBACK_OPERATOR } from '../auth/principal.ts';
+import { InvalidToken } from '../auth/tokens.ts';
 import type { Store } from '../store/store.ts';
 import { GRAPHIQL_PAGE } from './graphiql.ts';
 import type { Guard } from './guard.ts';
 import type { InFlight } from './in-flight.ts';
+import type { GraphqlListener } from './plain-post.ts';
 import { respondFault, respondJson } from './respond.ts';
 import type { WebsocketTransport } from './websocket.ts';
 
 /** What answers plain HTTP. */
 export interface Routes {
   readonly guard: Guard;
-  readonly graphql: RequestListener;
+  readonly authenticate: Authenticate;
+  readonly graphql: GraphqlListener;
   readonly store: Store;
   readonly inFlight: InFlight;
   readonly log: Logger;
 }
 
 /** Answers every request: the guard first, then by path. */
-export function route({ guard, graphql, store, inFlight, log }: Routes): RequestListener {
+export function route(routes: Routes): RequestListener {
+  const { guard, store, inFlight, log } = routes;
   return (request, response) => {
     const refusal = guard(request.headers);
     if (refusal) return respondFault(response, 403, 'FORBIDDEN', refusal);
     const path = request.url?.split('?', 1)[0];
-    if (path === '/graphql') return handleGraphql(graphql, inFlight, request, response);
+    if (path === '/graphql') return void handleGraphql(routes, request, response);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return respondFault(response, 405, 'METHOD_NOT_ALLOWED', 'only GET is answered here');
     }
@@ -49,12 +55,11 @@ export function route({ guard, graphql, store, inFlight, log }: Routes): Request
   };
 }
 
-function handleGraphql(
-  graphql: RequestListener,
-  inFlight: InFlight,
+async function handleGraphql(
+  { authenticate, graphql, inFlight }: Routes,
   request: IncomingMessage,
   response: ServerResponse,
-): void {
+): Promise<void> {
   if (inFlight.draining()) {
     response.setHeader('connection', 'close');
     respondFault(response, 503, 'SHUTTING_DOWN', 'the server is stopping: send the same to its successor');
@@ -66,7 +71,19 @@ function handleGraphql(
     respondFault(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send content-type: application/json');
     return;
   }
-  graphql(request, response);
+  const { authorization } = request.headers;
+  // Most requests have none, and need not wait for a turn of the loop.
+  if (authorization === undefined) return graphql(request, response, LOOPBACK_OPERATOR);
+  try {
+    graphql(request, response, await authenticate(authorization));
+  } catch (error) {
+    respondFault(
+      response,
+      401,
+      'UNAUTHENTICATED',
+      error instanceof InvalidToken ? error.message : 'no such token',
+    );
+  }
 }
 
 async function respondReady(

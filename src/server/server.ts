@@ -3,11 +3,14 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { LOOPBACK_OPERATOR } from '../auth/principal.ts';
+import { createAuthenticate } from '../auth/authenticate.ts';
+import { createRunTokens } from '../auth/tokens.ts';
 import type { Config } from '../config/env.ts';
 import { createFeed } from '../feed/feed.ts';
+import { FEED_LIMITS } from '../feed/limits.ts';
 import { createOperations } from '../graphql/operations.ts';
 import { createIngest } from '../ingest/ingest.ts';
+import { createJobs } from '../jobs/jobs.ts';
 import { createReleasers } from '../lib/releasers.ts';
 import { startRetention } from '../retention/retention.ts';
 import { openStore } from '../store/open.ts';
@@ -16,6 +19,7 @@ import { openPlane } from '../wakeups/open.ts';
 import { createGuard } from './guard.ts';
 import { createHttpGraphql } from './http-graphql.ts';
 import { createInFlight } from './in-flight.ts';
+import { openKeyring, openRunners } from './open-runners.ts';
 import { route, upgrade } from './routes.ts';
 import { VERSION } from './version.ts';
 import { createWebsocketTransport } from './websocket.ts';
@@ -57,31 +61,44 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
 
     const report = (err: unknown, errorId: string) => log.error({ err, errorId }, 'unexpected error');
     const operations = createOperations(report);
-    const context = {
+    const keyring = openKeyring(config);
+    const tokens = createRunTokens(keyring);
+    const authenticate = createAuthenticate(tokens);
+    // Known once the server listens; no job is looked after before that.
+    let url = '';
+    const jobs = await createJobs({
       store,
-      wakeups,
-      feed,
       ingest,
-      version: VERSION,
-      runKeys: createRunKeys(store),
-      principal: LOOPBACK_OPERATOR,
-    };
+      wakeups,
+      keyring,
+      tokens,
+      log,
+      ...(await openRunners(config, log)),
+      apiBase: () => config.publicUrl?.origin ?? url,
+      sweep: config.orphanSweep,
+      patienceMs: FEED_LIMITS.patienceMs,
+    });
+    releasers.add(() => jobs.close());
+    const services = { store, wakeups, feed, ingest, jobs, version: VERSION, runKeys: createRunKeys(store) };
     const inFlight = createInFlight();
     const graphql = createHttpGraphql({
       operations,
       inFlight,
-      context,
+      services,
       report,
     });
     const websocket = createWebsocketTransport({
       operations,
       inFlight,
-      context,
+      services,
+      authenticate,
       report,
     });
     const guard = createGuard(config.publicUrl);
 
-    const http = createServer(route({ guard, graphql: graphql.listener, store, inFlight, log }));
+    const http = createServer(
+      route({ guard, authenticate, graphql: graphql.listener, store, inFlight, log }),
+    );
     http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) => {
       upgrade({ guard, websocket, inFlight }, request, stream, head);
     });
@@ -105,7 +122,8 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       http.close();
     });
     const { port } = http.address() as AddressInfo;
-    const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+    url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+    jobs.lookAfter();
     log.info({ url, store: store.dialect, version: VERSION }, 'listening');
     return { url, close: () => releasers.release() };
   } catch (error) {

@@ -4,9 +4,11 @@ import type { Socket } from 'node:net';
 import { type ExecutionResult, getOperationAST } from 'graphql';
 import { makeServer } from 'graphql-ws';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import type { Authenticate } from '../auth/authenticate.ts';
+import { LOOPBACK_OPERATOR, type Principal } from '../auth/principal.ts';
 import { REQUEST_MAX_BYTES } from '../config/limits.ts';
 import { CLOSE_CODES, type CloseReason } from '../contract/errors.ts';
-import type { Context } from '../graphql/context.ts';
+import type { Services } from '../graphql/context.ts';
 import { asFault, fault, isPassing, type ReportUnexpected, withoutStatus } from '../graphql/faults.ts';
 import type { OperationRequest, Operations } from '../graphql/operations.ts';
 import { publicSchema } from '../graphql/schema.ts';
@@ -22,6 +24,8 @@ import { drained, oneWriteATurn, readsWhileHeard } from './unsent.ts';
 const MAX_OPERATIONS = 1_000;
 /** Every message of an operation repeats its id: a long one would make one event many megabytes. */
 const OPERATION_ID_MAX_LENGTH = 256;
+/** Node's longest timer. Whoever stays so long connects once more than needed. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** How long a socket has to answer our close frame. */
 const CLOSE_GRACE_MS = 2_000;
 
@@ -29,7 +33,8 @@ const CLOSE_GRACE_MS = 2_000;
 export interface WebsocketOptions {
   readonly operations: Operations;
   readonly inFlight: InFlight;
-  readonly context: Omit<Context, 'budget'>;
+  readonly services: Services;
+  readonly authenticate: Authenticate;
   readonly report: ReportUnexpected;
 }
 
@@ -51,7 +56,9 @@ export function createWebsocketTransport(options: WebsocketOptions): WebsocketTr
   });
   return {
     upgrade: (request, stream, head) =>
-      sockets.handleUpgrade(request, stream, head, (socket) => serve(socket, stream, options)),
+      sockets.handleUpgrade(request, stream, head, (socket) =>
+        serve(socket, stream, options, request.headers.authorization),
+      ),
     close: async (reason) => {
       const closed = [...sockets.clients].map((socket) => closeWithin(socket, reason, CLOSE_GRACE_MS));
       await Promise.all(closed);
@@ -65,10 +72,12 @@ type Results = AsyncGenerator<ExecutionResult, void, undefined>;
 
 /** The protocol of one socket. */
 function createProtocol(
-  { operations, inFlight, context, report }: WebsocketOptions,
+  { operations, inFlight, services, authenticate, report }: WebsocketOptions,
   socket: WebSocket,
   stream: Socket,
+  authorization: string | undefined,
 ) {
+  let principal: Principal = LOOPBACK_OPERATOR;
   const gone = new AbortController();
   const running = new Set<Results>();
   socket.once('close', () => {
@@ -82,6 +91,18 @@ function createProtocol(
     return cutBySocket(results, socket, report, () => running.delete(results));
   }
   return makeServer({
+    // Browsers can set no header on a websocket, so a token comes in the first message, too.
+    onConnect: async ({ connectionParams }) => {
+      const given = connectionParams?.authorization ?? connectionParams?.Authorization ?? authorization;
+      try {
+        principal = await authenticate(given === undefined ? undefined : String(given));
+      } catch {
+        // Closes with 4403.
+        return false;
+      }
+      if (principal.kind === 'runner') closeAt(socket, principal.expiresAt);
+      return true;
+    },
     // Nothing may throw here: graphql-ws would close the socket, and with it every other operation on it.
     onSubscribe: ({ subscriptions }, operationId, { query, operationName, variables }) => {
       try {
@@ -103,7 +124,7 @@ function createProtocol(
           document,
           operationName,
           variableValues: variables,
-          contextValue: { ...context, operationId },
+          contextValue: { ...services, principal, operationId },
         };
         return { ...request, schema: publicSchema };
       } catch (error) {
@@ -169,7 +190,12 @@ function cutBySocket(
   };
 }
 
-function serve(socket: WebSocket, stream: Socket, options: WebsocketOptions): void {
+function serve(
+  socket: WebSocket,
+  stream: Socket,
+  options: WebsocketOptions,
+  authorization: string | undefined,
+): void {
   // A frame that is too big or broken is reported here before ws closes the socket by itself.
   socket.on('error', () => {});
   // Each of its operations may wait for room, or for the socket to close.
@@ -178,7 +204,7 @@ function serve(socket: WebSocket, stream: Socket, options: WebsocketOptions): vo
   const holdBack = oneWriteATurn(stream);
   const hold = readsWhileHeard(socket, stream);
   const stopWatching = watchLiveness(socket, stream);
-  const closed = createProtocol(options, socket, stream).opened(
+  const closed = createProtocol(options, socket, stream, authorization).opened(
     {
       protocol: socket.protocol,
       send: (data) => {
@@ -207,6 +233,17 @@ function serve(socket: WebSocket, stream: Socket, options: WebsocketOptions): vo
     stopWatching();
     void closed(code, String(reason));
   });
+}
+
+/** Closes a socket whose token is not good any longer, with a code after which clients come back with another one. */
+function closeAt(socket: WebSocket, time: number): void {
+  const { code, reason } = CLOSE_CODES.forbidden;
+  const timer = setTimeout(
+    () => socket.close(code, reason),
+    Math.min(Math.max(0, time - Date.now()), MAX_TIMER_MS),
+  );
+  timer.unref();
+  socket.once('close', () => clearTimeout(timer));
 }
 
 function closeWithin(socket: WebSocket, reason: CloseReason, graceMs: number): Promise<void> {

@@ -8,13 +8,13 @@ export type Message =
   | { readonly type: 'probe'; readonly number: number }
   | { readonly type: 'wakes'; readonly wakes: readonly Wake[] };
 
-/** From the weakest to the strongest; the index is what is sent. */
-const KINDS = ['appended', 'created', 'ended'] as const;
+/** From the weakest to the strongest: who hears of a stronger one looks at the weaker ones' matters, too. The index is what is sent. */
+const KINDS = ['appended', 'job', 'created', 'ended'] as const;
 
 /** Postgres takes payloads of less than 8,000 bytes. */
 const MAX_MESSAGE_BYTES = 7_900;
 /** Of the format, so that processes of different versions can share a channel while one replaces the other. */
-const VERSION = '1';
+const VERSION = '2';
 
 /** One wake that stands for two of the same run. A run that was created or has ended is never told as merely grown. */
 export function foldWakes(one: RemoteWake, other: RemoteWake): RemoteWake {

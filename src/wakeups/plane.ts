@@ -14,8 +14,8 @@ export interface Chunk {
 export interface Wake {
   readonly run: number;
   readonly workspace: string;
-  readonly kind: 'created' | 'appended' | 'ended';
-  /** The log's last number after the change; -1: it is empty. */
+  readonly kind: 'created' | 'appended' | 'ended' | 'job';
+  /** The log's last number after the change; -1: it is empty, or it was the run's job that changed. */
   readonly lastSeq: number;
   readonly chunk: Chunk | null;
 }

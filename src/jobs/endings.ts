@@ -1,0 +1,74 @@
+import type { JsonObject } from '../contract/events.ts';
+import type { ResourceStats } from '../contract/jobs.ts';
+import type { Ingest } from '../ingest/ingest.ts';
+import type { JobRecord } from '../store/jobs.ts';
+import type { Store } from '../store/store.ts';
+import type { JobLimits } from './limits.ts';
+
+/** What the server itself says in a run's log about its job. The log's rules hold: nothing after the terminal event. */
+export interface JobNotes {
+  tellStats(job: JobRecord, stats: ResourceStats, at: number): Promise<void>;
+  /**
+   * Ends the run of a job that has ended without it. Answers in how many milliseconds to ask again, because a last
+   * batch may still be on its way; null: the run has its terminal event.
+   */
+  endRun(job: JobRecord, now: number): Promise<number | null>;
+}
+
+/** Makes the notes. */
+export function createJobNotes(store: Store, ingest: Ingest, limits: JobLimits): JobNotes {
+  const runOf = ({ run, workspace }: JobRecord) => ({ key: run, workspace });
+
+  /** When the log's last event was stored; 0: it has none. */
+  async function lastEventAt(run: number): Promise<number> {
+    const page = await store.readPage(
+      run,
+      Number.MAX_SAFE_INTEGER,
+      { maxEvents: 1, maxBytes: 1 },
+      'backward',
+    );
+    return page?.events[0]?.committedAt ?? 0;
+  }
+
+  return {
+    tellStats: async (job, stats, at) => {
+      const data = { event: 'resource_stats', payload: { ...stats }, at: new Date(at).toISOString() };
+      await ingest.appendOwn(runOf(job), { kind: 'notification', data: JSON.stringify(data) });
+    },
+    endRun: async (job, now) => {
+      if (job.runEndedAt !== null) return null;
+      const endedAt = job.endedAt ?? now;
+      // Without a claim nothing can be on its way. The two clocks need not agree, so the wait has an end of its own.
+      if (job.claimInstance !== null && now < endedAt + limits.maxQuietMs) {
+        const quietAt = Math.max(endedAt, await lastEventAt(job.run)) + limits.quietMs;
+        if (now < quietAt) return quietAt - now;
+      }
+      await ingest.appendOwn(runOf(job), {
+        kind: 'runtime_terminal',
+        data: JSON.stringify(terminalData(job, now)),
+      });
+      return null;
+    },
+  };
+}
+
+/** What the terminal event of a run says whose runner did not end it itself. */
+export function terminalData(job: JobRecord, now: number): JsonObject {
+  const outcome = outcomeOf(job);
+  return {
+    outcome,
+    reason: outcome === 'cancelled' ? 'job_stopped' : (job.errorClass ?? 'ended_without_terminal'),
+    ...(job.errorClass !== null && { errorClass: job.errorClass }),
+    message:
+      job.errorMessage ??
+      (outcome === 'cancelled' ? 'the job was stopped' : 'the job ended without ending its run'),
+    ...(job.exitCode !== null && { exitCode: job.exitCode }),
+    at: new Date(now).toISOString(),
+  };
+}
+
+function outcomeOf({ errorClass, wish, stopReason }: JobRecord): 'cancelled' | 'limit' | 'failed' {
+  if (errorClass === 'max_duration_exceeded') return 'limit';
+  if (errorClass === null && wish === 'stop' && stopReason !== 'deadline') return 'cancelled';
+  return 'failed';
+}

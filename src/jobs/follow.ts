@@ -1,0 +1,62 @@
+import { withPatience } from '../feed/patience.ts';
+import { cancellable, unlessAborted } from '../lib/cancellable.ts';
+import type { JobRecord, JobStore } from '../store/jobs.ts';
+import type { WakeupPlane } from '../wakeups/plane.ts';
+import { isVisible } from './change.ts';
+import { isFinal } from './transitions.ts';
+
+/** What following jobs needs. */
+export interface FollowTools {
+  readonly jobs: JobStore;
+  readonly wakeups: WakeupPlane;
+  /** How long a store that is down is waited for, in milliseconds. */
+  readonly patienceMs: number;
+}
+
+/** A lost wake-up delays a change by no more. */
+const POLL_MS = 2_000;
+
+/**
+ * A job as it is, then whenever it looks different, until its end. Quick changes may fold; the last one never does.
+ * Throws `StoreUnavailable` when the store stays down.
+ */
+export function followJob(
+  { jobs, wakeups, patienceMs }: FollowTools,
+  run: number,
+): AsyncGenerator<JobRecord, void, undefined> {
+  return cancellable(async function* (signal) {
+    let wake = () => {};
+    let woken = true;
+    const stop = await wakeups.listen(run, ({ kind }) => {
+      if (kind === 'appended') return;
+      woken = true;
+      wake();
+    });
+    signal.addEventListener('abort', () => wake(), { once: true });
+    let shown: JobRecord | null = null;
+    try {
+      while (!signal.aborted) {
+        woken = false;
+        const reading = withPatience(() => jobs.read([run]), patienceMs, signal);
+        const job = (await unlessAborted(reading, signal))?.get(run)?.job;
+        if (!job) return;
+        if (shown === null || isVisible(shown, job)) {
+          shown = job;
+          yield job;
+        }
+        if (isFinal(job.status)) return;
+        if (woken || signal.aborted) continue;
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, POLL_MS);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+        wake = () => {};
+      }
+    } finally {
+      stop();
+    }
+  });
+}

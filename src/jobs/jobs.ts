@@ -1,0 +1,151 @@
+import type { Runner } from '../auth/principal.ts';
+import type { RunTokens } from '../auth/tokens.ts';
+import type { Config } from '../config/env.ts';
+import type { RunnerConfig, RunnersConfig } from '../config/runners.ts';
+import type { ProviderRuntimeKind } from '../contract/jobs.ts';
+import type { Ingest } from '../ingest/ingest.ts';
+import type { Keyring } from '../lib/keyring.ts';
+import { createReleasers } from '../lib/releasers.ts';
+import type { JobRecord } from '../store/jobs.ts';
+import type { Store } from '../store/store.ts';
+import type { WakeupPlane } from '../wakeups/plane.ts';
+import { createJobChanges } from './change.ts';
+import { type Claim, claimJob } from './claim.ts';
+import { createJobNotes } from './endings.ts';
+import { followJob } from './follow.ts';
+import { JOB_LIMITS, type JobLimits } from './limits.ts';
+import { type OpenedSubstrate, thisHost } from './open-substrates.ts';
+import { createPayloadSafe } from './payload.ts';
+import { createReconciler, type JobLog } from './reconciler.ts';
+import { createRedactor } from './redact.ts';
+import { createSpecs } from './specs.ts';
+import { type JobRequest, type JobStarted, startJob } from './start.ts';
+import { toStop } from './steps.ts';
+import { startSweep } from './sweep.ts';
+import { isFinal } from './transitions.ts';
+import { createVanishingGuard } from './vanishing.ts';
+import { ended, stopVerdict } from './verdicts.ts';
+
+/** What the jobs of a server need. */
+export interface JobsOptions {
+  readonly store: Store;
+  readonly ingest: Ingest;
+  readonly wakeups: WakeupPlane;
+  readonly config: RunnersConfig;
+  readonly substrates: ReadonlyMap<ProviderRuntimeKind, OpenedSubstrate>;
+  readonly keyring: Keyring;
+  readonly tokens: RunTokens;
+  /** Where runners reach this server, without a path. Asked when a job starts. */
+  readonly apiBase: () => string;
+  readonly sweep: Config['orphanSweep'];
+  /** How long a store that is down is waited for by who follows a job, in milliseconds. */
+  readonly patienceMs: number;
+  readonly log: JobLog;
+  readonly limits?: JobLimits;
+}
+
+/** The jobs of a server. */
+export interface Jobs {
+  /** The runners that there are. */
+  readonly runners: readonly RunnerConfig[];
+  /** Begins to look after them. Until then, wishes are only written. */
+  lookAfter(): void;
+  /** Writes the wish; see `start.ts`. */
+  start(request: JobRequest): Promise<JobStarted>;
+  /** Writes the wish, and answers the job as it is then; null: the run has none. A second one may shorten the grace. */
+  stop(run: number, graceMs: number | null): Promise<JobRecord | null>;
+  /** See `claim.ts`. */
+  claim(run: number, runner: Runner, instance: string): Promise<Claim>;
+  /** See `follow.ts`. */
+  follow(run: number): AsyncGenerator<JobRecord, void, undefined>;
+  /** The newest lines that the runner printed, without secrets; null when there are none to be had. */
+  logs(run: number, lines: number): Promise<string | null>;
+  /** Where a person can look at the job; null: nowhere. */
+  consoleUrl(job: Pick<JobRecord, 'substrate' | 'appName' | 'machineId'>): string | null;
+  /** Steps that were taken, and of these, failed. */
+  counts(): { readonly steps: number; readonly failures: number };
+  /** Ends looking after them; they go on. Lets go of the substrates. */
+  close(): Promise<void>;
+}
+
+/** Makes the jobs of a server. */
+export async function createJobs(options: JobsOptions): Promise<Jobs> {
+  const { store, ingest, wakeups, config, substrates: opened, keyring, tokens, apiBase, log } = options;
+  const { sweep: mode, patienceMs, limits = JOB_LIMITS } = options;
+  const releasers = createReleasers();
+  const substrates = new Map([...opened].map(([kind, { substrate }]) => [kind, substrate]));
+  for (const substrate of substrates.values()) releasers.add(() => substrate.close());
+  const safe = createPayloadSafe(keyring);
+  const specs = createSpecs({ config, safe, tokens, apiBase });
+  const changes = createJobChanges(store.jobs, wakeups);
+  const tools = {
+    changes,
+    specs,
+    limits,
+    notes: createJobNotes(store, ingest, limits),
+    haveVanished: createVanishingGuard(),
+  };
+  const host = thisHost(opened.values());
+  const reconciler = createReconciler({ jobs: store.jobs, substrates, host, tools, log });
+  releasers.add(() => reconciler.close());
+  const unlisten = await wakeups.listenToAll(({ kind }) => {
+    if (kind === 'job' || kind === 'ended') reconciler.kick();
+  });
+  releasers.add(unlisten);
+
+  function substrateOf(runner: RunnerConfig) {
+    const found = opened.get(runner.substrate);
+    if (!found) throw new Error(`substrate ${runner.substrate} of runner ${runner.name} is not open`);
+    return { substrate: found.substrate, image: found.imageOf(runner) };
+  }
+
+  return {
+    runners: config.runners,
+    lookAfter: () => {
+      reconciler.start();
+      const sweep = startSweep({ store, substrates, mode, limits, log });
+      releasers.add(() => sweep.close());
+    },
+    start: async (request) => {
+      const started = await startJob({ store, specs, safe, substrateOf }, request);
+      const { key, workspace } = started.run;
+      const wake = { run: key, workspace, lastSeq: -1, chunk: null };
+      if (started.jobCreated) wakeups.publish([{ ...wake, kind: started.runCreated ? 'created' : 'job' }]);
+      reconciler.kick();
+      return started;
+    },
+    stop: async (run, graceMs) => {
+      const grace = Math.min(graceMs ?? limits.graceMs, limits.maxGraceMs);
+      const stopped = await changes.apply(run, (job, now) => {
+        if (isFinal(job.status)) return job;
+        const stopping = toStop(job, 'requested', grace, now);
+        // Nobody has asked a substrate for it yet, and nobody will any more.
+        const never = job.machineId === null && job.startAskedAt === null;
+        return never ? ended(stopping, stopVerdict('requested'), now) : stopping;
+      });
+      reconciler.kick();
+      return stopped?.job ?? null;
+    },
+    claim: (run, runner, instance) => claimJob({ store, changes, specs, tokens }, run, runner, instance),
+    follow: (run) => followJob({ jobs: store.jobs, wakeups, patienceMs }, run),
+    logs: async (run, lines) => {
+      const job = (await store.jobs.read([run])).get(run)?.job;
+      if (!job || job.appName === null || job.machineId === null) return null;
+      const substrate = substrates.get(job.substrate);
+      if (!substrate?.tailLogs) return null;
+      if (job.host !== null && job.host !== substrate.host) return null;
+      const handle = { appName: job.appName, machineId: job.machineId };
+      const text = await substrate.tailLogs(handle, lines).catch((err: unknown) => {
+        log.warn({ err, runId: job.runId }, 'the logs of a job cannot be read');
+        return null;
+      });
+      return text === null ? null : createRedactor(specs.unspeakable(job))(text);
+    },
+    consoleUrl: ({ substrate, appName, machineId }) =>
+      appName === null || machineId === null
+        ? null
+        : (substrates.get(substrate)?.getConsoleUrl?.({ appName, machineId }) ?? null),
+    counts: reconciler.counts,
+    close: () => releasers.release(),
+  };
+}

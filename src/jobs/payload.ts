@@ -1,0 +1,55 @@
+import { createHmac } from 'node:crypto';
+import type { JsonObject, JsonValue } from '../contract/events.ts';
+import type { Keyring } from '../lib/keyring.ts';
+import { createSecretBox } from '../lib/secret-box.ts';
+
+/** What a job's payload and spec are kept as. */
+export interface PayloadSafe {
+  seal(payload: JsonObject, place: RunPlace): string;
+  open(sealed: string, place: RunPlace): JsonObject;
+  /** Names a spec without telling anything of it, even to who guesses well. */
+  hash(spec: JsonObject): string;
+  /** Whether a hash that was made with any of the keys is this spec's. */
+  isHashOf(hash: string, spec: JsonObject): boolean;
+}
+
+/** The run that a payload belongs to. It opens for no other. */
+export interface RunPlace {
+  readonly workspace: string;
+  readonly runId: string;
+}
+
+/** Makes the safe. */
+export function createPayloadSafe(keyring: Keyring): PayloadSafe {
+  const box = createSecretBox(keyring.derive('job payloads'));
+  const hashKeys = keyring.derive('job specs');
+  const contextOf = ({ workspace, runId }: RunPlace) => JSON.stringify([workspace, runId]);
+  const hashWith = ({ id, bytes }: (typeof hashKeys)[number], spec: JsonObject) =>
+    `${id}.${createHmac('sha256', bytes).update(canonical(spec)).digest('base64url')}`;
+  return {
+    seal: (payload, place) => box.seal(JSON.stringify(payload), contextOf(place)),
+    open: (sealed, place) => JSON.parse(box.open(sealed, contextOf(place))) as JsonObject,
+    hash: (spec) => hashWith(hashKeys[0], spec),
+    isHashOf: (hash, spec) => hashKeys.some((key) => hashWith(key, spec) === hash),
+  };
+}
+
+/** The same text for the same JSON, in whatever order its keys stand. */
+function canonical(value: JsonValue): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));
+  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join(',')}}`;
+}
+
+/** Every text in a payload that could be somebody's secret: to be taken out of what its runner prints. */
+export function textsOf(value: JsonValue): string[] {
+  if (typeof value === 'string') return value.length > 0 ? [value, ...linesOf(value)] : [];
+  if (Array.isArray(value)) return value.flatMap(textsOf);
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.values(value).flatMap(textsOf);
+}
+
+function linesOf(text: string): string[] {
+  return text.includes('\n') ? text.split('\n').filter((line) => line !== '') : [];
+}

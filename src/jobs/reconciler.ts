@@ -1,0 +1,187 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ProviderRuntimeKind } from '../contract/jobs.ts';
+import type { GivenBack, JobReading, JobRecord, JobStore } from '../store/jobs.ts';
+import { StoreUnavailable } from '../store/store.ts';
+import { createDispatchers } from './dispatchers.ts';
+import { SubstrateError } from './errors.ts';
+import { backoff } from './plan.ts';
+import { failedStep, type StepResult, type StepTools, takeStep } from './steps.ts';
+import type { Substrate } from './substrate.ts';
+
+/** Where the reconciler says what went wrong. Structurally a pino logger. */
+export interface JobLog {
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What the reconciler works with. */
+export interface ReconcilerOptions {
+  readonly jobs: JobStore;
+  readonly substrates: ReadonlyMap<ProviderRuntimeKind, Substrate>;
+  /** This machine. */
+  readonly host: string;
+  readonly tools: StepTools;
+  readonly log: JobLog;
+}
+
+/** Looks after jobs until they are settled. */
+export interface Reconciler {
+  /** Begins. */
+  start(): void;
+  /** Something may be due now. */
+  kick(): void;
+  /** How many steps have been taken, and of these, failed. */
+  counts(): { readonly steps: number; readonly failures: number };
+  /** Takes no further job, and resolves when every step under way is done and given back. */
+  close(): Promise<void>;
+}
+
+/** A lease is renewed this many times before it would be over. */
+const RENEWALS = 3;
+/** When what is due cannot be had, since another process has it or its substrate is paused. */
+const RETRY_MS = 100;
+
+/**
+ * The level-triggered loop: whatever happened before, it takes due jobs by lease, compares what is wished, stored and
+ * seen, takes one step, and gives them back with the time of the next. Nothing of a job is kept in memory, so that any
+ * number of processes may run it, and one that starts goes on from the rows.
+ */
+export function createReconciler(options: ReconcilerOptions): Reconciler {
+  const { jobs, substrates, host, tools, log } = options;
+  const { limits } = tools;
+  const owner = randomUUID();
+  const closing = new AbortController();
+  const dispatchers = createDispatchers([...substrates.keys()]);
+  const underWay = new Map<number, Promise<void>>();
+  const done: GivenBack[] = [];
+  let steps = 0;
+  let failures = 0;
+  let kicked = false;
+  let wake = () => {};
+
+  const kick = () => {
+    kicked = true;
+    wake();
+  };
+
+  async function step(substrate: Substrate, reading: JobReading): Promise<StepResult> {
+    try {
+      const result = await takeStep(tools, substrate, reading);
+      dispatchers.succeeded(substrate.kind);
+      return result;
+    } catch (error) {
+      failures += 1;
+      return afterFailure(substrate, reading.job, error);
+    }
+  }
+
+  async function afterFailure(substrate: Substrate, job: JobRecord, error: unknown): Promise<StepResult> {
+    const runId = job.runId;
+    if (error instanceof SubstrateError) {
+      const pause = dispatchers.failed(substrate.kind, error.failure);
+      const { errorClass, message } = error.failure;
+      log.warn(
+        { runId, substrate: substrate.kind, errorClass, reason: message, pause },
+        'a step of a job failed',
+      );
+      const result = await failedStep(tools, job, error);
+      return { ...result, dueIn: Math.max(result.dueIn, pause) };
+    }
+    if (!(error instanceof StoreUnavailable))
+      log.error({ err: error, runId }, 'a step of a job failed unexpectedly');
+    return { job, failures: job.failures + 1, dueIn: backoff(job.failures + 1, limits) };
+  }
+
+  function begin(reading: JobReading): void {
+    const { run, substrate: kind, version, failures: before } = reading.job;
+    const substrate = substrates.get(kind);
+    if (!substrate) return;
+    steps += 1;
+    const work = step(substrate, reading)
+      .then(({ job, dueIn, failures }) => done.push({ run, version: job.version, dueIn, failures }))
+      // Only a store that is down comes here: the job stays due, and goes back as it came.
+      .catch(() => done.push({ run, version: version - 1, dueIn: 0, failures: before }))
+      .then(() => {
+        underWay.delete(run);
+        kick();
+      });
+    underWay.set(run, work);
+  }
+
+  async function giveBack(): Promise<void> {
+    // Everything that this turn of the loop finishes goes together.
+    const finished = done.splice(0);
+    if (finished.length === 0) return;
+    try {
+      await jobs.giveBack(owner, finished);
+    } catch (error) {
+      done.unshift(...finished);
+      throw error;
+    }
+  }
+
+  /** Answers in how many milliseconds there may be more to do. */
+  async function round(): Promise<number> {
+    await giveBack();
+    const room = limits.maxSteps - underWay.size;
+    if (room <= 0) return limits.pollMs;
+    const dueIn = await jobs.nextDue(host);
+    if (dueIn === null || dueIn > 0) return Math.min(dueIn ?? limits.pollMs, limits.pollMs);
+    const { leaseMs, abandonedMs } = limits;
+    const open = dispatchers.open();
+    const leased = await jobs.lease({ owner, host, leaseMs, abandonedMs, substrates: open, limit: room });
+    for (const reading of leased) begin(reading);
+    return leased.length > 0 ? 0 : RETRY_MS;
+  }
+
+  async function loop(): Promise<void> {
+    while (!closing.signal.aborted) {
+      kicked = false;
+      let waitMs: number;
+      try {
+        waitMs = await round();
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) log.error({ err: error }, 'looking for due jobs failed');
+        waitMs = limits.pollMs;
+      }
+      await pause(waitMs);
+    }
+    while (underWay.size > 0 || done.length > 0) {
+      await Promise.all(underWay.values());
+      await giveBack();
+    }
+  }
+
+  async function pause(waitMs: number): Promise<void> {
+    if (kicked) return void (await new Promise(setImmediate));
+    const timer = new AbortController();
+    wake = () => timer.abort();
+    await sleep(waitMs, undefined, { signal: timer.signal }).catch(() => {});
+    wake = () => {};
+  }
+
+  function renew(): void {
+    if (underWay.size === 0) return;
+    jobs.renew(owner, [...underWay.keys()], limits.leaseMs).catch(() => {
+      // Whoever takes the job over does no harm: every write is compared, every call to a substrate idempotent.
+    });
+  }
+
+  let renewing: NodeJS.Timeout | undefined;
+  let running: Promise<void> = Promise.resolve();
+  return {
+    start: () => {
+      renewing = setInterval(renew, limits.leaseMs / RENEWALS);
+      running = loop();
+    },
+    kick,
+    counts: () => ({ steps, failures }),
+    close: async () => {
+      closing.abort();
+      kick();
+      await running.catch((error: unknown) => log.warn({ err: error }, 'leases could not be given back'));
+      clearInterval(renewing);
+    },
+  };
+}

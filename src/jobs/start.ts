@@ -1,0 +1,159 @@
+import type { RunnerConfig } from '../config/runners.ts';
+import type { JsonObject } from '../contract/events.ts';
+import { RunnerRuntimeNotImplementedError, type RunProvider } from '../contract/jobs.ts';
+import type { JobRecord, JobStore, NewJob } from '../store/jobs.ts';
+import type { RunRecord, RunRuntime, Store } from '../store/store.ts';
+import type { PayloadSafe } from './payload.ts';
+import { JobBeyondLimits, JobRefused } from './refusals.ts';
+import type { Specs } from './specs.ts';
+import type { Substrate } from './substrate.ts';
+
+/** What a caller may decide of a job. Absent limits are the runner's own. */
+export interface JobRequest {
+  readonly workspace: string;
+  readonly runId: string;
+  readonly provider: RunProvider;
+  readonly runtime: RunRuntime;
+  readonly runner: string | null;
+  readonly title: string | null;
+  /** JSON text. */
+  readonly labels: string;
+  readonly payload: JsonObject | null;
+  readonly maxRunDurationMs: number | null;
+  readonly region: string | null;
+  readonly resources: { readonly cpus: number; readonly memoryMb: number } | null;
+}
+
+/** A job that was asked for, and what of it is new. */
+export interface JobStarted {
+  readonly job: JobRecord;
+  readonly run: RunRecord;
+  readonly runCreated: boolean;
+  readonly jobCreated: boolean;
+}
+
+/** What starting needs. */
+export interface StartTools {
+  readonly store: Store;
+  readonly specs: Specs;
+  readonly safe: PayloadSafe;
+  /** Tells under which image a runner's job is known to its substrate, and where it runs. */
+  readonly substrateOf: (runner: RunnerConfig) => { readonly substrate: Substrate; readonly image: string };
+}
+
+/**
+ * Writes the wish that a run have a job; the reconciler does the rest. The same again answers the job as it is.
+ * Throws {@link JobRefused} and {@link JobBeyondLimits}.
+ */
+export async function startJob(tools: StartTools, request: JobRequest): Promise<JobStarted> {
+  const { store, safe } = tools;
+  if (request.runtime === 'native') {
+    const message = `${request.provider} runs this agent itself: ask for a managed runtime to have a job for it`;
+    throw new JobRefused('native_run_has_no_job', message);
+  }
+  const runner = chooseRunner(tools.specs, request);
+  checkLimits(runner, request);
+  const { run, created } = await store.createRun({
+    workspace: request.workspace,
+    id: request.runId,
+    provider: request.provider,
+    runtime: request.runtime,
+    title: request.title,
+    labels: request.labels,
+    createdAt: Date.now(),
+  });
+  if (run.provider !== request.provider || run.runtime !== request.runtime) {
+    const message = `run ${run.id} is there already, as ${run.provider} and ${run.runtime}: choose another id`;
+    throw new JobRefused('run_conflict', message);
+  }
+  const spec = specOf(runner, request);
+  const before = await sameJob(store.jobs, safe, run, spec);
+  if (before) return { job: before, run, runCreated: created, jobCreated: false };
+  const jobCreated = await store.jobs.create(newJob(tools, run, runner, request, safe.hash(spec)));
+  const job = await sameJob(store.jobs, safe, run, spec);
+  // A job is refused by the store alone to a run that has ended.
+  if (!job) throw new JobRefused('run_terminated', 'the run has ended: a new try is a new run');
+  return { job, run, runCreated: created, jobCreated };
+}
+
+function chooseRunner(specs: Specs, { provider, runner }: JobRequest): RunnerConfig {
+  try {
+    return specs.choose(provider, runner);
+  } catch (error) {
+    if (!(error instanceof RunnerRuntimeNotImplementedError)) throw error;
+    throw new JobRefused('runner_runtime_not_implemented', error.message);
+  }
+}
+
+function checkLimits(runner: RunnerConfig, { region, maxRunDurationMs, resources }: JobRequest): void {
+  if (region !== null && !runner.regions.includes(region)) {
+    throw new JobBeyondLimits(
+      'region',
+      `must be one of ${runner.regions.join(', ')} with runner ${runner.name}`,
+    );
+  }
+  if (maxRunDurationMs !== null && maxRunDurationMs > runner.maxRunDurationMs) {
+    const message = `must be at most ${runner.maxRunDurationMs} with runner ${runner.name}`;
+    throw new JobBeyondLimits('maxRunDurationMs', message);
+  }
+  const most = runner.resources;
+  if (resources && most && (resources.cpus > most.cpus || resources.memoryMb > most.memoryMb)) {
+    const message = `must be at most ${most.cpus} cpus and ${most.memoryMb} MB with runner ${runner.name}`;
+    throw new JobBeyondLimits('resources', message);
+  }
+}
+
+/** What the caller asked for, by which two requests are told apart. What the configuration adds may change in between. */
+function specOf(runner: RunnerConfig, request: JobRequest): JsonObject {
+  const { provider, runtime, payload, maxRunDurationMs, region, resources } = request;
+  return {
+    provider,
+    runtime,
+    runner: runner.name,
+    payload,
+    maxRunDurationMs,
+    region,
+    resources: resources && { ...resources },
+  };
+}
+
+async function sameJob(
+  jobs: JobStore,
+  safe: PayloadSafe,
+  run: RunRecord,
+  spec: JsonObject,
+): Promise<JobRecord | null> {
+  const job = (await jobs.read([run.key])).get(run.key)?.job ?? null;
+  if (job && !safe.isHashOf(job.specHash, spec)) {
+    throw new JobRefused(
+      'job_conflict',
+      `run ${run.id} has a job already, of another spec: a new try is a new run`,
+    );
+  }
+  return job;
+}
+
+function newJob(
+  { safe, substrateOf }: StartTools,
+  run: RunRecord,
+  runner: RunnerConfig,
+  { payload, region, maxRunDurationMs, resources }: JobRequest,
+  specHash: string,
+): NewJob {
+  const { substrate, image } = substrateOf(runner);
+  const size = resources ?? runner.resources;
+  const place = { workspace: run.workspace, runId: run.id };
+  return {
+    run: run.key,
+    substrate: substrate.kind,
+    host: substrate.host,
+    runner: runner.name,
+    image,
+    region: region ?? runner.regions[0],
+    cpus: size?.cpus ?? null,
+    memoryMb: size?.memoryMb ?? null,
+    maxRunDurationMs: maxRunDurationMs ?? runner.maxRunDurationMs,
+    specHash,
+    payload: payload === null ? null : safe.seal(payload, place),
+  };
+}

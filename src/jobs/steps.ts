@@ -1,0 +1,271 @@
+import type { ResourceStats } from '../contract/jobs.ts';
+import type { JobReading, JobRecord, StopReason } from '../store/jobs.ts';
+import type { Changed, JobChanges } from './change.ts';
+import type { JobNotes } from './endings.ts';
+import type { SubstrateError } from './errors.ts';
+import type { JobLimits } from './limits.ts';
+import { backoff, nextLookIn, nextStep } from './plan.ts';
+import { createRedactor } from './redact.ts';
+import type { Specs } from './specs.ts';
+import type { JobObservation, Substrate } from './substrate.ts';
+import { isFinal, moved } from './transitions.ts';
+import { ended, observedVerdict, stopVerdict } from './verdicts.ts';
+
+/** What steps are taken with. */
+export interface StepTools {
+  readonly changes: JobChanges;
+  readonly notes: JobNotes;
+  readonly specs: Specs;
+  readonly limits: JobLimits;
+  /** Whether so many of a substrate's jobs are missing at once that it is the substrate's look-up that fails. */
+  readonly haveVanished: (job: JobRecord, missing: boolean) => boolean;
+}
+
+/** What came of a step. */
+export interface StepResult {
+  readonly job: JobRecord;
+  /** In how many milliseconds the next one is due. */
+  readonly dueIn: number;
+  /** How many in a row came to nothing. */
+  readonly failures: number;
+}
+
+/** How long after a claim the substrate is asked which of two machines is the claimer's. */
+const SETTLE_CLAIM_MS = 60_000;
+
+/** Takes one step of a job's life: from what is stored, and what the substrate says, towards what was wished. */
+export async function takeStep(
+  tools: StepTools,
+  substrate: Substrate,
+  { job, now }: JobReading,
+): Promise<StepResult> {
+  const { limits } = tools;
+  if (job.host !== null && job.host !== substrate.host) return giveUp(tools, job, now);
+  const step = nextStep(job, now, limits);
+  switch (step.do) {
+    case 'start':
+      return start(tools, substrate, job);
+    case 'look':
+      return look(tools, substrate, await rightHandle(tools, substrate, job, now), null);
+    case 'look and stop':
+      return look(tools, substrate, job, step.reason);
+    case 'stop':
+      await substrate.stop(handleOf(job), { graceMs: step.graceMs });
+      return look(tools, substrate, job, null);
+    case 'find':
+      return find(tools, substrate, job);
+    case 'cancel':
+      return after(await change(tools, job, (was, at) => ended(was, stopVerdict(was.stopReason), at)), 0);
+    case 'settle':
+      return settle(tools, substrate, job, now);
+  }
+}
+
+/** A job of another machine, where nobody has looked after it for long. What it left there is that machine's to find. */
+async function giveUp(tools: StepTools, job: JobRecord, now: number): Promise<StepResult> {
+  const verdict = {
+    errorClass: 'host_lost',
+    message: 'nobody looks after its machine any more',
+    exitCode: null,
+  } as const;
+  const waitMs = isFinal(job.status) ? await tools.notes.endRun(job, now) : null;
+  if (waitMs !== null) return { job, failures: 0, dueIn: waitMs };
+  const given = await change(tools, job, (was, at) =>
+    isFinal(was.status) ? { ...was, settledAt: at } : ended(was, verdict, at),
+  );
+  return after(given, 0);
+}
+
+/** What a step that failed leaves: a verdict where no further try can help, else a later try. */
+export async function failedStep(
+  tools: StepTools,
+  job: JobRecord,
+  error: SubstrateError,
+): Promise<StepResult> {
+  const { errorClass, message, transient, mayExist, retryAfterMs } = error.failure;
+  const starting = job.machineId === null && job.wish === 'run' && !isFinal(job.status);
+  if (starting && !transient && !mayExist) {
+    const verdict = { errorClass, message: redacted(tools, job, message), exitCode: null };
+    return after(await change(tools, job, (was, at) => ended(was, verdict, at)), 0);
+  }
+  const failures = job.failures + 1;
+  return { job, failures, dueIn: Math.max(retryAfterMs ?? 0, backoff(failures, tools.limits)) };
+}
+
+async function start(tools: StepTools, substrate: Substrate, job: JobRecord): Promise<StepResult> {
+  // Before the call: whoever wants it stopped from now on has to look whether something is there.
+  const asked = await change(tools, job, (was, at) =>
+    was.startAskedAt === null && was.wish === 'run' && !isFinal(was.status)
+      ? { ...was, startAskedAt: at }
+      : was,
+  );
+  if (asked.job.wish === 'stop' || isFinal(asked.job.status)) return after(asked, 0);
+  const handle = await substrate.start(await tools.specs.specOf(asked.job, substrate.showsEnvironment));
+  const started = await change(tools, asked.job, (was, at) =>
+    was.machineId !== null
+      ? was
+      : { ...moved(was, 'provisioning', at), appName: handle.appName, machineId: handle.machineId },
+  );
+  return after(started, 0);
+}
+
+async function look(
+  tools: StepTools,
+  substrate: Substrate,
+  job: JobRecord,
+  reason: StopReason | null,
+): Promise<StepResult> {
+  const { limits, notes } = tools;
+  const seen = await substrate.getStatus(handleOf(job));
+  const doubt = doubtIn(tools, job, seen);
+  if (doubt === 'wait') {
+    const failures = job.failures + 1;
+    return { job, failures, dueIn: Math.max(substrate.pollMs, backoff(failures, limits)) };
+  }
+  const looked = await change(tools, job, (was, at) => {
+    if (doubt === 'gone') return ended(was, goneVerdict(was), at);
+    if (isFinal(seen.status)) {
+      const verdict = observedVerdict(was, seen);
+      const message = verdict.message === null ? null : redacted(tools, was, verdict.message);
+      return ended(was, { ...verdict, message }, at);
+    }
+    const region = seen.region === undefined ? was : withRegion(was, seen.region);
+    // A substrate that stops a job by itself says how it ended when it has.
+    const lively = seen.status === 'stopping' ? region : moved(region, seen.status, at);
+    const told = withStats(lively, seen.resourceStats, at, limits);
+    return reason === null || told.wish === 'stop' ? told : toStop(told, reason, limits.graceMs, at);
+  });
+  const stats = looked.job.stats;
+  if (stats !== null && looked.job.statsAt !== job.statsAt && seen.resourceStats) {
+    await notes.tellStats(looked.job, seen.resourceStats, looked.now);
+  }
+  if (isFinal(looked.job.status) || looked.job.wish !== job.wish) return after(looked, 0);
+  return after(looked, nextLookIn(looked.job, looked.now, substrate.pollMs, limits));
+}
+
+/** A job that is to stop, with the time that it has for it. A second wish can shorten that and never lengthen it. */
+export function toStop(job: JobRecord, reason: StopReason, graceMs: number, now: number): JobRecord {
+  const killAt = Math.min(job.killAt ?? Number.MAX_SAFE_INTEGER, now + graceMs);
+  if (job.wish === 'stop' && killAt === job.killAt) return job;
+  return {
+    ...moved(job, 'stopping', now),
+    wish: 'stop',
+    stopReason: job.stopReason ?? reason,
+    stopAskedAt: job.stopAskedAt ?? now,
+    killAt,
+    nextStepAt: now,
+  };
+}
+
+async function find(tools: StepTools, substrate: Substrate, job: JobRecord): Promise<StepResult> {
+  const [found] = await substrate.find({ workspaceId: job.workspace, runId: job.runId });
+  if (found) {
+    const adopted = await change(tools, job, (was) =>
+      was.machineId === null ? { ...was, appName: found.appName, machineId: found.machineId } : was,
+    );
+    return after(adopted, 0);
+  }
+  // Once may be a list that lags; whatever comes later all the same is found when it settles, or by the sweep.
+  const failures = job.failures + 1;
+  if (failures < tools.limits.missingLooks) return { job, failures, dueIn: backoff(failures, tools.limits) };
+  return after(await change(tools, job, (was, at) => ended(was, stopVerdict(was.stopReason), at)), 0);
+}
+
+async function settle(
+  tools: StepTools,
+  substrate: Substrate,
+  job: JobRecord,
+  now: number,
+): Promise<StepResult> {
+  const waitMs = await tools.notes.endRun(job, now);
+  if (waitMs !== null) return { job, failures: 0, dueIn: waitMs };
+  if (job.startAskedAt !== null) {
+    // Only what is known to have ended keeps what it left; anything else may still be running.
+    const keepUntil = (job.endedAt ?? now) + (job.exitCode === null ? 0 : substrate.keepEndedMs);
+    if (now < keepUntil) return { job, failures: 0, dueIn: keepUntil - now };
+    const left = await substrate.find({ workspaceId: job.workspace, runId: job.runId });
+    const known = job.machineId === null ? [] : [handleOf(job)];
+    for (const handle of [...known, ...left]) await substrate.remove(handle);
+  }
+  return after(await change(tools, job, (was, at) => ({ ...was, settledAt: at })), 0);
+}
+
+/**
+ * A lost answer can leave two machines with one environment; the claim tells which of them works. The job goes on with
+ * that one, and the other is removed.
+ */
+async function rightHandle(
+  tools: StepTools,
+  substrate: Substrate,
+  job: JobRecord,
+  now: number,
+): Promise<JobRecord> {
+  const { claimInstance, claimedAt, machineId } = job;
+  const settled =
+    !substrate.machineClaims || claimInstance === null || now > (claimedAt ?? 0) + SETTLE_CLAIM_MS;
+  if (settled || claimInstance === machineId) return job;
+  const found = await substrate.find({ workspaceId: job.workspace, runId: job.runId });
+  const real = found.find((handle) => handle.machineId === claimInstance);
+  if (!real) return job;
+  const adopted = await change(tools, job, (was) => ({
+    ...was,
+    appName: real.appName,
+    machineId: real.machineId,
+  }));
+  for (const other of found) if (other !== real) await substrate.remove(other);
+  return adopted.job;
+}
+
+/** Whether what was seen is no end yet: a look-up can lag, a host come back. `gone`: it went on for long enough. */
+function doubtIn(tools: StepTools, job: JobRecord, seen: JobObservation): 'none' | 'wait' | 'gone' {
+  const { limits } = tools;
+  const missing = seen.missing === true;
+  const vanished = tools.haveVanished(job, missing);
+  const looks = job.failures + 1;
+  if (missing) return looks < (vanished ? limits.vanishedLooks : limits.missingLooks) ? 'wait' : 'gone';
+  const unreachable = seen.status === 'failed' && seen.terminalErrorClass === 'host_lost';
+  return unreachable && looks < limits.hostLostLooks ? 'wait' : 'none';
+}
+
+function goneVerdict(job: JobRecord) {
+  if (job.wish === 'stop') return stopVerdict(job.stopReason);
+  const message = 'the substrate has nothing of the job any more, and tells of no exit';
+  return { errorClass: 'lost', message, exitCode: null } as const;
+}
+
+function withRegion(job: JobRecord, region: string): JobRecord {
+  return region === job.region ? job : { ...job, region };
+}
+
+function withStats(
+  job: JobRecord,
+  stats: ResourceStats | undefined,
+  now: number,
+  { statsMs }: JobLimits,
+): JobRecord {
+  const due = job.statsAt === null || now >= job.statsAt + statsMs;
+  if (!stats || !due || job.runEndedAt !== null) return job;
+  return { ...job, stats: JSON.stringify(stats), statsAt: now };
+}
+
+function redacted({ specs }: StepTools, job: JobRecord, message: string): string {
+  return createRedactor(specs.unspeakable(job))(message);
+}
+
+function handleOf({ appName, machineId }: JobRecord) {
+  return { appName: appName ?? '', machineId: machineId ?? '' };
+}
+
+async function change(
+  { changes }: StepTools,
+  { run }: JobRecord,
+  next: (job: JobRecord, now: number) => JobRecord,
+): Promise<Changed> {
+  const changed = await changes.apply(run, next);
+  if (!changed) throw new Error(`the job of run ${run} is not there any more`);
+  return changed;
+}
+
+function after({ job }: Changed, dueIn: number): StepResult {
+  return { job, dueIn, failures: 0 };
+}

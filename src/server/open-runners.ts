@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { readKeyFile } from '../auth/key-file.ts';
+import type { Config } from '../config/env.ts';
+import type { RunnersConfig } from '../config/runners.ts';
+import { RUN_PROVIDERS } from '../contract/jobs.ts';
+import { openSubstrates } from '../jobs/open-substrates.ts';
+import type { JobLog } from '../jobs/reconciler.ts';
+import { createKeyring, type Keyring } from '../lib/keyring.ts';
+import { databaseFile } from '../store/sqlite/open.ts';
+
+const HOUR_MS = 3_600_000;
+
+/**
+ * What is sealed and signed with: the configured keys, else a key in a file beside the SQLite file. On Postgres without
+ * keys there are no jobs, and so nothing to seal or sign.
+ */
+export function openKeyring({ secretKeys, databaseUrl }: Config): Keyring {
+  if (secretKeys) return createKeyring(secretKeys);
+  const isEmbedded = databaseUrl.startsWith('file:');
+  return createKeyring([isEmbedded ? readKeyFile(`${databaseFile(databaseUrl)}-key`) : randomBytes(32)]);
+}
+
+/** The runners of a server, and their substrates. */
+export interface OpenedRunners {
+  readonly config: RunnersConfig;
+  readonly substrates: Awaited<ReturnType<typeof openSubstrates>>;
+}
+
+/** Opens what is configured, or what is there out of the box. */
+export async function openRunners(config: Config, log: JobLog): Promise<OpenedRunners> {
+  const runners = config.runners ?? runnersOutOfTheBox(config);
+  return { config: runners, substrates: await openSubstrates(runners, config.jobsFolder, log) };
+}
+
+/** One runner that plays a short transcript. Without keys that other processes know, too, there can be none. */
+function runnersOutOfTheBox({ secretKeys, databaseUrl }: Config): RunnersConfig {
+  const hasKeys = secretKeys !== null || databaseUrl.startsWith('file:');
+  const demo = {
+    name: 'demo',
+    substrate: 'process',
+    providers: RUN_PROVIDERS,
+    image: null,
+    command: [process.execPath, builtCommand(), 'demo-runner'],
+    env: {},
+    secrets: {},
+    regions: ['local'],
+    resources: null,
+    maxRunDurationMs: HOUR_MS,
+  } as const;
+  return { runners: hasKeys ? [demo] : [], providers: {}, mcpBase: null, substrates: {} };
+}
+
+/** The command that is running here; under the tests, where this file is TypeScript still, the built one. */
+function builtCommand(): string {
+  const built = import.meta.url.endsWith('.ts') ? '../../dist/cli/main.js' : '../cli/main.js';
+  return fileURLToPath(new URL(built, import.meta.url));
+}

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { SubstrateError, type SubstrateFailure } from '../../../src/jobs/errors.ts';
 import { FLY_LIMITS, type FlyLimits, flyConfigSchema } from '../../../src/jobs/executors/fly/config.ts';
 import { createFlySubstrate } from '../../../src/jobs/executors/fly.ts';
 import type { JobSpec, Substrate } from '../../../src/jobs/substrate.ts';
@@ -99,4 +100,31 @@ function withResolvers(): { promise: Promise<number>; resolve: (code: number) =>
     resolve = settle;
   });
   return { promise, resolve };
+}
+
+/** Why a call failed. */
+export async function failureOf(call: Promise<unknown>): Promise<SubstrateFailure> {
+  const error: unknown = await call.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof SubstrateError)) throw new Error('no SubstrateError', { cause: error });
+  return error.failure;
+}
+
+/** A job whose machine does only what the test says. */
+export async function openJob(limits: Partial<FlyLimits> = {}) {
+  const harness = await openFly(limits);
+  harness.fly.world.progress = 'by hand';
+  const spec = specOf({ does: 'run' });
+  const handle = await harness.substrate.start(spec);
+  return { ...harness, spec, handle, machine: harness.fly.machine() };
+}
+
+/** The same, with its main process running. */
+export async function openRunningJob(limits: Partial<FlyLimits> = {}) {
+  const job = await openJob(limits);
+  job.fly.advance(job.machine);
+  job.fly.advance(job.machine);
+  return job;
 }

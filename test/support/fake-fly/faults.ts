@@ -1,16 +1,19 @@
 import type { FakeAnswer } from './answer.ts';
 import type { FakeRequest, Operation } from './operations.ts';
 
+/** An answer, or what makes it once the request is there. */
+export type Scripted = FakeAnswer | ((request: FakeRequest) => FakeAnswer);
+
 /** What goes wrong with a request. */
 export type Behaviour =
   /** This is answered, and nothing done. */
-  | { readonly kind: 'answer'; readonly answer: FakeAnswer | ((request: FakeRequest) => FakeAnswer) }
+  | { readonly kind: 'answer'; readonly answer: Scripted }
   /** The connection breaks before anything is done. */
   | { readonly kind: 'reset' }
   /** It is done, and the connection breaks before the answer. */
   | { readonly kind: 'done, then reset' }
   /** It is done and answered with this. */
-  | { readonly kind: 'done, then answer'; readonly answer: FakeAnswer }
+  | { readonly kind: 'done, then answer'; readonly answer: Scripted }
   /** It is done, and there never is an answer. */
   | { readonly kind: 'done, then silence' };
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { answer, type FakeAnswer } from './answer.ts';
-import { createFaults, type Faults } from './faults.ts';
+import { createFaults, type Faults, type Scripted } from './faults.ts';
 import { createLife, type GuestOf, type Life } from './life.ts';
 import type { FakeMachine } from './machine.ts';
 import { openApiCheck } from './openapi.ts';
@@ -50,11 +50,7 @@ export async function startFakeFly({
       case undefined:
         return write(response, answer(world, life, request), request);
       case 'answer':
-        return write(
-          response,
-          typeof fault.answer === 'function' ? fault.answer(request) : fault.answer,
-          request,
-        );
+        return write(response, scripted(fault.answer, request), request);
       case 'reset':
         incoming.socket.destroy();
         return;
@@ -64,7 +60,7 @@ export async function startFakeFly({
         return;
       case 'done, then answer':
         answer(world, life, request);
-        return write(response, fault.answer, request);
+        return write(response, scripted(fault.answer, request), request);
       case 'done, then silence':
         answer(world, life, request);
         return;
@@ -96,6 +92,10 @@ export async function startFakeFly({
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+function scripted(answer: Scripted, request: FakeRequest): FakeAnswer {
+  return typeof answer === 'function' ? answer(request) : answer;
 }
 
 async function read(incoming: IncomingMessage): Promise<FakeRequest> {

@@ -22,7 +22,7 @@ const eventSchema = z.object({
   type: z.string().catch(''),
   status: z.string().catch(''),
   timestamp: count,
-  request: z.unknown(),
+  request: z.unknown().optional(),
 });
 
 const requestSchema = z.object({

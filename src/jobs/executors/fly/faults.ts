@@ -45,7 +45,7 @@ const CAPACITY_TEXT =
   /insufficient \w+ available|no capacity|out of capacity|could not find a candidate host|insufficient resources/i;
 const CAPACITY_CODES = [400, 409, 412, 422, 503];
 const QUOTA_TEXT = /\bquota\b/i;
-const BUSY_TEXT = /concurrent update|lease/i;
+const BUSY_TEXT = /concurrent update|\blease\b/i;
 const HOLDER = /unique machine name violation.*?machine ID ([0-9a-z]+)/i;
 
 const bodySchema = z.object({

@@ -1,0 +1,101 @@
+import type { RunnerJobHandle } from '../../contract/jobs.ts';
+import { createRedactor } from '../redact.ts';
+import type { JobObservation, JobSpec, Substrate } from '../substrate.ts';
+import { createApps } from './fly/apps.ts';
+import { createCalls } from './fly/calls.ts';
+import { createFlyClient } from './fly/client.ts';
+import { FLY_LIMITS, type FlyConfig, type FlyLimits, type FlyLog } from './fly/config.ts';
+import { createMachine, expectSameSpec } from './fly/create.ts';
+import { errorOf } from './fly/faults.ts';
+import { findMachines, listMachines } from './fly/found.ts';
+import { graceOf } from './fly/grace.ts';
+import { createSend } from './fly/http.ts';
+import { MAX_LOG_LINES, readLogs } from './fly/logs.ts';
+import type { Machine } from './fly/machine.ts';
+import { isKnownState, observe } from './fly/states.ts';
+import { createStats } from './fly/stats.ts';
+import { destroyForGood, destroyMachine, stopMachine } from './fly/stop.ts';
+
+/** A state is told of once; a substrate that makes up new ones is not to fill the log. */
+const MAX_STATES_TOLD = 20;
+
+/**
+ * Jobs on Fly Machines: an app for each workspace, a machine for each run, found again by their names. Talks to nobody
+ * before its first call.
+ */
+export function createFlySubstrate(
+  config: FlyConfig,
+  { log, limits = FLY_LIMITS }: { readonly log: FlyLog; readonly limits?: FlyLimits },
+): Substrate {
+  const send = createSend(config.token, limits);
+  const calls = createCalls(limits.callMs);
+  const client = createFlyClient(send, config, limits);
+  const apps = createApps(client, config, limits);
+  const stats = createStats(send, calls, config, limits);
+  const fly = { client, apps, config, limits, log };
+  const starting = new Map<string, Promise<Machine>>();
+  const statesTold = new Set<string>();
+  const redact = createRedactor([config.token]);
+
+  /** Starts of one run that come while one is under way share it. */
+  async function start(spec: JobSpec): Promise<RunnerJobHandle> {
+    const key = JSON.stringify([spec.workspaceId, spec.runId]);
+    const redactSpec = createRedactor([config.token, ...spec.secrets]);
+    const machine = starting.get(key) ?? calls.run(redactSpec, (call) => createMachine(fly, spec, call));
+    starting.set(key, machine);
+    try {
+      const made = await machine;
+      expectSameSpec(made, spec);
+      return { appName: apps.nameOf(spec.workspaceId), machineId: made.id };
+    } finally {
+      if (starting.get(key) === machine) starting.delete(key);
+    }
+  }
+
+  async function getStatus(handle: RunnerJobHandle): Promise<JobObservation> {
+    const { appName, machineId } = handle;
+    const result = await calls.run(redact, (call) => client.getMachine(appName, machineId, call));
+    if (!result.ok) {
+      if (result.fault.kind === 'missing') return { status: 'provisioning', missing: true };
+      throw errorOf(result.fault);
+    }
+    tellUnknownState(handle, result.value);
+    const seen = observe(result.value, redact);
+    const resourceStats = seen.status === 'running' ? stats.latest(handle) : undefined;
+    return resourceStats ? { ...seen, resourceStats } : seen;
+  }
+
+  function tellUnknownState({ appName, machineId }: RunnerJobHandle, { state }: Machine): void {
+    if (isKnownState(state) || statesTold.has(state) || statesTold.size >= MAX_STATES_TOLD) return;
+    statesTold.add(state);
+    log.warn(
+      { appName, machineId, state: state.slice(0, 100) },
+      'Fly tells of a state that is not known here',
+    );
+  }
+
+  return {
+    kind: 'fly',
+    host: null,
+    showsEnvironment: true,
+    pollMs: config.pollMs,
+    start,
+    getStatus,
+    stop(handle, { graceMs = config.graceMs } = {}) {
+      const grace = graceOf(graceMs);
+      return calls.run(redact, (call) =>
+        grace === 0
+          ? destroyMachine(client, handle, limits, call)
+          : stopMachine(client, handle, grace, limits, call),
+      );
+    },
+    find: (run) => calls.run(redact, (call) => findMachines(fly, run, call)),
+    list: () => calls.run(redact, (call) => listMachines(fly, call)),
+    remove: (handle) => calls.run(redact, (call) => destroyForGood(client, handle, limits, call)),
+    tailLogs: (handle, lines = MAX_LOG_LINES) =>
+      calls.run(redact, (call) => readLogs(send, config, handle, lines, call)).catch(() => null),
+    getConsoleUrl: ({ appName, machineId }) =>
+      `https://fly.io/apps/${encodeURIComponent(appName)}/machines/${encodeURIComponent(machineId)}`,
+    close: () => calls.close(),
+  };
+}

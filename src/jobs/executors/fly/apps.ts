@@ -1,0 +1,97 @@
+import { LRUCache } from 'lru-cache';
+import { SubstrateError } from '../../errors.ts';
+import type { Call } from './calls.ts';
+import type { FlyClient } from './client.ts';
+import type { FlyConfig, FlyLimits } from './config.ts';
+import { errorOf } from './faults.ts';
+import { appNameOf } from './names.ts';
+import { pauseAfter, paused, retrying } from './tries.ts';
+
+/** The apps, one for each workspace: what is set in an app can be read by all of its machines. */
+export interface FlyApps {
+  /** What a workspace's app is called, there or not. */
+  nameOf(workspaceId: string): string;
+  /** A workspace's app, which is made if it is not there. */
+  ensure(workspaceId: string, call: Call): Promise<string>;
+  /** The same, only if it is there. */
+  find(workspaceId: string, call: Call): Promise<string | null>;
+  /** The next `ensure` has to look again. */
+  forget(app: string): void;
+}
+
+const APPS_REMEMBERED = 10_000;
+
+/** Keeps track of the apps. */
+export function createApps(client: FlyClient, config: FlyConfig, limits: FlyLimits): FlyApps {
+  const known = new LRUCache<string, true>({ max: APPS_REMEMBERED });
+  const beingMade = new Map<string, Promise<void>>();
+  const nameOf = (workspaceId: string) => appNameOf(config.appPrefix, config.org, workspaceId);
+
+  async function isThere(app: string, call: Call): Promise<boolean> {
+    if (known.has(app)) return true;
+    const result = await retrying(() => client.getApp(app, call), limits, call);
+    if (!result.ok) {
+      if (result.fault.kind === 'missing') return false;
+      if (result.fault.status === 403) await expectGoodToken(app, call);
+      throw errorOf(result.fault);
+    }
+    const owner = result.value.organization?.slug;
+    if (owner !== undefined && owner !== config.org) throw notOurs(app, `organization "${owner}"`);
+    known.set(app, true);
+    return true;
+  }
+
+  /** The name of another organization's app is answered like a token that may not look. */
+  async function expectGoodToken(app: string, call: Call): Promise<void> {
+    const apps = await retrying(() => client.listApps(call), limits, call);
+    if (apps.ok) throw notOurs(app, 'another organization');
+  }
+
+  async function make(app: string, call: Call): Promise<void> {
+    for (let tried = 1; ; tried += 1) {
+      const made = await client.createApp(app, call);
+      if (made.ok) return waitFor(app, call);
+      const { fault } = made;
+      // Somebody else made it, this request made it and lost its answer, or there is something wrong with it.
+      if (['unclear', 'taken', 'invalid'].includes(fault.kind) && (await isThere(app, call))) return;
+      const again = fault.kind === 'unclear' || fault.kind === 'throttled' || fault.kind === 'busy';
+      const pause = again && tried < limits.tries ? pauseAfter(fault, tried, limits) : null;
+      if (pause === null || !(await paused(pause, call))) throw errorOf(fault);
+    }
+  }
+
+  /** What was just made is not known everywhere at once, and may be refused until it is. */
+  async function waitFor(app: string, call: Call): Promise<void> {
+    for (let looks = 1; looks <= limits.tries; looks += 1) {
+      const result = await client.getApp(app, call);
+      if (result.ok) break;
+      const pause = pauseAfter(result.fault, looks, limits);
+      if (pause === null || !(await paused(pause, call))) break;
+    }
+    known.set(app, true);
+  }
+
+  return {
+    nameOf,
+    async ensure(workspaceId, call) {
+      const app = nameOf(workspaceId);
+      if (await isThere(app, call)) return app;
+      const making = beingMade.get(app) ?? make(app, call).finally(() => beingMade.delete(app));
+      beingMade.set(app, making);
+      await making;
+      return app;
+    },
+    async find(workspaceId, call) {
+      const app = nameOf(workspaceId);
+      return (await isThere(app, call)) ? app : null;
+    },
+    forget: (app) => {
+      known.delete(app);
+    },
+  };
+}
+
+function notOurs(app: string, owner: string): SubstrateError {
+  const message = `the name of app "${app}" is taken by ${owner}; configure another appPrefix`;
+  return new SubstrateError({ errorClass: 'config_invalid', message });
+}

@@ -1,0 +1,46 @@
+import { SubstrateError } from '../../errors.ts';
+import type { Call } from './calls.ts';
+import type { FlyClient } from './client.ts';
+import type { FlyLimits } from './config.ts';
+import type { Fault } from './faults.ts';
+import { isOfRun, type Machine } from './machine.ts';
+import { machineNameOf, type RunName } from './names.ts';
+import { retrying } from './tries.ts';
+
+/** What is there under a run's name. */
+export type Look =
+  | { readonly kind: 'found'; readonly machine: Machine }
+  /** No proof that there is nothing: lists lag. */
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'failed'; readonly fault: Fault };
+
+/** Looks for a run's machine, also among destroyed ones: its name is free again then, and the run is not to run again. */
+export async function lookUp(
+  client: FlyClient,
+  app: string,
+  run: RunName,
+  limits: FlyLimits,
+  call: Call,
+): Promise<Look> {
+  const filter = { metadata: ['run_id', run.runId], deleted: true } as const;
+  const listed = await retrying(() => client.listMachines(app, filter, call), limits, call);
+  if (!listed.ok) {
+    return listed.fault.kind === 'missing' ? { kind: 'nothing' } : { kind: 'failed', fault: listed.fault };
+  }
+  const named = listed.value.filter(({ name }) => name === machineNameOf(run));
+  const stranger = named.find((machine) => !isDestroyed(machine) && !isOfRun(machine, run));
+  if (stranger) throw heldByStranger(stranger);
+  const ours = named.filter((machine) => isOfRun(machine, run));
+  const machine = ours.find((each) => !isDestroyed(each)) ?? ours.at(0);
+  return machine ? { kind: 'found', machine } : { kind: 'nothing' };
+}
+
+/** Somebody else's machine has our name: nothing is made, and theirs is left alone. */
+export function heldByStranger({ id, name }: Machine): SubstrateError {
+  const message = `machine ${id} has the name "${name}" and is not ours, or not this run's`;
+  return new SubstrateError({ errorClass: 'config_invalid', message });
+}
+
+function isDestroyed({ state }: Machine): boolean {
+  return state === 'destroyed';
+}

@@ -1,0 +1,31 @@
+import type { JobSpec } from '../../substrate.ts';
+import type { MachineRequest } from './client.ts';
+import type { FlyConfig } from './config.ts';
+import { goDurationOf } from './grace.ts';
+import { guestOf } from './guest.ts';
+import { MANAGED_BY, machineNameOf } from './names.ts';
+
+/** What a job's machine is made from, in the region that was asked for. */
+export function requestOf(spec: JobSpec, config: FlyConfig): MachineRequest {
+  return {
+    name: machineNameOf(spec),
+    region: spec.region,
+    config: {
+      image: spec.image,
+      env: spec.env,
+      metadata: {
+        managed_by: MANAGED_BY,
+        workspace_id: spec.workspaceId,
+        run_id: spec.runId,
+        spec_hash: spec.specHash,
+      },
+      // Without a policy Fly starts a machine again that exits with an error.
+      restart: { policy: 'no' },
+      // A destroyed machine's exit is readable for nobody knows how long: it goes once the verdict is stored.
+      auto_destroy: false,
+      stop_config: { signal: 'SIGTERM', timeout: goDurationOf(config.graceMs) },
+      dns: { skip_registration: true },
+      ...(spec.resources && { guest: guestOf(config.cpuKind, spec.resources) }),
+    },
+  };
+}

@@ -1,0 +1,55 @@
+import type { RunnerJobHandle } from '../../../contract/jobs.ts';
+import { SubstrateError } from '../../errors.ts';
+import type { Call } from './calls.ts';
+import type { FlyClient } from './client.ts';
+import type { FlyLimits } from './config.ts';
+import { errorOf } from './faults.ts';
+import { goDurationOf } from './grace.ts';
+import { paused, retrying } from './tries.ts';
+
+/** Has Fly send SIGTERM, and SIGKILL when the grace is over. What has ended or is not there is stopped already. */
+export async function stopMachine(
+  client: FlyClient,
+  { appName, machineId }: RunnerJobHandle,
+  graceMs: number,
+  limits: FlyLimits,
+  call: Call,
+): Promise<void> {
+  // Fly's default signal is SIGINT.
+  const stop = { signal: 'SIGTERM', timeout: goDurationOf(graceMs) } as const;
+  const result = await retrying(() => client.stopMachine(appName, machineId, stop, call), limits, call);
+  if (!result.ok && result.fault.kind !== 'missing') throw errorOf(result.fault);
+}
+
+/** Kills a machine and lets go of it, without waiting for it to be gone. */
+export async function destroyMachine(
+  client: FlyClient,
+  { appName, machineId }: RunnerJobHandle,
+  limits: FlyLimits,
+  call: Call,
+): Promise<void> {
+  const result = await retrying(() => client.destroyMachine(appName, machineId, call), limits, call);
+  if (!result.ok && result.fault.kind !== 'missing') throw errorOf(result.fault);
+}
+
+/** Destroys a machine and waits until it is gone: while its host is out of reach Fly only notes that it is to go. */
+export async function destroyForGood(
+  client: FlyClient,
+  handle: RunnerJobHandle,
+  limits: FlyLimits,
+  call: Call,
+): Promise<void> {
+  await destroyMachine(client, handle, limits, call);
+  const look = () => client.getMachine(handle.appName, handle.machineId, call);
+  for (let looks = 1; looks <= limits.goneLooks; looks += 1) {
+    const result = await retrying(look, limits, call);
+    if (!result.ok && result.fault.kind !== 'missing') throw errorOf(result.fault);
+    if (!result.ok || result.value.state === 'destroyed') return;
+    if (!(await paused(limits.pauseMs, call))) break;
+  }
+  throw new SubstrateError({
+    errorClass: 'substrate_error',
+    message: `machine ${handle.machineId} is not gone yet`,
+    transient: true,
+  });
+}

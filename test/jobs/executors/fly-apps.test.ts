@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'vitest';
+import { appNameOf } from '../../../src/jobs/executors/fly/names.ts';
+import { freshRun } from '../../suites/executor.ts';
+import { makeMachine } from '../../support/fake-fly/machine.ts';
+import { failureOf, IMAGE, openFly, openJob, openRunningJob, specOf } from './fly-harness.ts';
+
+const APP = appNameOf('runfeed', 'acme', 'workspace-1');
+const MISSING = { kind: 'answer', answer: { status: 404, body: { error: 'not found' } } } as const;
+const UNAVAILABLE = { kind: 'answer', answer: { status: 503, body: '' } } as const;
+
+describe('a workspace’s app', () => {
+  test('is made once and then known', async () => {
+    const { fly, substrate } = await openFly();
+    for (let runs = 0; runs < 3; runs += 1) await substrate.start(specOf({ does: 'run' }));
+    expect(fly.asked('createApp')).toHaveLength(1);
+    expect(fly.asked('getApp')).toHaveLength(2);
+  });
+
+  test('that another server makes at the same moment is used', async () => {
+    const { fly, substrate, made } = await openFly();
+    fly.fail('getApp', MISSING);
+    fly.world.apps.set(APP, { name: APP, org: 'acme', network: null, lag: 0 });
+    const spec = specOf({ does: 'run' });
+    await substrate.start(spec);
+    expect(made(spec)).toBe(1);
+  });
+
+  test.each([
+    ['the answer to making it is lost', { kind: 'done, then reset' }],
+    ['making it fails once', UNAVAILABLE],
+  ] as const)('is there in the end when %s', async (_, fault) => {
+    const { fly, substrate, made } = await openFly();
+    fly.fail('createApp', fault);
+    const spec = specOf({ does: 'run' });
+    await substrate.start(spec);
+    expect(made(spec)).toBe(1);
+  });
+
+  test('that is not known everywhere at once is waited for', async () => {
+    const { fly, substrate, made } = await openFly();
+    fly.world.appLag = 2;
+    const spec = specOf({ does: 'run' });
+    await substrate.start(spec);
+    expect(made(spec)).toBe(1);
+    expect(fly.asked('createApp')).toHaveLength(1);
+  });
+
+  test('that is gone is made again, once', async () => {
+    const { fly, substrate, made } = await openJob();
+    fly.world.apps.clear();
+    const spec = specOf({ does: 'run' });
+    await substrate.start(spec);
+    expect(made(spec)).toBe(1);
+    fly.fail('createMachine', MISSING, 2);
+    expect(await failureOf(substrate.start(specOf({ does: 'run' })))).toMatchObject({
+      errorClass: 'config_invalid',
+    });
+  });
+
+  test('whose name belongs to another organization is not used, and no other name is tried', async () => {
+    const { fly, substrate } = await openFly();
+    fly.world.apps.set(APP, { name: APP, org: 'others', network: null, lag: 0 });
+    const failure = await failureOf(substrate.start(specOf({ does: 'run' })));
+    expect(failure).toMatchObject({ errorClass: 'config_invalid', transient: false });
+    expect(failure.message).toContain('appPrefix');
+    expect(fly.asked('createApp')).toEqual([]);
+  });
+
+  test('that the token may not look at is a matter of the token, when it may look at nothing', async () => {
+    const { fly, substrate } = await openFly();
+    const forbidden = { kind: 'answer', answer: { status: 403, body: { error: 'not authorized' } } } as const;
+    fly.fail('getApp', forbidden);
+    fly.fail('listApps', forbidden);
+    expect(await failureOf(substrate.start(specOf({ does: 'run' })))).toMatchObject({
+      errorClass: 'auth',
+      transient: true,
+    });
+  });
+
+  test('gets its cookie back, and no other app’s', async () => {
+    const { fly, substrate } = await openFly();
+    const handle = await substrate.start(specOf({ does: 'run' }));
+    const other = await substrate.start(specOf({ does: 'run' }, { ...freshRun(), workspaceId: 'other' }));
+    await substrate.getStatus(handle);
+    expect(fly.requests.at(-1)?.headers.cookie).toBe(`fly_flaps_affinity=host-of-${handle.appName}`);
+    await substrate.getStatus(other);
+    expect(fly.requests.at(-1)?.headers.cookie).toBe(`fly_flaps_affinity=host-of-${other.appName}`);
+    await substrate.list();
+    expect(fly.asked('listApps').at(-1)?.headers).not.toHaveProperty('cookie');
+  });
+});
+
+describe('the list of everything that is ours', () => {
+  test('has the machines of all workspaces, and nothing of anybody else', async () => {
+    const { fly, substrate } = await openFly();
+    const runs = [freshRun(), { ...freshRun(), workspaceId: 'other' }];
+    for (const run of runs) await substrate.start(specOf({ does: 'run' }, run));
+    for (const app of ['others', `runfeed-staging-${'a'.repeat(20)}`, APP]) {
+      fly.world.apps.set(app, { name: app, org: 'acme', network: null, lag: 0 });
+      const metadata = { managed_by: 'runfeed', workspace_id: 'w', run_id: 'r' };
+      const config = { image: IMAGE, ...(app !== APP && { metadata }) };
+      fly.world.machines.push(makeMachine(app, 'a-machine', 'ams', config, 0));
+    }
+    const listed = (await substrate.list()).map(({ workspaceId, runId }) => ({ workspaceId, runId }));
+    expect(listed).toHaveLength(2);
+    expect(listed).toEqual(expect.arrayContaining(runs));
+  });
+
+  test('has what it could read when one app cannot be read, and says so', async () => {
+    const { fly, substrate, logged } = await openFly();
+    const runs = [freshRun(), { ...freshRun(), workspaceId: 'other' }];
+    for (const run of runs) await substrate.start(specOf({ does: 'run' }, run));
+    fly.fail('listMachines', UNAVAILABLE, 4);
+    expect(await substrate.list()).toHaveLength(1);
+    expect(logged).toEqual([expect.stringContaining('Fly answered 503')]);
+  });
+
+  test('fails when not even the apps can be listed', async () => {
+    const { fly, substrate } = await openJob();
+    fly.fail('listApps', UNAVAILABLE, 4);
+    expect(await failureOf(substrate.list())).toMatchObject({ transient: true });
+  });
+
+  test('may be empty without anything being gone: a look at the machine still finds it', async () => {
+    const { fly, substrate, handle, spec } = await openRunningJob();
+    fly.world.emptyLists = 6;
+    for (let polls = 0; polls < 3; polls += 1) {
+      expect(await substrate.list()).toEqual([]);
+      expect(await substrate.find(spec)).toEqual([]);
+      expect(await substrate.getStatus(handle)).toMatchObject({ status: 'running' });
+    }
+    expect(await substrate.list()).toHaveLength(1);
+  });
+
+  test('spares what does not tell its age as if it were new', async () => {
+    const { substrate, machine } = await openJob();
+    Object.assign(machine, { createdAt: 'yesterday' });
+    const before = Date.now();
+    expect((await substrate.list())[0]?.createdAt).toBeGreaterThanOrEqual(before);
+  });
+});

@@ -1,0 +1,121 @@
+import { existsSync, readFileSync } from 'node:fs';
+import type { FakeRequest } from './operations.ts';
+
+const DOCUMENT = new URL('../../../../shared/fly/machines-openapi.json', import.meta.url);
+
+/** As far as requests are checked by it. */
+interface Schema {
+  readonly $ref?: string;
+  readonly type?: string;
+  readonly enum?: readonly unknown[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: Schema;
+  readonly items?: Schema;
+  readonly allOf?: readonly Schema[];
+}
+
+interface OperationDocument {
+  readonly parameters?: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly required?: boolean;
+  }[];
+  readonly requestBody?: {
+    readonly required?: boolean;
+    readonly content: Readonly<Record<string, { readonly schema: Schema }>>;
+  };
+}
+
+interface Document {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, OperationDocument>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+}
+
+/** Says what in a request the documentation of the Machines API knows nothing of. */
+export type Check = (request: FakeRequest) => string[];
+
+/** A checker by the OpenAPI document; null where that is not at hand. */
+export function openApiCheck(): Check | null {
+  if (!existsSync(DOCUMENT)) {
+    console.warn(`${DOCUMENT.pathname} is not there: requests are not checked against it.`);
+    return null;
+  }
+  const document: Document = JSON.parse(readFileSync(DOCUMENT, 'utf8'));
+  return (request) => problemsOf(document, request);
+}
+
+function problemsOf(document: Document, request: FakeRequest): string[] {
+  const { method, url } = request;
+  if (!url.pathname.startsWith('/v1/')) return [];
+  const where = `${method} ${url.pathname}`;
+  const path = url.pathname.slice('/v1'.length);
+  const template = Object.keys(document.paths).find((each) => matches(each, path));
+  const operation = template && document.paths[template]?.[method.toLowerCase()];
+  if (!operation) return [`${where} is not documented`];
+  const { parameters = [], requestBody } = operation;
+  const queries = parameters.filter((each) => each.in === 'query');
+  const names = [...url.searchParams.keys()];
+  const unknown = names
+    // Documented by Fly in prose, and left out of the document.
+    .filter((name) => !name.startsWith('metadata.'))
+    .filter((name) => !queries.some((each) => each.name === name));
+  const missing = queries.filter(({ name, required }) => required && !names.includes(name));
+  return [
+    ...unknown.map((name) => `${where}: there is no query parameter ${name}`),
+    ...missing.map(({ name }) => `${where}: the query parameter ${name} is missing`),
+    ...bodyProblems(document, requestBody, request.body).map((problem) => `${where}: ${problem}`),
+  ];
+}
+
+function matches(template: string, path: string): boolean {
+  const [parts, given] = [template.split('/'), path.split('/')];
+  return (
+    parts.length === given.length &&
+    parts.every((part, index) => (part.startsWith('{') ? given[index] !== '' : part === given[index]))
+  );
+}
+
+function bodyProblems(
+  document: Document,
+  requestBody: OperationDocument['requestBody'],
+  body: unknown,
+): string[] {
+  if (body === undefined) return requestBody?.required ? ['a body is missing'] : [];
+  const schema = requestBody?.content['application/json']?.schema;
+  return schema ? schemaProblems(document, schema, body, 'body') : ['there is a body'];
+}
+
+/** A property that no schema names is a problem: it would be ignored without a word. */
+function schemaProblems(document: Document, schema: Schema, value: unknown, at: string): string[] {
+  if (schema.$ref) {
+    const name = schema.$ref.split('/').at(-1)!;
+    return schemaProblems(document, document.components.schemas[name]!, value, at);
+  }
+  if (schema.allOf) return schema.allOf.flatMap((part) => schemaProblems(document, part, value, at));
+  if (schema.enum && !schema.enum.includes(value)) return [`${at} is none of ${schema.enum.join(', ')}`];
+  switch (schema.type) {
+    case 'string':
+    case 'boolean':
+      return typeof value === schema.type ? [] : [`${at} is no ${schema.type}`];
+    case 'integer':
+      return Number.isInteger(value) ? [] : [`${at} is no integer`];
+    case 'number':
+      return typeof value === 'number' ? [] : [`${at} is no number`];
+    case 'array':
+      if (!Array.isArray(value)) return [`${at} is no array`];
+      return value.flatMap((item, index) =>
+        schemaProblems(document, schema.items ?? {}, item, `${at}[${index}]`),
+      );
+    case 'object': {
+      if (typeof value !== 'object' || value === null || Array.isArray(value)) return [`${at} is no object`];
+      return Object.entries(value).flatMap(([name, inside]) => {
+        const known = schema.properties?.[name] ?? schema.additionalProperties;
+        return known
+          ? schemaProblems(document, known, inside, `${at}.${name}`)
+          : [`${at}.${name} is not known`];
+      });
+    }
+    default:
+      return [];
+  }
+}

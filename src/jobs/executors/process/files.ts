@@ -1,0 +1,135 @@
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { ProcessIdentity } from './proc.ts';
+
+/**
+ * What a job's folder holds, by file and field; a name with `?` may be null. Each file appears whole, has one writer and
+ * is all that server and shim know of one another.
+ */
+const FILES = {
+  /** By the server, with the folder itself. Nothing of the environment. */
+  'spec.json': {
+    id: 'string',
+    workspaceId: 'string',
+    runId: 'string',
+    image: 'string',
+    specHash: 'string',
+    createdAt: 'number',
+  },
+  /** Who may start the command: the shim that came first, or (pid 0) nobody ever, since a stop came before. */
+  'pid.json': { bootId: 'string', pid: 'number', startTime: 'number' },
+  /** By the shim: the main process, which leads a session and group of its own. */
+  'child.json': { pid: 'number', startTime: 'number' },
+  /** By the server: Unix milliseconds, and the same as a duration for a machine whose clock was set meanwhile. */
+  'stop.json': { killAt: 'number', graceMs: 'number' },
+  /** By the shim, last of all. `cause` is own, stop or deadline; `error` why the command could not be started. */
+  'exit.json': {
+    exitCode: 'number?',
+    signal: 'string?',
+    error: 'string?',
+    cause: 'string',
+    finishedAt: 'number',
+  },
+} as const;
+
+interface Kinds {
+  readonly string: string;
+  readonly number: number;
+  readonly 'string?': string | null;
+  readonly 'number?': number | null;
+}
+
+type FileName = keyof typeof FILES;
+type Shape = Readonly<Record<string, keyof Kinds>>;
+type Shaped<Fields extends Shape> = { readonly [Name in keyof Fields]: Kinds[Fields[Name]] };
+
+/** The content of one of a job's files. */
+export type JobFile<Name extends FileName> = Shaped<(typeof FILES)[Name]>;
+
+/** The command's output, with its older half beside it. */
+export const LOG_FILE = 'log';
+export const OLD_LOG_FILE = 'log.1';
+
+/** Where the command starts: beside our files, so that it may sweep its own floor. */
+export const WORK_FOLDER = 'work';
+
+/** Reads a job's file; null when it is not there, an error when it is not what we wrote. */
+export function readJobFile<Name extends FileName>(folder: string, name: Name): JobFile<Name> | null {
+  const text = readIfThere(join(folder, name));
+  if (text === null) return null;
+  const value: unknown = JSON.parse(text);
+  if (isShaped(value, FILES[name])) return value as JobFile<Name>;
+  throw new Error(`${name} of a job is damaged`);
+}
+
+/** Writes a job's file whole and durably, over an older one. */
+export function writeJobFile<Name extends FileName>(
+  folder: string,
+  name: Name,
+  content: JobFile<Name>,
+): void {
+  const draft = writeDraft(folder, name, content);
+  renameSync(draft, join(folder, name));
+}
+
+/**
+ * Takes the one right to start the job's command; false when it is taken. Given away once in the life of a folder, so
+ * that whatever dies at whatever moment the command is never started twice.
+ */
+export function claimStart(folder: string, by: ProcessIdentity | null): boolean {
+  const draft = writeDraft(folder, 'pid.json', by ?? { bootId: '', pid: 0, startTime: 0 });
+  try {
+    // A link fails where a name is taken and shows only whole content; an exclusive open can do only the first.
+    linkSync(draft, join(folder, 'pid.json'));
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+/** The system's name for what went wrong, such as ENOENT; empty when it has none. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+function writeDraft<Name extends FileName>(folder: string, name: Name, content: JobFile<Name>): string {
+  const draft = join(folder, `${name}.${process.pid}.draft`);
+  const file = openSync(draft, 'w', 0o600);
+  try {
+    writeSync(file, JSON.stringify(content));
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  return draft;
+}
+
+function readIfThere(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function isShaped(value: unknown, shape: Shape): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const fields = new Map<string, unknown>(Object.entries(value));
+  return Object.entries(shape).every(([name, kind]) => {
+    const field = fields.get(name);
+    return kind.endsWith('?') && field === null ? true : typeof field === kind.replace('?', '');
+  });
+}

@@ -3,50 +3,21 @@ import { join } from 'node:path';
 import type { RunnerJobHandle } from '../../contract/jobs.ts';
 import { SubstrateError } from '../errors.ts';
 import type { JobObservation, JobSpec, Substrate } from '../substrate.ts';
-import { codeOf, LOG_FILE, OLD_LOG_FILE, readJobFile } from './process/files.ts';
+import { LOG_FILE, OLD_LOG_FILE, readJobFile } from './process/files.ts';
 import { type JobFolder, openJobFolders } from './process/folders.ts';
 import { machineName, requireLinux } from './process/host.ts';
 import { launchShim } from './process/launch.ts';
+import {
+  PROCESS_SUBSTRATE_LIMITS,
+  type ProcessSubstrateLimits,
+  type ProcessSubstrateOptions,
+  passedOn,
+} from './process/options.ts';
 import { askToStop, forceEnd } from './process/stop.ts';
 import { tailFiles } from './process/tail.ts';
+import { told } from './process/told.ts';
 import { createUsageMeter } from './process/usage.ts';
 import { observe } from './process/verdict.ts';
-
-export interface ProcessSubstrateOptions {
-  /** Holds a folder for each job; made when it is not there. On a local disk, and for one machine alone. */
-  readonly folder: string;
-  /** Command lines by the image that stands for them; see {@link processImage}. */
-  readonly commands: ReadonlyMap<string, readonly string[]>;
-  /** Names this machine; by default its host name and its machine id. In containers, where both change, to be set. */
-  readonly hostId?: string;
-  /** The server's environment. A command gets {@link PASSED_ON} of it, and nothing else but its spec's. */
-  readonly environment?: Readonly<Record<string, string | undefined>>;
-}
-
-export interface ProcessSubstrateLimits {
-  readonly pollMs: number;
-  /** A job's shim has to have begun after so long. */
-  readonly startMs: number;
-  /** Between SIGTERM and SIGKILL, for a stop that does not say and for a run whose longest time is over. */
-  readonly graceMs: number;
-  /** A kill is left to the shim for so long. */
-  readonly shimMs: number;
-  /** Of each of the two halves of a job's log. */
-  readonly logBytes: number;
-  readonly tailBytes: number;
-}
-
-export const PROCESS_SUBSTRATE_LIMITS: ProcessSubstrateLimits = {
-  pollMs: 500,
-  startMs: 10_000,
-  graceMs: 10_000,
-  shimMs: 1_000,
-  logBytes: 8 * 1024 * 1024,
-  tailBytes: 256 * 1024,
-};
-
-/** What a program needs of its surroundings to be one, and no more: anything else may be the server's secret. */
-export const PASSED_ON = ['PATH', 'HOME', 'USER', 'SHELL', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'TMPDIR'];
 
 const DEFAULT_LINES = 100;
 
@@ -102,15 +73,11 @@ export function createProcessSubstrate(
     });
   }
 
-  async function launch(
-    { path, machineId }: JobFolder,
-    spec: JobSpec,
-    command: readonly string[],
-  ): Promise<void> {
+  async function launch({ path, machineId }: JobFolder, spec: JobSpec): Promise<void> {
     if (readJobFile(path, 'pid.json')) return;
     const order = {
       machineId,
-      command,
+      command: commandOf(spec),
       env: { ...environment, ...spec.env },
       maxRunDurationMs: spec.maxRunDurationMs,
       deadlineGraceMs: graceMs,
@@ -142,6 +109,7 @@ export function createProcessSubstrate(
     const folder = folderOf(handle);
     const observation = folder && observe(folder.path);
     if (!observation) {
+      usage.forget(handle.machineId);
       return {
         status: 'failed',
         terminalErrorClass: 'lost',
@@ -149,8 +117,12 @@ export function createProcessSubstrate(
         missing: true,
       };
     }
+    if (observation.status === 'terminated' || observation.status === 'failed') {
+      usage.forget(handle.machineId);
+      return observation;
+    }
     const child = readJobFile(folder.path, 'child.json');
-    if (observation.status === 'terminated' || observation.status === 'failed' || !child) return observation;
+    if (!child) return observation;
     return { ...observation, resourceStats: await usage.measure(folder.machineId, child) };
   }
 
@@ -161,9 +133,11 @@ export function createProcessSubstrate(
     pollMs,
     start: (spec) =>
       told('start a job', async () => {
-        const command = commandOf(spec);
         const { workspaceId, runId, image, specHash } = spec;
-        const folder = folders.make({ workspaceId, runId, image, specHash });
+        // What runs is found also when its command is not configured any more.
+        const folder =
+          folders.ofRun(workspaceId, runId) ??
+          (commandOf(spec) && folders.make({ workspaceId, runId, image, specHash }));
         if (folder.spec.specHash !== specHash) {
           throw new SubstrateError({
             errorClass: 'config_invalid',
@@ -171,7 +145,7 @@ export function createProcessSubstrate(
           });
         }
         const { machineId } = folder;
-        const launched = launching.get(machineId) ?? launch(folder, spec, command);
+        const launched = launching.get(machineId) ?? launch(folder, spec);
         launching.set(machineId, launched);
         await launched.finally(() => launching.delete(machineId));
         return handleOf(folder);
@@ -180,7 +154,8 @@ export function createProcessSubstrate(
     stop: (handle, { graceMs: asked = graceMs } = {}) =>
       told('stop a job', async () => {
         const folder = folderOf(handle);
-        const killAt = folder && (await askToStop(folder, Math.max(0, Math.floor(asked))));
+        const killAt =
+          folder && (await askToStop(folder, Math.min(Math.max(0, Math.floor(asked)), MAX_TIMER_MS)));
         if (!folder || killAt === null) return;
         if (killAt + shimMs > Date.now()) killLater(folder, killAt);
         else await forceEnd(folder, shimMs);
@@ -218,33 +193,4 @@ export function createProcessSubstrate(
       kills.clear();
     },
   };
-}
-
-/** Gives what a call threw the substrate's own form. */
-async function told<Value>(doing: string, call: () => Promise<Value>): Promise<Value> {
-  try {
-    return await call();
-  } catch (error) {
-    if (error instanceof SubstrateError) throw error;
-    const code = codeOf(error);
-    const full = ['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'ENOSPC', 'EDQUOT'].includes(code);
-    throw new SubstrateError(
-      {
-        errorClass: full ? 'capacity' : 'substrate_error',
-        message: `could not ${doing}${code && ` (${code})`}`,
-        transient: true,
-        mayExist: true,
-      },
-      { cause: error },
-    );
-  }
-}
-
-function passedOn(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(
-    PASSED_ON.flatMap((name) => {
-      const value = environment[name];
-      return value === undefined ? [] : [[name, value]];
-    }),
-  );
 }

@@ -3,12 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { RunnerJobHandle } from '../../../src/contract/jobs.ts';
+import type { ProcessSubstrateLimits } from '../../../src/jobs/executors/process/options.ts';
 import { type ProcessStat, runs, statOf } from '../../../src/jobs/executors/process/proc.ts';
-import {
-  createProcessSubstrate,
-  type ProcessSubstrateLimits,
-  processImage,
-} from '../../../src/jobs/executors/process.ts';
+import { createProcessSubstrate, processImage } from '../../../src/jobs/executors/process.ts';
 import type { JobObservation, JobSpec, Substrate } from '../../../src/jobs/substrate.ts';
 import { releaseAfterwards } from '../../support/releases.ts';
 import { jobSpec } from './specs.ts';

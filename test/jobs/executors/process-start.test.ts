@@ -75,6 +75,15 @@ describe('starting a job', () => {
     expect(readdirSync(machine.folder)).toEqual([]);
   });
 
+  test('that runs is found also by a server which has no command for its image any more', async () => {
+    const machine = createMachine();
+    const spec = machine.spec(FOREVER);
+    const handle = await machine.substrate.start(spec);
+    const { folder } = machine;
+    const newer = createProcessSubstrate({ folder, commands: new Map(), environment: process.env });
+    expect(await newer.start(spec)).toEqual(handle);
+  });
+
   test('two workspaces may have a run of the same name', async () => {
     const machine = createMachine();
     const one = await machine.start(FOREVER, { runId: 'same', workspaceId: 'one' });

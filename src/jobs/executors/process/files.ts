@@ -104,6 +104,11 @@ export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
+/** Whether that means that the machine has no room now, for a process or a file. */
+export function isNoRoom(code: string): boolean {
+  return ['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'ENOSPC', 'EDQUOT'].includes(code);
+}
+
 function writeDraft<Name extends FileName>(folder: string, name: Name, content: JobFile<Name>): string {
   const draft = join(folder, `${name}.${process.pid}.draft`);
   const file = openSync(draft, 'w', 0o600);

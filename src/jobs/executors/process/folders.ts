@@ -90,10 +90,13 @@ function placeFolder(root: string, name: string, spec: JobFile<'spec.json'>): vo
 }
 
 function sweepUnfinished(root: string): void {
-  for (const name of readdirSync(root)) {
+  for (const name of readdirSync(root).filter((name) => name.startsWith(UNFINISHED))) {
     const path = join(root, name);
-    if (name.startsWith(UNFINISHED) && Date.now() - statSync(path).ctimeMs > LEFT_BEHIND_MS) {
-      rmSync(path, { recursive: true, force: true });
+    try {
+      if (Date.now() - statSync(path).ctimeMs > LEFT_BEHIND_MS)
+        rmSync(path, { recursive: true, force: true });
+    } catch {
+      // Another server was faster, or it is not ours to delete: no reason to do without jobs.
     }
   }
 }

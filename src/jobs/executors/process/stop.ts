@@ -3,9 +3,12 @@ import { SubstrateError } from '../../errors.ts';
 import { claimStart, type JobFile, readJobFile, writeJobFile } from './files.ts';
 import type { JobFolder } from './folders.ts';
 import { killAll, signalAll, signalOne } from './kill.ts';
-import { isAlive } from './proc.ts';
+import { isAlive, type ProcessIdentity } from './proc.ts';
 
 const LOOK_MS = 10;
+
+/** What was killed is gone at once, unless it waits for a device. */
+const KILLED_MS = 1_000;
 
 /**
  * Asks for a job's end within `graceMs` and says when it is due, in Unix milliseconds; null when there is nothing left
@@ -29,19 +32,23 @@ export async function askToStop(folder: JobFolder, graceMs: number): Promise<num
 export async function forceEnd(folder: JobFolder, waitMs: number): Promise<void> {
   const shim = shimOf(folder);
   if (!shim) return;
-  const killed = await killAll(processesOf(folder, shim));
-  for (const until = performance.now() + waitMs; isAlive(shim) && performance.now() < until; ) {
-    await setTimeout(LOOK_MS);
+  await killAll(processesOf(folder, shim));
+  if (!(await isGone(shim, waitMs))) signalOne(shim.pid, shim.startTime, 'SIGKILL');
+  // Whatever the shim had only just started is left behind by it.
+  if ((await isGone(shim, KILLED_MS)) && (await killAll(processesOf(folder, shim)))) return;
+  throw new SubstrateError({
+    errorClass: 'substrate_error',
+    message: 'some of a job’s processes cannot be killed',
+    transient: true,
+  });
+}
+
+/** Whether a process is gone, or goes within this time. */
+async function isGone(identity: ProcessIdentity, waitMs: number): Promise<boolean> {
+  for (const until = performance.now() + waitMs; isAlive(identity); await setTimeout(LOOK_MS)) {
+    if (performance.now() >= until) return false;
   }
-  signalOne(shim.pid, shim.startTime, 'SIGKILL');
-  // A shim whose command had only just been started leaves it behind.
-  if (!killed || !(await killAll(processesOf(folder, shim)))) {
-    throw new SubstrateError({
-      errorClass: 'substrate_error',
-      message: 'some of a job’s processes cannot be killed',
-      transient: true,
-    });
-  }
+  return true;
 }
 
 function noteStop(path: string, graceMs: number): number {

@@ -1,14 +1,11 @@
 import { constants } from 'node:os';
 import type { JobErrorClass } from '../../errors.ts';
 import type { JobObservation } from '../../substrate.ts';
-import { type JobFile, readJobFile } from './files.ts';
+import { isNoRoom, type JobFile, readJobFile } from './files.ts';
 import { bootId, isAlive } from './proc.ts';
 
 /** By a shell's custom: a program that it found and may not run, and one that it did not find. */
 const COULD_NOT_RUN = [126, 127];
-
-/** What a system says when it has no room for another process. */
-const NO_ROOM = ['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'ENOSPC'];
 
 /** What a job's files and the process table say of it; null when it has no folder. */
 export function observe(folder: string): JobObservation | null {
@@ -35,7 +32,7 @@ function goneWithoutExit(folder: string, claim: JobFile<'pid.json'>): JobObserva
 
 function verdictOf({ exitCode, signal, error, cause }: JobFile<'exit.json'>): JobObservation {
   if (error !== null) {
-    return NO_ROOM.includes(error)
+    return isNoRoom(error)
       ? failed('capacity', `the machine has no room for another process (${error})`)
       : failed('start_failed', `the command could not be started (${error})`);
   }

@@ -107,7 +107,8 @@ export function createProcessSubstrate(
 
   async function observed(handle: RunnerJobHandle): Promise<JobObservation> {
     const folder = folderOf(handle);
-    const observation = folder && observe(folder.path);
+    const child = folder && readJobFile(folder.path, 'child.json');
+    const observation = folder && observe(folder.path, child);
     if (!observation) {
       usage.forget(handle.machineId);
       return {
@@ -121,7 +122,6 @@ export function createProcessSubstrate(
       usage.forget(handle.machineId);
       return observation;
     }
-    const child = readJobFile(folder.path, 'child.json');
     if (!child) return observation;
     return { ...observation, resourceStats: await usage.measure(folder.machineId, child) };
   }
@@ -137,7 +137,7 @@ export function createProcessSubstrate(
         // What runs is found also when its command is not configured any more.
         const folder =
           folders.ofRun(workspaceId, runId) ??
-          (commandOf(spec) && folders.make({ workspaceId, runId, image, specHash }));
+          (commandOf(spec) && (await folders.make({ workspaceId, runId, image, specHash })));
         if (folder.spec.specHash !== specHash) {
           throw new SubstrateError({
             errorClass: 'config_invalid',

@@ -123,7 +123,7 @@ describe('stopping a job', () => {
   test('before any shim has begun means that none ever will', async () => {
     const machine = createMachine();
     const { workspaceId, runId, image, specHash, ...rest } = machine.spec(FOREVER);
-    openJobFolders(machine.folder).make({ workspaceId, runId, image, specHash });
+    await openJobFolders(machine.folder).make({ workspaceId, runId, image, specHash });
     const [handle] = await machine.substrate.find({ workspaceId, runId });
     await machine.substrate.stop(handle!);
     await machine.substrate.start({ workspaceId, runId, image, specHash, ...rest });

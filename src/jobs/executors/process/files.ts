@@ -1,13 +1,6 @@
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { link, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProcessIdentity } from './proc.ts';
 
@@ -71,31 +64,44 @@ export function readJobFile<Name extends FileName>(folder: string, name: Name): 
   throw new Error(`${name} of a job is damaged`);
 }
 
-/** Writes a job's file whole and durably, over an older one. */
-export function writeJobFile<Name extends FileName>(
+/** Writes a job's file whole. Not durably: it is of no account once the machine has gone down, and all with it. */
+export function writeJobFile<Name extends 'child.json' | 'stop.json'>(
   folder: string,
   name: Name,
   content: JobFile<Name>,
 ): void {
-  const draft = writeDraft(folder, name, content);
+  const draft = draftOf(folder, name);
+  writeFileSync(draft, JSON.stringify(content), { mode: 0o600 });
   renameSync(draft, join(folder, name));
+}
+
+/** Writes a job's file whole and durably. */
+export async function storeJobFile<Name extends 'spec.json' | 'exit.json'>(
+  folder: string,
+  name: Name,
+  content: JobFile<Name>,
+): Promise<void> {
+  const draft = draftOf(folder, name);
+  await storeDraft(draft, content);
+  await rename(draft, join(folder, name));
 }
 
 /**
  * Takes the one right to start the job's command; false when it is taken. Given away once in the life of a folder, so
  * that whatever dies at whatever moment the command is never started twice.
  */
-export function claimStart(folder: string, by: ProcessIdentity | null): boolean {
-  const draft = writeDraft(folder, 'pid.json', by ?? { bootId: '', pid: 0, startTime: 0 });
+export async function claimStart(folder: string, by: ProcessIdentity | null): Promise<boolean> {
+  const draft = draftOf(folder, 'pid.json');
   try {
+    await storeDraft(draft, by ?? { bootId: '', pid: 0, startTime: 0 });
     // A link fails where a name is taken and shows only whole content; an exclusive open can do only the first.
-    linkSync(draft, join(folder, 'pid.json'));
+    await link(draft, join(folder, 'pid.json'));
     return true;
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false;
     throw error;
   } finally {
-    rmSync(draft, { force: true });
+    await rm(draft, { force: true });
   }
 }
 
@@ -109,19 +115,24 @@ export function isNoRoom(code: string): boolean {
   return ['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'ENOSPC', 'EDQUOT'].includes(code);
 }
 
-function writeDraft<Name extends FileName>(folder: string, name: Name, content: JobFile<Name>): string {
-  const draft = join(folder, `${name}.${process.pid}.draft`);
-  const file = openSync(draft, 'w', 0o600);
+function draftOf(folder: string, name: FileName): string {
+  return join(folder, `${name}.${randomUUID()}.draft`);
+}
+
+/** In the thread pool: a disk takes some 10 ms to have it, far too long for a server's loop. */
+async function storeDraft(draft: string, content: object): Promise<void> {
+  const file = await open(draft, 'wx', 0o600);
   try {
-    writeSync(file, JSON.stringify(content));
-    fsyncSync(file);
+    await file.writeFile(JSON.stringify(content));
+    await file.sync();
   } finally {
-    closeSync(file);
+    await file.close();
   }
-  return draft;
 }
 
 function readIfThere(file: string): string | null {
+  // A failed read makes an error with its stack: the look first costs a tenth of that, and is mostly all there is.
+  if (!existsSync(file)) return null;
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {

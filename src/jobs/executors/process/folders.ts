@@ -1,13 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, type JobFile, readJobFile, WORK_FOLDER, writeJobFile } from './files.ts';
+import { codeOf, type JobFile, readJobFile, storeJobFile, WORK_FOLDER } from './files.ts';
 
 /** The folders of all jobs on a machine. */
 export interface JobFolders {
   /** The folder of a run's job, made with this content unless it is there. */
-  make(spec: Omit<JobFile<'spec.json'>, 'id' | 'createdAt'>): JobFolder;
+  make(spec: Omit<JobFile<'spec.json'>, 'id' | 'createdAt'>): Promise<JobFolder>;
   ofRun(workspaceId: string, runId: string): JobFolder | null;
   ofMachine(machineId: string): JobFolder | null;
   all(): readonly JobFolder[];
@@ -42,12 +42,12 @@ export function openJobFolders(root: string): JobFolders {
   }
 
   return {
-    make: (content) => {
+    make: async (content) => {
       const name = nameOf(content.workspaceId, content.runId);
       const there = read(name);
       if (there) return there;
       const spec = { ...content, id: randomBytes(8).toString('hex'), createdAt: Date.now() };
-      placeFolder(root, name, spec);
+      await placeFolder(root, name, spec);
       const made = read(name);
       if (!made) throw new Error('a job’s folder was removed while it was made');
       return made;
@@ -66,7 +66,7 @@ export function openJobFolders(root: string): JobFolders {
     remove: async ({ path, spec }) => {
       const hidden = join(root, `${UNFINISHED}${spec.id}`);
       try {
-        renameSync(path, hidden);
+        await rename(path, hidden);
       } catch (error) {
         // Somebody else removes it too, or began to and died.
         if (codeOf(error) !== 'ENOENT') throw error;
@@ -77,14 +77,14 @@ export function openJobFolders(root: string): JobFolders {
 }
 
 /** A folder appears with its content, so that nobody ever finds one half made; whoever is second keeps the first's. */
-function placeFolder(root: string, name: string, spec: JobFile<'spec.json'>): void {
-  const draft = mkdtempSync(join(root, UNFINISHED));
+async function placeFolder(root: string, name: string, spec: JobFile<'spec.json'>): Promise<void> {
+  const draft = await mkdtemp(join(root, UNFINISHED));
   try {
-    mkdirSync(join(draft, WORK_FOLDER), { mode: 0o700 });
-    writeJobFile(draft, 'spec.json', spec);
-    renameSync(draft, join(root, name));
+    await mkdir(join(draft, WORK_FOLDER), { mode: 0o700 });
+    await storeJobFile(draft, 'spec.json', spec);
+    await rename(draft, join(root, name));
   } catch (error) {
-    rmSync(draft, { recursive: true, force: true });
+    await rm(draft, { recursive: true, force: true });
     if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error))) throw error;
   }
 }

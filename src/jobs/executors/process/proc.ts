@@ -26,9 +26,12 @@ export const TICKS_PER_SECOND = 100;
 /** The table is read in so many lines at a time, about 1 ms, so that a large one does not hold up the loop. */
 const CHUNK = 100;
 
-/** Names this boot of the machine; throws where there is no Linux `/proc`. */
+let ownBootId: string | null = null;
+
+/** Names this boot of the machine, beyond which no process lasts; throws where there is no Linux `/proc`. */
 export function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  ownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return ownBootId;
 }
 
 /** The calling process's own identity. */

@@ -8,6 +8,7 @@ import {
   type JobFile,
   LOG_FILE,
   OLD_LOG_FILE,
+  storeJobFile,
   WORK_FOLDER,
   writeJobFile,
 } from './files.ts';
@@ -43,7 +44,7 @@ for (const signal of ['SIGINT', 'SIGHUP', 'SIGTERM'] as const) process.on(signal
 const self = ownIdentity();
 // Once all is read the server may die. An order cut short is no JSON: then nothing has begun, and it ends here.
 const order = JSON.parse(readFileSync(0, 'utf8')) as Order;
-if (claimStart(FOLDER, self)) await run();
+if (await claimStart(FOLDER, self)) await run();
 process.exit(0);
 
 async function run(): Promise<void> {
@@ -104,7 +105,7 @@ function noteChild(main: JobFile<'child.json'>): string | null {
 async function writeExit(end: End, cause: string, finishedAt = Date.now()): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return writeJobFile(FOLDER, 'exit.json', { ...end, cause, finishedAt });
+      return await storeJobFile(FOLDER, 'exit.json', { ...end, cause, finishedAt });
     } catch (error) {
       if (codeOf(error) === 'ENOENT' || tries === EXIT_TRIES) throw error;
       await setTimeout(EXIT_RETRY_MS);

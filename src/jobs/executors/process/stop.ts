@@ -3,7 +3,7 @@ import { SubstrateError } from '../../errors.ts';
 import { claimStart, type JobFile, readJobFile, writeJobFile } from './files.ts';
 import type { JobFolder } from './folders.ts';
 import { killAll, signalAll, signalOne } from './kill.ts';
-import { isAlive, type ProcessIdentity } from './proc.ts';
+import { bootId, isAlive, type ProcessIdentity } from './proc.ts';
 
 const LOOK_MS = 10;
 
@@ -17,8 +17,8 @@ const KILLED_MS = 1_000;
 export async function askToStop(folder: JobFolder, graceMs: number): Promise<number | null> {
   if (readJobFile(folder.path, 'exit.json')) return null;
   // With the right to start taken, no shim that is still on its way will begin.
-  const shim = shimOf(folder) ?? (claimStart(folder.path, null) ? null : shimOf(folder));
-  if (!shim) return null;
+  const shim = shimOf(folder) ?? ((await claimStart(folder.path, null)) ? null : shimOf(folder));
+  if (!shim || shim.bootId !== bootId()) return null;
   const killAt = noteStop(folder.path, graceMs);
   if (isAlive(shim)) signalOne(shim.pid, shim.startTime, 'SIGTERM');
   else await signalAll(processesOf(folder, shim), killAt <= Date.now() ? 'SIGKILL' : 'SIGTERM');

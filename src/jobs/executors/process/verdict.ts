@@ -8,7 +8,7 @@ import { bootId, isAlive } from './proc.ts';
 const COULD_NOT_RUN = [126, 127];
 
 /** What a job's files and the process table say of it; null when it has no folder. */
-export function observe(folder: string): JobObservation | null {
+export function observe(folder: string, child: JobFile<'child.json'> | null): JobObservation | null {
   const exit = readJobFile(folder, 'exit.json');
   if (exit) return verdictOf(exit);
   const claim = readJobFile(folder, 'pid.json');
@@ -16,7 +16,7 @@ export function observe(folder: string): JobObservation | null {
   if (claim.pid === 0) return { status: 'terminated' };
   if (isAlive(claim)) {
     if (readJobFile(folder, 'stop.json')) return { status: 'stopping' };
-    return { status: readJobFile(folder, 'child.json') ? 'running' : 'provisioning' };
+    return { status: child ? 'running' : 'provisioning' };
   }
   // The exit is the last thing that a shim writes: it may have come between our two looks.
   const late = readJobFile(folder, 'exit.json');
@@ -24,10 +24,11 @@ export function observe(folder: string): JobObservation | null {
 }
 
 function goneWithoutExit(folder: string, claim: JobFile<'pid.json'>): JobObservation {
+  if (claim.bootId !== bootId()) {
+    return failed('host_lost', 'the machine was started anew while the process ran');
+  }
   if (readJobFile(folder, 'stop.json')) return { status: 'terminated' };
-  return claim.bootId === bootId()
-    ? failed('lost', 'the process is gone and has left no exit')
-    : failed('host_lost', 'the machine was started anew while the process ran');
+  return failed('lost', 'the process is gone and has left no exit');
 }
 
 function verdictOf({ exitCode, signal, error, cause }: JobFile<'exit.json'>): JobObservation {

@@ -1,0 +1,196 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { RunnerJobHandle } from '../../contract/jobs.ts';
+import { SubstrateError } from '../errors.ts';
+import type { JobObservation, JobSpec, Substrate } from '../substrate.ts';
+import { LOG_FILE, OLD_LOG_FILE, readJobFile } from './process/files.ts';
+import { type JobFolder, openJobFolders } from './process/folders.ts';
+import { machineName, requireLinux } from './process/host.ts';
+import { launchShim } from './process/launch.ts';
+import {
+  PROCESS_SUBSTRATE_LIMITS,
+  type ProcessSubstrateLimits,
+  type ProcessSubstrateOptions,
+  passedOn,
+} from './process/options.ts';
+import { askToStop, forceEnd } from './process/stop.ts';
+import { tailFiles } from './process/tail.ts';
+import { told } from './process/told.ts';
+import { createUsageMeter } from './process/usage.ts';
+import { observe } from './process/verdict.ts';
+
+const DEFAULT_LINES = 100;
+
+/** What Node's timers can count. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** The image that stands for a command line: the runner's name, and a digest that changes with the command line. */
+export function processImage(runner: string, command: readonly string[]): string {
+  return `${runner}@sha256:${createHash('sha256').update(JSON.stringify(command)).digest('hex')}`;
+}
+
+/**
+ * The substrate that runs jobs as processes of this machine, each under a shim of its own that outlives the server. Under
+ * systemd the server's unit needs `KillMode=process`, or its stop takes the jobs with it. Needs Linux, whose `/proc`
+ * tells processes apart and finds those that left their group: a {@link SubstrateError} says so elsewhere. A spec's
+ * `resources` are not enforced.
+ */
+export function createProcessSubstrate(
+  options: ProcessSubstrateOptions,
+  limits: Partial<ProcessSubstrateLimits> = {},
+): Substrate {
+  const { pollMs, startMs, graceMs, shimMs, logBytes, tailBytes } = {
+    ...PROCESS_SUBSTRATE_LIMITS,
+    ...limits,
+  };
+  requireLinux();
+  const host = options.hostId ?? machineName();
+  const folders = openJobFolders(options.folder);
+  const environment = passedOn(options.environment ?? {});
+  const usage = createUsageMeter();
+  const launching = new Map<string, Promise<void>>();
+  const kills = new Map<string, NodeJS.Timeout>();
+
+  function handleOf({ machineId }: JobFolder): RunnerJobHandle {
+    return { appName: host, machineId };
+  }
+
+  function folderOf({ appName, machineId }: RunnerJobHandle): JobFolder | null {
+    if (appName === host) return folders.ofMachine(machineId);
+    throw new SubstrateError({
+      errorClass: 'host_lost',
+      message: `the job is on host ${appName}, and this is ${host}`,
+      transient: true,
+    });
+  }
+
+  function commandOf({ image }: JobSpec): readonly string[] {
+    const command = options.commands.get(image);
+    if (command) return command;
+    throw new SubstrateError({
+      errorClass: 'config_invalid',
+      message: `no command is configured for image ${image}`,
+    });
+  }
+
+  async function launch({ path, machineId }: JobFolder, spec: JobSpec): Promise<void> {
+    if (readJobFile(path, 'pid.json')) return;
+    const order = {
+      machineId,
+      command: commandOf(spec),
+      env: { ...environment, ...spec.env },
+      maxRunDurationMs: spec.maxRunDurationMs,
+      deadlineGraceMs: graceMs,
+      logBytes,
+    };
+    await launchShim(path, order, environment, startMs);
+  }
+
+  /** The shim kills in time; this is for one that was killed itself, or is stuck. */
+  function killLater(folder: JobFolder, killAt: number): void {
+    const { machineId } = folder;
+    clearTimeout(kills.get(machineId));
+    const due = () => {
+      kills.delete(machineId);
+      // Whoever asked asks again until it has an end, and is told then.
+      forceEnd(folder, shimMs).catch(() => {});
+    };
+    const delay = Math.min(Math.max(0, killAt + shimMs - Date.now()), MAX_TIMER_MS);
+    kills.set(machineId, setTimeout(due, delay).unref());
+  }
+
+  function forget(machineId: string): void {
+    clearTimeout(kills.get(machineId));
+    kills.delete(machineId);
+    usage.forget(machineId);
+  }
+
+  async function observed(handle: RunnerJobHandle): Promise<JobObservation> {
+    const folder = folderOf(handle);
+    const child = folder && readJobFile(folder.path, 'child.json');
+    const observation = folder && observe(folder.path, child);
+    if (!observation) {
+      usage.forget(handle.machineId);
+      return {
+        status: 'failed',
+        terminalErrorClass: 'lost',
+        terminalErrorMessage: 'the job has no folder',
+        missing: true,
+      };
+    }
+    if (observation.status === 'terminated' || observation.status === 'failed') {
+      usage.forget(handle.machineId);
+      return observation;
+    }
+    if (!child) return observation;
+    return { ...observation, resourceStats: await usage.measure(folder.machineId, child) };
+  }
+
+  return {
+    kind: 'process',
+    host,
+    showsEnvironment: false,
+    pollMs,
+    start: (spec) =>
+      told('start a job', async () => {
+        const { workspaceId, runId, image, specHash } = spec;
+        // What runs is found also when its command is not configured any more.
+        const folder =
+          folders.ofRun(workspaceId, runId) ??
+          (commandOf(spec) && (await folders.make({ workspaceId, runId, image, specHash })));
+        if (folder.spec.specHash !== specHash) {
+          throw new SubstrateError({
+            errorClass: 'config_invalid',
+            message: 'the run has a job with another spec',
+          });
+        }
+        const { machineId } = folder;
+        const launched = launching.get(machineId) ?? launch(folder, spec);
+        launching.set(machineId, launched);
+        await launched.finally(() => launching.delete(machineId));
+        return handleOf(folder);
+      }),
+    getStatus: (handle) => told('look at a job', () => observed(handle)),
+    stop: (handle, { graceMs: asked = graceMs } = {}) =>
+      told('stop a job', async () => {
+        const folder = folderOf(handle);
+        const killAt =
+          folder && (await askToStop(folder, Math.min(Math.max(0, Math.floor(asked)), MAX_TIMER_MS)));
+        if (!folder || killAt === null) return;
+        if (killAt + shimMs > Date.now()) killLater(folder, killAt);
+        else await forceEnd(folder, shimMs);
+      }),
+    tailLogs: (handle, lines = DEFAULT_LINES) =>
+      told('read a job’s log', async () => {
+        const folder = folderOf(handle);
+        const files = [LOG_FILE, OLD_LOG_FILE].map((name) => join(folder?.path ?? '', name));
+        return folder && (await tailFiles(files, lines, tailBytes));
+      }),
+    find: ({ workspaceId, runId }) =>
+      told('find a job', async () => {
+        const folder = folders.ofRun(workspaceId, runId);
+        return folder ? [handleOf(folder)] : [];
+      }),
+    list: () =>
+      told('list the jobs', async () =>
+        folders.all().map((folder) => ({
+          handle: handleOf(folder),
+          workspaceId: folder.spec.workspaceId,
+          runId: folder.spec.runId,
+          createdAt: folder.spec.createdAt,
+        })),
+      ),
+    remove: (handle) =>
+      told('remove a job', async () => {
+        const folder = folderOf(handle);
+        if (!folder) return;
+        if ((await askToStop(folder, 0)) !== null) await forceEnd(folder, shimMs);
+        forget(folder.machineId);
+        await folders.remove(folder);
+      }),
+    close: async () => {
+      for (const timer of kills.values()) clearTimeout(timer);
+      kills.clear();
+    },
+  };
+}

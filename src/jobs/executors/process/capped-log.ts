@@ -1,0 +1,31 @@
+import { closeSync, openSync, renameSync, writeSync } from 'node:fs';
+
+/** A file that output is appended to, the older half of which goes when it is full. */
+export interface CappedLog {
+  /** Writes at once: a slow disk then slows the command down instead of filling our memory. */
+  write(chunk: Uint8Array): void;
+}
+
+/** Opens a log of at most twice `halfBytes` (and one chunk), in `file` and `oldFile`, for its owner's eyes only. */
+export function openCappedLog(file: string, oldFile: string, halfBytes: number): CappedLog {
+  let descriptor = openSync(file, 'a', 0o600);
+  let written = 0;
+
+  function rotate(): void {
+    closeSync(descriptor);
+    renameSync(file, oldFile);
+    descriptor = openSync(file, 'a', 0o600);
+    written = 0;
+  }
+
+  return {
+    write: (chunk) => {
+      try {
+        if (written > 0 && written + chunk.length > halfBytes) rotate();
+        written += writeSync(descriptor, chunk);
+      } catch {
+        // A full disk costs output, not the job.
+      }
+    },
+  };
+}

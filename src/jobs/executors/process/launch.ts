@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { SubstrateError } from '../../errors.ts';
+import { readJobFile } from './files.ts';
+import type { Order } from './order.ts';
+
+const LOOK_MS = 10;
+
+/**
+ * Starts a shim in a job's folder and waits until some shim has taken the right to start the command: ours, or another
+ * server's that was faster; the slower ones leave by themselves.
+ */
+export async function launchShim(
+  folder: string,
+  order: Order,
+  environment: Readonly<Record<string, string>>,
+  waitMs: number,
+): Promise<void> {
+  const shim = spawn(process.execPath, [shimFile()], {
+    cwd: folder,
+    detached: true,
+    env: { ...environment },
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  let failure: Error | null = null;
+  shim.on('error', (error) => {
+    failure = error;
+  });
+  // A shim that leaves before it has heard all has said why by leaving.
+  shim.stdin.on('error', () => {});
+  shim.stdin.end(JSON.stringify(order));
+  shim.unref();
+
+  const until = performance.now() + waitMs;
+  while (performance.now() < until) {
+    const ended = shim.exitCode !== null || shim.signalCode !== null;
+    if (readJobFile(folder, 'pid.json')) return;
+    if (failure) throw failure;
+    if (ended) {
+      throw new SubstrateError({
+        errorClass: 'substrate_error',
+        message: `the shim of a job ended before it began (${shim.signalCode ?? `exit code ${shim.exitCode}`})`,
+        transient: true,
+      });
+    }
+    await setTimeout(LOOK_MS);
+  }
+  throw new SubstrateError({
+    errorClass: 'substrate_error',
+    message: `the shim of a job has not begun within ${waitMs} ms`,
+    transient: true,
+    mayExist: true,
+  });
+}
+
+/** Node 20 runs no TypeScript: where this file is still TypeScript, under the tests, the shim runs from the build. */
+function shimFile(): string {
+  const built = !import.meta.url.endsWith('.ts');
+  return fileURLToPath(
+    new URL(built ? './shim.js' : '../../../../dist/jobs/executors/process/shim.js', import.meta.url),
+  );
+}

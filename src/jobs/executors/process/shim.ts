@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import { openCappedLog } from './capped-log.ts';
+import {
+  claimStart,
+  codeOf,
+  type JobFile,
+  LOG_FILE,
+  OLD_LOG_FILE,
+  storeJobFile,
+  WORK_FOLDER,
+  writeJobFile,
+} from './files.ts';
+import { guardGroup } from './guard.ts';
+import { killAll, MACHINE_ID_VARIABLE } from './kill.ts';
+import type { Order } from './order.ts';
+import { ownIdentity, statOf } from './proc.ts';
+
+/**
+ * The program that stands between server and command: it outlives the server, and it is the command's parent, so it
+ * alone learns how the command ended and can signal it without any doubt about who it is. It starts the command once,
+ * keeps its output, its deadline and the moment of its kill, and writes its exit.
+ *
+ * In Node rather than in `sh`, which can neither cut logs nor keep a clock: 44 MB resident, of which 8 are its own and
+ * the rest is shared with every other Node, and 50 ms to start (measured on x86-64, Node 20; V8's flags made no odds).
+ *
+ * It works in the job's folder by relative paths: once that is removed nothing can be found or made in it any more, not
+ * even when another folder has taken its name.
+ */
+const FOLDER = '.';
+
+/** How long output may still come after the end, from pipes that something holds which could not be killed. */
+const DRAIN_MS = 500;
+
+const EXIT_TRIES = 60;
+const EXIT_RETRY_MS = 1_000;
+
+type End = Pick<JobFile<'exit.json'>, 'exitCode' | 'signal' | 'error'>;
+
+// A terminal's signals are not for a job, and SIGTERM is the guard's. Taken before anybody can know our number.
+for (const signal of ['SIGINT', 'SIGHUP', 'SIGTERM'] as const) process.on(signal, () => {});
+
+const self = ownIdentity();
+// Once all is read the server may die. An order cut short is no JSON: then nothing has begun, and it ends here.
+const order = JSON.parse(readFileSync(0, 'utf8')) as Order;
+if (await claimStart(FOLDER, self)) await run();
+process.exit(0);
+
+async function run(): Promise<void> {
+  const child = start();
+  if ('error' in child) return writeExit({ exitCode: null, signal: null, ...child }, 'own');
+  const closed = new Promise((resolve) => child.once('close', resolve));
+  const ended = new Promise<End>((resolve) => {
+    child.once('error', (error) => resolve({ exitCode: null, signal: null, error: codeOf(error) }));
+    child.once('exit', (exitCode, signal) => resolve({ exitCode, signal, error: null }));
+  });
+  // Without a number it could not be started, which the event tells.
+  if (child.pid === undefined) return writeExit(await ended, 'own');
+
+  const guard = guardGroup(FOLDER, child.pid, order);
+  const main = { pid: child.pid, startTime: statOf(child.pid)?.startTime ?? 0 };
+  const problem = noteChild(main);
+  if (problem) guard.kill();
+  const end = await ended;
+  const finishedAt = Date.now();
+  // As with a machine: when its main process has ended, so has all the rest.
+  guard.kill();
+  await killAll({ machineId: order.machineId, shim: self, child: main });
+  await Promise.race([closed, setTimeout(DRAIN_MS)]);
+  await writeExit(problem ? { ...end, error: problem } : end, guard.release(), finishedAt);
+}
+
+/** Starts the command in a session of its own, so that its group can be killed at one blow and without us. */
+function start(): ReturnType<typeof spawn> | { readonly error: string } {
+  const [program = '', ...args] = order.command;
+  const log = openCappedLog(LOG_FILE, OLD_LOG_FILE, order.logBytes);
+  try {
+    const child = spawn(program, args, {
+      cwd: WORK_FOLDER,
+      env: { ...order.env, [MACHINE_ID_VARIABLE]: order.machineId },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.on('data', log.write);
+    child.stderr.on('data', log.write);
+    return child;
+  } catch (error) {
+    // Some failures come as an event, and some, such as E2BIG, at once.
+    return { error: codeOf(error) };
+  }
+}
+
+/** What others could not find they could not end: such a command does not go on. */
+function noteChild(main: JobFile<'child.json'>): string | null {
+  try {
+    writeJobFile(FOLDER, 'child.json', main);
+    return null;
+  } catch (error) {
+    return codeOf(error);
+  }
+}
+
+/** A disk may be full at the end just because of what the job wrote, and be cleared soon after. */
+async function writeExit(end: End, cause: string, finishedAt = Date.now()): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await storeJobFile(FOLDER, 'exit.json', { ...end, cause, finishedAt });
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT' || tries === EXIT_TRIES) throw error;
+      await setTimeout(EXIT_RETRY_MS);
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import { setTimeout } from 'node:timers/promises';
+import { SubstrateError } from '../../errors.ts';
+import { claimStart, type JobFile, readJobFile, writeJobFile } from './files.ts';
+import type { JobFolder } from './folders.ts';
+import { killAll, signalAll, signalOne } from './kill.ts';
+import { bootId, isAlive, type ProcessIdentity } from './proc.ts';
+
+const LOOK_MS = 10;
+
+/** What was killed is gone at once, unless it waits for a device. */
+const KILLED_MS = 1_000;
+
+/**
+ * Asks for a job's end within `graceMs` and says when it is due, in Unix milliseconds; null when there is nothing left
+ * to end. A later stop can only bring the kill nearer.
+ */
+export async function askToStop(folder: JobFolder, graceMs: number): Promise<number | null> {
+  if (readJobFile(folder.path, 'exit.json')) return null;
+  // With the right to start taken, no shim that is still on its way will begin.
+  const shim = shimOf(folder) ?? ((await claimStart(folder.path, null)) ? null : shimOf(folder));
+  if (!shim || shim.bootId !== bootId()) return null;
+  const killAt = noteStop(folder.path, graceMs);
+  if (isAlive(shim)) signalOne(shim.pid, shim.startTime, 'SIGTERM');
+  else await signalAll(processesOf(folder, shim), killAt <= Date.now() ? 'SIGKILL' : 'SIGTERM');
+  return killAt;
+}
+
+/**
+ * Ends whatever of a job still lives, whether or not its shim did its part; the shim gets `waitMs` for a last word about
+ * it. Throws when something cannot be killed.
+ */
+export async function forceEnd(folder: JobFolder, waitMs: number): Promise<void> {
+  const shim = shimOf(folder);
+  if (!shim) return;
+  await killAll(processesOf(folder, shim));
+  if (!(await isGone(shim, waitMs))) signalOne(shim.pid, shim.startTime, 'SIGKILL');
+  // Whatever the shim had only just started is left behind by it.
+  if ((await isGone(shim, KILLED_MS)) && (await killAll(processesOf(folder, shim)))) return;
+  throw new SubstrateError({
+    errorClass: 'substrate_error',
+    message: 'some of a job’s processes cannot be killed',
+    transient: true,
+  });
+}
+
+/** Whether a process is gone, or goes within this time. */
+async function isGone(identity: ProcessIdentity, waitMs: number): Promise<boolean> {
+  for (const until = performance.now() + waitMs; isAlive(identity); await setTimeout(LOOK_MS)) {
+    if (performance.now() >= until) return false;
+  }
+  return true;
+}
+
+function noteStop(path: string, graceMs: number): number {
+  const asked = readJobFile(path, 'stop.json');
+  const killAt = Date.now() + graceMs;
+  if (asked && asked.killAt <= killAt) return asked.killAt;
+  writeJobFile(path, 'stop.json', { killAt, graceMs });
+  return killAt;
+}
+
+/** Null when there is none and never will be. */
+function shimOf({ path }: JobFolder): JobFile<'pid.json'> | null {
+  const claim = readJobFile(path, 'pid.json');
+  return claim?.pid === 0 ? null : claim;
+}
+
+function processesOf({ path, machineId }: JobFolder, shim: JobFile<'pid.json'>) {
+  return { machineId, shim, child: readJobFile(path, 'child.json') };
+}

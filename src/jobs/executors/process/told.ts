@@ -1,0 +1,21 @@
+import { SubstrateError } from '../../errors.ts';
+import { codeOf, isNoRoom } from './files.ts';
+
+/** Gives what a call threw the substrate's own form. */
+export async function told<Value>(doing: string, call: () => Promise<Value>): Promise<Value> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof SubstrateError) throw error;
+    const code = codeOf(error);
+    throw new SubstrateError(
+      {
+        errorClass: isNoRoom(code) ? 'capacity' : 'substrate_error',
+        message: `could not ${doing}${code && ` (${code})`}`,
+        transient: true,
+        mayExist: true,
+      },
+      { cause: error },
+    );
+  }
+}

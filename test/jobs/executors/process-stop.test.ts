@@ -1,0 +1,257 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { RunnerJobHandle } from '../../../src/contract/jobs.ts';
+import { openJobFolders } from '../../../src/jobs/executors/process/folders.ts';
+import { ownIdentity, statOf } from '../../../src/jobs/executors/process/proc.ts';
+import { startChild } from '../../store/children/start.ts';
+import { releaseAfterwards } from '../../support/releases.ts';
+import {
+  createMachine,
+  ended,
+  folderOf,
+  lives,
+  type Machine,
+  pidOf,
+  processesIn,
+  stateOf,
+  WAIT,
+  written,
+} from './machine.ts';
+import { FOREVER, nodeScript } from './specs.ts';
+
+/** Says when it is ready, and ignores SIGTERM. */
+const STUBBORN = nodeScript(`
+  process.on('SIGTERM', () => console.log('no'));
+  setInterval(() => {}, 1000);
+  require('fs').writeFileSync('ready', 'x');`);
+
+const POLITE = nodeScript(`
+  process.on('SIGTERM', () => { console.log('bye'); process.exit(7) });
+  setInterval(() => {}, 1000);
+  require('fs').writeFileSync('ready', 'x');`);
+
+const LEAVES_AN_ESCAPEE = nodeScript(`
+  const { pid } = require('child_process').spawn('sleep', ['600'], { detached: true, stdio: 'ignore' });
+  require('fs').writeFileSync('escapee', String(pid));
+  setInterval(() => {}, 1000);`);
+
+const SERVER = '../../jobs/executors/children/server.ts';
+
+async function startReady(machine: Machine, command: readonly string[]): Promise<RunnerJobHandle> {
+  const handle = await machine.start(command);
+  await written(machine, handle, 'ready');
+  return handle;
+}
+
+/** How long after `since` a job's command ended, by its own file, in milliseconds. */
+function endedAfter(machine: Machine, handle: RunnerJobHandle, since: number): number {
+  return Number(stateOf(machine, handle, 'exit.json').finishedAt) - since;
+}
+
+describe('stopping a job', () => {
+  test('lets it end by itself, whatever its exit code', async () => {
+    const machine = createMachine();
+    const handle = await startReady(machine, POLITE);
+    await machine.substrate.stop(handle);
+    expect(await ended(machine.substrate, handle)).toEqual({ status: 'terminated', exitCode: 7 });
+    expect(await machine.substrate.tailLogs?.(handle)).toBe('bye\n');
+  });
+
+  test('says that it is stopping until it has ended', async () => {
+    const machine = createMachine();
+    const handle = await startReady(machine, STUBBORN);
+    await machine.substrate.stop(handle, { graceMs: 60_000 });
+    expect(await machine.substrate.getStatus(handle)).toMatchObject({ status: 'stopping' });
+  });
+
+  test('kills what ignores SIGTERM when its grace is over, and not before', async () => {
+    const machine = createMachine();
+    const handle = await startReady(machine, STUBBORN);
+    const asked = Date.now();
+    await machine.substrate.stop(handle, { graceMs: 700 });
+    expect(await ended(machine.substrate, handle)).toEqual({ status: 'terminated', exitCode: 137 });
+    expect(endedAfter(machine, handle, asked)).toBeGreaterThanOrEqual(700);
+    expect(endedAfter(machine, handle, asked)).toBeLessThan(5_000);
+    expect(await machine.substrate.tailLogs?.(handle)).toBe('no\n');
+  });
+
+  test('without grace kills at once, without a SIGTERM', async () => {
+    const machine = createMachine();
+    const handle = await startReady(machine, STUBBORN);
+    const asked = Date.now();
+    await machine.substrate.stop(handle, { graceMs: 0 });
+    expect(await ended(machine.substrate, handle)).toMatchObject({ status: 'terminated' });
+    expect(endedAfter(machine, handle, asked)).toBeLessThan(5_000);
+    expect(await machine.substrate.tailLogs?.(handle)).toBe('');
+  });
+
+  test('again can bring the kill nearer and never put it off, and sends no second SIGTERM', async () => {
+    const machine = createMachine();
+    const handle = await startReady(machine, STUBBORN);
+    const asked = Date.now();
+    await machine.substrate.stop(handle, { graceMs: 120_000 });
+    await expect.poll(() => machine.substrate.tailLogs?.(handle), WAIT).toBe('no\n');
+    await machine.anotherServer().stop(handle, { graceMs: 600 });
+    await machine.substrate.stop(handle, { graceMs: 120_000 });
+    expect(await ended(machine.substrate, handle)).toMatchObject({ status: 'terminated' });
+    expect(endedAfter(machine, handle, asked)).toBeGreaterThanOrEqual(600);
+    expect(endedAfter(machine, handle, asked)).toBeLessThan(20_000);
+    expect(await machine.substrate.tailLogs?.(handle)).toBe('no\n');
+  });
+
+  test('whose server dies inside the grace still kills when it is due', async () => {
+    const machine = createMachine();
+    const server = startChild(SERVER, machine.folder, JSON.stringify(STUBBORN), 'stop 1500');
+    await server.printed(2);
+    await server.kill();
+    const [{ handle } = { handle: null }] = await machine.substrate.list();
+    const { killAt } = stateOf(machine, handle!, 'stop.json');
+    expect(await ended(machine.substrate, handle!)).toMatchObject({ status: 'terminated' });
+    expect(endedAfter(machine, handle!, Number(killAt))).toBeLessThan(5_000);
+  });
+
+  test('that was only noted when its server died is found by the shim', async () => {
+    const machine = createMachine();
+    const handle = await startReady(machine, POLITE);
+    const stop = { killAt: Date.now() + 60_000, graceMs: 60_000 };
+    writeFileSync(join(folderOf(machine, handle), 'stop.json'), JSON.stringify(stop));
+    expect(await ended(machine.substrate, handle)).toEqual({ status: 'terminated', exitCode: 7 });
+  });
+
+  test('before any shim has begun means that none ever will', async () => {
+    const machine = createMachine();
+    const { workspaceId, runId, image, specHash, ...rest } = machine.spec(FOREVER);
+    await openJobFolders(machine.folder).make({ workspaceId, runId, image, specHash });
+    const [handle] = await machine.substrate.find({ workspaceId, runId });
+    await machine.substrate.stop(handle!);
+    await machine.substrate.start({ workspaceId, runId, image, specHash, ...rest });
+    expect(await machine.substrate.getStatus(handle!)).toEqual({ status: 'terminated' });
+    expect(processesIn(machine.folder)).toEqual([]);
+  });
+
+  test('together with its start ends it, whichever comes first', async () => {
+    const machine = createMachine();
+    for (let round = 0; round < 5; round += 1) {
+      const spec = machine.spec(FOREVER);
+      const started = machine.substrate.start(spec);
+      await new Promise((resolve) => setTimeout(resolve, round * 15));
+      for (const handle of await machine.substrate.find(spec)) await machine.substrate.stop(handle);
+      expect(await ended(machine.substrate, await started)).toMatchObject({ status: 'terminated' });
+    }
+    await expect.poll(() => processesIn(machine.folder), WAIT).toEqual([]);
+  });
+
+  test('that nobody knows, or that is no job’s name at all, is a success', async () => {
+    const { substrate } = createMachine();
+    for (const machineId of [`${'0'.repeat(32)}-${'0'.repeat(16)}`, '../../etc', '']) {
+      const handle = { appName: substrate.host!, machineId };
+      await substrate.stop(handle);
+      await substrate.remove(handle);
+      expect(await substrate.getStatus(handle)).toMatchObject({ missing: true });
+      expect(await substrate.tailLogs?.(handle)).toBeNull();
+    }
+  });
+
+  test('reaches what has left the session', async () => {
+    const machine = createMachine();
+    const handle = await machine.start(LEAVES_AN_ESCAPEE);
+    const escapee = Number(await written(machine, handle, 'escapee'));
+    await machine.substrate.stop(handle);
+    await ended(machine.substrate, handle);
+    expect(lives(escapee)).toBe(false);
+  });
+});
+
+describe('stopping a job whose shim was killed', () => {
+  test('ends its command in time, and what has left its session', async () => {
+    const machine = createMachine();
+    const handle = await machine.start(LEAVES_AN_ESCAPEE);
+    const escapee = Number(await written(machine, handle, 'escapee'));
+    const command = pidOf(machine, handle, 'child.json');
+    process.kill(pidOf(machine, handle, 'pid.json'), 'SIGKILL');
+    await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('failed');
+    await machine.substrate.stop(handle, { graceMs: 500 });
+    await expect.poll(() => [command, escapee].some(lives), WAIT).toBe(false);
+    expect(await machine.substrate.getStatus(handle)).toEqual({ status: 'terminated' });
+  });
+
+  test('kills what ignores SIGTERM, by the server’s own clock', async () => {
+    const machine = createMachine({ shimMs: 100 });
+    const handle = await startReady(machine, STUBBORN);
+    const command = pidOf(machine, handle, 'child.json');
+    process.kill(pidOf(machine, handle, 'pid.json'), 'SIGKILL');
+    await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('failed');
+    // Without its shim its output has nobody to go to: it may not write any more.
+    await machine.substrate.stop(handle, { graceMs: 300 });
+    await expect.poll(() => lives(command), WAIT).toBe(false);
+  });
+
+  test('and one that is stuck is ended with its shim', async () => {
+    const machine = createMachine({ shimMs: 200 });
+    const handle = await startReady(machine, STUBBORN);
+    const [shim, command] = [pidOf(machine, handle, 'pid.json'), pidOf(machine, handle, 'child.json')];
+    process.kill(shim, 'SIGSTOP');
+    await machine.substrate.stop(handle, { graceMs: 100 });
+    await expect.poll(() => [shim, command].some(lives), WAIT).toBe(false);
+    expect(await machine.substrate.getStatus(handle)).toEqual({ status: 'terminated' });
+  });
+});
+
+describe('removing a job', () => {
+  test('ends what runs, and leaves neither process nor file', async () => {
+    const machine = createMachine();
+    const handle = await machine.start(LEAVES_AN_ESCAPEE);
+    const escapee = Number(await written(machine, handle, 'escapee'));
+    await machine.substrate.remove(handle);
+    await machine.substrate.remove(handle);
+    expect(lives(escapee)).toBe(false);
+    expect(processesIn(machine.folder)).toEqual([]);
+    expect(readdirSync(machine.folder)).toEqual([]);
+    expect(await machine.substrate.list()).toEqual([]);
+  });
+
+  test('while its start is under way leaves nothing either', async () => {
+    const machine = createMachine();
+    for (let round = 0; round < 5; round += 1) {
+      const spec = machine.spec(FOREVER);
+      const started = machine.substrate.start(spec).catch(() => null);
+      await new Promise((resolve) => setTimeout(resolve, round * 15));
+      for (const handle of await machine.substrate.find(spec)) await machine.substrate.remove(handle);
+      await started;
+      await expect.poll(() => processesIn(machine.folder), WAIT).toEqual([]);
+      expect(await machine.substrate.find(spec)).toEqual([]);
+    }
+  });
+
+  test('by two servers at once is a success for both', async () => {
+    const machine = createMachine();
+    const handle = await machine.start(FOREVER);
+    await Promise.all([machine.substrate.remove(handle), machine.anotherServer().remove(handle)]);
+    expect(existsSync(folderOf(machine, handle))).toBe(false);
+  });
+});
+
+test('a stranger that got the numbers of a job’s processes is left alone', async () => {
+  const machine = createMachine();
+  const handle = await machine.start(FOREVER);
+  await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('running');
+  const [shim, command] = [pidOf(machine, handle, 'pid.json'), pidOf(machine, handle, 'child.json')];
+  for (const pid of [shim, command]) process.kill(pid, 'SIGKILL');
+  await expect.poll(() => [shim, command].some(lives), WAIT).toBe(false);
+  const stranger = spawn('sleep', ['600'], { detached: true, stdio: 'ignore' });
+  releaseAfterwards(() => stranger.kill('SIGKILL'));
+  const { startTime } = statOf(stranger.pid!)!;
+  const folder = folderOf(machine, handle);
+  // As it would be had the numbers come round again: the same ones, and another moment of start.
+  for (const name of ['pid.json', 'child.json']) {
+    const forged = { ...ownIdentity(), pid: stranger.pid, startTime: startTime - 1 };
+    writeFileSync(join(folder, name), JSON.stringify(forged));
+  }
+  expect(await machine.substrate.getStatus(handle)).toMatchObject({ terminalErrorClass: 'lost' });
+  await machine.substrate.stop(handle, { graceMs: 0 });
+  await machine.anotherServer({ shimMs: 0 }).stop(handle, { graceMs: 0 });
+  await machine.substrate.remove(handle);
+  expect(lives(stranger.pid!)).toBe(true);
+});

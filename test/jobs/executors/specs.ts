@@ -1,0 +1,27 @@
+import { randomUUID } from 'node:crypto';
+import { processImage } from '../../../src/jobs/executors/process.ts';
+import type { JobSpec } from '../../../src/jobs/substrate.ts';
+
+/** A spec whose image stands for this command line. */
+export function jobSpec(command: readonly string[], changes: Partial<JobSpec> = {}): JobSpec {
+  const runId = changes.runId ?? `run-${randomUUID()}`;
+  return {
+    runId,
+    workspaceId: 'workspace',
+    provider: 'openai',
+    image: processImage('test', command),
+    env: { RUNFEED_RUN_ID: runId },
+    maxRunDurationMs: 600_000,
+    region: 'local',
+    specHash: 'one',
+    secrets: [],
+    ...changes,
+  };
+}
+
+/** A command line that runs a script in Node. */
+export function nodeScript(script: string): readonly string[] {
+  return [process.execPath, '-e', script];
+}
+
+export const FOREVER = nodeScript('setInterval(() => {}, 1000)');

@@ -13,6 +13,7 @@ const FLOORS = [
   ['wakeups'],
   ['ingest'],
   ['feed', 'auth', 'retention'],
+  ['jobs'],
   ['graphql'],
   ['server'],
   ['cli'],

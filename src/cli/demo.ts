@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { WebSocket } from 'ws';
 import { followRun } from '../client/follow.ts';
+import { readConfig } from '../config/env.ts';
 import { createReleasers } from '../lib/releasers.ts';
 import { startServer } from '../server/server.ts';
 import { eventLine } from './event-line.ts';
@@ -30,18 +31,13 @@ export async function demo(argv: readonly string[]): Promise<number> {
     releasers.add(() => source.close());
     const folder = await mkdtemp(join(tmpdir(), 'runfeed-demo-'));
     releasers.add(() => rm(folder, { recursive: true, force: true }));
-    const server = await startServer(
-      {
-        port: 0,
-        host: '127.0.0.1',
-        databaseUrl: `file:${join(folder, 'demo.db')}`,
-        redisUrl: null,
-        publicUrl: null,
-        retentionDays: null,
-        logLevel: 'warn',
-      },
-      pino({ level: 'warn' }, pino.destination(2)),
-    );
+    const read = readConfig({
+      PORT: '0',
+      DATABASE_URL: `file:${join(folder, 'demo.db')}`,
+      LOG_LEVEL: 'warn',
+    });
+    if (!read.ok) throw new Error(read.problems.join('; '));
+    const server = await startServer(read.config, pino({ level: read.config.logLevel }, pino.destination(2)));
     releasers.add(() => server.close());
     const url = `${server.url}/graphql`;
     await request(

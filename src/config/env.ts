@@ -18,8 +18,10 @@ export interface Config {
   readonly secretKeys: readonly [Uint8Array, ...Uint8Array[]] | null;
   /** What jobs can be started with; null: what is there out of the box. */
   readonly runners: RunnersConfig | null;
-  /** Where the `process` substrate keeps its jobs. */
-  readonly jobsFolder: string;
+  /** Where the `process` substrate keeps its jobs; null: in `jobs` beside the SQLite file, or in `./data`. */
+  readonly jobsFolder: string | null;
+  /** The environment as it was given: processes that run jobs get what a program needs of it, and no more. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** What is done with what substrates have of ours and belongs to no job. */
   readonly orphanSweep: (typeof ORPHAN_SWEEPS)[number];
   readonly logLevel: (typeof LOG_LEVELS)[number];
@@ -87,7 +89,7 @@ const variables = z.object({
     )
     .transform((keys) => (keys ? keys.split(',').map((key) => Buffer.from(key.trim(), 'base64')) : null)),
   RUNNERS_FILE: z.string().optional(),
-  JOBS_FOLDER: z.string().default('./data/jobs'),
+  JOBS_FOLDER: z.string().optional(),
   ORPHAN_SWEEP: z
     .enum(ORPHAN_SWEEPS, { error: `must be one of ${ORPHAN_SWEEPS.join(', ')}` })
     .default('remove'),
@@ -144,7 +146,8 @@ export function readConfig(
       retentionDays: RETENTION_DAYS,
       secretKeys: SECRET_KEYS as Config['secretKeys'],
       runners: runners?.config ?? null,
-      jobsFolder: JOBS_FOLDER,
+      jobsFolder: JOBS_FOLDER ?? null,
+      environment: env,
       orphanSweep: ORPHAN_SWEEP,
       logLevel: LOG_LEVEL,
     },

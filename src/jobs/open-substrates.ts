@@ -10,6 +10,8 @@ export interface SubstrateSetup {
   readonly runners: readonly RunnerConfig[];
   /** What the configuration has under its name; to be checked by the substrate itself. */
   readonly config: unknown;
+  /** The server's environment. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Where it may keep what it needs on this machine. */
   readonly folder: string;
   readonly log: JobLog;
@@ -32,15 +34,14 @@ export interface SubstrateModule {
 /** Opens the substrates that runners are configured for. Each has the file of its name in `executors`. */
 export async function openSubstrates(
   { runners, substrates }: RunnersConfig,
-  folder: string,
-  log: JobLog,
+  setup: Pick<SubstrateSetup, 'environment' | 'folder' | 'log'>,
 ): Promise<ReadonlyMap<ProviderRuntimeKind, OpenedSubstrate>> {
   const opened = new Map<ProviderRuntimeKind, OpenedSubstrate>();
   for (const kind of PROVIDER_RUNTIME_KINDS) {
     const own = runners.filter((runner) => runner.substrate === kind);
     if (own.length === 0) continue;
     const { openSubstrate } = (await import(`./executors/${kind}.ts`)) as SubstrateModule;
-    opened.set(kind, await openSubstrate({ runners: own, config: substrates[kind] ?? {}, folder, log }));
+    opened.set(kind, await openSubstrate({ runners: own, config: substrates[kind] ?? {}, ...setup }));
   }
   return opened;
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readKeyFile } from '../auth/key-file.ts';
 import type { Config } from '../config/env.ts';
@@ -30,7 +31,14 @@ export interface OpenedRunners {
 /** Opens what is configured, or what is there out of the box. */
 export async function openRunners(config: Config, log: JobLog): Promise<OpenedRunners> {
   const runners = config.runners ?? runnersOutOfTheBox(config);
-  return { config: runners, substrates: await openSubstrates(runners, config.jobsFolder, log) };
+  const { environment } = config;
+  const folder = config.jobsFolder ?? join(dataFolder(config), 'jobs');
+  return { config: runners, substrates: await openSubstrates(runners, { environment, folder, log }) };
+}
+
+/** Where a server keeps what is not in its database. */
+function dataFolder({ databaseUrl }: Config): string {
+  return databaseUrl.startsWith('file:') ? dirname(databaseFile(databaseUrl)) : './data';
 }
 
 /** One runner that plays a short transcript. Without keys that other processes know, too, there can be none. */

@@ -12,6 +12,7 @@ import { openStore } from '../../src/store/open.ts';
 import { createRunKeys } from '../../src/store/run-keys.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
+import { createIdleJobs } from '../support/idle-jobs.ts';
 
 const SELECTIONS = Number(process.env.RUNFEED_PROOF_RUNS ?? 1_000);
 
@@ -34,6 +35,7 @@ beforeAll(async () => {
     wakeups,
     feed,
     ingest,
+    jobs: await createIdleJobs(store, ingest, wakeups),
     version: 'test',
     principal: LOOPBACK_OPERATOR,
   };
@@ -187,6 +189,6 @@ test('subscribers of one selection get the very same bytes, and those of another
   expect(one).toHaveLength(5);
   for (const [index, bytes] of one.entries()) expect(other[index]).toBe(bytes);
   expect(await read(7)).toEqual(one.slice(2));
-  const stranger = { ...context, principal: { workspace: 'other' } };
+  const stranger = { ...context, principal: { ...LOOPBACK_OPERATOR, workspace: 'other' } };
   expect(await openSharedFeed({ document, variableValues: {}, contextValue: stranger })).toBeNull();
 });

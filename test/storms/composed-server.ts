@@ -12,6 +12,7 @@ import { openStore } from '../../src/store/open.ts';
 import { createRunKeys } from '../../src/store/run-keys.ts';
 import type { Store } from '../../src/store/store.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
+import { createIdleJobs } from '../support/idle-jobs.ts';
 
 /** A server whose inside can be looked at: both transports over a store seen through `wrap`. */
 export interface ComposedServer {
@@ -49,19 +50,12 @@ export async function composeServer(
   const ingest = createIngest(store, wakeups);
   const report = (error: unknown) => console.error(error);
   const operations = createOperations(report);
-  const context = {
-    store,
-    runKeys: createRunKeys(store),
-    wakeups,
-    feed,
-    ingest,
-    version: '0.0.0',
-    principal: LOOPBACK_OPERATOR,
-  };
-  const options = { operations, inFlight: createInFlight(), context, report };
-  const websocket = createWebsocketTransport(options);
+  const jobs = await createIdleJobs(store, ingest, wakeups);
+  const services = { store, runKeys: createRunKeys(store), wakeups, feed, ingest, jobs, version: '0.0.0' };
+  const options = { operations, inFlight: createInFlight(), services, report };
+  const websocket = createWebsocketTransport({ ...options, authenticate: async () => LOOPBACK_OPERATOR });
   const { listener, cutStreams } = createHttpGraphql(options);
-  const http = createServer(listener);
+  const http = createServer((request, response) => listener(request, response, LOOPBACK_OPERATOR));
   http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) =>
     websocket.upgrade(request, stream, head),
   );
@@ -79,6 +73,7 @@ export async function composeServer(
       http.closeAllConnections();
       await closed;
       feed.close();
+      await jobs.close();
       await ingest.close();
       await real.close();
     },

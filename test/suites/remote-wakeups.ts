@@ -155,16 +155,16 @@ export function testPlanesBetweenProcesses(carrier: Carrier): void {
     await link.send([
       '',
       ':',
-      '1:',
-      '1:x:',
-      '1:x:[',
-      '1:x:{}',
-      '1:x:[[1,0,0]]',
-      '1:x:["w",[1,9,0]]',
-      '1:x:["w",[1,0]]',
+      '2:',
+      '2:x:',
+      '2:x:[',
+      '2:x:{}',
+      '2:x:[[1,0,0]]',
+      '2:x:["w",[1,9,0]]',
+      '2:x:["w",[1,0]]',
     ]);
-    await link.send(['2:x:["w",[1,0,0]]', '1:x:["w",[1.5,0,0]]', '1:x:["w",7]', '1:x:99', 'x'.repeat(7_900)]);
-    await link.send(['1:x:["w",[5,1,2]]']);
+    await link.send(['1:x:["w",[1,0,0]]', '2:x:["w",[1.5,0,0]]', '2:x:["w",7]', '2:x:99', 'x'.repeat(7_900)]);
+    await link.send(['2:x:["w",[5,2,2]]']);
     await atOther.until(({ run }) => run === 5);
     expect(atOther.heard).toEqual([wakeOf(5, { workspace: 'w', kind: 'created', lastSeq: 2 })]);
     one.publish([wakeOf(6)]);

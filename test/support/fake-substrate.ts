@@ -171,6 +171,8 @@ export function createFakeSubstrates({
       kind,
       host: null,
       showsEnvironment,
+      keepEndedMs: 0,
+      machineClaims: true,
       pollMs,
       start: (spec) =>
         unlessClosed({ method: 'start', runId: spec.runId }, () => (ofRun(spec)[0] ?? make(spec)).handle),

@@ -14,6 +14,7 @@ import { createRunKeys } from '../../src/store/run-keys.ts';
 import type { Store } from '../../src/store/store.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { freshSqliteUrl } from './databases.ts';
+import { createIdleJobs } from './idle-jobs.ts';
 import { releaseAfterwards } from './releases.ts';
 
 /** Both transports over a store of the test's making, without the server's guard. */
@@ -37,18 +38,12 @@ export async function startTransports(
   const reported = new Map<string, unknown>();
   const report = (error: unknown, errorId: string) => void reported.set(errorId, error);
   const operations = createOperations(report);
-  const context = {
-    store,
-    runKeys: createRunKeys(store),
-    wakeups,
-    feed,
-    ingest,
-    version: '0.0.0',
-    principal: LOOPBACK_OPERATOR,
-  };
-  const options = { operations, inFlight: createInFlight(), context, report };
-  const websocket = createWebsocketTransport(options);
-  const http = createServer(createHttpGraphql(options).listener);
+  const jobs = await createIdleJobs(store, ingest, wakeups);
+  const services = { store, runKeys: createRunKeys(store), wakeups, feed, ingest, jobs, version: '0.0.0' };
+  const options = { operations, inFlight: createInFlight(), services, report };
+  const websocket = createWebsocketTransport({ ...options, authenticate: async () => LOOPBACK_OPERATOR });
+  const { listener } = createHttpGraphql(options);
+  const http = createServer((request, response) => listener(request, response, LOOPBACK_OPERATOR));
   http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) =>
     websocket.upgrade(request, stream, head),
   );
@@ -59,6 +54,7 @@ export async function startTransports(
     http.close();
     http.closeAllConnections();
     feed.close();
+    await jobs.close();
     await ingest.close();
     await real.close();
   });

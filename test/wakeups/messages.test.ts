@@ -69,7 +69,7 @@ describe('messages', () => {
 });
 
 test('wakes of one run fold alike in whatever order they come, to the strongest kind and the last number', () => {
-  const strength = { appended: 0, created: 1, ended: 2 } as const;
+  const strength = { appended: 0, job: 1, created: 2, ended: 3 } as const;
   fc.assert(
     fc.property(fc.array(wake, { minLength: 1 }), (wakes) => {
       const ofOne = wakes.map((each) => ({ ...each, run: 1, workspace: 'a' }));

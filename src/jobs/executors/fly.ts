@@ -1,10 +1,11 @@
 import type { RunnerJobHandle } from '../../contract/jobs.ts';
+import type { OpenedSubstrate, SubstrateSetup } from '../open-substrates.ts';
 import { createRedactor } from '../redact.ts';
 import type { JobObservation, JobSpec, Substrate } from '../substrate.ts';
 import { createApps } from './fly/apps.ts';
 import { createCalls } from './fly/calls.ts';
 import { createFlyClient } from './fly/client.ts';
-import { FLY_LIMITS, type FlyConfig, type FlyLimits, type FlyLog } from './fly/config.ts';
+import { FLY_LIMITS, type FlyConfig, type FlyLimits, type FlyLog, flyConfigSchema } from './fly/config.ts';
 import { createMachine, expectSameSpec } from './fly/create.ts';
 import { errorOf } from './fly/faults.ts';
 import { findMachines, listMachines } from './fly/found.ts';
@@ -18,6 +19,22 @@ import { destroyForGood, destroyMachine, stopMachine } from './fly/stop.ts';
 
 /** A state is told of once; a substrate that makes up new ones is not to fill the log. */
 const MAX_STATES_TOLD = 20;
+
+/** What the configuration has under `fly`: see `fly/config.ts`. */
+export function openSubstrate({ config, log }: SubstrateSetup): OpenedSubstrate {
+  const parsed = flyConfigSchema.safeParse(config);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
+    throw new Error(`the configuration of substrate fly is wrong: ${problems.join('; ')}`);
+  }
+  return {
+    substrate: createFlySubstrate(parsed.data, { log }),
+    imageOf: ({ name, image }) => {
+      if (image === null) throw new Error(`runner ${name} needs an image to run on fly`);
+      return image;
+    },
+  };
+}
 
 /**
  * Jobs on Fly Machines: an app for each workspace, a machine for each run, found again by their names. Talks to nobody
@@ -79,6 +96,9 @@ export function createFlySubstrate(
     host: null,
     showsEnvironment: true,
     pollMs: config.pollMs,
+    // Its log is not kept with the machine, which costs money as long as it is there.
+    keepEndedMs: 0,
+    machineClaims: true,
     start,
     getStatus,
     stop(handle, { graceMs = config.graceMs } = {}) {

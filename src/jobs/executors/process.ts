@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { RunnerJobHandle } from '../../contract/jobs.ts';
 import { SubstrateError } from '../errors.ts';
+import type { OpenedSubstrate, SubstrateSetup } from '../open-substrates.ts';
 import type { JobObservation, JobSpec, Substrate } from '../substrate.ts';
 import { LOG_FILE, OLD_LOG_FILE, readJobFile } from './process/files.ts';
 import { type JobFolder, openJobFolders } from './process/folders.ts';
@@ -23,6 +24,24 @@ const DEFAULT_LINES = 100;
 
 /** What Node's timers can count. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** A log is asked for on the day after, too. */
+const KEEP_MS = 24 * 3_600_000;
+
+/** The substrate with the commands of its runners. */
+export function openSubstrate({ runners, folder, environment }: SubstrateSetup): OpenedSubstrate {
+  const images = new Map(
+    runners.map(({ name, command }) => {
+      if (command === null) throw new Error(`runner ${name} needs a command to run as a process`);
+      return [name, { image: processImage(name, command), command }] as const;
+    }),
+  );
+  const commands = new Map([...images.values()].map(({ image, command }) => [image, command]));
+  return {
+    substrate: createProcessSubstrate({ folder, commands, environment }),
+    imageOf: ({ name }) => images.get(name)?.image ?? name,
+  };
+}
 
 /** The image that stands for a command line: the runner's name, and a digest that changes with the command line. */
 export function processImage(runner: string, command: readonly string[]): string {
@@ -131,6 +150,8 @@ export function createProcessSubstrate(
     host,
     showsEnvironment: false,
     pollMs,
+    keepEndedMs: KEEP_MS,
+    machineClaims: false,
     start: (spec) =>
       told('start a job', async () => {
         const { workspaceId, runId, image, specHash } = spec;

@@ -1,0 +1,24 @@
+import { createRunTokens } from '../../src/auth/tokens.ts';
+import type { Ingest } from '../../src/ingest/ingest.ts';
+import { createJobs, type Jobs } from '../../src/jobs/jobs.ts';
+import { createKeyring } from '../../src/lib/keyring.ts';
+import type { Store } from '../../src/store/store.ts';
+import type { WakeupPlane } from '../../src/wakeups/plane.ts';
+
+/** The jobs of a server that has no runners and looks after none. */
+export function createIdleJobs(store: Store, ingest: Ingest, wakeups: WakeupPlane): Promise<Jobs> {
+  const keyring = createKeyring([new Uint8Array(32)]);
+  return createJobs({
+    store,
+    ingest,
+    wakeups,
+    keyring,
+    tokens: createRunTokens(keyring),
+    config: { runners: [], providers: {}, mcpBase: null, substrates: {} },
+    substrates: new Map(),
+    apiBase: () => '',
+    sweep: 'off',
+    patienceMs: 1_000,
+    log: { warn: () => {}, error: () => {} },
+  });
+}

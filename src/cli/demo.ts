@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { WebSocket } from 'ws';
-import { followRun } from '../client/follow.ts';
+import type { StreamedEvent } from '../client/feed.ts';
+import { streamEvents } from '../client/stream-events.ts';
 import { createReleasers } from '../lib/releasers.ts';
 import { startServer } from '../server/server.ts';
 import { eventLine } from './event-line.ts';
@@ -54,7 +55,9 @@ export async function demo(argv: readonly string[]): Promise<number> {
     );
     print('');
 
-    const following = printRun(url);
+    const events = streamEvents(RUN_ID, { url, webSocketImpl: WebSocket });
+    releasers.add(async () => void (await events.return()));
+    const following = printRun(events);
     const playing = play(source, RUN_ID, url);
     const ended = Promise.all([following, playing]).then(() => 'ended' as const);
     const first = await Promise.race([ended, stopped]);
@@ -72,12 +75,9 @@ export async function demo(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function printRun(url: string): Promise<void> {
+async function printRun(events: AsyncIterable<StreamedEvent>): Promise<void> {
   let startedAt: number | undefined;
-  for await (const event of followRun(RUN_ID, {
-    url,
-    webSocketImpl: WebSocket,
-  })) {
+  for await (const event of events) {
     startedAt ??= event.tMs;
     print(eventLine(event, startedAt));
   }

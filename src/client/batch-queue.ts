@@ -1,3 +1,4 @@
+import { createBell } from '../lib/bell.ts';
 import type { FeedBatch } from './feed.ts';
 
 /** So much of what has arrived may wait to be read, in characters of JSON; one batch alone may be longer. */
@@ -20,7 +21,7 @@ export function createBatchQueue(): BatchQueue {
   const waiting: { readonly batch: FeedBatch; readonly characters: number }[] = [];
   let characters = 0;
   let ended: { readonly error: Error | null } | null = null;
-  let wake = (): void => {};
+  const bell = createBell();
 
   return {
     push: (batch, length) => {
@@ -28,12 +29,12 @@ export function createBatchQueue(): BatchQueue {
       if (ended || (full && waiting.length > 0)) return false;
       waiting.push({ batch, characters: length });
       characters += length;
-      wake();
+      bell.ring();
       return true;
     },
     end: (error) => {
       ended ??= { error };
-      wake();
+      bell.ring();
     },
     take: async (signal) => {
       while (!signal.aborted) {
@@ -44,11 +45,7 @@ export function createBatchQueue(): BatchQueue {
         }
         if (ended?.error) throw ended.error;
         if (ended) return null;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          signal.addEventListener('abort', wake, { once: true });
-        });
-        signal.removeEventListener('abort', wake);
+        await bell.until(() => waiting.length > 0 || ended !== null, signal);
       }
       return null;
     },

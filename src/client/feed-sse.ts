@@ -1,3 +1,4 @@
+import { type Leaving, leaveWith } from '../lib/leaving.ts';
 import { createEventStreamParser } from './event-stream.ts';
 import {
   batchOf,
@@ -14,10 +15,7 @@ const UNAUTHORIZED = 401;
 
 /** A run over server-sent events. What is not read yet stays with the server: reading holds it back. */
 export const overSse: Connect = async function* (request, signal) {
-  const leaving = new AbortController();
-  const leave = (): void => leaving.abort();
-  signal.addEventListener('abort', leave, { once: true });
-  if (signal.aborted) leave();
+  const leaving = leaveWith(signal);
   try {
     yield* read(request, leaving);
   } catch (cause) {
@@ -25,12 +23,12 @@ export const overSse: Connect = async function* (request, signal) {
     if (cause instanceof StreamCut || cause instanceof StreamRefused) throw cause;
     throw new StreamCut(`the event stream was cut: ${String(cause)}`, null, { cause });
   } finally {
-    signal.removeEventListener('abort', leave);
-    leave();
+    leaving.release();
+    leaving.leave();
   }
 };
 
-async function* read(request: FeedRequest, leaving: AbortController) {
+async function* read(request: FeedRequest, leaving: Leaving) {
   const response = await patiently(request, leaving, open(request, leaving.signal));
   const body = await streamOf(response);
   request.onOpen();
@@ -73,11 +71,11 @@ async function streamOf(response: Response): Promise<ReadableStream<Uint8Array>>
 /** Gives the connection up when nothing comes for too long: a server that has nothing to say says so by comments. */
 async function patiently<Value>(
   { stalledAfterMs }: FeedRequest,
-  leaving: AbortController,
+  leaving: Leaving,
   coming: Promise<Value>,
 ): Promise<Value> {
   const stalled = setTimeout(
-    () => leaving.abort(new StreamCut('the event stream was silent for too long')),
+    () => leaving.leave(new StreamCut('the event stream was silent for too long')),
     stalledAfterMs,
   );
   try {

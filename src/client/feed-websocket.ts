@@ -64,19 +64,22 @@ function subscribe(WebSocket: WebSocketClass, request: FeedRequest, queue: Batch
     switch (fieldOf(message, 'type')) {
       case 'connection_ack':
         request.onOpen();
-        return send({ id: OPERATION_ID, type: 'subscribe', payload: feedOperation(request) });
+        send({ id: OPERATION_ID, type: 'subscribe', payload: feedOperation(request) });
+        break;
       case 'next':
         if (!queue.push(batchOf(fieldOf(message, 'payload')), text.length))
           end(new StreamCut('more came than was read'));
-        return;
+        break;
       case 'error':
         refuse({ errors: fieldOf(message, 'payload') });
         throw new StreamCut('an error without words');
       case 'complete':
         queue.end(null);
-        return leave();
+        leave();
+        break;
       case 'ping':
-        return send({ type: 'pong' });
+        send({ type: 'pong' });
+        break;
     }
   }
 

@@ -1,6 +1,7 @@
 import type { RunnerEventKind } from '../contract/events.ts';
 import { type BackoffOptions, createBackoff, pause } from '../lib/backoff.ts';
 import { cancellable, unlessAborted } from '../lib/cancellable.ts';
+import { leaveWith } from '../lib/leaving.ts';
 import { type FeedBatch, StreamCut, type StreamedEvent, type StreamGap, StreamRefused } from './feed.ts';
 import { UNAUTHENTICATED } from './refusals.ts';
 import { authorizationOf, type Token } from './token.ts';
@@ -122,9 +123,12 @@ export function streamEvents(runId: string, options: StreamOptions): RunEventStr
         if (!signal.aborted) enter('ended');
         return;
       } catch (error) {
-        const mayRenew: boolean = error instanceof StreamRefused && error.code === UNAUTHENTICATED && !renewed;
-        if (signal.aborted || !(error instanceof StreamCut || mayRenew)) throw error;
-        renewed ||= mayRenew;
+        const told = error instanceof StreamCut || error instanceof StreamRefused;
+        if (signal.aborted || !told) throw error;
+        if (error instanceof StreamRefused) {
+          if (error.code !== UNAUTHENTICATED || renewed) throw error;
+          renewed = true;
+        }
         enter('reconnecting', error);
         await pause(backoff.nextMs(), signal);
       }
@@ -132,16 +136,12 @@ export function streamEvents(runId: string, options: StreamOptions): RunEventStr
   }
 
   async function* untilLeft(left: AbortSignal): AsyncGenerator<StreamedEvent, void, undefined> {
-    const leaving = new AbortController();
-    const leave = (): void => leaving.abort();
-    const causes = options.signal ? [left, options.signal] : [left];
-    for (const cause of causes) cause.addEventListener('abort', leave, { once: true });
-    if (causes.some(({ aborted }) => aborted)) leave();
+    const leaving = leaveWith(left, options.signal);
     try {
       yield* follow(leaving.signal);
       if (state !== 'ended') options.signal?.throwIfAborted();
     } finally {
-      for (const cause of causes) cause.removeEventListener('abort', leave);
+      leaving.release();
       if (state !== 'ended') enter('stopped');
     }
   }

@@ -11,6 +11,7 @@ export {
   type ReporterClosed,
   type ReporterOptions,
 } from './reporter.ts';
+export { createRunView, type RunView, type RunViewOptions, type ToolCall } from './run-view.ts';
 export type { SeqRange, Spool, SpooledEvent } from './spool.ts';
 export { createMemorySpool } from './spool.ts';
 export { type RunEventStream, type StreamOptions, type StreamState, streamEvents } from './stream-events.ts';

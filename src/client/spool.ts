@@ -34,7 +34,7 @@ export interface Spool {
   waiting(): number;
   /** Adds the next one. Once it resolves the event outlives as much as this spool does. */
   append(event: SpooledEvent): Promise<void>;
-  /** The oldest that were not taken yet: at most so many of both, but at least one if there is one. */
+  /** Of the oldest that were not taken yet some: at most so many of both, but at least one if there is one. */
   take(maxEvents: number, maxCharacters: number): Promise<readonly SpooledEvent[]>;
   /** The server has what was taken last. */
   release(events: readonly SpooledEvent[]): Promise<void>;

@@ -17,32 +17,25 @@ import { readLog } from './logs.ts';
 /** Forced upon the streams of one run, all together. */
 const DISCONNECTS = 1_000 * PROOF_SIZE;
 const RESTARTS = 2 * PROOF_SIZE;
-const STREAMS: readonly StreamTransport[] = [
-  'websocket',
-  'sse',
-  'websocket',
-  'sse',
-  'auto',
-  'auto',
-  'sse',
-  'websocket',
-];
+const STREAMS = Array.from({ length: 5 }, () => ['websocket', 'sse', 'auto'] as const).flat();
 const QUICKLY = { firstMs: 4, longestMs: 100 };
 const LONGEST_LIFE_MS = 10;
 /** The client that is known to double sees the whole run again each time: it need not take part to the end. */
 const CONTROL_CUTS = 20;
 
-/** Follows a run and counts what cuts it. */
+/** Follows a run and counts what cuts it while it is connected. */
 function follow(url: string, runId: string, transport: StreamTransport) {
   const seen: StreamedEvent[] = [];
   let cuts = 0;
+  let connected = false;
   const events = streamEvents(runId, {
     url,
     transport,
     webSocketImpl: WebSocket,
     backoff: QUICKLY,
-    onState: (_state, cut) => {
-      if (cut) cuts += 1;
+    onState: (state) => {
+      if (state === 'reconnecting' && connected) cuts += 1;
+      connected = state !== 'reconnecting';
     },
   });
   const done = (async () => {

@@ -1,34 +1,46 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { WebSocket } from 'ws';
-import { followRun } from '../client/follow.ts';
+import type { StreamedEvent } from '../client/feed.ts';
+import { streamEvents } from '../client/stream-events.ts';
 import { readConfig } from '../config/env.ts';
 import { createReleasers } from '../lib/releasers.ts';
 import { startServer } from '../server/server.ts';
 import { eventLine } from './event-line.ts';
-import { fileSource, linesSource, play, stdinSource } from './play.ts';
+import { fileSource, play, stdinSource } from './play.ts';
 import { request } from './request.ts';
 import { stopSignal } from './stop-signal.ts';
-import { DEMO_TRANSCRIPT } from './transcript.ts';
 import { UsageError } from './usage-error.ts';
 
 const RUN_ID = 'demo';
+const JOB_INPUT = `runId: "${RUN_ID}", provider: anthropic, runtime: managed, runner: "demo", title: "Demo"`;
+/** How long the runner of a stopped demo has to leave, in milliseconds, and how long that is waited for. */
+const STOP_GRACE_MS = 1_000;
+const STOP_WAIT_MS = 10_000;
+const STOP_LOOK_MS = 50;
+
+interface DemoOptions {
+  /** A Goose stream to play; `-`: standard input; absent: the transcript that ships. */
+  readonly file: string | undefined;
+  readonly exit: boolean;
+  /** Seconds after which the job is stopped; null: it plays to its end. */
+  readonly stopAfter: number | null;
+}
 
 /**
- * `runfeed demo`: a server on a fresh store, a Goose transcript played into it through the adapter and `ingestEvents`,
- * and its events printed as a websocket subscriber gets them.
+ * `runfeed demo`: a server on a fresh store; a job on the `process` substrate, whose runner claims it and plays a Goose
+ * transcript; and the run's events printed as a websocket subscriber gets them.
  */
 export async function demo(argv: readonly string[]): Promise<number> {
-  const { file, exit } = readOptions(argv);
+  const options = readOptions(argv);
   const stopped = Promise.race([stopSignal(), outputClosed()]);
   const releasers = createReleasers();
   try {
-    const source =
-      file === '-' ? stdinSource() : file ? await fileSource(file) : linesSource(DEMO_TRANSCRIPT);
-    releasers.add(() => source.close());
+    if (options.file !== undefined && options.file !== '-') (await fileSource(options.file)).close();
     const folder = await mkdtemp(join(tmpdir(), 'runfeed-demo-'));
     releasers.add(() => rm(folder, { recursive: true, force: true }));
     const read = readConfig({
@@ -40,26 +52,26 @@ export async function demo(argv: readonly string[]): Promise<number> {
     const server = await startServer(read.config, pino({ level: read.config.logLevel }, pino.destination(2)));
     releasers.add(() => server.close());
     const url = `${server.url}/graphql`;
-    await request(
-      url,
-      `mutation { createRun(input: { id: "${RUN_ID}", provider: anthropic, runtime: managed, title: "Demo" }) { __typename } }`,
-    );
+    const running = await startRun(url, options);
+    releasers.add(running.release);
     print(`GraphiQL: ${server.url}/graphiql   (subscribe there too: the whole run is kept)`);
     print(
       `curl:     curl -N -H 'accept: text/event-stream' '${url}?query=subscription%7BrunEvents(runId:%22${RUN_ID}%22)%7Bseq%20kind%20data%7D%7D'`,
     );
     print('');
 
-    const following = printRun(url);
-    const playing = play(source, RUN_ID, url);
-    const ended = Promise.all([following, playing]).then(() => 'ended' as const);
-    const first = await Promise.race([ended, stopped]);
+    const events = streamEvents(RUN_ID, { url, webSocketImpl: WebSocket });
+    releasers.add(async () => void (await events.return()));
+    const following = printRun(events);
+    const ended = Promise.all([following, running.played]).then(() => 'ended' as const);
+    const first = await Promise.race([ended, stopped, stopLater(url, options.stopAfter)]);
     if (first !== 'ended') {
       ended.catch(() => {});
       return 0;
     }
-    if (exit) return 0;
     print('');
+    if (running.isJob) print(`job:      ${await describeJob(url)}`);
+    if (options.exit) return 0;
     print(`The run has ended; the server stays up at ${server.url} until Ctrl-C.`);
     await stopped;
     return 0;
@@ -68,33 +80,96 @@ export async function demo(argv: readonly string[]): Promise<number> {
   }
 }
 
-async function printRun(url: string): Promise<void> {
-  let startedAt: number | undefined;
-  for await (const event of followRun(RUN_ID, {
+interface StartedRun {
+  readonly isJob: boolean;
+  /** Resolves when nothing more is sent from here. */
+  readonly played: Promise<void>;
+  release(): Promise<void>;
+}
+
+/** A job plays everything but standard input, which is this process's own. */
+async function startRun(url: string, { file }: DemoOptions): Promise<StartedRun> {
+  if (file === '-') {
+    await request(url, `mutation { createRun(input: { id: "${RUN_ID}", provider: openai }) { __typename } }`);
+    const source = stdinSource();
+    return {
+      isJob: false,
+      played: play(source, { runId: RUN_ID, url }),
+      release: async () => source.close(),
+    };
+  }
+  const payload = file === undefined ? '' : `, payload: { file: ${JSON.stringify(resolve(file))} }`;
+  const { startJob } = await request(
     url,
-    webSocketImpl: WebSocket,
-  })) {
+    `mutation { startJob(input: { ${JOB_INPUT}${payload} }) { __typename ... on Error { message } } }`,
+  );
+  const { __typename, message } = startJob as { __typename: string; message?: string };
+  if (__typename !== 'StartJobSuccess') throw new Error(`the job was not started: ${message}`);
+  return { isJob: true, played: Promise.resolve(), release: () => leaveNoRunner(url) };
+}
+
+/** A runner outlives its server, so that a demo which is left has to take it along. */
+async function leaveNoRunner(url: string): Promise<void> {
+  const stop = `mutation { stopJob(input: { runId: "${RUN_ID}", graceMs: ${STOP_GRACE_MS} }) { __typename } }`;
+  await request(url, stop);
+  for (const until = Date.now() + STOP_WAIT_MS; Date.now() < until; ) {
+    const { job } = await request(url, `{ job(runId: "${RUN_ID}") { endedAt } }`);
+    if ((job as { endedAt: string | null }).endedAt !== null) return;
+    await sleep(STOP_LOOK_MS);
+  }
+}
+
+/** Stops the job after so many seconds; never resolves, since it is the run's end that counts. */
+async function stopLater(url: string, seconds: number | null): Promise<never> {
+  if (seconds !== null) {
+    await sleep(seconds * 1_000, undefined, { ref: false });
+    print(`(stopJob, after ${seconds} s)`);
+    await request(
+      url,
+      `mutation { stopJob(input: { runId: "${RUN_ID}", graceMs: ${STOP_GRACE_MS} }) { __typename } }`,
+    );
+  }
+  return new Promise(() => {});
+}
+
+async function describeJob(url: string): Promise<string> {
+  const { job } = await request(
+    url,
+    `{ job(runId: "${RUN_ID}") { status substrate exitCode terminalErrorClass logs(lines: 1) } }`,
+  );
+  return JSON.stringify(job);
+}
+
+async function printRun(events: AsyncIterable<StreamedEvent>): Promise<void> {
+  let startedAt: number | undefined;
+  for await (const event of events) {
     startedAt ??= event.tMs;
     print(eventLine(event, startedAt));
   }
 }
 
-function readOptions(argv: readonly string[]): {
-  file: string | undefined;
-  exit: boolean;
-} {
+function readOptions(argv: readonly string[]): DemoOptions {
+  let values: { file?: string; exit: boolean; 'stop-after'?: string };
   try {
-    const { values } = parseArgs({
+    ({ values } = parseArgs({
       args: [...argv],
       options: {
         file: { type: 'string' },
         exit: { type: 'boolean', default: false },
+        'stop-after': { type: 'string' },
       },
-    });
-    return { file: values.file, exit: values.exit };
+    }));
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+  const { file, exit, 'stop-after': stopAfter } = values;
+  if (stopAfter !== undefined && !/^\d{1,6}(\.\d+)?$/.test(stopAfter)) {
+    throw new UsageError('--stop-after takes a number of seconds');
+  }
+  if (stopAfter !== undefined && file === '-') {
+    throw new UsageError('--stop-after stops a job, and standard input is played without one');
+  }
+  return { file, exit, stopAfter: stopAfter === undefined ? null : Number(stopAfter) };
 }
 
 /** Resolves when nobody reads the output any more, as after `| head`: without this it would be an uncaught error. */

@@ -1,14 +1,14 @@
-import type { FollowedEvent } from '../client/follow.ts';
+import type { StreamedEvent } from '../client/feed.ts';
 
 const WIDTH = 96;
 
 /** One line about an event for a person: number, seconds since the run began, kind, and the gist of its data. */
-export function eventLine({ seq, tMs, kind, data }: FollowedEvent, startedAt: number): string {
+export function eventLine({ seq, tMs, kind, data }: StreamedEvent, startedAt: number): string {
   const seconds = `${((tMs - startedAt) / 1_000).toFixed(1)}s`;
   return `${String(seq).padStart(4)} ${seconds.padStart(7)}  ${kind.padEnd(16)}  ${gist(data)}`;
 }
 
-function gist(data: FollowedEvent['data']): string {
+function gist(data: StreamedEvent['data']): string {
   const text = typeof data.text === 'string' ? JSON.stringify(data.text) : JSON.stringify(data);
   return text.length > WIDTH ? `${text.slice(0, WIDTH - 1)}…` : text;
 }

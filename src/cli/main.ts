@@ -1,20 +1,22 @@
 #!/usr/bin/env node
 import { VERSION } from '../server/version.ts';
 import { demo } from './demo.ts';
+import { demoRunner } from './demo-runner.ts';
 import { serve } from './serve.ts';
 import { UsageError } from './usage-error.ts';
 
 const HELP = `runfeed ${VERSION}: the server between AI agent runs and the people who watch them
 
   runfeed serve          start the server (the default)
-  runfeed demo           play a run on a fresh server and show it arriving
+  runfeed demo           start a job on a fresh server and show its run arriving
       --file FILE        a Goose stream-json file instead of the one that ships; - reads standard input
       --exit             leave when the run has ended
+      --stop-after N     stop the job after N seconds
   runfeed --help         this
   runfeed --version      the version
 
-serve reads PORT (4000), HOST (127.0.0.1), DATABASE_URL (file:./data/runfeed.db), PUBLIC_URL,
-RETENTION_DAYS and LOG_LEVEL (info).
+serve reads PORT (4000), HOST (127.0.0.1), DATABASE_URL (file:./data/runfeed.db), REDIS_URL, PUBLIC_URL,
+RETENTION_DAYS, RUNNERS_FILE, SECRET_KEYS, JOBS_FOLDER, ORPHAN_SWEEP (remove) and LOG_LEVEL (info).
 `;
 
 /** Runs a command; the result is the process's exit code. */
@@ -25,6 +27,8 @@ async function main(argv: readonly string[]): Promise<number> {
       return serve(rest);
     case 'demo':
       return demo(rest);
+    case 'demo-runner':
+      return demoRunner();
     case '--help':
     case '-h':
     case 'help':

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ingestBatch } from '../client/ingest.ts';
-import { RUNNER_EVENT_BATCH_MAX_EVENTS, RUNNER_EVENT_VERSION, type RunnerEvent } from '../contract/events.ts';
+import { createReporter, type ReporterOptions } from '../client/reporter.ts';
+import type { RunnerEvent } from '../contract/events.ts';
 import { createGooseAdapter } from '../runtimes/goose.ts';
 
 /** A file plays at a human pace, and within this in all. */
@@ -48,35 +48,32 @@ export function linesSource(lines: readonly string[]): Source {
   };
 }
 
-/** Plays a Goose transcript into a run: through the adapter, in batches, each sent after the answer to the one before. */
-export async function play({ chunks, totalBytes }: Source, runId: string, url: string): Promise<void> {
-  const adapter = createGooseAdapter();
-  const pending: RunnerEvent[] = [];
-  let previousSeq = -1;
+/** Plays a Goose transcript into a run, through the adapter. Resolves when the server has its end. */
+export async function play({ chunks, totalBytes }: Source, options: ReporterOptions): Promise<void> {
+  const { nextSeq, lastTMs } = options;
+  const adapter = createGooseAdapter({
+    ...(nextSeq !== undefined && { nextSeq }),
+    ...(lastTMs !== undefined && { lastTMs }),
+  });
+  const reporter = createReporter({ nextSeq: 0, ...options });
 
-  async function flush(): Promise<void> {
-    while (pending.length > 0) {
-      const events = pending.splice(0, RUNNER_EVENT_BATCH_MAX_EVENTS);
-      const result = await ingestBatch({ v: RUNNER_EVENT_VERSION, runId, events }, { url, previousSeq });
-      if (result.__typename === 'BatchRejected') throw new Error(`${result.code}: ${result.message}`);
-      previousSeq = events.at(-1)!.seq;
-    }
+  async function report(events: readonly RunnerEvent[]): Promise<void> {
+    for (const event of events) await reporter.report(event);
   }
 
   let due = Date.now();
   for await (const chunk of chunks) {
     for (const line of wholeLines(chunk)) {
-      pending.push(...adapter.push(line));
+      await report(adapter.push(line));
       if (totalBytes !== null) due += Math.min(LONGEST_LINE_MS, (PLAY_MS * line.length) / totalBytes);
       const early = due - Date.now();
-      // Behind time, lines go together; ahead of it, what there is is sent and shown.
-      if (early > 0 || pending.length >= RUNNER_EVENT_BATCH_MAX_EVENTS) await flush();
       if (early > 0) await sleep(early);
     }
-    if (totalBytes === null) await flush();
   }
-  pending.push(...adapter.end({ exitCode: 0 }));
-  await flush();
+  await report(adapter.end({ exitCode: 0 }));
+  const { failure, undelivered } = await reporter.close();
+  if (failure) throw failure;
+  if (undelivered) throw new Error('the server has not taken the end of the run in time');
 }
 
 /** Cuts a chunk after each line feed, so that lines can be paced. The adapter puts lines together again. */

@@ -1,13 +1,26 @@
-/** `runfeed/client`: sending batches to a runfeed server and following its runs, from Node or a browser. */
+/** `runfeed/client`: following a runfeed server's runs and sending events to it, from Node or a browser. */
+
 export {
-  type FollowedEvent,
-  FollowFailed,
-  type FollowRunOptions,
-  followRun,
-} from './follow.ts';
+  CLAIM_REFUSED_EXIT_CODE,
+  type ClaimOptions,
+  ClaimRefused,
+  claimJob,
+  type JobClaim,
+} from './claim.ts';
+export { StreamCut, type StreamedEvent, type StreamGap, StreamRefused } from './feed.ts';
+export { type IngestOptions, type IngestResult, ingestBatch } from './ingest.ts';
+export { IngestFailed } from './post.ts';
+export { ReportFailed } from './report-failed.ts';
 export {
-  IngestFailed,
-  type IngestOptions,
-  type IngestResult,
-  ingestBatch,
-} from './ingest.ts';
+  createReporter,
+  type ReportedEvent,
+  type Reporter,
+  type ReporterClosed,
+  type ReporterOptions,
+} from './reporter.ts';
+export { createRunView, type RunView, type RunViewOptions, type ToolCall } from './run-view.ts';
+export type { SeqRange, Spool, SpooledEvent } from './spool.ts';
+export { createMemorySpool } from './spool.ts';
+export { type RunEventStream, type StreamOptions, type StreamState, streamEvents } from './stream-events.ts';
+export type { Token } from './token.ts';
+export type { StreamTransport } from './transport-choice.ts';

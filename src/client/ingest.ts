@@ -1,4 +1,6 @@
-import type { RunnerEventBatch } from '../contract/events.ts';
+import { RUNNER_EVENT_VERSION, type RunnerEventBatch } from '../contract/events.ts';
+import { IngestFailed, type PostOptions, post } from './post.ts';
+import { authorizationOf, type Token } from './token.ts';
 
 /** What the server says of a batch that it understood. */
 export type IngestResult =
@@ -22,18 +24,8 @@ export interface IngestOptions {
   readonly url: string | URL;
   /** The producer's own number before this batch (-1: nothing sent yet): lets the server see a hole. */
   readonly previousSeq?: number;
+  readonly token?: Token;
   readonly signal?: AbortSignal;
-}
-
-/** The server gave no outcome: it was not reached, or answered a fault. The same batch may be sent again. */
-export class IngestFailed extends Error {
-  override readonly name = 'IngestFailed';
-  /** The fault's code, such as `OVERLOADED`; null when the answer was none of a runfeed server's. */
-  readonly code: string | null;
-  constructor(message: string, code: string | null, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
 }
 
 const INGEST = `mutation ($batch: RunnerEventBatchInput!, $previousSeq: SafeInt) {
@@ -44,42 +36,29 @@ const INGEST = `mutation ($batch: RunnerEventBatchInput!, $previousSeq: SafeInt)
   }
 }`;
 
-interface Answer {
-  readonly data?: { readonly ingestEvents?: IngestResult } | null;
-  readonly errors?: readonly {
-    readonly message: string;
-    readonly extensions?: { readonly code?: string };
-  }[];
-}
-
 /** Sends one batch over HTTP. Resolves once it is durable or refused; throws {@link IngestFailed} otherwise. */
 export async function ingestBatch(
   batch: RunnerEventBatch,
-  { url, previousSeq, signal }: IngestOptions,
+  { url, previousSeq, token, signal }: IngestOptions,
 ): Promise<IngestResult> {
-  let answer: Answer | null;
-  try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json',
-      },
-      body: JSON.stringify({
-        query: INGEST,
-        variables: { batch, previousSeq },
-      }),
-      ...(signal && { signal }),
-    });
-    answer = (await response.json()) as Answer | null;
-  } catch (cause) {
-    throw new IngestFailed(`no answer from ${new URL(url).host}: ${String(cause)}`, null, { cause });
-  }
-  const outcome = answer?.data?.ingestEvents;
-  if (outcome) return outcome;
-  const error = answer?.errors?.[0];
-  throw new IngestFailed(
-    error?.message ?? 'the answer is none of a runfeed server',
-    error?.extensions?.code ?? null,
-  );
+  const body = JSON.stringify({ query: INGEST, variables: { batch, previousSeq } });
+  return send(body, { url, authorization: await authorizationOf(token), ...(signal && { signal }) });
+}
+
+/** The same for events that are JSON already: `previousSeq` is the producer's number before them. */
+export function sendEvents(
+  runId: string,
+  events: readonly string[],
+  previousSeq: number,
+  options: PostOptions,
+): Promise<IngestResult> {
+  const batch = `{"v":${RUNNER_EVENT_VERSION},"runId":${JSON.stringify(runId)},"events":[${events.join(',')}]}`;
+  const variables = `{"batch":${batch},"previousSeq":${previousSeq}}`;
+  return send(`{"query":${JSON.stringify(INGEST)},"variables":${variables}}`, options);
+}
+
+async function send(body: string, options: PostOptions): Promise<IngestResult> {
+  const outcome = await post(body, 'ingestEvents', options);
+  if (outcome) return outcome as IngestResult;
+  throw new IngestFailed('the answer is none of a runfeed server', null);
 }

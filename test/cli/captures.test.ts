@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { followRun } from '../../src/client/follow.ts';
+import { streamEvents } from '../../src/client/stream-events.ts';
 import type { RunnerEvent } from '../../src/contract/events.ts';
 import { createGooseAdapter } from '../../src/runtimes/goose.ts';
 import { startRunfeed } from '../support/runfeed-process.ts';
@@ -30,7 +30,7 @@ async function playAndFollow(file: string): Promise<{ arrived: RunnerEvent[]; co
   const demo = startRunfeed(['demo', '--file', file]);
   const [, url = ''] = await demo.printed(/GraphiQL: (\S+)\/graphiql/);
   const arrived: RunnerEvent[] = [];
-  const events = followRun('demo', { url: `${url}/graphql`, webSocketImpl: WebSocket });
+  const events = streamEvents('demo', { url: `${url}/graphql`, webSocketImpl: WebSocket });
   for await (const event of events) arrived.push(event);
   await demo.printed(/stays up at/);
   demo.kill('SIGINT');

@@ -33,7 +33,7 @@ url=$(sed -n 's/.*listening on //p' "$folder/out")
 
 cat >use.mjs <<'JS'
 import { validateRunnerEventBatch } from 'runfeed/contract';
-import { followRun, ingestBatch } from 'runfeed/client';
+import { ingestBatch, streamEvents } from 'runfeed/client';
 import { WebSocket } from 'ws';
 
 const url = `${process.argv[2]}/graphql`;
@@ -48,7 +48,7 @@ const stored = ok && (await ingestBatch(batch, { url, previousSeq: -1 }));
 if (!stored || stored.accepted !== events.length) throw new Error(JSON.stringify(stored));
 
 let seen = 0;
-for await (const { seq } of followRun('r', { url, webSocketImpl: WebSocket })) if (seq === seen) seen += 1;
+for await (const { seq } of streamEvents('r', { url, webSocketImpl: WebSocket })) if (seq === seen) seen += 1;
 if (seen !== events.length) throw new Error(`only ${seen} events arrived`);
 JS
 node use.mjs "$url"

@@ -34,7 +34,21 @@ describe('the published entries', () => {
 
   test('runfeed/client has these names', async () => {
     const names = await evaluate(`console.log(JSON.stringify(Object.keys(await import('runfeed/client'))))`);
-    expect(names).toEqual(['FollowFailed', 'IngestFailed', 'followRun', 'ingestBatch']);
+    expect(names).toEqual([
+      'IngestFailed',
+      'ReportFailed',
+      'StreamCut',
+      'StreamRefused',
+      'createMemorySpool',
+      'createReporter',
+      'createRunView',
+      'ingestBatch',
+      'streamEvents',
+    ]);
+    const forNode = await evaluate(
+      `console.log(JSON.stringify(Object.keys(await import('runfeed/client/node'))))`,
+    );
+    expect(forNode).toEqual(['openFileSpool']);
   });
 
   test.each(['runfeed', 'runfeed/server', 'runfeed/dist/cli/main.js'])('%s is nobody’s business', (entry) => {

@@ -1,6 +1,5 @@
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { FollowFailed, followRun } from '../../src/client/follow.ts';
 import type { RunnerEvent } from '../../src/contract/events.ts';
 import { openEventStream } from '../support/event-stream.ts';
 
@@ -29,42 +28,44 @@ export const CONNECTIONS: readonly Connection[] = [
 ];
 
 async function* eventsOverWebsocket(graphql: string, runId: string, after: number) {
-  try {
-    yield* followRun(runId, { url: graphql, after, webSocketImpl: WebSocket });
-  } catch (error) {
-    if (error instanceof FollowFailed && error.code !== null) throw new Refused(error.code, { cause: error });
-    throw error;
-  }
+  const query = `subscription ($runId: ID!, $after: SafeInt) {
+    runEvents(runId: $runId, after: $after) { seq tMs kind data }
+  }`;
+  const results = overWebsocket<{ runEvents: RunnerEvent }>(graphql, query, { runId, after });
+  for await (const { runEvents } of results) yield runEvents;
 }
 
 async function* batchesOverWebsocket(graphql: string, runId: string, after: number) {
+  const query = `subscription ($runId: ID!, $after: SafeInt) {
+    runEventBatches(runId: $runId, after: $after, maxEvents: 50) { events { seq tMs kind data } cursor ended }
+  }`;
+  let ended = false;
+  const results = overWebsocket<{
+    runEventBatches: { events: readonly RunnerEvent[]; cursor: number; ended: boolean };
+  }>(graphql, query, { runId, after });
+  for await (const { runEventBatches: batch } of results) {
+    if (batch.events.length > 0 && batch.cursor !== batch.events.at(-1)!.seq)
+      throw new Refused('the cursor is off');
+    ended = batch.ended;
+    yield* batch.events;
+  }
+  if (!ended) throw new Refused('completed before the run ended');
+}
+
+async function* overWebsocket<Data>(graphql: string, query: string, variables: Record<string, unknown>) {
   const client = createClient({
     url: graphql.replace('http', 'ws'),
     retryAttempts: 0,
     webSocketImpl: WebSocket,
   });
-  const query = `subscription ($runId: ID!, $after: SafeInt) {
-    runEventBatches(runId: $runId, after: $after, maxEvents: 50) { events { seq tMs kind data } cursor ended }
-  }`;
-  let ended = false;
   try {
-    const results = client.iterate<{
-      runEventBatches: { events: readonly RunnerEvent[]; cursor: number; ended: boolean };
-    }>({ query, variables: { runId, after } });
-    for await (const result of results) {
-      const batch = dataOf(result).runEventBatches;
-      if (batch.events.length > 0 && batch.cursor !== batch.events.at(-1)!.seq)
-        throw new Refused('the cursor is off');
-      ended = batch.ended;
-      yield* batch.events;
-    }
+    for await (const result of client.iterate<Data>({ query, variables })) yield dataOf(result);
   } catch (error) {
     // An `error` message arrives as a list of GraphQL errors, a cut as a close event.
     throw Array.isArray(error) ? new Refused(JSON.stringify(error)) : error;
   } finally {
     await client.dispose();
   }
-  if (!ended) throw new Refused('completed before the run ended');
 }
 
 async function* eventsOverSse(graphql: string, runId: string, after: number) {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { IngestFailed, ingestBatch } from '../../src/client/ingest.ts';
+import { ingestBatch } from '../../src/client/ingest.ts';
+import { IngestFailed } from '../../src/client/post.ts';
 import type { RunnerEventBatch } from '../../src/contract/events.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import type { Script } from './script.ts';

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { FollowFailed } from '../../src/client/follow.ts';
 import { describePrivatePostgres, freshPostgresUrl, privatePostgres } from '../support/databases.ts';
 import { startServe } from '../support/runfeed-process.ts';
 import { startProvenRun } from './proven-run.ts';
@@ -72,8 +71,7 @@ describePrivatePostgres('a server whose Postgres crashes under it', () => {
   );
 });
 
-/** From our own client's error, or from the event that graphql-ws throws. */
+/** From the event that graphql-ws throws. */
 function closeCodeOf(cut: unknown): unknown {
-  if (cut instanceof FollowFailed) return cut.closeCode;
   return cut instanceof Object && 'code' in cut ? cut.code : null;
 }

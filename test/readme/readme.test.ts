@@ -102,8 +102,10 @@ test('the TypeScript runs as it stands there', async () => {
   try {
     const program = run(`npx tsx ${file}`, { RUNFEED_URL: `http://127.0.0.1:${port}/graphql` });
     await once(program.process, 'close');
-    expect(program.output()).toContain('accepted: 2');
-    expect(program.output()).toContain('0 runtime_started\n1 runtime_terminal\n');
+    expect(program.output()).toContain('acknowledgedSeq: 1, undelivered: null');
+    expect(program.output()).toContain(
+      "0 assistant_text\n1 runtime_terminal\nHello! [] { outcome: 'completed' }",
+    );
   } finally {
     await rm(file);
   }

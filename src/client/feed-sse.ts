@@ -1,0 +1,86 @@
+import { type Leaving, leaveWith } from '../lib/leaving.ts';
+import { createEventStreamParser } from './event-stream.ts';
+import {
+  batchOf,
+  type Connect,
+  type FeedRequest,
+  feedOperation,
+  refuse,
+  StreamCut,
+  StreamRefused,
+} from './feed.ts';
+import { UNAUTHENTICATED } from './refusals.ts';
+
+const UNAUTHORIZED = 401;
+
+/** A run over server-sent events. What is not read yet stays with the server: reading holds it back. */
+export const overSse: Connect = async function* (request, signal) {
+  const leaving = leaveWith(signal);
+  try {
+    yield* read(request, leaving);
+  } catch (cause) {
+    if (signal.aborted) return;
+    if (cause instanceof StreamCut || cause instanceof StreamRefused) throw cause;
+    throw new StreamCut(`the event stream was cut: ${String(cause)}`, null, { cause });
+  } finally {
+    leaving.release();
+    leaving.leave();
+  }
+};
+
+async function* read(request: FeedRequest, leaving: Leaving) {
+  const response = await patiently(request, leaving, open(request, leaving.signal));
+  const body = await streamOf(response);
+  request.onOpen();
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  const parse = createEventStreamParser();
+  for (;;) {
+    const { done, value } = await patiently(request, leaving, reader.read());
+    if (done) throw new StreamCut('the event stream ended before the run did');
+    for (const { event, data } of parse(decoder.decode(value, { stream: true }))) {
+      if (event === 'complete') return;
+      if (event === 'next') yield batchOf(JSON.parse(data));
+    }
+  }
+}
+
+function open({ url, authorization, ...request }: FeedRequest, signal: AbortSignal): Promise<Response> {
+  return fetch(url.replace(/^ws/, 'http'), {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'text/event-stream',
+      ...(authorization !== null && { authorization }),
+    },
+    body: JSON.stringify(feedOperation({ url, authorization, ...request })),
+    signal,
+  });
+}
+
+/** The stream that the server answers with; throws what it says instead. */
+async function streamOf(response: Response): Promise<ReadableStream<Uint8Array>> {
+  const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');
+  if (response.ok && isStream && response.body) return response.body;
+  const words = `HTTP ${response.status} instead of an event stream`;
+  if (response.status === UNAUTHORIZED) throw new StreamRefused(words, UNAUTHENTICATED);
+  refuse(await response.json().catch(() => null));
+  throw new StreamCut(words);
+}
+
+/** Gives the connection up when nothing comes for too long: a server that has nothing to say says so by comments. */
+async function patiently<Value>(
+  { stalledAfterMs }: FeedRequest,
+  leaving: Leaving,
+  coming: Promise<Value>,
+): Promise<Value> {
+  const stalled = setTimeout(
+    () => leaving.leave(new StreamCut('the event stream was silent for too long')),
+    stalledAfterMs,
+  );
+  try {
+    return await coming;
+  } finally {
+    clearTimeout(stalled);
+  }
+}

@@ -1,0 +1,141 @@
+import { type FileHandle, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createTally, howMany, type Spool, type SpooledEvent } from './spool.ts';
+
+/** How much a file spool may hold. */
+export interface FileSpoolOptions {
+  /** Events that the server does not have yet, in characters of JSON; by default 64 Mi. */
+  readonly maxCharacters?: number;
+  /** A file is followed by the next one at so many, and removed when the server has all of it; by default 1 Mi. */
+  readonly fileCharacters?: number;
+}
+
+/** One file of the folder: events as lines of JSON. */
+interface Segment {
+  readonly path: string;
+  characters: number;
+  last: SpooledEvent | null;
+  /** Its events, while it is written; null: they are in the file only. */
+  events: SpooledEvent[] | null;
+}
+
+const FILE = /^\d{12}\.ndjson$/;
+
+/**
+ * A spool in a folder, which is made and should be the run's own: what was appended outlives the process, killed or
+ * not, though not the machine's power (nothing is fsynced). Opening it again goes on with what is there, and may hand
+ * out up to a file's worth that the server has already. Needs Node. Throws when the folder cannot be read or written.
+ */
+export async function openFileSpool(folder: string, options: FileSpoolOptions = {}): Promise<Spool> {
+  const { maxCharacters = 64 * 1024 * 1024, fileCharacters = 1024 * 1024 } = options;
+  await mkdir(folder, { recursive: true });
+  const names = (await readdir(folder)).filter((name) => FILE.test(name)).sort();
+  const segments: Segment[] = [];
+  const tally = createTally();
+  let waiting = 0;
+  for (const name of names) {
+    const path = join(folder, name);
+    const events = await readEvents(path);
+    for (const event of events) tally.add(event);
+    waiting += events.length;
+    // What was read goes again: it may be more than is to be held in memory.
+    segments.push({ path, characters: 0, last: events.at(-1) ?? null, events: null });
+  }
+  let nextName = names.length > 0 ? Number.parseInt(names.at(-1)!, 10) + 1 : 0;
+  let last = segments.findLast((segment) => segment.last !== null)?.last ?? null;
+  let written: { readonly segment: Segment; readonly handle: FileHandle; bytes: number } | null = null;
+  let reading: { readonly segment: Segment; readonly events: readonly SpooledEvent[]; next: number } | null =
+    null;
+
+  async function startSegment() {
+    const path = join(folder, `${String(nextName).padStart(12, '0')}.ndjson`);
+    const handle = await open(path, 'ax');
+    nextName += 1;
+    const segment: Segment = { path, characters: 0, last: null, events: [] };
+    segments.push(segment);
+    return { segment, handle, bytes: 0 };
+  }
+
+  async function sealSegment(): Promise<void> {
+    const sealed = written;
+    written = null;
+    if (!sealed) return;
+    sealed.segment.events = null;
+    await sealed.handle.close();
+  }
+
+  /** Where events are read next: the place reached or, when that file is read through, the next file's start. */
+  async function placeToRead() {
+    if (reading && (reading.next < reading.events.length || reading.segment === written?.segment)) {
+      return reading;
+    }
+    const segment = segments[reading ? segments.indexOf(reading.segment) + 1 : 0];
+    if (!segment) return null;
+    reading = { segment, events: segment.events ?? (await readEvents(segment.path)), next: 0 };
+    return reading;
+  }
+
+  return {
+    maxCharacters,
+    held: tally.held,
+    last: () => last,
+    waiting: () => waiting,
+    append: async (event) => {
+      if (written && written.segment.characters >= fileCharacters) await sealSegment();
+      written ??= await startSegment();
+      const { segment, handle, bytes } = written;
+      const line = Buffer.from(`${event.json}\n`);
+      try {
+        await handle.appendFile(line);
+      } catch (error) {
+        // Half a line in the middle would spoil the file for whoever reads it.
+        await handle.truncate(bytes);
+        throw error;
+      }
+      written.bytes += line.length;
+      segment.events?.push(event);
+      segment.characters += event.json.length;
+      segment.last = event;
+      last = event;
+      tally.add(event);
+      waiting += 1;
+    },
+    take: async (maxEvents, maxTaken) => {
+      while (waiting > 0) {
+        const place = await placeToRead();
+        if (!place) break;
+        const count = howMany(place.events, place.next, maxEvents, maxTaken);
+        const taken = place.events.slice(place.next, place.next + count);
+        place.next += count;
+        waiting -= count;
+        if (count > 0) return taken;
+      }
+      return [];
+    },
+    release: async (events) => {
+      tally.release(events);
+      const through = events.at(-1)?.seq ?? -1;
+      for (let oldest = segments[0]; oldest && oldest !== written?.segment; oldest = segments[0]) {
+        if (oldest.last && oldest.last.seq > through) return;
+        segments.shift();
+        await unlink(oldest.path);
+      }
+    },
+    close: async () => {
+      await sealSegment();
+      if (tally.held().range) return;
+      for (const { path } of segments.splice(0)) await unlink(path);
+    },
+  };
+}
+
+/** Whole lines only: what a killed process was writing was never handed over. */
+async function readEvents(path: string): Promise<SpooledEvent[]> {
+  const lines = (await readFile(path, 'utf8')).split('\n').slice(0, -1);
+  return lines.map((json) => {
+    const event: unknown = JSON.parse(json);
+    const { seq } = event as { readonly seq?: unknown };
+    if (typeof seq !== 'number') throw new Error(`${path} is none of a spool's files`);
+    return { seq, json };
+  });
+}

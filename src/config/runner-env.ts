@@ -1,0 +1,35 @@
+import { z } from 'zod';
+
+/** What a runner is told by the environment that its job gave it. */
+export interface RunnerEnvironment {
+  readonly runId: string;
+  /** The server, without a path. */
+  readonly apiBase: string;
+  /** To claim the job with. */
+  readonly token: string;
+  /** Names this process among others that were started for the same job. */
+  readonly instance: string;
+}
+
+const variables = z.object({
+  RUNFEED_RUN_ID: z.string().min(1),
+  RUNFEED_API_BASE: z.url(),
+  RUNFEED_RUNNER_TOKEN: z.string().min(1),
+  FLY_MACHINE_ID: z.string().optional(),
+});
+
+/** Reads it, by default from this process's environment; null where this is no job's runner. */
+export function readRunnerEnvironment(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): RunnerEnvironment | null {
+  const parsed = variables.safeParse(env);
+  if (!parsed.success) return null;
+  const { RUNFEED_RUN_ID, RUNFEED_API_BASE, RUNFEED_RUNNER_TOKEN, FLY_MACHINE_ID } = parsed.data;
+  return {
+    runId: RUNFEED_RUN_ID,
+    apiBase: RUNFEED_API_BASE,
+    token: RUNFEED_RUNNER_TOKEN,
+    // A process id is given again; with the time of its start it is not.
+    instance: FLY_MACHINE_ID || `${process.pid}@${Math.round(performance.timeOrigin)}`,
+  };
+}

@@ -1,0 +1,180 @@
+import { appendFile, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { openFileSpool } from '../../src/client/file-spool.ts';
+import { createReporter } from '../../src/client/reporter.ts';
+import type { SpooledEvent } from '../../src/client/spool.ts';
+import { startRestartableServer } from '../proofs/restartable-server.ts';
+import { PROOF_SIZE, PROOF_TIMEOUT_MS } from '../proofs/size.ts';
+import { startChild } from '../store/children/start.ts';
+import { freshSqliteUrl } from '../support/databases.ts';
+import { releaseAfterwards } from '../support/releases.ts';
+import { eventually, newRun } from '../support/runs.ts';
+import { readLog } from './logs.ts';
+
+const LIVES = 2 * PROOF_SIZE;
+const OUTAGE_MS = PROOF_SIZE > 1 ? 10_000 * PROOF_SIZE : 500;
+
+async function freshFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'runfeed-spool-'));
+  releaseAfterwards(() => rm(folder, { recursive: true, force: true }));
+  return join(folder, 'spool');
+}
+
+const event = (seq: number): SpooledEvent => ({
+  seq,
+  json: `{"seq":${seq},"tMs":${seq},"kind":"assistant_text","data":{"text":"é\\ud800"}}`,
+});
+const from = (first: number, count: number) =>
+  Array.from({ length: count }, (_, index) => event(first + index));
+
+describe('a file spool', () => {
+  test('hands out in order what was appended, and again to the next one what was not released', async () => {
+    const folder = await freshFolder();
+    const options = { fileCharacters: 300 };
+    const first = await openFileSpool(folder, options);
+    expect([first.last(), first.waiting(), first.held()]).toEqual([null, 0, { characters: 0, range: null }]);
+    for (const each of from(0, 20)) await first.append(each);
+    for (const [seq, count] of [
+      [0, 4],
+      [4, 1],
+      [5, 3],
+    ] as const) {
+      const taken = await first.take(count, 1_000_000);
+      expect(taken).toEqual(from(seq, count));
+      await first.release(taken);
+    }
+    expect(await first.take(100, 1)).toEqual(from(8, 1));
+    await first.append(event(20));
+    expect(await first.take(100, 1_000_000)).not.toEqual([]);
+    expect(first.held().range).toEqual({ fromSeq: 8, toSeq: 20 });
+    await first.close();
+
+    const second = await openFileSpool(folder, options);
+    expect(second.last()).toEqual(event(20));
+    const { range } = second.held();
+    expect(range!.fromSeq).toBeLessThanOrEqual(8);
+    expect(range!.fromSeq).toBeGreaterThan(0);
+    await second.append(event(21));
+    const rest: SpooledEvent[] = [];
+    for (
+      let some = await second.take(3, 1_000_000);
+      some.length > 0;
+      some = await second.take(3, 1_000_000)
+    ) {
+      rest.push(...some);
+      await second.release(some);
+    }
+    expect(rest).toEqual(from(range!.fromSeq, 22 - range!.fromSeq));
+    await second.append(event(22));
+    expect(await second.take(3, 1_000_000)).toEqual([event(22)]);
+    await second.release([event(22)]);
+    await second.close();
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('lets files go as they are released', async () => {
+    const folder = await freshFolder();
+    const spool = await openFileSpool(folder, { fileCharacters: 300 });
+    for (let seq = 0; seq < 500; seq += 1) {
+      await spool.append(event(seq));
+      await spool.release(await spool.take(10, 1_000_000));
+    }
+    const sizes = await Promise.all((await readdir(folder)).map((name) => stat(join(folder, name))));
+    expect(sizes.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(1_000);
+    await spool.close();
+  });
+
+  test('takes no notice of half a line at the end, and refuses a folder of other things', async () => {
+    const folder = await freshFolder();
+    const spool = await openFileSpool(folder);
+    for (const each of from(0, 3)) await spool.append(each);
+    await spool.close();
+    const [name] = await readdir(folder);
+    await appendFile(join(folder, name!), event(3).json.slice(0, 20));
+    const again = await openFileSpool(folder);
+    expect([again.last(), again.waiting()]).toEqual([event(2), 3]);
+    await again.append(event(3));
+    expect(await again.take(10, 1_000_000)).toEqual(from(0, 3));
+    expect(await again.take(10, 1_000_000)).toEqual(from(3, 1));
+    await again.close();
+    await writeFile(join(folder, name!), '"something else"\n');
+    await expect(openFileSpool(folder)).rejects.toThrow(/none of a spool's files/);
+  });
+});
+
+describe('a reporter with a file spool', () => {
+  test(
+    'that is killed again and again, its server too, loses nothing that it took, and doubles nothing',
+    async () => {
+      const server = await startRestartableServer(await freshSqliteUrl());
+      const runId = await newRun(server.graphql);
+      const folder = await freshFolder();
+      const program = new URL('children/report-forever.ts', import.meta.url).href;
+      let took = -1;
+      for (let life = 0; life < LIVES; life += 1) {
+        const child = startChild(program, server.graphql, runId, folder);
+        await child.printed(50);
+        // Every second one dies while the server is away.
+        if (life % 2 === 1) await server.kill();
+        await sleep(Math.random() * 500);
+        await child.kill();
+        const numbers = child.lines.map(Number);
+        // Whoever goes on knows what was taken: at most the one that was being taken was not told of.
+        expect([took + 1, took + 2]).toContain(numbers[0]);
+        expect(numbers).toEqual(numbers.map((_, index) => numbers[0]! + index));
+        took = numbers.at(-1)!;
+        if (life % 2 === 1) await server.start();
+      }
+      const reporter = createReporter({ runId, url: server.graphql, spool: await openFileSpool(folder) });
+      const { nextSeq } = await reporter.ready();
+      expect([took + 1, took + 2]).toContain(nextSeq);
+      await reporter.report({ kind: 'runtime_terminal', data: { text: String(nextSeq) } });
+      expect(await reporter.close()).toEqual({ acknowledgedSeq: nextSeq, undelivered: null, failure: null });
+      expect(await readdir(folder)).toEqual([]);
+      const log = await readLog(server.graphql, runId);
+      expect(log.map(({ seq }) => seq)).toEqual(log.map((_, index) => index));
+      expect(log.map(({ data }) => data.text)).toEqual(log.map((_, index) => String(index)));
+      expect(log.length).toBe(nextSeq + 1);
+    },
+    PROOF_TIMEOUT_MS,
+  );
+
+  test(
+    'outlasts an outage of its server with little in memory',
+    async () => {
+      const server = await startRestartableServer(await freshSqliteUrl());
+      const runId = await newRun(server.graphql);
+      const folder = await freshFolder();
+      const spool = await openFileSpool(folder, { fileCharacters: 20_000, maxCharacters: 400_000 });
+      let retries = 0;
+      const onRetry = () => (retries += 1);
+      const backoff = { firstMs: 5, longestMs: 200 };
+      const reporter = createReporter({ runId, url: server.graphql, spool, backoff, onRetry });
+      releaseAfterwards(() => reporter.close({ deadlineMs: 0 }));
+      let reported = 0;
+      async function reportUntil(enough: () => boolean): Promise<void> {
+        for (; !enough(); reported += 1) {
+          await reporter.report({ kind: 'assistant_text', data: { text: `${reported} `.padEnd(300, 'x') } });
+        }
+      }
+      await reportUntil(() => reported >= 200);
+      await server.kill();
+      const away = sleep(OUTAGE_MS);
+      await reportUntil(() => spool.held().characters > 350_000);
+      await away;
+      await eventually(() => retries > 0);
+      expect(spool.held().characters).toBeLessThanOrEqual(400_000);
+      await server.start();
+      await reportUntil(() => reported >= 2_000);
+      expect(await reporter.close()).toEqual({ acknowledgedSeq: 1_999, undelivered: null, failure: null });
+      const log = await readLog(server.graphql, runId);
+      expect(log.map(({ data }) => Number.parseInt(String(data.text), 10))).toEqual(
+        Array.from({ length: 2_000 }, (_, index) => index),
+      );
+    },
+    PROOF_TIMEOUT_MS + OUTAGE_MS,
+  );
+});

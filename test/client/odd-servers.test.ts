@@ -1,0 +1,228 @@
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import type { StreamGap } from '../../src/client/feed.ts';
+import { type StreamOptions, streamEvents } from '../../src/client/stream-events.ts';
+import { releaseAfterwards } from '../support/releases.ts';
+import { eventsFrom, terminalAt } from '../support/runs.ts';
+import { failureOf } from './logs.ts';
+
+/** One connection of a server that does as it is told: answers the cursor's subscription. */
+interface Peer {
+  next(payload: unknown): void;
+  /** Sends text as it is. */
+  raw(text: string): void;
+  error(code: string): void;
+  complete(): void;
+  close(code: number): void;
+}
+
+const quickly = { webSocketImpl: WebSocket, backoff: { firstMs: 2, longestMs: 20 } };
+
+function batchOf(events: readonly { readonly seq: number; readonly kind: string }[], more: object = {}) {
+  const cursor = events.at(-1)?.seq ?? -1;
+  const ended = events.some(({ kind }) => kind === 'runtime_terminal');
+  return { data: { runEventBatches: { events, cursor, caughtUp: true, ended, gap: null, ...more } } };
+}
+
+/** A websocket server that treats its connections, one after the other, like this; the last for ever. */
+async function startPeer(...treatments: ((peer: Peer, after: number) => void)[]) {
+  const server = new WebSocketServer({
+    port: 0,
+    host: '127.0.0.1',
+    handleProtocols: () => 'graphql-transport-ws',
+  });
+  releaseAfterwards(() => {
+    for (const socket of server.clients) socket.terminate();
+    server.close();
+  });
+  await once(server, 'listening');
+  server.on('connection', (socket) => {
+    const treat = treatments.length > 1 ? treatments.shift()! : treatments[0]!;
+    const send = (message: object) => socket.send(JSON.stringify(message));
+    socket.on('message', (data) => {
+      const { type, id, payload } = JSON.parse(String(data));
+      if (type === 'connection_init') send({ type: 'connection_ack' });
+      if (type !== 'subscribe') return;
+      treat(
+        {
+          next: (result) => send({ type: 'next', id, payload: result }),
+          raw: (text) => socket.send(text),
+          error: (code) => send({ type: 'error', id, payload: [{ message: 'no', extensions: { code } }] }),
+          complete: () => send({ type: 'complete', id }),
+          close: (code) => socket.close(code),
+        },
+        payload.variables.after,
+      );
+    });
+  });
+  return `ws://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;
+}
+
+/** An HTTP server that answers its requests, one after the other, like this; the last for ever. */
+async function startHttp(...answers: ((response: ServerResponse) => void)[]): Promise<string> {
+  const server = createServer((request, response) => {
+    request.resume();
+    request.once('end', () => (answers.length > 1 ? answers.shift()! : answers[0]!)(response));
+  }).listen(0, '127.0.0.1');
+  releaseAfterwards(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;
+}
+
+async function numbersOf(url: string, options: Partial<StreamOptions> = {}): Promise<number[]> {
+  const seen: number[] = [];
+  for await (const { seq } of streamEvents('r', { url, ...quickly, ...options })) seen.push(seq);
+  return seen;
+}
+
+const rest = (peer: Peer, after: number): void =>
+  peer.next(batchOf([...eventsFrom(after + 1, 1), terminalAt(9)]));
+
+describe('streamEvents over a websocket', () => {
+  test('drops what comes twice, within a connection and after the next', async () => {
+    const url = await startPeer(
+      (peer) => {
+        peer.next(batchOf(eventsFrom(0, 3)));
+        peer.next(batchOf(eventsFrom(1, 3)));
+        peer.close(1012);
+      },
+      (peer, after) => {
+        expect(after).toBe(3);
+        peer.next(batchOf([...eventsFrom(0, 6), terminalAt(9)]));
+      },
+    );
+    expect(await numbersOf(url)).toEqual([0, 1, 2, 3, 4, 5, 9]);
+  });
+
+  // With most of these the usual client gives up, and after 1000 it comes back with the cursor of the first time.
+  test.each([1000, 1001, 1011, 1012, 1013, 4400, 4404, 4406, 4408, 4409, 4413, 4429, 4499, 4500])(
+    'comes back after a close with %d',
+    async (code) => {
+      const url = await startPeer((peer) => {
+        peer.next(batchOf(eventsFrom(0, 2)));
+        peer.close(code);
+      }, rest);
+      expect(await numbersOf(url)).toEqual([0, 1, 2, 9]);
+    },
+  );
+
+  test.each(['OVERLOADED', 'STORE_UNAVAILABLE', 'SHUTTING_DOWN', 'INTERNAL_SERVER_ERROR'])(
+    'comes back after the error %s',
+    async (code) => {
+      expect(await numbersOf(await startPeer((peer) => peer.error(code), rest))).toEqual([0, 9]);
+    },
+  );
+
+  test.each(['no JSON', '{"type":"next","payload":{"data":{"runEventBatches":null}}}', '{"type":"error"}'])(
+    'comes back after what makes no sense: %s',
+    async (text) => {
+      expect(await numbersOf(await startPeer((peer) => peer.raw(text), rest))).toEqual([0, 9]);
+    },
+  );
+
+  test('moves on through empty batches, and takes a completion for the run’s end', async () => {
+    const url = await startPeer(
+      (peer) => {
+        peer.next(batchOf([], { cursor: 7 }));
+        peer.close(1012);
+      },
+      (peer, after) => {
+        expect(after).toBe(7);
+        peer.raw('{"type":"ping"}');
+        peer.complete();
+      },
+    );
+    const events = streamEvents('r', { url, ...quickly });
+    expect(await events.next()).toEqual({ done: true, value: undefined });
+    expect([events.state(), events.cursor()]).toEqual(['ended', 7]);
+  });
+
+  test('tells of what is gone for good, and goes on behind it', async () => {
+    const gap = { fromSeq: 0, toSeq: 6 };
+    const gaps: StreamGap[] = [];
+    const url = await startPeer((peer) => peer.next(batchOf([...eventsFrom(7, 1), terminalAt(9)], { gap })));
+    expect(await numbersOf(url, { onGap: (each) => gaps.push(each) })).toEqual([7, 9]);
+    expect(gaps).toEqual([gap]);
+  });
+
+  test('throws what a callback throws', async () => {
+    const url = await startPeer((peer) => peer.close(1012));
+    const onState = () => {
+      throw new Error('mine');
+    };
+    expect(await failureOf(numbersOf(url, { onState }))).toMatchObject({ message: 'mine' });
+  });
+
+  test.skipIf(!('WebSocket' in globalThis))(
+    'uses the platform’s own where there is one (skipped: there is none)',
+    async () => {
+      const url = await startPeer((peer) => {
+        peer.next(batchOf(eventsFrom(0, 2)));
+        peer.close(1012);
+      }, rest);
+      expect(await numbersOf(url, { webSocketImpl: undefined, transport: 'websocket' })).toEqual([
+        0, 1, 2, 9,
+      ]);
+    },
+  );
+});
+
+describe('streamEvents over server-sent events', () => {
+  const STREAM = { 'content-type': 'text/event-stream' };
+  const eventOf = (result: object): string => `event: next\ndata: ${JSON.stringify(result)}\n\n`;
+  const ending = (response: ServerResponse): void => {
+    response.writeHead(200, STREAM).end(`${eventOf(batchOf([terminalAt(9)]))}event: complete\ndata:\n\n`);
+  };
+  const over = { transport: 'sse' } as const;
+
+  test.each([
+    [502, 'text/html', '<html></html>'],
+    [503, 'application/json', '{"errors":[{"message":"x","extensions":{"code":"SHUTTING_DOWN"}}]}'],
+    [404, 'text/plain', 'not yet'],
+    [429, 'application/json', '{"message":"slow down"}'],
+    [200, 'text/html', 'welcome to this hotel'],
+    [200, 'text/event-stream', ''],
+    [200, 'text/event-stream', 'event: next\ndata: {\n\n'],
+  ])('comes back after %d with %s: %s', async (status, type, body) => {
+    const url = await startHttp(
+      (response) => response.writeHead(status, { 'content-type': type }).end(body),
+      ending,
+    );
+    expect(await numbersOf(url, over)).toEqual([9]);
+  });
+
+  test('reads events however they are cut, with comments, either line end and data in several lines', async () => {
+    const text = [
+      ':\n\n',
+      eventOf(batchOf(eventsFrom(0, 2))).replaceAll('\n', '\r\n'),
+      'id: 4\nretry: 5\nevent:next\n',
+      `data: ${JSON.stringify(batchOf(eventsFrom(2, 1))).replace(',', ',\ndata: ')}\n\n`,
+      'event: other\ndata: nobody’s\n\n',
+      eventOf(batchOf([{ ...eventsFrom(3, 1)[0]!, data: { text: '€𝄞' } } as never, terminalAt(9)])),
+    ].join('');
+    const bytes = Buffer.from(text);
+    const url = await startHttp(async (response) => {
+      response.writeHead(200, STREAM);
+      for (let place = 0; place < bytes.length; place += 7) {
+        response.write(bytes.subarray(place, place + 7));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      response.end();
+    });
+    expect(await numbersOf(url, over)).toEqual([0, 1, 2, 3, 9]);
+  });
+
+  test('is refused for good by a status with a code that will not pass', async () => {
+    const body = '{"errors":[{"message":"other site","extensions":{"code":"FORBIDDEN"}}]}';
+    const url = await startHttp((response) =>
+      response.writeHead(403, { 'content-type': 'application/json' }).end(body),
+    );
+    expect(await failureOf(numbersOf(url, over))).toMatchObject({ name: 'StreamRefused', code: 'FORBIDDEN' });
+  });
+});

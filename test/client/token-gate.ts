@@ -1,0 +1,67 @@
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { WebSocket, WebSocketServer } from 'ws';
+import { releaseAfterwards } from '../support/releases.ts';
+
+/** Stands before a server and lets only those through who have the token of the day. */
+export interface TokenGate {
+  readonly graphql: string;
+  /** From now on only this token is taken; sockets that were let in by another are closed with 4403. */
+  take(token: string): void;
+  /** Every `authorization` that was shown, over any transport. */
+  readonly shown: readonly unknown[];
+}
+
+/** Opens a gate that takes this token. */
+export async function openTokenGate(graphql: string, first: string): Promise<TokenGate> {
+  let taken = `Bearer ${first}`;
+  const shown: unknown[] = [];
+  const gate = createServer((incoming, answer) => {
+    shown.push(incoming.headers.authorization);
+    if (incoming.headers.authorization !== taken) {
+      answer.writeHead(401, { 'content-type': 'application/json' });
+      answer.end('{"errors":[{"message":"who are you?","extensions":{"code":"UNAUTHENTICATED"}}]}');
+      return;
+    }
+    const { method = 'GET', headers } = incoming;
+    const passed = request(graphql, { method, headers }, (response) => {
+      answer.writeHead(response.statusCode ?? 502, response.headers);
+      response.pipe(answer);
+    });
+    answer.once('close', () => passed.destroy());
+    passed.on('error', () => answer.destroy());
+    incoming.pipe(passed);
+  });
+  const sockets = new WebSocketServer({ server: gate, handleProtocols: () => 'graphql-transport-ws' });
+  sockets.on('connection', (socket) => {
+    const upstream = new WebSocket(graphql.replace('http', 'ws'), 'graphql-transport-ws');
+    const opened = once(upstream, 'open');
+    upstream.on('message', (data) => socket.send(String(data)));
+    upstream.on('close', (code) => socket.close(code === 1006 ? 1012 : code));
+    socket.on('close', () => upstream.terminate());
+    socket.on('message', (data) => {
+      const message = JSON.parse(String(data));
+      if (message.type === 'connection_init') {
+        shown.push(message.payload?.authorization);
+        if (message.payload?.authorization !== taken) return socket.close(4403, 'Forbidden');
+      }
+      void opened.then(() => upstream.send(String(data)));
+    });
+  });
+  gate.listen(0, '127.0.0.1');
+  await once(gate, 'listening');
+  releaseAfterwards(() => {
+    for (const socket of sockets.clients) socket.terminate();
+    gate.closeAllConnections();
+    gate.close();
+  });
+  return {
+    graphql: `http://127.0.0.1:${(gate.address() as AddressInfo).port}/graphql`,
+    take: (token) => {
+      taken = `Bearer ${token}`;
+      for (const socket of sockets.clients) socket.close(4403, 'Forbidden');
+    },
+    shown,
+  };
+}

@@ -175,6 +175,23 @@ test('a run that printed nothing is a start and a failed terminal', () => {
   ]);
 });
 
+test('a run that goes on in a new adapter says so instead of starting a second time', () => {
+  const events = runOf(
+    [says('on')],
+    {},
+    { resumed: true, nextSeq: 7, lastTMs: 2000, sessionName: 'nightly' },
+  );
+  expect(events.map(({ seq, tMs, kind }) => [seq, tMs, kind])).toEqual([
+    [7, 2000, 'notification'],
+    [8, 2000, 'assistant_text'],
+    [9, 2000, 'runtime_terminal'],
+  ]);
+  expect(events[0]?.data).toEqual({
+    event: 'resumed',
+    payload: { runtime: 'goose', sessionName: 'nightly' },
+  });
+});
+
 test('noise does not start the run, is counted, and its end is offered in the terminal', () => {
   const lines = ['', 'npm warn', '[1]', '{"no":"type"}', '{"type":1}', '{broken', says('a'), 'bye'];
   const events = runOf(lines);

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../contract/events.ts';
+import type { JsonObject, JsonValue } from '../contract/events.ts';
 import type { RuntimeAdapter, RuntimeAdapterOptions } from './adapter.ts';
 import { createLoadLog, fileLoads, type LoadLog, skillLoads } from './anthropic-loads.ts';
 import { describeSession } from './anthropic-request.ts';
@@ -24,14 +24,17 @@ export interface AnthropicSessionsOptions extends RuntimeAdapterOptions {
  */
 export function createAnthropicSessionsAdapter(options: AnthropicSessionsOptions = {}): RuntimeAdapter {
   const loads = createLoadLog();
-  const { push, end, insert } = createSseAdapter(createSessionsReader(options.sessionName, loads), options);
+  const { push, end, insert } = createSseAdapter(createSessionsReader(options, loads), options);
   insert((run) => {
     for (const load of describeSession(options.session)) loads.record(load, run);
   });
   return { push, end };
 }
 
-function createSessionsReader(sessionName: string | undefined, loads: LoadLog): LineReader {
+function createSessionsReader(
+  { sessionName, session }: AnthropicSessionsOptions,
+  loads: LoadLog,
+): LineReader {
   const seen = createSeenIds();
   const text = createSessionText(seen);
   const usage = createUsageMeter();
@@ -127,7 +130,8 @@ function createSessionsReader(sessionName: string | undefined, loads: LoadLog): 
   return {
     describe(first) {
       announced = first;
-      return { runtime: 'anthropic-sessions', ...fieldsOf({ sessionName }) };
+      const sessionId = stringOf(objectOf(session as JsonValue)?.id);
+      return { runtime: 'anthropic-sessions', ...fieldsOf({ sessionName, sessionId }) };
     },
     read(type, line, run) {
       const id = stringOf(line.id);

@@ -394,6 +394,14 @@ test.each([undefined, null, 7, 'x', [], { container: 3, messages: [null, { conte
   },
 );
 
+test('of skills without number the first 1,024 are told once, and those beyond whenever they come', () => {
+  const adapter = createAnthropicMessagesAdapter();
+  push(adapter, [begins()]);
+  const skills = Array.from({ length: 1030 }, (_, index) => ({ skill_id: `skill_${index}` }));
+  expect(adapter.request({ container: { skills } })).toHaveLength(1030);
+  expect(adapter.request({ container: { skills } })).toHaveLength(6);
+});
+
 test('results that the host feeds close the calls they answer', () => {
   const adapter = createAnthropicMessagesAdapter({ now: () => 1000, nextSeq: 3 });
   push(adapter, [begins(), ...asks('a', 'shell'), ...asks('b', 'find'), ...stops('tool_use')]);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { RunnerEvent } from '../../src/contract/events.ts';
+import { validateRunnerEventBatch } from '../../src/contract/validate.ts';
 import {
   type AnthropicSessionsOptions,
   createAnthropicSessionsAdapter,
@@ -221,6 +222,7 @@ test('usage is that of all requests to the model', () => {
 test('the session itself tells its skills and files right after the start, and each of them once', () => {
   const skills = [{ type: 'custom', skill_id: 'skill_1', version: '7' }];
   const session = {
+    id: 'sesn_1',
     agent: { skills },
     resources: [
       { type: 'file', file_id: 'file_1', mount_path: '/data/a.csv' },
@@ -239,8 +241,31 @@ test('the session itself tells its skills and files right after the start, and e
     'session.updated',
     'runtime_terminal',
   ]);
+  expect(events[0]?.data).toEqual({ runtime: 'anthropic-sessions', sessionId: 'sesn_1' });
   expect(events[1]?.data).toEqual({ skill: 'skill_1', version: '7', source: 'custom' });
   expect(events[2]?.data).toEqual({ fileId: 'file_1', path: '/data/a.csv' });
+});
+
+test('the ids of the newest 4,096 events are remembered', () => {
+  const many = Array.from({ length: 4096 }, (_, index) => message(`x${index}`, ''));
+  expect(textIn(told(message('e1', 'a'), ...many.slice(1), message('e1', 'a')))).toBe('a');
+  expect(textIn(told(message('e1', 'a'), ...many, message('e1', 'a')))).toBe('aa');
+});
+
+test('whatever the host gives as the session, the run is legal', () => {
+  fc.assert(
+    fc.property(fc.anything(), (session) => {
+      const strange = {
+        agent: { skills: [session] },
+        resources: [session, { type: 'file', file_id: session }],
+      };
+      for (const given of [session, strange]) {
+        const events = runOf([], { session: given });
+        expect(validateRunnerEventBatch({ v: 1, runId: 'run', events })).toMatchObject({ ok: true });
+        expect([events[0]?.kind, events.at(-1)?.kind]).toEqual(['runtime_started', 'runtime_terminal']);
+      }
+    }),
+  );
 });
 
 test('every other event is a notification under its own name', () => {

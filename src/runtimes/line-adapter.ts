@@ -1,5 +1,5 @@
-import type { JsonObject } from '../contract/events.ts';
-import { createLineSplitter } from '../lib/ndjson.ts';
+import type { JsonObject, RunnerEvent } from '../contract/events.ts';
+import { createLineSplitter, type LineSplitter } from '../lib/ndjson.ts';
 import type { RuntimeAdapter, RuntimeAdapterOptions } from './adapter.ts';
 import { fieldsOf, parseObject, stringOf } from './json.ts';
 import { createNoiseLog } from './noise.ts';
@@ -8,8 +8,8 @@ import { createRunLog, type RunRecorder } from './recorder.ts';
 
 /** What one runtime's wire format means. The rest is the same for all of them and done here. */
 export interface LineReader {
-  /** The data of `runtime_started`; asked for at the first valid line, or at the end if there is none. */
-  describe(): JsonObject;
+  /** The data of `runtime_started`; asked for at the first valid line, which it gets, or at the end if there is none. */
+  describe(first: JsonObject | null): JsonObject;
   /** One JSON object with a string `type`. Must cope with every other field being anything. */
   read(type: string, line: JsonObject, run: RunRecorder): void;
   /** A line that is neither such an object nor blank, before it is counted as noise. */
@@ -21,18 +21,44 @@ export interface LineReader {
   };
 }
 
+/** An adapter whose host has something to tell, too. */
+export interface HostedAdapter extends RuntimeAdapter {
+  /** Lets the host write events of its own. Before the start they wait for it; after `end` they are dropped. */
+  insert(write: (run: RunRecorder) => void): RunnerEvent[];
+}
+
+// More than the requests, results and uploads that come before the first line; the next one starts the run.
+const MAX_WAITING = 64;
+
 /** An adapter for a runtime that prints one JSON object a line. */
 export function createLineAdapter(reader: LineReader, options: RuntimeAdapterOptions): RuntimeAdapter {
-  const splitter = createLineSplitter();
+  return createTextAdapter(createLineSplitter(), reader, options);
+}
+
+/** An adapter for a runtime whose bytes the splitter cuts into texts that are to be one JSON object each. */
+export function createTextAdapter(
+  splitter: LineSplitter,
+  reader: LineReader,
+  options: RuntimeAdapterOptions,
+): HostedAdapter {
   const noise = createNoiseLog();
   const log = createRunLog(options);
+  const waiting: ((run: RunRecorder) => void)[] = [];
+  let started = false;
   let ended = false;
+
+  const start = (first: JsonObject | null): void => {
+    if (started) return;
+    started = true;
+    log.start(() => reader.describe(first));
+    for (const write of waiting.splice(0)) write(log.recorder);
+  };
 
   const readLine = (text: string): void => {
     const line = parseObject(text);
     const type = stringOf(line?.type);
     if (line !== null && type !== undefined) {
-      log.start(reader.describe);
+      start(line);
       reader.read(type, line, log.recorder);
     } else if (/\S/.test(text)) {
       reader.overhear?.(text);
@@ -50,7 +76,7 @@ export function createLineAdapter(reader: LineReader, options: RuntimeAdapterOpt
       if (ended) return [];
       for (const text of splitter.end()) readLine(text);
       ended = true;
-      log.start(reader.describe);
+      start(null);
       const { verdict, data } = reader.conclude(log.recorder);
       const oversized = splitter.dropped();
       log.finish(
@@ -64,6 +90,13 @@ export function createLineAdapter(reader: LineReader, options: RuntimeAdapterOpt
         },
         exit,
       );
+      return log.take();
+    },
+    insert(write) {
+      if (ended) return [];
+      if (started) write(log.recorder);
+      else waiting.push(write);
+      if (waiting.length > MAX_WAITING) start(null);
       return log.take();
     },
   };

@@ -6,10 +6,17 @@ import { createNoiseLog } from './noise.ts';
 import type { Verdict } from './outcome.ts';
 import { createRunLog, type RunRecorder } from './recorder.ts';
 
+const MAX_WAITING_LENGTH = 1024 * 1024;
+
 /** What one runtime's wire format means. The rest is the same for all of them and done here. */
 export interface LineReader {
-  /** The data of `runtime_started`; asked for at the first valid line, or at the end if there is none. */
-  describe(): JsonObject;
+  /** The data of `runtime_started`; asked for at the line that starts the run, or at the end (null) if there is none. */
+  describe(line: JsonObject | null): JsonObject;
+  /**
+   * Whether this line belongs before the one that starts the run. Such lines wait for it, up to a mebi of UTF-16 units
+   * of them, and are read right after it. Without this method the first valid line starts the run.
+   */
+  precedesStart?(type: string, line: JsonObject): boolean;
   /** One JSON object with a string `type`. Must cope with every other field being anything. */
   read(type: string, line: JsonObject, run: RunRecorder): void;
   /** A line that is neither such an object nor blank, before it is counted as noise. */
@@ -26,13 +33,33 @@ export function createLineAdapter(reader: LineReader, options: RuntimeAdapterOpt
   const splitter = createLineSplitter();
   const noise = createNoiseLog();
   const log = createRunLog(options);
+  let waiting: { readonly type: string; readonly line: JsonObject }[] = [];
+  let waitingLength = 0;
+  let started = false;
   let ended = false;
+
+  const start = (line: JsonObject | null): void => {
+    if (started) return;
+    started = true;
+    log.start(() => reader.describe(line));
+    for (const early of waiting) reader.read(early.type, early.line, log.recorder);
+    waiting = [];
+  };
 
   const readLine = (text: string): void => {
     const line = parseObject(text);
     const type = stringOf(line?.type);
     if (line !== null && type !== undefined) {
-      log.start(reader.describe);
+      if (
+        !started &&
+        reader.precedesStart?.(type, line) &&
+        waitingLength + text.length <= MAX_WAITING_LENGTH
+      ) {
+        waiting.push({ type, line });
+        waitingLength += text.length;
+        return;
+      }
+      start(line);
       reader.read(type, line, log.recorder);
     } else if (/\S/.test(text)) {
       reader.overhear?.(text);
@@ -50,7 +77,7 @@ export function createLineAdapter(reader: LineReader, options: RuntimeAdapterOpt
       if (ended) return [];
       for (const text of splitter.end()) readLine(text);
       ended = true;
-      log.start(reader.describe);
+      start(waiting[0]?.line ?? null);
       const { verdict, data } = reader.conclude(log.recorder);
       const oversized = splitter.dropped();
       log.finish(

@@ -39,7 +39,8 @@ export function readText(
     case 'replaced':
       run.notify('text_replaced', { text }, origin);
   }
-  for (const citation of listOf(block.citations) ?? []) run.notify('citation', { citation }, origin);
+  for (const citation of listOf(block.citations) ?? [])
+    run.notify('citation', objectOf(citation) ?? { citation }, origin);
 }
 
 /** A whole thinking block, less what was told of it already; what was redacted is told, not shown. */
@@ -89,8 +90,7 @@ export function readToolUse(block: JsonObject, { origin }: BlockContext, run: Ru
     ...fieldsOf({
       server: block.type === 'tool_use' ? undefined : true,
       mcpServer: stringOf(block.server_name),
-      // Called from code that the model wrote rather than by the model.
-      caller: objectOf(block.caller)?.type === 'direct' ? undefined : (block.caller ?? undefined),
+      caller: block.caller ?? undefined,
     }),
     ...origin,
   });
@@ -129,12 +129,12 @@ function isErrorResult(block: JsonObject): boolean {
   return block.is_error === true || failed || (stringOf(content?.type) ?? '').endsWith('_error');
 }
 
-/** The files that code on Anthropic's servers made. */
+/** The files that code on Anthropic's servers made: `*_output` entries in the content of its result. */
 function filesOf(block: JsonObject): JsonObject[] {
-  const made = listOf(objectOf(block.content)?.content) ?? [];
-  return made.flatMap((file) => {
-    const fileId = stringOf(objectOf(file)?.file_id);
-    return fileId === undefined ? [] : [{ fileId }];
+  return (listOf(objectOf(block.content)?.content) ?? []).flatMap((value) => {
+    const entry = objectOf(value);
+    const fileId = stringOf(entry?.file_id);
+    return fileId !== undefined && stringOf(entry?.type)?.endsWith('_output') ? [{ fileId }] : [];
   });
 }
 

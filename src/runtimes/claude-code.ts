@@ -26,7 +26,7 @@ function createClaudeCodeReader(sessionName: string | undefined): LineReader {
   let keepAlives = 0;
 
   return {
-    describe: (line) => ({ runtime: 'claude-code', ...fieldsOf({ sessionName }), ...startOf(line) }),
+    describe: (first) => ({ runtime: 'claude-code', ...fieldsOf({ sessionName }), ...startOf(first) }),
     // Hooks run before the session is up.
     precedesStart: (type, line) => type === 'system' && (stringOf(line.subtype) ?? '').startsWith('hook_'),
     read(type, line, run) {

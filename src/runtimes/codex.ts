@@ -41,8 +41,8 @@ function createCodexReader(sessionName: string | undefined): LineReader {
   };
 
   return {
-    describe(line) {
-      if (line?.type === 'thread.started') threadId = stringOf(line.thread_id);
+    describe(first) {
+      if (first?.type === 'thread.started') threadId = stringOf(first.thread_id);
       return { runtime: 'codex', ...fieldsOf({ sessionName, sessionId: threadId }) };
     },
     read(type, line, run) {

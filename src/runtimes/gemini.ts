@@ -22,6 +22,13 @@ function createGeminiReader(sessionName: string | undefined): LineReader {
   let limit: Verdict | null = null;
   let verdict: Verdict | null = null;
   let totals: JsonObject = {};
+  let sessionId: string | undefined;
+
+  const readInit = (line: JsonObject, run: RunRecorder): void => {
+    const id = stringOf(line.session_id);
+    // The start has told all of the first one already.
+    if (id === undefined || id !== sessionId) run.notify('init', payloadOf(line));
+  };
 
   const readError = (line: JsonObject, origin: JsonObject, run: RunRecorder): void => {
     const message = stringOf(line.message) ?? 'Gemini reported an error without a message';
@@ -40,20 +47,20 @@ function createGeminiReader(sessionName: string | undefined): LineReader {
   };
 
   return {
-    describe: (line) => ({
-      runtime: 'gemini',
-      ...fieldsOf({
-        sessionName,
-        sessionId: line?.type === 'init' ? stringOf(line.session_id) : undefined,
-        model: line?.type === 'init' ? stringOf(line.model) : undefined,
-      }),
-    }),
+    describe(first) {
+      const init = first?.type === 'init' ? first : null;
+      sessionId = stringOf(init?.session_id);
+      return {
+        runtime: 'gemini',
+        ...fieldsOf({ sessionName, sessionId, model: stringOf(init?.model) }),
+        ...originOf(init),
+      };
+    },
     read(type, line, run) {
-      const origin = fieldsOf({ timestamp: stringOf(line.timestamp) });
+      const origin = originOf(line);
       switch (type) {
         case 'init':
-          // Whatever the start has no field for, or an `init` that comes too late to start the run.
-          run.notify('init', payloadOf(line));
+          readInit(line, run);
           break;
         case 'message':
           readMessage(line, origin, run);
@@ -101,6 +108,11 @@ function usageOf(line: JsonObject): JsonObject | undefined {
     outputTokens: numberOf(stats.output_tokens),
     cacheReadInputTokens: numberOf(stats.cached),
   });
+}
+
+/** The time that the wire tells; an event's own time is that of its arrival. */
+function originOf(line: JsonObject | null): JsonObject {
+  return fieldsOf({ timestamp: stringOf(line?.timestamp) });
 }
 
 function payloadOf({ type: _, ...payload }: JsonObject): JsonObject {

@@ -11,7 +11,7 @@ const MAX_WAITING_LENGTH = 1024 * 1024;
 /** What one runtime's wire format means. The rest is the same for all of them and done here. */
 export interface LineReader {
   /** The data of `runtime_started`; asked for at the line that starts the run, or at the end (null) if there is none. */
-  describe(line: JsonObject | null): JsonObject;
+  describe(first: JsonObject | null): JsonObject;
   /**
    * Whether this line belongs before the one that starts the run. Such lines wait for it, up to a mebi of UTF-16 units
    * of them, and are read right after it. Without this method the first valid line starts the run.
@@ -33,17 +33,16 @@ export function createLineAdapter(reader: LineReader, options: RuntimeAdapterOpt
   const splitter = createLineSplitter();
   const noise = createNoiseLog();
   const log = createRunLog(options);
-  let waiting: { readonly type: string; readonly line: JsonObject }[] = [];
+  const waiting: ((run: RunRecorder) => void)[] = [];
   let waitingLength = 0;
   let started = false;
   let ended = false;
 
-  const start = (line: JsonObject | null): void => {
+  const start = (first: JsonObject | null): void => {
     if (started) return;
     started = true;
-    log.start(() => reader.describe(line));
-    for (const early of waiting) reader.read(early.type, early.line, log.recorder);
-    waiting = [];
+    log.start(() => reader.describe(first));
+    for (const write of waiting.splice(0)) write(log.recorder);
   };
 
   const readLine = (text: string): void => {
@@ -55,7 +54,7 @@ export function createLineAdapter(reader: LineReader, options: RuntimeAdapterOpt
         reader.precedesStart?.(type, line) &&
         waitingLength + text.length <= MAX_WAITING_LENGTH
       ) {
-        waiting.push({ type, line });
+        waiting.push((run) => reader.read(type, line, run));
         waitingLength += text.length;
         return;
       }
@@ -77,7 +76,7 @@ export function createLineAdapter(reader: LineReader, options: RuntimeAdapterOpt
       if (ended) return [];
       for (const text of splitter.end()) readLine(text);
       ended = true;
-      start(waiting[0]?.line ?? null);
+      start(null);
       const { verdict, data } = reader.conclude(log.recorder);
       const oversized = splitter.dropped();
       log.finish(

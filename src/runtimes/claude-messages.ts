@@ -8,7 +8,7 @@ import {
   readToolUse,
 } from './claude-blocks.ts';
 import type { PartialMessages } from './claude-partials.ts';
-import { fieldsOf, listOf, objectOf, stringOf } from './json.ts';
+import { fieldsOf, idOf, listOf, objectOf, stringOf } from './json.ts';
 import type { RunRecorder } from './recorder.ts';
 
 const MAX_REMEMBERED_LINES = 256;
@@ -26,7 +26,9 @@ export function createMessageReader(partials: PartialMessages): MessageReader {
   // Retractions name lines, while the events have only the ids of messages.
   const messageOfLine = new Map<string, string>();
 
-  const remember = (uuid: string | undefined, messageId: string | undefined): void => {
+  const remember = (line: JsonObject, message: JsonObject): void => {
+    const uuid = idOf(line.uuid);
+    const messageId = idOf(message.id);
     if (uuid === undefined || messageId === undefined) return;
     messageOfLine.set(uuid, messageId);
     for (const oldest of messageOfLine.keys()) {
@@ -43,9 +45,8 @@ export function createMessageReader(partials: PartialMessages): MessageReader {
         run.notify('unknown_line', line);
         return;
       }
-      const messageId = stringOf(message.id);
-      remember(stringOf(line.uuid), messageId);
-      const context = contextOf(line, messageId);
+      remember(line, message);
+      const context = contextOf(line, stringOf(message.id));
       for (const block of content) readAssistantBlock(block, context, partials, run);
       if (content.length === 0) run.notify('empty_message', { role: 'assistant' }, context.origin);
       const errorType = stringOf(line.error);
@@ -86,7 +87,7 @@ function contextOf(line: JsonObject, messageId: string | undefined): BlockContex
   const parent = stringOf(line.parent_tool_use_id);
   const synthetic = objectOf(line.message)?.model === '<synthetic>' || line.isSynthetic === true;
   return {
-    parent: parent ?? '',
+    parent: idOf(parent) ?? '',
     messageId,
     origin: fieldsOf({
       messageId,

@@ -1,10 +1,10 @@
 import type { JsonObject, JsonValue } from '../contract/events.ts';
-import { fieldsOf, numberOf, objectOf, stringOf } from './json.ts';
+import { fieldsOf, idOf, numberOf, objectOf, stringOf } from './json.ts';
 import type { RunRecorder } from './recorder.ts';
 import { createStreamedText, type StreamedText } from './streamed-text.ts';
 
-const MAX_STREAMS = 256;
-const MAX_BLOCKS = 256;
+const MAX_STREAMS = 64;
+const MAX_BLOCKS = 64;
 
 type TextKind = 'text' | 'thinking';
 
@@ -37,7 +37,7 @@ export interface PartialMessages {
   match(parent: string, messageId: string | undefined, kind: TextKind, whole: string): Whole;
 }
 
-/** No message. Remembers one message for each of at most 256 agents, and digests instead of texts. */
+/** No message. Remembers one message for each of at most 64 agents, and digests instead of texts. */
 export function createPartialMessages(): PartialMessages {
   const streams = new Map<string, StreamedMessage>();
 
@@ -99,11 +99,11 @@ export function createPartialMessages(): PartialMessages {
   return {
     read(line, run) {
       const event = objectOf(line.event);
-      const parent = stringOf(line.parent_tool_use_id) ?? '';
+      const parent = idOf(line.parent_tool_use_id) ?? '';
       switch (event?.type) {
         case 'message_start': {
           const message = objectOf(event.message);
-          const id = stringOf(message?.id);
+          const id = idOf(message?.id);
           begin(parent, id);
           run.notify('request_started', requestOf(message, line.ttft_ms), originOf(id, parent));
           break;

@@ -83,9 +83,16 @@ test('an empty streamed block does not stand in the way of the next', () => {
   expect(textOf([messageStart('m1'), empty, piece('', 0), piece('b', 1), said([text('b')])])).toEqual(['b']);
 });
 
+const thought = (words: string) =>
+  streamed({ type: 'content_block_delta', index: 0, delta: { type: 'thinking_delta', thinking: words } });
+
+test('thinking of which the whole never comes does not stand in the way of text', () => {
+  const lines = [messageStart('m1'), thought('hm'), piece('one', 1), said([text('one')])];
+  expect(textOf(lines)).toEqual(['one']);
+  expect(noteOf(lines, 'text_replaced')).toEqual([]);
+});
+
 test('thinking is streamed in the same way, its signature told once at the end', () => {
-  const thought = (words: string) =>
-    streamed({ type: 'content_block_delta', index: 0, delta: { type: 'thinking_delta', thinking: words } });
   const signed = streamed({
     type: 'content_block_delta',
     delta: { type: 'signature_delta', signature: 's' },

@@ -213,6 +213,8 @@ test.each([
 
 test('every message after the repeats is told, even the same one', () => {
   expect(textOf([says('A'), reconnecting(1), says('A'), says('A')])).toEqual(['A', 'A']);
+  const twice = [says('A'), reconnecting(1), says('A'), reconnecting(2), says('A')];
+  expect(textOf([...twice, says('A')])).toEqual(['A', 'A']);
 });
 
 test('errors are stream errors, reconnections say which attempt it is', () => {

@@ -45,3 +45,33 @@ export function messageStart(id: string, parent?: string): Fields {
 export function piece(words: string, index = 0, parent?: string): Fields {
   return streamed({ type: 'content_block_delta', index, delta: { type: 'text_delta', text: words } }, parent);
 }
+
+/** Lines of every type. */
+export const SAMPLES: readonly Fields[] = [
+  { type: 'system', subtype: 'hook_started', hook_id: 'h' },
+  INIT,
+  {
+    type: 'system',
+    subtype: 'api_retry',
+    attempt: 1,
+    max_retries: 10,
+    retry_delay_ms: 5,
+    error: 'overloaded',
+  },
+  messageStart('m1'),
+  streamed({ type: 'content_block_start', index: 0, content_block: text('He') }),
+  piece('l'),
+  piece('sub', 0, 'agent'),
+  streamed({ type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: {} }),
+  streamed({ type: 'error', error: { type: 'overloaded_error', message: 'busy' } }),
+  said([text('Hello')], { uuid: 'u1' }),
+  said([{ type: 'thinking', thinking: 'hm', signature: 's' }], { parent_tool_use_id: 'agent' }),
+  said([toolUse('a', 'Skill', { skill: 'x' }), toolUse('b', 'AskUserQuestion')], { supersedes: ['u1'] }),
+  said([{ type: 'web_fetch_tool_result', tool_use_id: 'c', content: { type: 'x_error', content: [] } }]),
+  heard([toolResult('a', 'ok', { is_error: false })], { tool_use_result: { stdout: 'ok' } }),
+  heard([{ type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'AAAA' } }]),
+  { type: 'rate_limit_event', rate_limit_info: { status: 'rejected' } },
+  { type: 'auth_status', error: 'expired' },
+  { type: 'control_request', request_id: 'r', request: { subtype: 'can_use_tool' } },
+  result({ usage: { input_tokens: 1 }, total_cost_usd: 1, errors: ['no'], stop_reason: 'refusal' }),
+];

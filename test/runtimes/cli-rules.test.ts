@@ -7,6 +7,9 @@ import { createClaudeCodeAdapter } from '../../src/runtimes/claude-code.ts';
 import { createCodexAdapter } from '../../src/runtimes/codex.ts';
 import { createDetectingAdapter } from '../../src/runtimes/detecting-adapter.ts';
 import { createGeminiAdapter } from '../../src/runtimes/gemini.ts';
+import * as claude from './claude-lines.ts';
+import * as codex from './codex-lines.ts';
+import * as gemini from './gemini-lines.ts';
 import { bytesOf, type Fields, playerOf } from './player.ts';
 
 /** One adapter, and what its wire looks like. */
@@ -25,10 +28,6 @@ interface Subject {
 }
 
 const claudeMessage = (block: Fields) => ({ type: 'assistant', message: { id: 'm', content: [block] } });
-const claudeDelta = (text: string) => ({
-  type: 'stream_event',
-  event: { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text } },
-});
 const codexItem = (phase: string, item: Fields) => ({ type: `item.${phase}`, item });
 
 const CLAUDE: Subject = {
@@ -71,15 +70,7 @@ const CLAUDE: Subject = {
       '__proto__',
     ],
   ],
-  samples: [
-    { type: 'system', subtype: 'init', session_id: 's' },
-    { type: 'stream_event', event: { type: 'message_start', message: { id: 'm' } } },
-    claudeDelta('Hel'),
-    claudeMessage({ type: 'text', text: 'Hello' }),
-    claudeMessage({ type: 'tool_use', id: 'a', name: 'Skill', input: { skill: 'x' } }),
-    { type: 'user', message: { content: [{ type: 'tool_result', tool_use_id: 'a', content: 'ok' }] } },
-    { type: 'result', subtype: 'success', is_error: false },
-  ],
+  samples: claude.SAMPLES,
   holding: (input) => claudeMessage({ type: 'tool_use', id: 'held', name: 'Bash', input }),
   request: (id) => claudeMessage({ type: 'tool_use', id, name: 'Bash', input: {} }),
 };
@@ -108,15 +99,7 @@ const CODEX: Subject = {
     ],
     ...['tool', 'arguments', 'result', 'content', 'changes', 'query', 'action', 'thread_id', '__proto__'],
   ],
-  samples: [
-    { type: 'thread.started', thread_id: 't' },
-    { type: 'turn.started' },
-    codexItem('completed', { id: 'm', type: 'agent_message', text: 'Hello' }),
-    { type: 'error', message: 'Reconnecting... 1/5 (busy)' },
-    codexItem('started', { id: 'a', type: 'command_execution', command: 'cat /skills/x/SKILL.md' }),
-    codexItem('completed', { id: 'a', type: 'command_execution', command: 'cat /skills/x/SKILL.md' }),
-    { type: 'turn.completed', usage: { input_tokens: 1 } },
-  ],
+  samples: codex.SAMPLES,
   holding: (value) =>
     codexItem('started', { id: 'held', type: 'mcp_tool_call', server: 's', tool: 't', arguments: value }),
   request: (id) => codexItem('started', { id, type: 'command_execution', command: 'ls' }),
@@ -143,13 +126,7 @@ const GEMINI: Subject = {
       '__proto__',
     ],
   ],
-  samples: [
-    { type: 'init', timestamp: 'now', session_id: 's', model: 'auto' },
-    { type: 'message', timestamp: 'now', role: 'assistant', content: 'Hello', delta: true },
-    { type: 'tool_use', timestamp: 'now', tool_id: 'a', tool_name: 'activate_skill', parameters: {} },
-    { type: 'tool_result', tool_id: 'a', status: 'success', output: 'Skill **x** activated' },
-    { type: 'result', status: 'success', stats: { total_tokens: 1 } },
-  ],
+  samples: gemini.SAMPLES,
   holding: (parameters) => ({
     type: 'tool_use',
     timestamp: 'now',
@@ -166,7 +143,7 @@ const DETECTING: Subject = {
   create: createDetectingAdapter,
   types: [...new Set([...CLAUDE.types, ...CODEX.types, ...GEMINI.types])],
   fields: [...new Set([...CLAUDE.fields, ...CODEX.fields, ...GEMINI.fields])],
-  samples: [...CLAUDE.samples, ...CODEX.samples, ...GEMINI.samples],
+  samples: [...claude.SAMPLES, ...codex.SAMPLES, ...gemini.SAMPLES],
   request: (id) => ({ ...GEMINI.request(id), timestamp: 'now' }),
 };
 

@@ -1,22 +1,17 @@
 import { expect, test } from 'vitest';
-import { createCodexAdapter } from '../../src/runtimes/codex.ts';
-import { type Fields, type Lines, playerOf } from './player.ts';
-
-const codex = playerOf(createCodexAdapter);
-
-const THREAD = { type: 'thread.started', thread_id: 't1' };
-const TURN = { type: 'turn.started' };
-const DONE = { type: 'turn.completed', usage: { input_tokens: 1, output_tokens: 2 } };
-
-const item = (phase: string, id: string, type: string, more: Fields = {}) => ({
-  type: `item.${phase}`,
-  item: { id, type, ...more },
-});
-const started = (id: string, type: string, more?: Fields) => item('started', id, type, more);
-const completed = (id: string, type: string, more?: Fields) => item('completed', id, type, more);
-const says = (words: string, id = 'item_0') => completed(id, 'agent_message', { text: words });
-const reconnecting = (attempt: number) => ({ type: 'error', message: `Reconnecting... ${attempt}/5 (busy)` });
-const failed = (message: string) => ({ type: 'turn.failed', error: { message } });
+import {
+  codex,
+  completed,
+  DONE,
+  failed,
+  item,
+  reconnecting,
+  says,
+  started,
+  THREAD,
+  TURN,
+} from './codex-lines.ts';
+import type { Lines } from './player.ts';
 
 const textOf = (lines: Lines) =>
   codex

@@ -1,29 +1,5 @@
 import { expect, test } from 'vitest';
-import { createGeminiAdapter } from '../../src/runtimes/gemini.ts';
-import { type Fields, playerOf } from './player.ts';
-
-const gemini = playerOf(createGeminiAdapter);
-
-const timestamp = '2026-11-22T19:08:04.121Z';
-const at = { timestamp };
-const INIT = { type: 'init', timestamp, session_id: 's1', model: 'auto' };
-const says = (content: unknown, role = 'assistant') => ({
-  type: 'message',
-  timestamp,
-  role,
-  content,
-  delta: true,
-});
-const uses = (id: string, name: string, parameters: unknown = {}) => ({
-  ...{ type: 'tool_use', timestamp },
-  ...{ tool_name: name, tool_id: id, parameters },
-});
-const answers = (id: string, more: Fields = {}) => ({
-  ...{ type: 'tool_result', timestamp, tool_id: id, status: 'success' },
-  ...more,
-});
-const warns = (message: string, severity = 'warning') => ({ type: 'error', timestamp, severity, message });
-const result = (more: Fields = {}) => ({ type: 'result', timestamp, status: 'success', ...more });
+import { answers, at, gemini, INIT, result, says, timestamp, uses, warns } from './gemini-lines.ts';
 
 test('the init is the start, with the time that the wire tells; a second one is a notification', () => {
   const events = gemini.runOf([INIT, INIT, { ...INIT, session_id: 's2' }], {}, { sessionName: 'nightly' });

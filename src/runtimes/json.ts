@@ -32,9 +32,21 @@ export function stringOf(field: Field): string | undefined {
   return typeof field === 'string' ? field : undefined;
 }
 
+const MAX_ID_LENGTH = 512;
+
+/** The field if it is a string short enough to be remembered as an id (512 UTF-16 units), else undefined. */
+export function idOf(field: Field): string | undefined {
+  return typeof field === 'string' && field.length <= MAX_ID_LENGTH ? field : undefined;
+}
+
 /** The field if it is a finite number, else undefined. */
 export function numberOf(field: Field): number | undefined {
   return typeof field === 'number' && Number.isFinite(field) ? field : undefined;
+}
+
+/** A line without its `type`, for an event that has a name of its own. */
+export function payloadOf({ type: _, ...payload }: JsonObject): JsonObject {
+  return payload;
 }
 
 /** The fields that have a value, as a JSON object, in the order given. For keys of our own only. */

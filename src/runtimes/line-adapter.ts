@@ -6,10 +6,17 @@ import { createNoiseLog } from './noise.ts';
 import type { Verdict } from './outcome.ts';
 import { createRunLog, type RunRecorder } from './recorder.ts';
 
+const MAX_WAITING_LENGTH = 1024 * 1024;
+
 /** What one runtime's wire format means. The rest is the same for all of them and done here. */
 export interface LineReader {
-  /** The data of `runtime_started`; asked for at the first valid line, which it gets, or at the end if there is none. */
+  /** The data of `runtime_started`; asked for at the line that starts the run, or at the end (null) if there is none. */
   describe(first: JsonObject | null): JsonObject;
+  /**
+   * Whether this line belongs before the one that starts the run. Such lines wait for it, up to a mebi of UTF-16 units
+   * of them, and are read right after it. Without this method the first valid line starts the run.
+   */
+  precedesStart?(type: string, line: JsonObject): boolean;
   /** One JSON object with a string `type`. Must cope with every other field being anything. */
   read(type: string, line: JsonObject, run: RunRecorder): void;
   /** A line that is neither such an object nor blank, before it is counted as noise. */
@@ -44,6 +51,7 @@ export function createTextAdapter(
   const noise = createNoiseLog();
   const log = createRunLog(options);
   const waiting: ((run: RunRecorder) => void)[] = [];
+  let waitingLength = 0;
   let started = false;
   let ended = false;
 
@@ -58,6 +66,15 @@ export function createTextAdapter(
     const line = parseObject(text);
     const type = stringOf(line?.type);
     if (line !== null && type !== undefined) {
+      if (
+        !started &&
+        reader.precedesStart?.(type, line) &&
+        waitingLength + text.length <= MAX_WAITING_LENGTH
+      ) {
+        waiting.push((run) => reader.read(type, line, run));
+        waitingLength += text.length;
+        return;
+      }
       start(line);
       reader.read(type, line, log.recorder);
     } else if (/\S/.test(text)) {

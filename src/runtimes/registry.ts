@@ -1,0 +1,44 @@
+import type { RuntimeAdapter, RuntimeAdapterOptions } from './adapter.ts';
+import { createAnthropicMessagesAdapter } from './anthropic-messages.ts';
+import { createAnthropicSessionsAdapter } from './anthropic-sessions.ts';
+import { createClaudeCodeAdapter } from './claude-code.ts';
+import { createCodexAdapter } from './codex.ts';
+import { createGeminiAdapter } from './gemini.ts';
+import { createGooseAdapter } from './goose.ts';
+import { createGoosedAdapter } from './goosed.ts';
+
+/** The runtimes whose output can be read, by the names that people give them. */
+export const RUNTIME_NAMES = [
+  'anthropic-messages',
+  'anthropic-sessions',
+  'goose',
+  'goosed',
+  'claude-code',
+  'codex',
+  'gemini',
+] as const;
+
+/** One of {@link RUNTIME_NAMES}. */
+export type RuntimeName = (typeof RUNTIME_NAMES)[number];
+
+type AdapterFactory = (options: RuntimeAdapterOptions) => RuntimeAdapter;
+
+const ADAPTERS: Readonly<Record<RuntimeName, AdapterFactory>> = {
+  'anthropic-messages': createAnthropicMessagesAdapter,
+  'anthropic-sessions': createAnthropicSessionsAdapter,
+  goose: createGooseAdapter,
+  goosed: createGoosedAdapter,
+  'claude-code': createClaudeCodeAdapter,
+  codex: createCodexAdapter,
+  gemini: createGeminiAdapter,
+};
+
+/** Whether the text is the name of a runtime. */
+export function isRuntimeName(text: string): text is RuntimeName {
+  return RUNTIME_NAMES.some((name) => name === text);
+}
+
+/** A new adapter for one run of the named runtime. */
+export function createAdapter(name: RuntimeName, options: RuntimeAdapterOptions = {}): RuntimeAdapter {
+  return ADAPTERS[name](options);
+}

@@ -19,9 +19,10 @@ const KEPT_BETWEEN_LINES = 64 * 1024;
 /**
  * A splitter for newline-delimited JSON. Only `\n` ends a line (one `\r` before it is dropped), because the other
  * Unicode line ends are legal inside JSON strings. Invalid UTF-8 becomes U+FFFD, and a leading byte order mark is
- * dropped. A line of more than `maxLineBytes` bytes (default {@link MAX_LINE_BYTES}) is left out and counted.
+ * dropped. A line of more than `maxLineBytes` bytes (default {@link MAX_LINE_BYTES}) is left out and counted; where it
+ * was comes `standIn`, if one is given.
  */
-export function createLineSplitter(maxLineBytes: number = MAX_LINE_BYTES): LineSplitter {
+export function createLineSplitter(maxLineBytes: number = MAX_LINE_BYTES, standIn?: string): LineSplitter {
   // Bytes rather than text are carried over: a line feed never lies inside a UTF-8 sequence, so a whole line can be
   // decoded at once wherever the chunks were cut. The buffer doubles, so that a long line in tiny chunks stays linear.
   let carry: Buffer = EMPTY;
@@ -38,8 +39,9 @@ export function createLineSplitter(maxLineBytes: number = MAX_LINE_BYTES): LineS
     return line.startsWith('\uFEFF') ? line.slice(1) : line;
   };
 
-  const drop = (): void => {
+  const drop = (lines: string[]): void => {
     droppedLines += 1;
+    if (standIn !== undefined) lines.push(standIn);
     carried = 0;
     carry = EMPTY;
     atStart = false;
@@ -72,7 +74,7 @@ export function createLineSplitter(maxLineBytes: number = MAX_LINE_BYTES): LineS
         if (dropping) {
           dropping = false;
         } else if (carried + to - from > maxLineBytes) {
-          drop();
+          drop(lines);
         } else if (carried > 0) {
           keep(bytes, from, to);
           lines.push(takeCarried());
@@ -83,7 +85,7 @@ export function createLineSplitter(maxLineBytes: number = MAX_LINE_BYTES): LineS
       }
       if (dropping) return lines;
       if (carried + bytes.length - from > maxLineBytes) {
-        drop();
+        drop(lines);
         dropping = true;
       } else if (from < bytes.length) {
         keep(bytes, from, bytes.length);

@@ -6,7 +6,7 @@ export interface RuntimeAdapter {
   push(bytes: Uint8Array): RunnerEvent[];
   /**
    * Says that no more bytes will come. Gives what is left, the `runtime_terminal` last, and the `runtime_started`
-   * before it if nothing had arrived. The second call gives none.
+   * (or what stands for it in a resumed run) before it if nothing had arrived. The second call gives none.
    */
   end(exit?: RuntimeExit): RunnerEvent[];
 }
@@ -30,4 +30,6 @@ export interface RuntimeAdapterOptions {
   readonly lastTMs?: number;
   /** The name that the host gave the session, if it gave one. */
   readonly sessionName?: string;
+  /** Says that an earlier adapter began this run: instead of `runtime_started` comes a notification `resumed`. */
+  readonly resumed?: boolean;
 }

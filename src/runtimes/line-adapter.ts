@@ -1,5 +1,5 @@
-import type { JsonObject } from '../contract/events.ts';
-import { createLineSplitter } from '../lib/ndjson.ts';
+import type { JsonObject, RunnerEvent } from '../contract/events.ts';
+import { createLineSplitter, type LineSplitter } from '../lib/ndjson.ts';
 import type { RuntimeAdapter, RuntimeAdapterOptions } from './adapter.ts';
 import { fieldsOf, parseObject, stringOf } from './json.ts';
 import { createNoiseLog } from './noise.ts';
@@ -28,9 +28,26 @@ export interface LineReader {
   };
 }
 
+/** An adapter whose host has something to tell, too. */
+export interface HostedAdapter extends RuntimeAdapter {
+  /** Lets the host write events of its own. Before the start they wait for it; after `end` they are dropped. */
+  insert(write: (run: RunRecorder) => void): RunnerEvent[];
+}
+
+// More than the requests, results and uploads that come before the first line; the next one starts the run.
+const MAX_WAITING = 64;
+
 /** An adapter for a runtime that prints one JSON object a line. */
 export function createLineAdapter(reader: LineReader, options: RuntimeAdapterOptions): RuntimeAdapter {
-  const splitter = createLineSplitter();
+  return createTextAdapter(createLineSplitter(), reader, options);
+}
+
+/** An adapter for a runtime whose bytes the splitter cuts into texts that are to be one JSON object each. */
+export function createTextAdapter(
+  splitter: LineSplitter,
+  reader: LineReader,
+  options: RuntimeAdapterOptions,
+): HostedAdapter {
   const noise = createNoiseLog();
   const log = createRunLog(options);
   const waiting: ((run: RunRecorder) => void)[] = [];
@@ -90,6 +107,13 @@ export function createLineAdapter(reader: LineReader, options: RuntimeAdapterOpt
         },
         exit,
       );
+      return log.take();
+    },
+    insert(write) {
+      if (ended) return [];
+      if (started) write(log.recorder);
+      else waiting.push(write);
+      if (waiting.length > MAX_WAITING) start(null);
       return log.take();
     },
   };

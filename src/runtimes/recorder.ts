@@ -27,7 +27,7 @@ export interface RunRecorder {
 /** The part of the recorder that decides where a run begins and ends. */
 export interface RunLog {
   readonly recorder: RunRecorder;
-  /** Emits `runtime_started`, the first time only. */
+  /** Emits `runtime_started`, or the notification `resumed` where an earlier adapter did; the first time only. */
   start(describe: () => JsonObject): void;
   /** Emits `runtime_terminal`; to be called once, after `start`. */
   finish(proposed: Verdict | null, data: JsonObject, exit: RuntimeExit): void;
@@ -95,7 +95,8 @@ export function createRunLog(options: RuntimeAdapterOptions): RunLog {
     start(describe) {
       if (started) return;
       started = true;
-      emit('runtime_started', describe());
+      if (options.resumed === true) emit('notification', { event: 'resumed', payload: describe() });
+      else emit('runtime_started', describe());
     },
     finish(proposed, data, exit) {
       const verdict = settle(proposed, exit);

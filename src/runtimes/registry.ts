@@ -1,8 +1,11 @@
 import type { RuntimeAdapter, RuntimeAdapterOptions } from './adapter.ts';
+import { createAnthropicMessagesAdapter } from './anthropic-messages.ts';
+import { createAnthropicSessionsAdapter } from './anthropic-sessions.ts';
 import { createClaudeCodeAdapter } from './claude-code.ts';
 import { createCodexAdapter } from './codex.ts';
 import { createGeminiAdapter } from './gemini.ts';
 import { createGooseAdapter } from './goose.ts';
+import { createGoosedAdapter } from './goosed.ts';
 
 /** The runtimes whose output can be read, by the names that people give them. */
 export const RUNTIME_NAMES = [
@@ -20,8 +23,11 @@ export type RuntimeName = (typeof RUNTIME_NAMES)[number];
 
 type AdapterFactory = (options: RuntimeAdapterOptions) => RuntimeAdapter;
 
-const ADAPTERS: { readonly [name in RuntimeName]?: AdapterFactory } = {
+const ADAPTERS: { readonly [name in RuntimeName]: AdapterFactory } = {
+  'anthropic-messages': createAnthropicMessagesAdapter,
+  'anthropic-sessions': createAnthropicSessionsAdapter,
   goose: createGooseAdapter,
+  goosed: createGoosedAdapter,
   'claude-code': createClaudeCodeAdapter,
   codex: createCodexAdapter,
   gemini: createGeminiAdapter,
@@ -32,9 +38,7 @@ export function isRuntimeName(text: string): text is RuntimeName {
   return RUNTIME_NAMES.some((name) => name === text);
 }
 
-/** A new adapter for one run of the named runtime. Throws if there is none for it. */
+/** A new adapter for one run of the named runtime. */
 export function createAdapter(name: RuntimeName, options: RuntimeAdapterOptions = {}): RuntimeAdapter {
-  const create = ADAPTERS[name];
-  if (create === undefined) throw new Error(`There is no adapter for ${name}`);
-  return create(options);
+  return ADAPTERS[name](options);
 }

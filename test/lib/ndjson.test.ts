@@ -83,3 +83,12 @@ test('a chunk may be overwritten once it was pushed', () => {
   chunk.fill(0x78);
   expect(splitter.push(bytesOf(', second half\n'))).toEqual(['first half, second half']);
 });
+
+test('what stands in for a line beyond the limit comes in its place, wherever the chunks are cut', () => {
+  const bytes = bytesOf('a\ntoo long\nb\ntoo long');
+  for (let size = 1; size <= bytes.length; size += 1) {
+    const splitter = createLineSplitter(4, '?');
+    const lines = cut(bytes, Array(30).fill(size)).flatMap((chunk) => splitter.push(chunk));
+    expect([...lines, ...splitter.end()]).toEqual(['a', '?', 'b', '?']);
+  }
+});

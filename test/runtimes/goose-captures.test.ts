@@ -1,26 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import type { RunnerEvent } from '../../src/contract/events.ts';
 import { validateRunnerEventBatch } from '../../src/contract/validate.ts';
 import { createGooseAdapter } from '../../src/runtimes/goose.ts';
+import { bytesOf, type Capture, capturesOf, capturesPresent } from './captures.ts';
 
-// Recordings of real runs are not part of the package: they are looked for beside it, or where RUNFEED_CAPTURES says.
-const folder =
-  process.env.RUNFEED_CAPTURES ?? fileURLToPath(new URL('../../../shared/captures', import.meta.url));
-const indexFile = join(folder, 'index.json');
-const present = existsSync(indexFile);
-
-interface Capture {
-  readonly file: string;
-  readonly runtime: string;
-  readonly terminal: string;
-  readonly exitCode?: number;
-}
-
-const index: readonly Capture[] = present ? JSON.parse(readFileSync(indexFile, 'utf8')) : [];
-const captures = index.filter((capture) => capture.runtime === 'goose');
+const captures = capturesOf('goose');
 
 interface WireItem {
   readonly type: string;
@@ -56,7 +40,7 @@ function play(capture: Capture, bytes: Buffer, chunkSize: number): RunnerEvent[]
 const idsOf = (events: readonly RunnerEvent[], kind: string) =>
   events.filter((event) => event.kind === kind).map((event) => event.data.toolId);
 
-test.skipIf(!present)(
+test.skipIf(!capturesPresent)(
   'there are recordings of Goose (skipped: their folder is missing, see RUNFEED_CAPTURES)',
   () => {
     expect(captures.length).toBeGreaterThan(0);
@@ -64,7 +48,7 @@ test.skipIf(!present)(
 );
 
 test.each(captures)('$file becomes one legal run with the outcome that it had', (capture) => {
-  const bytes = readFileSync(join(folder, capture.file));
+  const bytes = bytesOf(capture);
   const events = play(capture, bytes, 65_536);
   const kinds = events.map((event) => event.kind);
   expect(kinds.indexOf('runtime_started')).toBe(0);
@@ -76,14 +60,14 @@ test.each(captures)('$file becomes one legal run with the outcome that it had', 
 });
 
 test.each(captures)('$file keeps its text', (capture) => {
-  const bytes = readFileSync(join(folder, capture.file));
+  const bytes = bytesOf(capture);
   const written = itemsOf(bytes).filter(({ role, item }) => role === 'assistant' && item.type === 'text');
   const told = play(capture, bytes, 100).filter((event) => event.kind === 'assistant_text');
   expect(told.map((event) => event.data.text).join('')).toBe(written.map(({ item }) => item.text).join(''));
 });
 
 test.each(captures)('$file keeps its tool calls and pairs them by id', (capture) => {
-  const bytes = readFileSync(join(folder, capture.file));
+  const bytes = bytesOf(capture);
   const items = itemsOf(bytes).map(({ item }) => item);
   const events = play(capture, bytes, 100);
   const requested = items.filter((item) => item.type === 'toolRequest' && item.toolCall.status === 'success');
@@ -95,11 +79,11 @@ test.each(captures)('$file keeps its tool calls and pairs them by id', (capture)
   expect(listed.map((tool) => tool.toolId)).toEqual(open);
 });
 
-test.skipIf(!present)('the recorded banner tells provider, model, session and directory', () => {
+test.skipIf(!capturesPresent)('the recorded banner tells provider, model, session and directory', () => {
   const noisy = captures.filter((capture) => capture.file.endsWith('.noisy.ndjson'));
   expect(noisy.length).toBeGreaterThan(0);
   for (const capture of noisy) {
-    const [start] = play(capture, readFileSync(join(folder, capture.file)), 100);
+    const [start] = play(capture, bytesOf(capture), 100);
     expect(start?.data).toMatchObject({
       provider: 'anthropic',
       model: expect.stringContaining('claude'),
@@ -109,12 +93,15 @@ test.skipIf(!present)('the recorded banner tells provider, model, session and di
   }
 });
 
-test.skipIf(!present)('the recorded skill loads become one skill_loaded: the failed one does not', () => {
-  const capture = captures.find(({ file }) => file.endsWith('skill-load.ndjson'));
-  expect(capture).toBeDefined();
-  if (capture === undefined) return;
-  const events = play(capture, readFileSync(join(folder, capture.file)), 100);
-  expect(events.filter((event) => event.kind === 'skill_loaded').map((event) => event.data)).toEqual([
-    { skill: 'release-notes', source: 'skills', toolId: 'call_1' },
-  ]);
-});
+test.skipIf(!capturesPresent)(
+  'the recorded skill loads become one skill_loaded: the failed one does not',
+  () => {
+    const capture = captures.find(({ file }) => file.endsWith('skill-load.ndjson'));
+    expect(capture).toBeDefined();
+    if (capture === undefined) return;
+    const events = play(capture, bytesOf(capture), 100);
+    expect(events.filter((event) => event.kind === 'skill_loaded').map((event) => event.data)).toEqual([
+      { skill: 'release-notes', source: 'skills', toolId: 'call_1' },
+    ]);
+  },
+);

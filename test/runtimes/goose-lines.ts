@@ -56,3 +56,23 @@ export function middleOf(lines: readonly (Fields | string)[]): unknown[] {
 export function terminalOf(lines: readonly (Fields | string)[], exit?: RuntimeExit) {
   return runOf(lines, exit).at(-1)?.data;
 }
+
+export const SAMPLES: readonly Fields[] = [
+  says('hi'),
+  asks('a', 'shell', {}, { _meta: { goose_extension: 'developer' } }),
+  asks('b', 'load_skill', { name: 'x' }),
+  returns('a', 'ok'),
+  returns('b', '# Loaded Skill: x (skill)'),
+  message('assistant', [{ type: 'thinking', thinking: 'hm', signature: '' }], {
+    metadata: { userVisible: false, inference: { provider: 'p', requestedModel: 'm' } },
+  }),
+  message('assistant', [{ type: 'text', text: 'aside', annotations: { audience: ['assistant'] } }]),
+  message('assistant', [{ type: 'systemNotification', notificationType: 'creditsExhausted', msg: 'no' }]),
+  message('assistant', [{ type: 'image', data: 'x', mimeType: 'image/png' }]),
+  message('assistant', [{ type: 'error', kind: 'other', message: 'no' }]),
+  { type: 'notification', extension_id: 'a', log: { message: 'm' } },
+  { type: 'notification', extension_id: 'a', progress: { progress: 1, total: null, message: null } },
+  { type: 'error', error: 'no' },
+  { type: 'model_change', model: 'm', mode: 'lead' },
+  COMPLETE,
+];

@@ -1,0 +1,197 @@
+import type { JsonObject, JsonValue, RunnerEvent } from '../contract/events.ts';
+import type { RuntimeAdapter, RuntimeAdapterOptions } from './adapter.ts';
+import { createBlockReader } from './anthropic-blocks.ts';
+import { createLoadLog, type LoadLog, skillLoads } from './anthropic-loads.ts';
+import { describeMessagesRequest } from './anthropic-request.ts';
+import { answerTool } from './anthropic-results.ts';
+import { createUsageMeter } from './anthropic-usage.ts';
+import { fieldsOf, listOf, objectOf, stringOf } from './json.ts';
+import type { LineReader } from './line-adapter.ts';
+import type { Verdict } from './outcome.ts';
+import type { RunRecorder } from './recorder.ts';
+import { createSseAdapter } from './sse-adapter.ts';
+
+/** What this adapter can be told besides. */
+export interface AnthropicMessagesOptions extends RuntimeAdapterOptions {
+  /**
+   * The run is one request: its `message_stop` is the end, also one that asks for tools (completed, `tool_use`). By
+   * default a run is as many requests as its host makes, and a stop for tools alone ends none.
+   */
+  readonly singleRequest?: boolean;
+}
+
+/** An adapter that is also told what the host does, of which the wire says nothing. */
+export interface AnthropicMessagesAdapter extends RuntimeAdapter {
+  /** The events of a request that the host is about to send: `skill_loaded`, `file_uploaded`, each of them once. */
+  request(body: unknown): RunnerEvent[];
+  /** The `tool_response` of a tool that the host ran. `isError`: false by default. */
+  toolResult(toolId: string, output: JsonValue, isError?: boolean): RunnerEvent[];
+}
+
+/** An adapter for what `POST /v1/messages` with `stream: true` answers, one answer after the other. */
+export function createAnthropicMessagesAdapter(
+  options: AnthropicMessagesOptions = {},
+): AnthropicMessagesAdapter {
+  const loads = createLoadLog();
+  const { push, end, insert } = createSseAdapter(createMessagesReader(options, loads), options);
+  return {
+    push,
+    end,
+    request: (body) =>
+      insert((run) => {
+        for (const load of describeMessagesRequest(body)) loads.record(load, run);
+      }),
+    toolResult: (toolId, output, isError = false) =>
+      insert((run) => answerTool({ toolId, output, isError }, run)),
+  };
+}
+
+function createMessagesReader(
+  { sessionName, singleRequest = false }: AnthropicMessagesOptions,
+  loads: LoadLog,
+): LineReader {
+  const blocks = createBlockReader(loads);
+  const usage = createUsageMeter();
+  let announced: JsonObject | null = null;
+  let phase: 'between' | 'answering' | 'stopped' = 'between';
+  let messageId: string | undefined;
+  let stopReason: string | undefined;
+  let stop: JsonObject = {};
+  let failure: Verdict | null = null;
+  let pings = 0;
+  let lateLines = 0;
+
+  const readStart = (line: JsonObject, run: RunRecorder): void => {
+    const message = objectOf(line.message);
+    if (message === null) {
+      run.notify('unknown_line', line);
+      return;
+    }
+    if (phase === 'answering') run.notify('request_abandoned', fieldsOf({ messageId }));
+    // A proxy that tries again may say the same start twice.
+    if (phase !== 'answering' || messageId !== stringOf(message.id)) usage.close();
+    messageId = stringOf(message.id);
+    phase = 'answering';
+    failure = null;
+    stop = {};
+    stopReason = stringOf(message.stop_reason);
+    usage.restate(objectOf(message.usage));
+    if (line !== announced) run.notify('request_started', aboutMessage(message));
+    blocks.begin(messageId, listOf(message.content) ?? [], run);
+  };
+
+  const readDelta = (line: JsonObject, run: RunRecorder): void => {
+    const { type: _, ...payload } = line;
+    const delta = objectOf(line.delta);
+    stopReason = stringOf(delta?.stop_reason) ?? stopReason;
+    stop = fieldsOf({
+      stopSequence: stringOf(delta?.stop_sequence),
+      stopDetails: delta?.stop_details ?? undefined,
+    });
+    usage.restate(objectOf(line.usage));
+    for (const load of skillLoads(objectOf(delta?.container)?.skills)) loads.record(load, run);
+    run.notify('message_delta', payload, fieldsOf({ messageId }));
+  };
+
+  const readStop = (run: RunRecorder): void => {
+    blocks.abandon(run);
+    phase = 'stopped';
+    if (singleRequest || verdictOfStop(stopReason, singleRequest) !== null) return;
+    const event = stopReason === 'tool_use' ? 'waiting' : 'request_finished';
+    run.notify(event, fieldsOf({ stopReason }), fieldsOf({ messageId }));
+  };
+
+  const readError = (line: JsonObject, run: RunRecorder): void => {
+    const error = objectOf(line.error);
+    failure = { outcome: 'failed', reason: 'error' };
+    run.warn(stringOf(error?.message) ?? 'The API reported an error without a message', {
+      ...fieldsOf({
+        errorType: stringOf(error?.type),
+        details: error?.details ?? undefined,
+        requestId: stringOf(line.request_id),
+      }),
+    });
+  };
+
+  return {
+    describe(first) {
+      announced = first;
+      const message = first?.type === 'message_start' ? objectOf(first.message) : null;
+      return {
+        runtime: 'anthropic-messages',
+        ...fieldsOf({ sessionName }),
+        ...(message === null ? {} : aboutMessage(message)),
+      };
+    },
+    read(type, line, run) {
+      if (singleRequest && phase === 'stopped') {
+        lateLines += 1;
+        return;
+      }
+      switch (type) {
+        case 'message_start':
+          readStart(line, run);
+          break;
+        case 'content_block_start':
+          blocks.start(line, run);
+          break;
+        case 'content_block_delta':
+          blocks.delta(line, run);
+          break;
+        case 'content_block_stop':
+          blocks.stop(line, run);
+          break;
+        case 'message_delta':
+          readDelta(line, run);
+          break;
+        case 'message_stop':
+          readStop(run);
+          break;
+        case 'error':
+          readError(line, run);
+          break;
+        case 'ping':
+          pings += 1;
+          break;
+        default:
+          run.notify('unknown_line', line);
+      }
+    },
+    conclude(run) {
+      blocks.abandon(run);
+      const verdict = failure ?? (phase === 'stopped' ? verdictOfStop(stopReason, singleRequest) : null);
+      const counts = fieldsOf({ pings: pings || undefined, lateLines: lateLines || undefined });
+      return { verdict, data: { ...fieldsOf({ stopReason }), ...stop, ...usage.summary(), ...counts } };
+    },
+  };
+}
+
+function aboutMessage(message: JsonObject): JsonObject {
+  return fieldsOf({
+    messageId: stringOf(message.id),
+    model: stringOf(message.model),
+    usage: objectOf(message.usage) ?? undefined,
+  });
+}
+
+/** What a stop says about the run's end; null if the host is to go on with another request. */
+function verdictOfStop(stopReason: string | undefined, singleRequest: boolean): Verdict | null {
+  switch (stopReason) {
+    case 'end_turn':
+    case 'stop_sequence':
+      return { outcome: 'completed', reason: stopReason };
+    case 'max_tokens':
+    case 'model_context_window_exceeded':
+      return { outcome: 'truncated', reason: stopReason };
+    case 'refusal':
+      return { outcome: 'refused', reason: stopReason };
+    case 'tool_use':
+    case 'pause_turn':
+    case 'compaction':
+      return singleRequest ? { outcome: 'completed', reason: stopReason } : null;
+    case undefined:
+      return null;
+    default:
+      return { outcome: 'failed', reason: 'unknown_stop_reason' };
+  }
+}

@@ -1,0 +1,23 @@
+const MAX_REMEMBERED = 4096;
+const MAX_ID_LENGTH = 512;
+
+/** The ids of the newest 4,096 events: a history and the live stream after it overlap. */
+export interface SeenIds {
+  /** Whether the id came before; does not take it in. */
+  has(id: string): boolean;
+  add(id: string): void;
+}
+
+/** No ids yet. */
+export function createSeenIds(): SeenIds {
+  const ids = new Set<string>();
+  return {
+    has: (id) => ids.has(id),
+    add(id) {
+      if (id.length > MAX_ID_LENGTH) return;
+      ids.add(id);
+      const [oldest] = ids;
+      if (ids.size > MAX_REMEMBERED && oldest !== undefined) ids.delete(oldest);
+    },
+  };
+}

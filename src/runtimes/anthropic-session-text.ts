@@ -1,0 +1,64 @@
+import type { JsonObject } from '../contract/events.ts';
+import { createPreviews } from './anthropic-previews.ts';
+import type { SeenIds } from './anthropic-seen.ts';
+import { listOf, numberOf, objectOf, stringOf } from './json.ts';
+import type { RunRecorder } from './recorder.ts';
+
+/** Reads what the agent of a session says, which comes in pieces (where the host asked for them), whole, or both. */
+export interface SessionText {
+  /** An `event_start`. */
+  announce(line: JsonObject, run: RunRecorder): void;
+  /** An `event_delta`. */
+  tell(line: JsonObject, run: RunRecorder): void;
+  /** An `agent.message`, whole: what was not told yet, and `text_replaced` where something else had been told. */
+  whole(line: JsonObject, origin: JsonObject, run: RunRecorder): void;
+}
+
+/** A reader that has read nothing; `seen` knows the events that came whole. */
+export function createSessionText(seen: SeenIds): SessionText {
+  const previews = createPreviews();
+
+  return {
+    announce(line, run) {
+      const event = objectOf(line.event);
+      const eventId = stringOf(event?.id);
+      if (eventId === undefined) run.notify('unknown_line', line);
+      else if (!seen.has(eventId)) previews.open(eventId, stringOf(event?.type));
+    },
+    tell(line, run) {
+      const messageId = stringOf(line.event_id);
+      const delta = objectOf(line.delta);
+      const content = objectOf(delta?.content);
+      const text = content?.type === 'text' ? stringOf(content.text) : undefined;
+      if (messageId === undefined || text === undefined) {
+        run.notify('unknown_delta', line);
+        return;
+      }
+      if (text === '' || seen.has(messageId)) return;
+      if (previews.typeOf(messageId) === 'agent.thinking') {
+        run.notify('thinking', { thinking: text }, { messageId });
+        return;
+      }
+      const blockIndex = numberOf(delta?.index) ?? 0;
+      if (previews.tell(messageId, blockIndex, text))
+        run.emit('assistant_text', { text, messageId, blockIndex });
+    },
+    whole(line, origin, run) {
+      const preview = previews.take(stringOf(line.id) ?? '');
+      for (const [blockIndex, value] of (listOf(line.content) ?? []).entries()) {
+        const place = { ...origin, blockIndex };
+        const block = objectOf(value);
+        const text = block?.type === 'text' ? stringOf(block.text) : undefined;
+        if (text === undefined) {
+          run.notify('unknown_content', block ?? { block: value }, place);
+          continue;
+        }
+        const rest = preview.rest(blockIndex, text);
+        if (rest === null) run.notify('text_replaced', { text }, place);
+        else if (rest !== '') run.emit('assistant_text', { text: rest, ...place });
+      }
+      for (const blockIndex of preview.others())
+        run.notify('text_replaced', { text: '' }, { ...origin, blockIndex });
+    },
+  };
+}

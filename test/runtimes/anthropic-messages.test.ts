@@ -1,0 +1,442 @@
+import { expect, test } from 'vitest';
+import type { RunnerEvent } from '../../src/contract/events.ts';
+import {
+  type AnthropicMessagesAdapter,
+  type AnthropicMessagesOptions,
+  createAnthropicMessagesAdapter,
+} from '../../src/runtimes/anthropic-messages.ts';
+import { type Fields, framesOf, middleOf, textOf } from './adapters.ts';
+import {
+  asks,
+  asksInPieces,
+  begins,
+  block,
+  blockDelta,
+  blockStart,
+  blockStop,
+  fails,
+  SKILL,
+  says,
+  stops,
+} from './messages-frames.ts';
+
+const origin = { messageId: 'msg_1', blockIndex: 0 };
+
+function runOf(lines: readonly Fields[], options: AnthropicMessagesOptions = {}): RunnerEvent[] {
+  const adapter = createAnthropicMessagesAdapter({ now: () => 1000, ...options });
+  return [...push(adapter, lines), ...adapter.end()];
+}
+
+const push = (adapter: AnthropicMessagesAdapter, lines: readonly Fields[]): RunnerEvent[] =>
+  adapter.push(framesOf(lines.map(textOf)));
+
+/** What the lines of a message became, without its start. */
+const told = (...lines: Fields[]): unknown[] => middleOf(runOf([begins(), ...lines]));
+
+const terminalOf = (lines: readonly Fields[], options?: AnthropicMessagesOptions) =>
+  runOf(lines, options).at(-1)?.data;
+
+const notification = (event: string, payload: Fields, more: Fields = {}) => [
+  'notification',
+  { event, payload, ...more },
+];
+
+test('the first message starts the run, and each one after it is a request of the same run', () => {
+  const usage = { input_tokens: 10, output_tokens: 1 };
+  const events = runOf([begins(), ...stops('pause_turn'), begins('msg_2'), ...stops('end_turn')]);
+  expect(events[0]?.data).toEqual({
+    runtime: 'anthropic-messages',
+    messageId: 'msg_1',
+    model: 'm',
+    usage,
+  });
+  expect(events.map(({ kind, data }) => data.event ?? kind)).toEqual([
+    'runtime_started',
+    'message_delta',
+    'request_finished',
+    'request_started',
+    'message_delta',
+    'runtime_terminal',
+  ]);
+  expect(events[3]?.data.payload).toEqual({ messageId: 'msg_2', model: 'm', usage });
+});
+
+test('text is one delta a piece, and a block may begin with some of it', () => {
+  expect(
+    told(
+      blockStart(0, { type: 'text', text: 'one ' }),
+      says('two '),
+      says(''),
+      blockStop(0),
+      says('three', 1),
+    ),
+  ).toEqual([
+    ['assistant_text', { text: 'one ', ...origin }],
+    ['assistant_text', { text: 'two ', ...origin }],
+    ['assistant_text', { text: 'three', ...origin, blockIndex: 1 }],
+  ]);
+});
+
+test('citations, thinking with its signature, compaction and a change of model are notifications', () => {
+  const citation = { type: 'char_location', cited_text: 'x' };
+  expect(
+    told(
+      blockDelta(0, { type: 'citations_delta', citation }),
+      blockStart(0, { type: 'thinking', thinking: '', signature: '' }),
+      blockDelta(0, { type: 'thinking_delta', thinking: 'hm', estimated_tokens: 3 }),
+      blockDelta(0, { type: 'thinking_delta', thinking: '' }),
+      blockDelta(0, { type: 'signature_delta', signature: 's' }),
+      ...block(0, { type: 'redacted_thinking', data: 'secret' }),
+      blockStart(0, { type: 'compaction', content: null, encrypted_content: null }),
+      blockDelta(0, { type: 'compaction_delta', content: 'short', encrypted_content: 'e' }),
+      ...block(0, { type: 'fallback', from: { model: 'a' }, to: { model: 'b' } }),
+    ),
+  ).toEqual([
+    notification('citation', citation, origin),
+    notification('thinking', { thinking: 'hm', estimated_tokens: 3 }, origin),
+    notification('thinking', { signature: 's' }, origin),
+    notification('thinking', { redacted: true }, origin),
+    notification('compaction', { content: 'short', encrypted_content: 'e' }, origin),
+    notification('model_fallback', { from: { model: 'a' }, to: { model: 'b' } }, origin),
+  ]);
+});
+
+test('a tool is asked for when its input is whole, and no input at all is an empty one', () => {
+  const caller = { type: 'direct' };
+  expect(
+    told(
+      blockStart(0, { type: 'tool_use', id: 'a', name: 'shell', input: {}, caller }),
+      ...['', '{"command"', ':"ls"}'].map((piece) =>
+        blockDelta(0, { type: 'input_json_delta', partial_json: piece }),
+      ),
+      blockStop(0),
+      ...asksInPieces('b', 'now', [''], 1),
+      ...asks('c', 'find', { q: 'x' }, 2),
+    ),
+  ).toEqual([
+    ['tool_request', { toolId: 'a', name: 'shell', input: { command: 'ls' }, caller, ...origin }],
+    ['tool_request', { toolId: 'b', name: 'now', input: {}, ...origin, blockIndex: 1 }],
+    ['tool_request', { toolId: 'c', name: 'find', input: { q: 'x' }, ...origin, blockIndex: 2 }],
+  ]);
+});
+
+test('inputs of several calls may come mixed', () => {
+  const requests = told(
+    blockStart(0, { type: 'tool_use', id: 'a', name: 'x', input: {} }),
+    blockStart(1, { type: 'tool_use', id: 'b', name: 'y', input: {} }),
+    blockDelta(1, { type: 'input_json_delta', partial_json: '{"b":' }),
+    blockDelta(0, { type: 'input_json_delta', partial_json: '{"a":1}' }),
+    blockDelta(1, { type: 'input_json_delta', partial_json: '2}' }),
+    blockStop(1),
+    blockStop(0),
+  );
+  expect(requests).toMatchObject([
+    ['tool_request', { toolId: 'b', input: { b: 2 } }],
+    ['tool_request', { toolId: 'a', input: { a: 1 } }],
+  ]);
+});
+
+test('tools that the provider runs say so, and their results pair by id in any order', () => {
+  const result = (id: string, content: unknown, more: Fields = {}) =>
+    block(9, { type: 'web_search_tool_result', tool_use_id: id, content, ...more });
+  const events = runOf([
+    begins(),
+    ...block(0, { type: 'server_tool_use', id: 'a', name: 'web_search', input: { query: 'x' } }),
+    ...block(1, { type: 'mcp_tool_use', id: 'b', name: 'find', server_name: 'docs', input: {} }),
+    ...block(2, { type: 'mcp_tool_result', tool_use_id: 'b', is_error: true, content: 'no' }),
+    ...result('a', [{ type: 'web_search_result' }]),
+    ...result('elsewhere', []),
+  ]);
+  const at = (blockIndex: number) => ({ messageId: 'msg_1', blockIndex });
+  expect(middleOf(events)).toEqual([
+    ['tool_request', { toolId: 'a', name: 'web_search', input: { query: 'x' }, server: true, ...at(0) }],
+    ['tool_request', { toolId: 'b', name: 'find', input: {}, server: true, mcpServer: 'docs', ...at(1) }],
+    ['tool_response', { toolId: 'b', name: 'find', output: 'no', isError: true, ...at(2) }],
+    [
+      'tool_response',
+      { toolId: 'a', name: 'web_search', output: [{ type: 'web_search_result' }], isError: false, ...at(9) },
+    ],
+    ['tool_response', { toolId: 'elsewhere', output: [], isError: false, ...at(9) }],
+  ]);
+  expect(events.at(-1)?.data).not.toHaveProperty('openTools');
+});
+
+test('a result is an error by its type or its return code, and names the files that the tool wrote', () => {
+  const response = (type: string, content: Fields) =>
+    (told(...block(0, { type, tool_use_id: 'a', content }))[0] as [string, Fields])[1];
+  const failed = { type: 'web_fetch_tool_result_error', error_code: 'unavailable' };
+  const files = [
+    { type: 'bash_code_execution_output', file_id: 'file_1' },
+    { type: 'other', file_id: 'file_2' },
+  ];
+  expect(response('web_fetch_tool_result', failed).isError).toBe(true);
+  const ran = { type: 'bash_code_execution_result', return_code: 2, content: files };
+  expect(response('bash_code_execution_tool_result', ran)).toMatchObject({
+    isError: true,
+    output: ran,
+    files: [{ fileId: 'file_1' }],
+  });
+  expect(response('bash_code_execution_tool_result', { ...ran, return_code: 0 }).isError).toBe(false);
+  expect(response('tool_of_the_future_tool_result', { type: 'x' })).toMatchObject({ isError: false });
+});
+
+test('a call whose input never came whole, or is no JSON, is not a request', () => {
+  const cut = [
+    blockStart(0, { type: 'tool_use', id: 'a', name: 'shell', input: {} }),
+    blockDelta(0, { type: 'input_json_delta', partial_json: '{"comm' }),
+  ];
+  const incomplete = notification(
+    'incomplete_tool_request',
+    { toolId: 'a', name: 'shell', inputText: '{"comm' },
+    origin,
+  );
+  expect(told(...cut)).toEqual([incomplete]);
+  expect(told(...cut, blockStop(0))).toEqual([incomplete]);
+  expect(told(...cut, ...stops('max_tokens'))).toContainEqual(incomplete);
+  expect(told(...cut, begins('msg_2'))).toContainEqual(incomplete);
+  const terminal = terminalOf([begins(), ...cut, ...stops('max_tokens')]);
+  expect(terminal).toMatchObject({ outcome: 'truncated', reason: 'max_tokens' });
+  expect(terminal).not.toHaveProperty('openTools');
+});
+
+test('of an input without end no more than 16 Mi characters are kept', () => {
+  const adapter = createAnthropicMessagesAdapter();
+  push(adapter, [begins(), blockStart(0, { type: 'tool_use', id: 'a', name: 'shell', input: {} })]);
+  const piece = [blockDelta(0, { type: 'input_json_delta', partial_json: 'x'.repeat(1024 * 1024) })];
+  const counts = Array.from({ length: 17 }, () => push(adapter, piece).length);
+  expect(counts).toEqual([...Array(16).fill(0), 1]);
+  const [after] = push(adapter, [blockDelta(0, { type: 'input_json_delta', partial_json: '1' })]);
+  expect(after?.data.event).toBe('unknown_delta');
+});
+
+test('of calls that are all open at once 256 are kept', () => {
+  const open = Array.from({ length: 300 }, (_, index) =>
+    blockStart(index, { type: 'tool_use', id: `id${index}`, name: 'x', input: {} }),
+  );
+  const events = told(...open, ...open.map((_, index) => blockStop(index)));
+  const kinds = events.map((event) => (event as [string])[0]);
+  expect(kinds.filter((kind) => kind === 'tool_request')).toHaveLength(256);
+  expect(kinds.filter((kind) => kind === 'notification')).toHaveLength(44);
+});
+
+test('a message that begins while another is still coming drops what was open in it, and its text stays', () => {
+  const events = runOf([
+    begins(),
+    says('half'),
+    blockStart(1, { type: 'tool_use', id: 'a', name: 'shell', input: {} }),
+    begins('msg_2'),
+    ...asks('b', 'shell', {}, 1),
+    ...stops('end_turn'),
+  ]);
+  expect(events.map(({ kind, data }) => data.event ?? kind)).toEqual([
+    'runtime_started',
+    'assistant_text',
+    'request_abandoned',
+    'request_started',
+    'incomplete_tool_request',
+    'tool_request',
+    'message_delta',
+    'runtime_terminal',
+  ]);
+  expect(events[2]?.data.payload).toEqual({ messageId: 'msg_1' });
+});
+
+test('content that a message has from the start is read as whole blocks', () => {
+  const content = [
+    { type: 'text', text: 'hi' },
+    { type: 'tool_use', id: 'a', name: 'shell', input: { x: 1 } },
+    'odd',
+  ];
+  expect(middleOf(runOf([begins('msg_1', { content })]))).toEqual([
+    ['assistant_text', { text: 'hi', ...origin }],
+    ['tool_request', { toolId: 'a', name: 'shell', input: { x: 1 }, ...origin, blockIndex: 1 }],
+    notification('unknown_block', { block: 'odd' }, { ...origin, blockIndex: 2 }),
+  ]);
+});
+
+test.each([
+  ['end_turn', 'completed'],
+  ['stop_sequence', 'completed'],
+  ['max_tokens', 'truncated'],
+  ['model_context_window_exceeded', 'truncated'],
+  ['refusal', 'refused'],
+] as const)('a stop for %s is an end: %s', (reason, outcome) => {
+  for (const singleRequest of [true, false]) {
+    expect(terminalOf([begins(), ...stops(reason)], { singleRequest })).toMatchObject({ outcome, reason });
+  }
+});
+
+test.each(['tool_use', 'pause_turn', 'compaction'])('a stop for %s ends a single request only', (reason) => {
+  const lines = [begins(), ...stops(reason)];
+  expect(terminalOf(lines, { singleRequest: true })).toMatchObject({ outcome: 'completed', reason });
+  expect(terminalOf(lines)).toMatchObject({
+    outcome: 'failed',
+    reason: 'stream_ended_early',
+    stopReason: reason,
+  });
+  expect(terminalOf([...lines, begins('msg_2'), ...stops('end_turn')])).toMatchObject({
+    outcome: 'completed',
+  });
+});
+
+test('an answer that was cut off, or that stopped for a reason that nobody knows, is no success', () => {
+  expect(terminalOf([begins(), says('a')])).toMatchObject({
+    outcome: 'failed',
+    reason: 'stream_ended_early',
+  });
+  expect(terminalOf([begins(), ...stops('end_turn').slice(0, 1)])).toMatchObject({ outcome: 'failed' });
+  expect(terminalOf([begins(), ...stops('bored')])).toMatchObject({
+    outcome: 'failed',
+    reason: 'unknown_stop_reason',
+    stopReason: 'bored',
+  });
+  const cutAfterFirst = [begins(), ...stops('end_turn'), begins('msg_2'), says('a')];
+  expect(terminalOf(cutAfterFirst)).toMatchObject({ outcome: 'failed', reason: 'stream_ended_early' });
+});
+
+test('the terminal has why the last answer stopped and what all of them used', () => {
+  const details = { type: 'refusal', category: 'cyber' };
+  expect(
+    terminalOf([
+      begins(),
+      ...stops('pause_turn'),
+      begins('msg_2'),
+      { type: 'ping' },
+      ...stops('refusal', { stop_details: details }),
+    ]),
+  ).toEqual({
+    outcome: 'refused',
+    reason: 'refusal',
+    stopReason: 'refusal',
+    stopDetails: details,
+    usage: { inputTokens: 20, outputTokens: 10 },
+    pings: 1,
+  });
+});
+
+test('an error fails the run with its type and its request, unless the host tries again', () => {
+  const events = runOf([begins(), says('a'), fails('Overloaded')]);
+  expect(events.at(-2)?.data).toEqual({
+    message: 'Overloaded',
+    errorType: 'overloaded_error',
+    requestId: 'req_1',
+  });
+  expect(events.at(-1)?.data).toMatchObject({ outcome: 'failed', reason: 'error', errors: ['Overloaded'] });
+  const again = [fails('Overloaded'), begins('msg_2'), ...stops('end_turn')];
+  expect(terminalOf(again)).toMatchObject({ outcome: 'completed', errors: ['Overloaded'] });
+});
+
+test('an error that comes instead of a stream is read all the same', () => {
+  const adapter = createAnthropicMessagesAdapter();
+  const body = new TextEncoder().encode(textOf(fails('Slow down')));
+  const events = [...adapter.push(body), ...adapter.end()];
+  expect(events.map((event) => event.kind)).toEqual(['runtime_started', 'stream_error', 'runtime_terminal']);
+});
+
+test('what comes after the end of a single request is counted and nothing else', () => {
+  const lines = [begins(), ...stops('end_turn')];
+  const late = [...lines, begins('msg_2'), says('late'), fails('late')];
+  const events = runOf(late, { singleRequest: true });
+  expect(events.slice(0, -1)).toEqual(runOf(lines, { singleRequest: true }).slice(0, -1));
+  expect(events.at(-1)?.data).toMatchObject({ outcome: 'completed', lateLines: 3 });
+});
+
+test('skills that the wire tells of at the end are loaded once', () => {
+  const skills = stops('end_turn', { container: { skills: [SKILL, SKILL, { type: 'anthropic' }] } });
+  const loaded = runOf([begins(), ...skills, begins(), ...skills]).filter(
+    ({ kind }) => kind === 'skill_loaded',
+  );
+  expect(loaded.map((event) => event.data)).toEqual([{ skill: 'skill_1', version: '7', source: 'custom' }]);
+});
+
+test('a file that the agent was given or put into its container is uploaded once', () => {
+  const upload = block(0, { type: 'container_upload', file_id: 'file_1' });
+  expect(told(...upload, ...upload)).toEqual([['file_uploaded', { fileId: 'file_1' }]]);
+});
+
+test('what the host sends is told ahead, and the wire does not repeat it', () => {
+  const adapter = createAnthropicMessagesAdapter({ now: () => 1000 });
+  const request = {
+    container: { skills: [{ type: 'custom', skill_id: 'skill_1', version: 'latest' }] },
+    messages: [
+      { role: 'user', content: 'plain' },
+      {
+        role: 'user',
+        content: [
+          { type: 'document', title: 'Plan', source: { type: 'file', file_id: 'file_1' } },
+          { type: 'tool_result', content: [{ type: 'image', source: { type: 'file', file_id: 'file_2' } }] },
+          { type: 'image', source: { type: 'base64', data: 'x' } },
+        ],
+      },
+    ],
+  };
+  expect(adapter.request(request)).toEqual([]);
+  const first = push(adapter, [begins()]);
+  expect(first.map(({ kind, data }) => [kind, data])).toEqual([
+    ['runtime_started', expect.anything()],
+    ['skill_loaded', { skill: 'skill_1', version: 'latest', source: 'custom' }],
+    ['file_uploaded', { fileId: 'file_1', name: 'Plan' }],
+    ['file_uploaded', { fileId: 'file_2' }],
+  ]);
+  const rest = push(adapter, stops('end_turn', { container: { skills: [SKILL] } }));
+  expect(rest.map((event) => event.data.event)).toEqual(['message_delta']);
+  expect(adapter.request(request)).toEqual([]);
+  const more = adapter.request({ container: { skills: [{ skill_id: 'skill_2' }] } });
+  expect(more.map((event) => event.data)).toEqual([{ skill: 'skill_2' }]);
+});
+
+test.each([undefined, null, 7, 'x', [], { container: 3, messages: [null, { content: [null, 4] }] }])(
+  'a request body that is none tells nothing: %j',
+  (body) => {
+    const adapter = createAnthropicMessagesAdapter();
+    push(adapter, [begins()]);
+    expect(adapter.request(body)).toEqual([]);
+  },
+);
+
+test('of skills without number the first 1,024 are told once, and those beyond whenever they come', () => {
+  const adapter = createAnthropicMessagesAdapter();
+  push(adapter, [begins()]);
+  const skills = Array.from({ length: 1030 }, (_, index) => ({ skill_id: `skill_${index}` }));
+  expect(adapter.request({ container: { skills } })).toHaveLength(1030);
+  expect(adapter.request({ container: { skills } })).toHaveLength(6);
+});
+
+test('results that the host feeds close the calls they answer', () => {
+  const adapter = createAnthropicMessagesAdapter({ now: () => 1000, nextSeq: 3 });
+  push(adapter, [begins(), ...asks('a', 'shell'), ...asks('b', 'find'), ...stops('tool_use')]);
+  const [result] = adapter.toolResult('b', [{ type: 'text', text: 'none' }], true);
+  expect(result).toEqual({
+    seq: 8,
+    tMs: 1000,
+    kind: 'tool_response',
+    data: { toolId: 'b', name: 'find', output: [{ type: 'text', text: 'none' }], isError: true },
+  });
+  expect(adapter.end().at(-1)?.data.openTools).toEqual([{ toolId: 'a', name: 'shell' }]);
+  expect(adapter.toolResult('a', 'late')).toEqual([]);
+});
+
+test('a host that tells much before the first line starts the run with it', () => {
+  const adapter = createAnthropicMessagesAdapter();
+  const events = Array.from({ length: 100 }, (_, index) => adapter.toolResult(`id${index}`, 'ok')).flat();
+  expect(events.map((event) => event.kind)).toEqual(['runtime_started', ...Array(100).fill('tool_response')]);
+});
+
+test('lines, blocks and deltas that nobody knows are notifications with all that they hold', () => {
+  const line = { type: 'message_rewind', to: 3 };
+  const badStart = { type: 'content_block_start', index: 0 };
+  const delta = blockDelta(0, { type: 'sound_delta', sound: 'x' });
+  const orphan = blockDelta(5, { type: 'input_json_delta', partial_json: '{}' });
+  expect(
+    told(line, badStart, ...block(0, { type: 'hologram', data: 1 }), delta, orphan, {
+      type: 'message_start',
+    }),
+  ).toEqual([
+    notification('unknown_line', line),
+    notification('unknown_line', badStart),
+    notification('unknown_block', { type: 'hologram', data: 1 }, origin),
+    notification('unknown_delta', delta, origin),
+    notification('unknown_delta', orphan, { ...origin, blockIndex: 5 }),
+    notification('unknown_line', { type: 'message_start' }),
+  ]);
+});

@@ -4,7 +4,7 @@ import { createMessageReader } from './claude-messages.ts';
 import { createPartialMessages } from './claude-partials.ts';
 import { blameResult, totalsOf, verdictOf } from './claude-result.ts';
 import { readSystem } from './claude-system.ts';
-import { fieldsOf, objectOf, stringOf } from './json.ts';
+import { fieldsOf, objectOf, payloadOf, stringOf } from './json.ts';
 import { createLineAdapter, type LineReader } from './line-adapter.ts';
 import type { Verdict } from './outcome.ts';
 import type { RunRecorder } from './recorder.ts';
@@ -80,10 +80,6 @@ function createClaudeCodeReader(sessionName: string | undefined): LineReader {
       data: { ...totals, ...fieldsOf({ keepAlives: keepAlives > 0 ? keepAlives : undefined }) },
     }),
   };
-}
-
-function payloadOf({ type: _, ...payload }: JsonObject): JsonObject {
-  return payload;
 }
 
 /** What the first line tells about the session; the lists of tools and skills are in the `init` notification. */

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../contract/events.ts';
 import type { RuntimeAdapter, RuntimeAdapterOptions } from './adapter.ts';
 import { createItemReader, phaseOf } from './codex-items.ts';
-import { fieldsOf, numberOf, objectOf, stringOf } from './json.ts';
+import { fieldsOf, numberOf, objectOf, payloadOf, stringOf } from './json.ts';
 import { createLineAdapter, type LineReader } from './line-adapter.ts';
 import type { Verdict } from './outcome.ts';
 import type { RunRecorder } from './recorder.ts';
@@ -89,10 +89,6 @@ function createCodexReader(sessionName: string | undefined): LineReader {
     },
     conclude: () => ({ verdict, data: totals }),
   };
-}
-
-function payloadOf({ type: _, ...payload }: JsonObject): JsonObject {
-  return payload;
 }
 
 /** What kind of failure it was is only in the words. */

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../contract/events.ts';
 import type { RuntimeAdapter, RuntimeAdapterOptions } from './adapter.ts';
-import { fieldsOf, numberOf, objectOf, stringOf } from './json.ts';
+import { fieldsOf, numberOf, objectOf, payloadOf, stringOf } from './json.ts';
 import { createLineAdapter, type LineReader } from './line-adapter.ts';
 import type { Verdict } from './outcome.ts';
 import type { RunRecorder } from './recorder.ts';
@@ -113,10 +113,6 @@ function usageOf(line: JsonObject): JsonObject | undefined {
 /** The time that the wire tells; an event's own time is that of its arrival. */
 function originOf(line: JsonObject | null): JsonObject {
   return fieldsOf({ timestamp: stringOf(line?.timestamp) });
-}
-
-function payloadOf({ type: _, ...payload }: JsonObject): JsonObject {
-  return payload;
 }
 
 function readMessage(line: JsonObject, origin: JsonObject, run: RunRecorder): void {

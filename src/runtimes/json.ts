@@ -44,6 +44,11 @@ export function numberOf(field: Field): number | undefined {
   return typeof field === 'number' && Number.isFinite(field) ? field : undefined;
 }
 
+/** A line without its `type`, for an event that has a name of its own. */
+export function payloadOf({ type: _, ...payload }: JsonObject): JsonObject {
+  return payload;
+}
+
 /** The fields that have a value, as a JSON object, in the order given. For keys of our own only. */
 export function fieldsOf(fields: { readonly [key: string]: Field }): JsonObject {
   const present: { [key: string]: JsonValue } = {};

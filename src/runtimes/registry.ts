@@ -23,7 +23,7 @@ export type RuntimeName = (typeof RUNTIME_NAMES)[number];
 
 type AdapterFactory = (options: RuntimeAdapterOptions) => RuntimeAdapter;
 
-const ADAPTERS: Readonly<Record<RuntimeName, AdapterFactory>> = {
+const ADAPTERS: { readonly [name in RuntimeName]: AdapterFactory } = {
   'anthropic-messages': createAnthropicMessagesAdapter,
   'anthropic-sessions': createAnthropicSessionsAdapter,
   goose: createGooseAdapter,

@@ -2,8 +2,14 @@ import type { RunnerEvent } from '../../src/contract/events.ts';
 import type { RuntimeAdapter, RuntimeAdapterOptions, RuntimeExit } from '../../src/runtimes/adapter.ts';
 import { createAnthropicMessagesAdapter } from '../../src/runtimes/anthropic-messages.ts';
 import { createAnthropicSessionsAdapter } from '../../src/runtimes/anthropic-sessions.ts';
+import { createClaudeCodeAdapter } from '../../src/runtimes/claude-code.ts';
+import { createCodexAdapter } from '../../src/runtimes/codex.ts';
+import { createGeminiAdapter } from '../../src/runtimes/gemini.ts';
 import { createGooseAdapter } from '../../src/runtimes/goose.ts';
 import { createGoosedAdapter } from '../../src/runtimes/goosed.ts';
+import * as claude from './claude-lines.ts';
+import * as codex from './codex-lines.ts';
+import * as gemini from './gemini-lines.ts';
 import * as goose from './goose-lines.ts';
 import * as goosed from './goosed-frames.ts';
 import * as messages from './messages-frames.ts';
@@ -70,6 +76,36 @@ export const ADAPTERS: readonly AdapterCase[] = [
     fails: sessions.fails,
     ends: [sessions.idle('end_turn')],
     samples: sessions.SAMPLES,
+  },
+  {
+    name: 'claude-code',
+    create: createClaudeCodeAdapter,
+    wireOf: goose.wireOf,
+    says: (text) => claude.said([claude.text(text)]),
+    asks: (id, input) => [claude.said([claude.toolUse(id, 'shell', input)])],
+    fails: (error) => ({ type: 'auth_status', error }),
+    ends: [claude.result()],
+    samples: claude.SAMPLES,
+  },
+  {
+    name: 'codex',
+    create: createCodexAdapter,
+    wireOf: goose.wireOf,
+    says: codex.says,
+    asks: (id, input) => [codex.started(id, 'command_execution', { command: input })],
+    fails: (message) => ({ type: 'error', message }),
+    ends: [codex.DONE],
+    samples: codex.SAMPLES,
+  },
+  {
+    name: 'gemini',
+    create: createGeminiAdapter,
+    wireOf: goose.wireOf,
+    says: gemini.says,
+    asks: (id, input) => [gemini.uses(id, 'shell', input)],
+    fails: (message) => gemini.warns(message),
+    ends: [gemini.result()],
+    samples: gemini.SAMPLES,
   },
 ];
 

@@ -207,7 +207,7 @@ function expectLegalRun(events: readonly RunnerEvent[], firstSeq = 0): void {
 
 const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels);
 
-describe.each([CLAUDE, CODEX, GEMINI, DETECTING])('$name', (subject) => {
+describe.each([DETECTING])('$name', (subject) => {
   const player = playerOf(subject.create);
   const lines = linesFor(subject);
 

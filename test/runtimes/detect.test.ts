@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { RunnerEvent } from '../../src/contract/events.ts';
 import { detectRuntime, UnknownRuntimeError } from '../../src/runtimes/detect.ts';
 import { createDetectingAdapter, MAX_UNDECIDED_BYTES } from '../../src/runtimes/detecting-adapter.ts';
-import { isRuntimeName, RUNTIME_NAMES } from '../../src/runtimes/registry.ts';
+import { createAdapter, isRuntimeName, RUNTIME_NAMES } from '../../src/runtimes/registry.ts';
 import { COMPLETE, runOf as gooseRunOf, says } from './goose-lines.ts';
 import { bytesOf, type Lines, playerOf } from './player.ts';
 import { bytesOfRecording, recordings, recordingsPresent } from './recordings.ts';
@@ -75,6 +75,10 @@ test.each([
   expect(() => detectRuntime(lines)).toThrow(UnknownRuntimeError);
   expect(() => detectRuntime(lines)).toThrow('Pass --runtime with one of: anthropic-messages, ');
   for (const name of RUNTIME_NAMES) expect(() => detectRuntime(lines)).toThrow(name);
+});
+
+test.each(RUNTIME_NAMES)('there is an adapter for %s, which goes by that name', (name) => {
+  expect(createAdapter(name).end()[0]?.data.runtime).toBe(name);
 });
 
 test('the names of runtimes are known from other words', () => {

@@ -4,6 +4,7 @@ import type { RunKey } from '../store/run-keys.ts';
 import type { Head, Store } from '../store/store.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import type { Wake, WakeupPlane } from '../wakeups/plane.ts';
+import { tellCommitted } from './committed.ts';
 import { Overloaded, ShuttingDown } from './faults.ts';
 import type { Judged, ProducedBatch, ProducedEvent, Rejection } from './judge.ts';
 import { judgeRun, type RunVerdicts } from './judge-run.ts';
@@ -170,6 +171,7 @@ export function createIngest(
     const verdicts = await judge(group);
     const appends = verdicts.flatMap(({ append }) => append ?? []);
     const stored: ReadonlySet<number> = appends.length > 0 ? await store.commit(appends) : new Set();
+    tellCommitted(appends);
     const wakes: Wake[] = [];
     const lost: Submission[] = [];
     for (const { run, append, outcomes } of verdicts) {

@@ -26,6 +26,11 @@ export function startPartner(name: string, env: Readonly<Record<string, string>>
   return start(['--import', 'tsx', pathOf(name)], env, 'channel');
 }
 
+/** Starts the built server so that it tells over a channel when it committed what. */
+export function startCommitProbed(env: Readonly<Record<string, string>>): Child {
+  return start(['--import', 'tsx', pathOf('commit-probe.ts'), BUILT, 'serve'], env, 'output and channel');
+}
+
 /** Starts the built server, or a program of this folder, so that it tells over a channel what memory it holds. */
 export function startProbed(
   program: 'built server' | 'broadcast-server.ts',

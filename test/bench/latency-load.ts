@@ -12,21 +12,21 @@ export interface Conveyor {
   /** Sends one event of a run; resolves when it is acknowledged. */
   send(run: number, seq: number): Promise<void>;
   /** From now on hears of every event that a subscriber got. */
-  listen(onReceived: (run: number, seq: number, committedAt: number | null) => void): void;
+  listen(onReceived: (run: number, seq: number) => void): void;
+  /** When each event was durable, in Unix milliseconds; null: nothing is made durable. Asked when all have arrived. */
+  commitTimes(): Promise<((run: number, seq: number) => number) | null>;
 }
 
 /** Milliseconds, one for each event that each subscriber got, in no order. */
 export interface Latencies {
   readonly sinceSent: readonly number[];
-  /** Since the server's own note of the time right before its commit. */
+  /** Since the server knew it durable; empty where nothing is. */
   readonly sinceCommit: readonly number[];
   /** Since the sender knew; below 0 where a subscriber knew first. */
   readonly sinceAcknowledged: readonly number[];
 }
 
 const LOST_AFTER_MS = 30_000;
-/** The server's note is cut to whole milliseconds: on average this much too early. */
-const CUT_OFF_MS = 0.5;
 
 /**
  * Sends for so many milliseconds, every run at its own evenly spread moments, an event numbered from `firstSeq` at a
@@ -44,16 +44,12 @@ export async function conveyLoad(
   const sentAt = Array.from({ length: runs }, () => new Float64Array(perRun));
   const acknowledgedAt = Array.from({ length: runs }, () => new Float64Array(perRun));
   const arrivals: { readonly run: number; readonly index: number; readonly at: number }[] = [];
-  const sinceCommit: number[] = [];
-  const wallOffset = readWallOffset();
   let settle = (): void => {};
   const allReceived = new Promise<void>((resolve) => {
     settle = resolve;
   });
-  conveyor.listen((run, seq, committedAt) => {
-    const at = performance.now();
-    arrivals.push({ run, index: seq - firstSeq, at });
-    if (committedAt !== null) sinceCommit.push(at + wallOffset - committedAt - CUT_OFF_MS);
+  conveyor.listen((run, seq) => {
+    arrivals.push({ run, index: seq - firstSeq, at: performance.now() });
     if (arrivals.length === expected) settle();
   });
   const underWay: Promise<void>[] = Array.from({ length: runs }, async () => {});
@@ -76,19 +72,14 @@ export async function conveyLoad(
   if ((await Promise.race([allReceived, lost])) === 'lost') {
     throw new Error(`${expected - arrivals.length} of ${expected} events did not arrive`);
   }
+  const committedAt = await conveyor.commitTimes();
   return {
     sinceSent: arrivals.map(({ run, index, at }) => at - sentAt[run]![index]!),
-    sinceCommit,
+    sinceCommit: committedAt
+      ? arrivals.map(({ run, index, at }) => performance.timeOrigin + at - committedAt(run, firstSeq + index))
+      : [],
     sinceAcknowledged: arrivals.map(({ run, index, at }) => at - acknowledgedAt[run]![index]!),
   };
-}
-
-/** What to add to `performance.now()` for the wall clock, to a few microseconds: `Date.now()` is cut to milliseconds. */
-function readWallOffset(): number {
-  const until = performance.now() + 5;
-  let offset = Number.NEGATIVE_INFINITY;
-  while (performance.now() < until) offset = Math.max(offset, Date.now() - performance.now());
-  return offset;
 }
 
 /** The value below which this share of them lies. */

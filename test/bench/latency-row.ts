@@ -1,13 +1,15 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
+import type { Committed } from '../../src/ingest/committed.ts';
 import { openAudience } from './audience.ts';
 import { batchFrom, eventAt } from './batches.ts';
-import { listeningUrl, startProgram } from './child.ts';
+import { ask, listeningUrl, startCommitProbed, startProgram } from './child.ts';
 import { createRuns, followTimesPayload } from './documents.ts';
 import { type Conveyor, conveyLoad, type Latencies, type LatencyLoad, quantile } from './latency-load.ts';
 import type { Entrant, Goal, Row } from './row.ts';
-import type { Target } from './target.ts';
+import { makeScratchDatabase } from './scratch-database.ts';
+import type { Stage } from './stage.ts';
 import { openWriter } from './writer.ts';
 
 /** Shorter rounds would have too few events of each run, and no steady load. */
@@ -30,11 +32,16 @@ export function latencyRow(
       { title: 'acknowledged → received, p50', unit: 'ms', goals: [] },
     ],
     rhythm: 'rounds',
-    enter: async (stage) => [await enterOurs(await stage.target('ours'), load), await enterEcho(load)],
+    enter: async (stage) => [await enterOurs(stage, load), await enterEcho(load)],
   };
 }
 
-async function enterOurs({ graphqlUrl }: Target, load: LatencyLoad): Promise<Entrant> {
+/** In a server of its own, since it tells from inside when its commits were done. */
+async function enterOurs(stage: Stage, load: LatencyLoad): Promise<Entrant> {
+  const database = await makeScratchDatabase(stage.postgresUrl);
+  const env = { PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'warn', DATABASE_URL: database.url };
+  const child = startCommitProbed(env);
+  const graphqlUrl = `${await listeningUrl(child)}/graphql`;
   const ids = Array.from({ length: load.runs }, (_, run) => `latency-${run}`);
   await createRuns(graphqlUrl, ids);
   const url = graphqlUrl.replace('http', 'ws');
@@ -49,8 +56,17 @@ async function enterOurs({ graphqlUrl }: Target, load: LatencyLoad): Promise<Ent
     send: async (run, seq) => void (await writers[run]!.send(ids[run]!, batchFrom(seq, 1))),
     listen: (onReceived) => {
       audience.sockets.forEach((socket, index) => {
-        socket.witness((text) => onReceived(index % load.runs, seqOf(text), committedAtOf(text)));
+        socket.witness((text) => onReceived(index % load.runs, seqOf(text)));
       });
+    },
+    commitTimes: async () => {
+      const commits = (await ask(child, {})) as readonly Committed[];
+      const times = new Map<string, number>();
+      // The database is new and its runs were made in order: their keys count from 1.
+      for (const { at, appends } of commits) {
+        for (const { run, lastSeq } of appends) times.set(`${run - 1} ${lastSeq}`, at);
+      }
+      return (run, seq) => times.get(`${run} ${seq}`) ?? Number.NaN;
     },
   };
   return {
@@ -65,6 +81,8 @@ async function enterOurs({ graphqlUrl }: Target, load: LatencyLoad): Promise<Ent
     close: async () => {
       for (const { close } of writers) close();
       audience.close();
+      await child.stop();
+      await database.drop();
     },
   };
 }
@@ -92,9 +110,10 @@ async function enterEcho(load: LatencyLoad): Promise<Entrant> {
     },
     listen: (onReceived) => {
       audiences.forEach(({ sockets }, run) => {
-        for (const socket of sockets) socket.witness((text) => onReceived(run, seqOf(text), null));
+        for (const socket of sockets) socket.witness((text) => onReceived(run, seqOf(text)));
       });
     },
+    commitTimes: async () => null,
   };
   return {
     contestant: 'baseline',
@@ -137,9 +156,4 @@ function seqOf(text: string): number {
   const at = text.indexOf('"seq":');
   if (at < 0) throw new Error(`not an event: ${text}`);
   return Number.parseInt(text.slice(at + 6, at + 22), 10);
-}
-
-function committedAtOf(text: string): number {
-  const at = text.indexOf('"committedAt":"') + '"committedAt":"'.length;
-  return Date.parse(text.slice(at, at + '2026-01-01T00:00:00.000Z'.length));
 }

@@ -1,0 +1,19 @@
+import { subscribe } from 'node:diagnostics_channel';
+import { pathToFileURL } from 'node:url';
+import { COMMITTED_CHANNEL, type Committed } from '../../src/ingest/committed.ts';
+
+// Runs the program that its first argument names. When asked, it tells what was committed since it was asked last.
+
+let commits: Committed[] = [];
+subscribe(COMMITTED_CHANNEL, (message) => void commits.push(message as Committed));
+
+process.on('message', () => {
+  process.send!(commits);
+  commits = [];
+});
+// Listening must not keep a server alive that wants to stop.
+process.channel!.unref();
+
+const [node, , program, ...rest] = process.argv;
+process.argv = [node!, program!, ...rest];
+await import(pathToFileURL(program!).href);

@@ -68,8 +68,7 @@ test('the first block is the two commands, both of scripts that are there', () =
 });
 
 test('the blocks for two terminals do what the README says, in its order', async () => {
-  const [, start, follow, append, resume, ...rest] = shell;
-  expect(rest).toEqual([]);
+  const [, start, follow, append, resume] = shell;
   const server = run(start!, { PORT: String(port), DATABASE_URL: `file:${join(folder, 'runfeed.db')}` });
   await until(() => server.output().includes(`listening on http://127.0.0.1:${port}`));
 
@@ -92,6 +91,25 @@ test('the blocks for two terminals do what the README says, in its order', async
   await once(late.process, 'close');
   expect(late.output().match(/"seq":\d/g)).toEqual(['"seq":2', '"seq":3']);
   expect(late.output()).toContain('event: complete');
+}, 60_000);
+
+test('the blocks about jobs do what the README says, in its order', async () => {
+  const [startJob, watch, logs, stop, ...rest] = shell.slice(5);
+  expect(rest).toEqual([]);
+  const started = run(startJob!);
+  await once(started.process, 'close');
+  expect(started.output()).toContain('"status":"queued"');
+  const watcher = run(watch!);
+  await until(() => watcher.output().includes('"status":"running"'));
+  const printed = run(logs!);
+  await once(printed.process, 'close');
+  expect(printed.output()).toContain('"status":"running","logs":"');
+  const stopped = run(stop!);
+  await once(stopped.process, 'close');
+  expect(stopped.output()).toContain('"status":"stopping"');
+  await until(() => watcher.process.exitCode !== null);
+  expect(watcher.output()).toContain('"status":"terminated"');
+  expect(watcher.output()).toContain('event: complete');
 }, 60_000);
 
 test('the TypeScript runs as it stands there', async () => {

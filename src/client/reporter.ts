@@ -189,8 +189,8 @@ export function createReporter(options: ReporterOptions): Reporter {
   }
 
   async function close(deadlineMs: number): Promise<ReporterClosed> {
-    const late = setTimeout(() => stop(), deadlineMs);
     const stop = (): void => stopping.abort(new ReportFailed('the reporter was closed', 'closed'));
+    const late = setTimeout(stop, deadlineMs);
     bell.ring();
     await sending;
     clearTimeout(late);

@@ -68,13 +68,14 @@ export function streamEvents(runId: string, options: StreamOptions): RunEventStr
     onState(state, cut);
   }
 
-  function* handOver(batch: FeedBatch): Generator<StreamedEvent> {
+  function* handOver(batch: FeedBatch, signal: AbortSignal): Generator<StreamedEvent> {
     if (!batch.caughtUp || state !== 'live') enter('catching_up');
     if (batch.gap) onGap(batch.gap);
     for (const event of batch.events) {
       if (event.seq <= cursor) continue;
       cursor = event.seq;
       yield event;
+      if (signal.aborted) return;
     }
     cursor = Math.max(cursor, batch.cursor);
     if (batch.caughtUp && !batch.ended) enter('live');
@@ -102,8 +103,8 @@ export function streamEvents(runId: string, options: StreamOptions): RunEventStr
     try {
       for await (const batch of connect(request, signal)) {
         onProgress();
-        yield* handOver(batch);
-        if (batch.ended) return;
+        yield* handOver(batch, signal);
+        if (batch.ended || signal.aborted) return;
       }
     } finally {
       transports.tried(opened);

@@ -150,6 +150,13 @@ describe.each(TRANSPORTS)('streamEvents over %s', (transport) => {
     leaving.abort(new Error('enough'));
     expect(await next).toMatchObject({ message: 'enough' });
     expect(aborted.state()).toBe('stopped');
+
+    await ingest(graphql, runId, eventsFrom(1, 9));
+    const sooner = new AbortController();
+    const early = follow(graphql, runId, { transport, signal: sooner.signal });
+    expect((await early.next()).value?.seq).toBe(0);
+    sooner.abort(new Error('not one more'));
+    expect(await failureOf(early.next())).toMatchObject({ message: 'not one more' });
   });
 
   test('ends at once also while it connects to what does not answer', async () => {

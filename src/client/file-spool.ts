@@ -43,7 +43,7 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
   }
   let nextName = names.length > 0 ? Number.parseInt(names.at(-1)!, 10) + 1 : 0;
   let last = segments.findLast((segment) => segment.last !== null)?.last ?? null;
-  let written: { readonly segment: Segment; readonly handle: FileHandle; bytes: number } | null = null;
+  let written: { readonly segment: Segment; readonly handle: FileHandle } | null = null;
   let reading: { readonly segment: Segment; readonly events: readonly SpooledEvent[]; next: number } | null =
     null;
 
@@ -53,7 +53,7 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
     nextName += 1;
     const segment: Segment = { path, characters: 0, last: null, events: [] };
     segments.push(segment);
-    return { segment, handle, bytes: 0 };
+    return { segment, handle };
   }
 
   async function sealSegment(): Promise<void> {
@@ -83,16 +83,14 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
     append: async (event) => {
       if (written && written.segment.characters >= fileCharacters) await sealSegment();
       written ??= await startSegment();
-      const { segment, handle, bytes } = written;
-      const line = Buffer.from(`${event.json}\n`);
+      const { segment, handle } = written;
       try {
-        await handle.appendFile(line);
+        await handle.appendFile(`${event.json}\n`);
       } catch (error) {
-        // Half a line in the middle would spoil the file for whoever reads it.
-        await handle.truncate(bytes);
+        // It may have written half a line, which is passed over at a file's end only.
+        await sealSegment();
         throw error;
       }
-      written.bytes += line.length;
       segment.events?.push(event);
       segment.characters += event.json.length;
       segment.last = event;

@@ -1,4 +1,5 @@
 import { RUNNER_EVENT_VERSION, type RunnerEventBatch } from '../contract/events.ts';
+import { addressOf } from './address.ts';
 import { IngestFailed, type PostOptions, post } from './post.ts';
 import { authorizationOf, type Token } from './token.ts';
 
@@ -42,7 +43,11 @@ export async function ingestBatch(
   { url, previousSeq, token, signal }: IngestOptions,
 ): Promise<IngestResult> {
   const body = JSON.stringify({ query: INGEST, variables: { batch, previousSeq } });
-  return send(body, { url, authorization: await authorizationOf(token), ...(signal && { signal }) });
+  return send(body, {
+    url: addressOf(url),
+    authorization: await authorizationOf(token),
+    ...(signal && { signal }),
+  });
 }
 
 /** The same for events that are JSON already: `previousSeq` is the producer's number before them. */

@@ -3,7 +3,7 @@ import { fieldOf, firstError, UNAUTHENTICATED } from './refusals.ts';
 /** What is asked for, and as whom. */
 export interface PostOptions {
   /** The server's `/graphql`. */
-  readonly url: string | URL;
+  readonly url: string;
   /** The header to send; null: none. */
   readonly authorization: string | null;
   readonly signal?: AbortSignal;

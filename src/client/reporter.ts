@@ -8,6 +8,7 @@ import {
 import { validateRunnerEventBatch } from '../contract/validate.ts';
 import type { BackoffOptions } from '../lib/backoff.ts';
 import { createBell } from '../lib/bell.ts';
+import { addressOf } from './address.ts';
 import { createDelivery, type Place } from './delivery.ts';
 import { ReportFailed } from './report-failed.ts';
 import { createMemorySpool, type SeqRange, type Spool } from './spool.ts';
@@ -82,7 +83,7 @@ export interface Reporter {
 export function createReporter(options: ReporterOptions): Reporter {
   const { runId, token, backoff, flushMs = 50, spool = createMemorySpool() } = options;
   const { onAcknowledged = () => {}, onRetry = () => {} } = options;
-  const url = new URL(options.url).href;
+  const url = addressOf(options.url);
   const delivery = createDelivery({ runId, url, token, backoff, onRetry });
   const stopping = new AbortController();
   const bell = createBell();
@@ -188,8 +189,8 @@ export function createReporter(options: ReporterOptions): Reporter {
   }
 
   async function close(deadlineMs: number): Promise<ReporterClosed> {
-    const late = setTimeout(() => stop(), deadlineMs);
     const stop = (): void => stopping.abort(new ReportFailed('the reporter was closed', 'closed'));
+    const late = setTimeout(stop, deadlineMs);
     bell.ring();
     await sending;
     clearTimeout(late);

@@ -2,10 +2,11 @@ import type { RunnerEventKind } from '../contract/events.ts';
 import { type BackoffOptions, createBackoff, pause } from '../lib/backoff.ts';
 import { cancellable, unlessAborted } from '../lib/cancellable.ts';
 import { leaveWith } from '../lib/leaving.ts';
+import { addressOf } from './address.ts';
 import { type FeedBatch, StreamCut, type StreamedEvent, type StreamGap, StreamRefused } from './feed.ts';
 import { UNAUTHENTICATED } from './refusals.ts';
 import { authorizationOf, type Token } from './token.ts';
-import { chooseTransport, type StreamTransport } from './transport-choice.ts';
+import { chooseTransport, type StreamTransport, type TransportChoice } from './transport-choice.ts';
 
 /**
  * Where a stream stands: before its first connection; reading what is stored already; with everything that was stored
@@ -34,7 +35,10 @@ export interface StreamOptions {
   /** Hears of events that retention has removed before they were seen. */
   readonly onGap?: (gap: StreamGap) => void;
   readonly backoff?: BackoffOptions;
-  /** A connection that brings nothing, not even an answer to a ping, for so long is given up; by default 30 s. */
+  /**
+   * A connection that brings nothing for so long, not even an answer to a ping, is given up; by default 30 s. Over
+   * server-sent events a server that has nothing to say says so every 12 s.
+   */
   readonly stalledAfterMs?: number;
 }
 
@@ -54,7 +58,7 @@ export interface RunEventStream extends AsyncGenerator<StreamedEvent, void, unde
 export function streamEvents(runId: string, options: StreamOptions): RunEventStream {
   const { onState = () => {}, onGap = () => {}, after = -1 } = options;
   const stalledAfterMs = options.stalledAfterMs ?? 30_000;
-  const url = new URL(options.url).href;
+  const url = addressOf(options.url);
   let state: StreamState = 'connecting';
   let cursor = after;
 
@@ -64,24 +68,21 @@ export function streamEvents(runId: string, options: StreamOptions): RunEventStr
     onState(state, cut);
   }
 
-  function* handOver(batch: FeedBatch): Generator<StreamedEvent> {
+  function* handOver(batch: FeedBatch, signal: AbortSignal): Generator<StreamedEvent> {
     if (!batch.caughtUp || state !== 'live') enter('catching_up');
     if (batch.gap) onGap(batch.gap);
     for (const event of batch.events) {
       if (event.seq <= cursor) continue;
       cursor = event.seq;
       yield event;
+      if (signal.aborted) return;
     }
     cursor = Math.max(cursor, batch.cursor);
     if (batch.caughtUp && !batch.ended) enter('live');
   }
 
   /** One connection: to the run's end, or until the signal aborts. */
-  async function* followOnce(
-    transports: ReturnType<typeof chooseTransport>,
-    signal: AbortSignal,
-    onProgress: () => void,
-  ) {
+  async function* followOnce(transports: TransportChoice, signal: AbortSignal, onProgress: () => void) {
     const authorization = await unlessAborted(authorize(options.token), signal);
     if (authorization === undefined) return;
     const connect = transports.next();
@@ -102,8 +103,8 @@ export function streamEvents(runId: string, options: StreamOptions): RunEventStr
     try {
       for await (const batch of connect(request, signal)) {
         onProgress();
-        yield* handOver(batch);
-        if (batch.ended) return;
+        yield* handOver(batch, signal);
+        if (batch.ended || signal.aborted) return;
       }
     } finally {
       transports.tried(opened);

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { RunnerJobHandle } from '../../../src/contract/jobs.ts';
 import { openJobFolders } from '../../../src/jobs/executors/process/folders.ts';
 import { ownIdentity, statOf } from '../../../src/jobs/executors/process/proc.ts';
+import type { JobSpec } from '../../../src/jobs/substrate.ts';
 import { startChild } from '../../store/children/start.ts';
 import { releaseAfterwards } from '../../support/releases.ts';
 import {
@@ -43,6 +44,12 @@ async function startReady(machine: Machine, command: readonly string[]): Promise
   const handle = await machine.start(command);
   await written(machine, handle, 'ready');
   return handle;
+}
+
+/** The handle of a run as soon as there is something under its name. */
+async function found(machine: Machine, spec: JobSpec): Promise<RunnerJobHandle> {
+  await expect.poll(() => machine.substrate.find(spec), { ...WAIT, interval: 1 }).toHaveLength(1);
+  return (await machine.substrate.find(spec))[0]!;
 }
 
 /** How long after `since` a job's command ended, by its own file, in milliseconds. */
@@ -136,8 +143,9 @@ describe('stopping a job', () => {
     for (let round = 0; round < 5; round += 1) {
       const spec = machine.spec(FOREVER);
       const started = machine.substrate.start(spec);
+      const handle = await found(machine, spec);
       await new Promise((resolve) => setTimeout(resolve, round * 15));
-      for (const handle of await machine.substrate.find(spec)) await machine.substrate.stop(handle);
+      await machine.substrate.stop(handle);
       expect(await ended(machine.substrate, await started)).toMatchObject({ status: 'terminated' });
     }
     await expect.poll(() => processesIn(machine.folder), WAIT).toEqual([]);
@@ -217,8 +225,9 @@ describe('removing a job', () => {
     for (let round = 0; round < 5; round += 1) {
       const spec = machine.spec(FOREVER);
       const started = machine.substrate.start(spec).catch(() => null);
+      const handle = await found(machine, spec);
       await new Promise((resolve) => setTimeout(resolve, round * 15));
-      for (const handle of await machine.substrate.find(spec)) await machine.substrate.remove(handle);
+      await machine.substrate.remove(handle);
       await started;
       await expect.poll(() => processesIn(machine.folder), WAIT).toEqual([]);
       expect(await machine.substrate.find(spec)).toEqual([]);

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { statOf } from '../../../src/jobs/executors/process/proc.ts';
@@ -51,6 +51,13 @@ describe('a command that ends by itself', () => {
     const handle = await machine.start(['sh', '-c', 'sleep 600 & echo $! > grandchild; exit 4']);
     expect(await ended(machine.substrate, handle)).toMatchObject({ exitCode: 4 });
     expect(lives(Number(await written(machine, handle, 'grandchild')))).toBe(false);
+  });
+
+  test('takes those of its group along that have wiped their environment', async () => {
+    const machine = createMachine();
+    const handle = await machine.start(['sh', '-c', 'env -i sleep 600 & echo $! > wiped; exit 4']);
+    expect(await ended(machine.substrate, handle)).toMatchObject({ exitCode: 4 });
+    expect(lives(Number(await written(machine, handle, 'wiped')))).toBe(false);
   });
 
   test('takes those along that have left its session, too', async () => {
@@ -162,11 +169,16 @@ describe('a job without its shim', () => {
 
 test('a zombie in the group neither holds a job up nor counts as its life', async () => {
   const machine = createMachine();
-  const handle = await machine.start(['sh', '-c', 'sleep 0 & echo $! > zombie; exec sleep 600']);
+  const script = '(until [ -e go ]; do sleep 0.02; done) & echo $! > zombie; exec sleep 600';
+  const handle = await machine.start(['sh', '-c', script]);
   const zombie = Number(await written(machine, handle, 'zombie'));
+  const leader = pidOf(machine, handle, 'child.json');
+  // A shell would take note of its child's end; what takes its place does not.
+  await expect.poll(() => readFileSync(`/proc/${leader}/comm`, 'utf8'), WAIT).toBe('sleep\n');
+  writeFileSync(join(folderOf(machine, handle), 'work', 'go'), '');
   await expect.poll(() => statOf(zombie)?.state, WAIT).toBe('Z');
   expect(await machine.substrate.getStatus(handle)).toMatchObject({ status: 'running' });
-  process.kill(pidOf(machine, handle, 'child.json'), 'SIGKILL');
+  process.kill(leader, 'SIGKILL');
   expect(await ended(machine.substrate, handle)).toMatchObject({ terminalErrorClass: 'killed_by_signal' });
 });
 

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { claimStart } from '../../../src/jobs/executors/process/files.ts';
 import { openJobFolders } from '../../../src/jobs/executors/process/folders.ts';
@@ -146,7 +147,7 @@ describe('a server that is killed', () => {
       const spec = machine.spec(COUNTED, { runId: 'run-1' });
       const server = startChild(SERVER, machine.folder, JSON.stringify(COUNTED));
       await server.printed(1);
-      await new Promise((resolve) => setTimeout(resolve, delay));
+      await setTimeout(delay);
       await server.kill();
       const handle = await machine.substrate.start(spec);
       await written(machine, handle, 'starts');

@@ -132,8 +132,8 @@ describe('a job without its shim', () => {
     const machine = createMachine();
     const handle = await machine.start(FOREVER);
     await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('running');
-    const command = pidOf(machine, handle, 'child.json');
-    process.kill(pidOf(machine, handle, 'pid.json'), 'SIGKILL');
+    const command = await pidOf(machine, handle, 'child.json');
+    process.kill(await pidOf(machine, handle, 'pid.json'), 'SIGKILL');
     expect(await ended(machine.substrate, handle)).toMatchObject({ terminalErrorClass: 'lost' });
     expect(lives(command)).toBe(true);
     await machine.substrate.remove(handle);
@@ -145,7 +145,7 @@ describe('a job without its shim', () => {
     const server = startChild(SERVER, machine.folder, JSON.stringify(FOREVER));
     await server.printed(2);
     const [{ handle } = { handle: null }] = await machine.substrate.list();
-    const shim = pidOf(machine, handle!, 'pid.json');
+    const shim = await pidOf(machine, handle!, 'pid.json');
     process.kill(Number(server.lines[1]), 'SIGSTOP');
     process.kill(shim, 'SIGKILL');
     await expect.poll(() => statOf(shim)?.state, WAIT).toBe('Z');
@@ -172,7 +172,7 @@ test('a zombie in the group neither holds a job up nor counts as its life', asyn
   const script = '(until [ -e go ]; do sleep 0.02; done) & echo $! > zombie; exec sleep 600';
   const handle = await machine.start(['sh', '-c', script]);
   const zombie = Number(await written(machine, handle, 'zombie'));
-  const leader = pidOf(machine, handle, 'child.json');
+  const leader = await pidOf(machine, handle, 'child.json');
   // A shell would take note of its child's end; what takes its place does not.
   await expect.poll(() => readFileSync(`/proc/${leader}/comm`, 'utf8'), WAIT).toBe('sleep\n');
   writeFileSync(join(folderOf(machine, handle), 'work', 'go'), '');
@@ -186,7 +186,7 @@ test('a folder that is removed by hand ends its job', async () => {
   const machine = createMachine();
   const handle = await machine.start(FOREVER);
   await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('running');
-  const command = pidOf(machine, handle, 'child.json');
+  const command = await pidOf(machine, handle, 'child.json');
   rmSync(folderOf(machine, handle), { recursive: true });
   await expect.poll(() => lives(command), WAIT).toBe(false);
   expect(await machine.substrate.getStatus(handle)).toMatchObject({ missing: true });

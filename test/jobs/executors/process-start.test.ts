@@ -132,7 +132,7 @@ describe('what a command gets', () => {
       expect(readFileSync(join(folder, name), 'utf8')).not.toContain('swordfish');
       expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
     }
-    const shim = pidOf(machine, handle, 'pid.json');
+    const shim = await pidOf(machine, handle, 'pid.json');
     expect(readFileSync(`/proc/${shim}/environ`, 'utf8')).not.toContain('swordfish');
     expect(readFileSync(`/proc/${shim}/cmdline`, 'utf8')).not.toContain('swordfish');
   });
@@ -189,7 +189,7 @@ describe('a server that is killed', () => {
     const other = machine.anotherServer();
     const handle = await other.start(machine.spec(FOREVER));
     await other.close();
-    expect(lives(pidOf(machine, handle, 'pid.json'))).toBe(true);
+    expect(lives(await pidOf(machine, handle, 'pid.json'))).toBe(true);
   });
 });
 

@@ -180,8 +180,8 @@ describe('stopping a job whose shim was killed', () => {
     const machine = createMachine();
     const handle = await machine.start(LEAVES_AN_ESCAPEE);
     const escapee = Number(await written(machine, handle, 'escapee'));
-    const command = pidOf(machine, handle, 'child.json');
-    process.kill(pidOf(machine, handle, 'pid.json'), 'SIGKILL');
+    const command = await pidOf(machine, handle, 'child.json');
+    process.kill(await pidOf(machine, handle, 'pid.json'), 'SIGKILL');
     await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('failed');
     await machine.substrate.stop(handle, { graceMs: 500 });
     await expect.poll(() => [command, escapee].some(lives), WAIT).toBe(false);
@@ -191,8 +191,8 @@ describe('stopping a job whose shim was killed', () => {
   test('kills what ignores SIGTERM, by the server’s own clock', async () => {
     const machine = createMachine({ shimMs: 100 });
     const handle = await startReady(machine, STUBBORN);
-    const command = pidOf(machine, handle, 'child.json');
-    process.kill(pidOf(machine, handle, 'pid.json'), 'SIGKILL');
+    const command = await pidOf(machine, handle, 'child.json');
+    process.kill(await pidOf(machine, handle, 'pid.json'), 'SIGKILL');
     await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('failed');
     // Without its shim its output has nobody to go to: it may not write any more.
     await machine.substrate.stop(handle, { graceMs: 300 });
@@ -202,7 +202,10 @@ describe('stopping a job whose shim was killed', () => {
   test('and one that is stuck is ended with its shim', async () => {
     const machine = createMachine({ shimMs: 200 });
     const handle = await startReady(machine, STUBBORN);
-    const [shim, command] = [pidOf(machine, handle, 'pid.json'), pidOf(machine, handle, 'child.json')];
+    const [shim, command] = [
+      await pidOf(machine, handle, 'pid.json'),
+      await pidOf(machine, handle, 'child.json'),
+    ];
     process.kill(shim, 'SIGSTOP');
     await machine.substrate.stop(handle, { graceMs: 100 });
     await expect.poll(() => [shim, command].some(lives), WAIT).toBe(false);
@@ -249,7 +252,10 @@ test('strangers that got the numbers of a job’s processes are left alone', asy
   const machine = createMachine();
   const handle = await machine.start(FOREVER);
   await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('running');
-  const [shim, command] = [pidOf(machine, handle, 'pid.json'), pidOf(machine, handle, 'child.json')];
+  const [shim, command] = [
+    await pidOf(machine, handle, 'pid.json'),
+    await pidOf(machine, handle, 'child.json'),
+  ];
   for (const pid of [shim, command]) process.kill(pid, 'SIGKILL');
   await expect.poll(() => [shim, command].some(lives), WAIT).toBe(false);
   // As it would be had the numbers come round again: the same ones, and other moments of start.

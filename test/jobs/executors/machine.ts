@@ -76,8 +76,13 @@ export function stateOf(machine: Machine, handle: RunnerJobHandle, name: string)
   return JSON.parse(readFileSync(join(folderOf(machine, handle), name), 'utf8')) as Record<string, unknown>;
 }
 
-/** The number of a process that a job's file names. */
-export function pidOf(machine: Machine, handle: RunnerJobHandle, name: 'pid.json' | 'child.json'): number {
+/** The number of a process that a job's file names, as soon as that is there: a command may be faster than its shim. */
+export async function pidOf(
+  machine: Machine,
+  handle: RunnerJobHandle,
+  name: 'pid.json' | 'child.json',
+): Promise<number> {
+  await expect.poll(() => existsSync(join(folderOf(machine, handle), name)), WAIT).toBe(true);
   return Number(stateOf(machine, handle, name).pid);
 }
 

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { statOf } from '../../../src/jobs/executors/process/proc.ts';
@@ -51,6 +51,13 @@ describe('a command that ends by itself', () => {
     const handle = await machine.start(['sh', '-c', 'sleep 600 & echo $! > grandchild; exit 4']);
     expect(await ended(machine.substrate, handle)).toMatchObject({ exitCode: 4 });
     expect(lives(Number(await written(machine, handle, 'grandchild')))).toBe(false);
+  });
+
+  test('takes those of its group along that have wiped their environment', async () => {
+    const machine = createMachine();
+    const handle = await machine.start(['sh', '-c', 'env -i sleep 600 & echo $! > wiped; exit 4']);
+    expect(await ended(machine.substrate, handle)).toMatchObject({ exitCode: 4 });
+    expect(lives(Number(await written(machine, handle, 'wiped')))).toBe(false);
   });
 
   test('takes those along that have left its session, too', async () => {
@@ -125,8 +132,8 @@ describe('a job without its shim', () => {
     const machine = createMachine();
     const handle = await machine.start(FOREVER);
     await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('running');
-    const command = pidOf(machine, handle, 'child.json');
-    process.kill(pidOf(machine, handle, 'pid.json'), 'SIGKILL');
+    const command = await pidOf(machine, handle, 'child.json');
+    process.kill(await pidOf(machine, handle, 'pid.json'), 'SIGKILL');
     expect(await ended(machine.substrate, handle)).toMatchObject({ terminalErrorClass: 'lost' });
     expect(lives(command)).toBe(true);
     await machine.substrate.remove(handle);
@@ -138,7 +145,7 @@ describe('a job without its shim', () => {
     const server = startChild(SERVER, machine.folder, JSON.stringify(FOREVER));
     await server.printed(2);
     const [{ handle } = { handle: null }] = await machine.substrate.list();
-    const shim = pidOf(machine, handle!, 'pid.json');
+    const shim = await pidOf(machine, handle!, 'pid.json');
     process.kill(Number(server.lines[1]), 'SIGSTOP');
     process.kill(shim, 'SIGKILL');
     await expect.poll(() => statOf(shim)?.state, WAIT).toBe('Z');
@@ -162,11 +169,16 @@ describe('a job without its shim', () => {
 
 test('a zombie in the group neither holds a job up nor counts as its life', async () => {
   const machine = createMachine();
-  const handle = await machine.start(['sh', '-c', 'sleep 0 & echo $! > zombie; exec sleep 600']);
+  const script = '(until [ -e go ]; do sleep 0.02; done) & echo $! > zombie; exec sleep 600';
+  const handle = await machine.start(['sh', '-c', script]);
   const zombie = Number(await written(machine, handle, 'zombie'));
+  const leader = await pidOf(machine, handle, 'child.json');
+  // A shell would take note of its child's end; what takes its place does not.
+  await expect.poll(() => readFileSync(`/proc/${leader}/comm`, 'utf8'), WAIT).toBe('sleep\n');
+  writeFileSync(join(folderOf(machine, handle), 'work', 'go'), '');
   await expect.poll(() => statOf(zombie)?.state, WAIT).toBe('Z');
   expect(await machine.substrate.getStatus(handle)).toMatchObject({ status: 'running' });
-  process.kill(pidOf(machine, handle, 'child.json'), 'SIGKILL');
+  process.kill(leader, 'SIGKILL');
   expect(await ended(machine.substrate, handle)).toMatchObject({ terminalErrorClass: 'killed_by_signal' });
 });
 
@@ -174,7 +186,7 @@ test('a folder that is removed by hand ends its job', async () => {
   const machine = createMachine();
   const handle = await machine.start(FOREVER);
   await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('running');
-  const command = pidOf(machine, handle, 'child.json');
+  const command = await pidOf(machine, handle, 'child.json');
   rmSync(folderOf(machine, handle), { recursive: true });
   await expect.poll(() => lives(command), WAIT).toBe(false);
   expect(await machine.substrate.getStatus(handle)).toMatchObject({ missing: true });

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { claimStart } from '../../../src/jobs/executors/process/files.ts';
 import { openJobFolders } from '../../../src/jobs/executors/process/folders.ts';
@@ -131,7 +132,7 @@ describe('what a command gets', () => {
       expect(readFileSync(join(folder, name), 'utf8')).not.toContain('swordfish');
       expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
     }
-    const shim = pidOf(machine, handle, 'pid.json');
+    const shim = await pidOf(machine, handle, 'pid.json');
     expect(readFileSync(`/proc/${shim}/environ`, 'utf8')).not.toContain('swordfish');
     expect(readFileSync(`/proc/${shim}/cmdline`, 'utf8')).not.toContain('swordfish');
   });
@@ -146,7 +147,7 @@ describe('a server that is killed', () => {
       const spec = machine.spec(COUNTED, { runId: 'run-1' });
       const server = startChild(SERVER, machine.folder, JSON.stringify(COUNTED));
       await server.printed(1);
-      await new Promise((resolve) => setTimeout(resolve, delay));
+      await setTimeout(delay);
       await server.kill();
       const handle = await machine.substrate.start(spec);
       await written(machine, handle, 'starts');
@@ -188,7 +189,7 @@ describe('a server that is killed', () => {
     const other = machine.anotherServer();
     const handle = await other.start(machine.spec(FOREVER));
     await other.close();
-    expect(lives(pidOf(machine, handle, 'pid.json'))).toBe(true);
+    expect(lives(await pidOf(machine, handle, 'pid.json'))).toBe(true);
   });
 });
 

@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { RunnerJobHandle } from '../../../src/contract/jobs.ts';
 import { openJobFolders } from '../../../src/jobs/executors/process/folders.ts';
-import { ownIdentity, statOf } from '../../../src/jobs/executors/process/proc.ts';
+import { signalOne } from '../../../src/jobs/executors/process/kill.ts';
+import { ownIdentity, type ProcessStat, statOf } from '../../../src/jobs/executors/process/proc.ts';
+import type { JobSpec } from '../../../src/jobs/substrate.ts';
 import { startChild } from '../../store/children/start.ts';
 import { releaseAfterwards } from '../../support/releases.ts';
 import {
@@ -43,6 +46,12 @@ async function startReady(machine: Machine, command: readonly string[]): Promise
   const handle = await machine.start(command);
   await written(machine, handle, 'ready');
   return handle;
+}
+
+/** The handle of a run as soon as there is something under its name. */
+async function found(machine: Machine, spec: JobSpec): Promise<RunnerJobHandle> {
+  await expect.poll(() => machine.substrate.find(spec), { ...WAIT, interval: 1 }).toHaveLength(1);
+  return (await machine.substrate.find(spec))[0]!;
 }
 
 /** How long after `since` a job's command ended, by its own file, in milliseconds. */
@@ -95,6 +104,7 @@ describe('stopping a job', () => {
     await expect.poll(() => machine.substrate.tailLogs?.(handle), WAIT).toBe('no\n');
     await machine.anotherServer().stop(handle, { graceMs: 600 });
     await machine.substrate.stop(handle, { graceMs: 120_000 });
+    expect(stateOf(machine, handle, 'stop.json').killAt).toBeLessThan(asked + 60_000);
     expect(await ended(machine.substrate, handle)).toMatchObject({ status: 'terminated' });
     expect(endedAfter(machine, handle, asked)).toBeGreaterThanOrEqual(600);
     expect(endedAfter(machine, handle, asked)).toBeLessThan(20_000);
@@ -136,8 +146,9 @@ describe('stopping a job', () => {
     for (let round = 0; round < 5; round += 1) {
       const spec = machine.spec(FOREVER);
       const started = machine.substrate.start(spec);
-      await new Promise((resolve) => setTimeout(resolve, round * 15));
-      for (const handle of await machine.substrate.find(spec)) await machine.substrate.stop(handle);
+      const handle = await found(machine, spec);
+      await setTimeout(round * 15);
+      await machine.substrate.stop(handle);
       expect(await ended(machine.substrate, await started)).toMatchObject({ status: 'terminated' });
     }
     await expect.poll(() => processesIn(machine.folder), WAIT).toEqual([]);
@@ -169,8 +180,8 @@ describe('stopping a job whose shim was killed', () => {
     const machine = createMachine();
     const handle = await machine.start(LEAVES_AN_ESCAPEE);
     const escapee = Number(await written(machine, handle, 'escapee'));
-    const command = pidOf(machine, handle, 'child.json');
-    process.kill(pidOf(machine, handle, 'pid.json'), 'SIGKILL');
+    const command = await pidOf(machine, handle, 'child.json');
+    process.kill(await pidOf(machine, handle, 'pid.json'), 'SIGKILL');
     await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('failed');
     await machine.substrate.stop(handle, { graceMs: 500 });
     await expect.poll(() => [command, escapee].some(lives), WAIT).toBe(false);
@@ -180,8 +191,8 @@ describe('stopping a job whose shim was killed', () => {
   test('kills what ignores SIGTERM, by the server’s own clock', async () => {
     const machine = createMachine({ shimMs: 100 });
     const handle = await startReady(machine, STUBBORN);
-    const command = pidOf(machine, handle, 'child.json');
-    process.kill(pidOf(machine, handle, 'pid.json'), 'SIGKILL');
+    const command = await pidOf(machine, handle, 'child.json');
+    process.kill(await pidOf(machine, handle, 'pid.json'), 'SIGKILL');
     await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('failed');
     // Without its shim its output has nobody to go to: it may not write any more.
     await machine.substrate.stop(handle, { graceMs: 300 });
@@ -191,7 +202,10 @@ describe('stopping a job whose shim was killed', () => {
   test('and one that is stuck is ended with its shim', async () => {
     const machine = createMachine({ shimMs: 200 });
     const handle = await startReady(machine, STUBBORN);
-    const [shim, command] = [pidOf(machine, handle, 'pid.json'), pidOf(machine, handle, 'child.json')];
+    const [shim, command] = [
+      await pidOf(machine, handle, 'pid.json'),
+      await pidOf(machine, handle, 'child.json'),
+    ];
     process.kill(shim, 'SIGSTOP');
     await machine.substrate.stop(handle, { graceMs: 100 });
     await expect.poll(() => [shim, command].some(lives), WAIT).toBe(false);
@@ -217,8 +231,9 @@ describe('removing a job', () => {
     for (let round = 0; round < 5; round += 1) {
       const spec = machine.spec(FOREVER);
       const started = machine.substrate.start(spec).catch(() => null);
-      await new Promise((resolve) => setTimeout(resolve, round * 15));
-      for (const handle of await machine.substrate.find(spec)) await machine.substrate.remove(handle);
+      const handle = await found(machine, spec);
+      await setTimeout(round * 15);
+      await machine.substrate.remove(handle);
       await started;
       await expect.poll(() => processesIn(machine.folder), WAIT).toEqual([]);
       expect(await machine.substrate.find(spec)).toEqual([]);
@@ -233,25 +248,34 @@ describe('removing a job', () => {
   });
 });
 
-test('a stranger that got the numbers of a job’s processes is left alone', async () => {
+test('strangers that got the numbers of a job’s processes are left alone', async () => {
   const machine = createMachine();
   const handle = await machine.start(FOREVER);
   await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('running');
-  const [shim, command] = [pidOf(machine, handle, 'pid.json'), pidOf(machine, handle, 'child.json')];
+  const [shim, command] = [
+    await pidOf(machine, handle, 'pid.json'),
+    await pidOf(machine, handle, 'child.json'),
+  ];
   for (const pid of [shim, command]) process.kill(pid, 'SIGKILL');
   await expect.poll(() => [shim, command].some(lives), WAIT).toBe(false);
-  const stranger = spawn('sleep', ['600'], { detached: true, stdio: 'ignore' });
-  releaseAfterwards(() => stranger.kill('SIGKILL'));
-  const { startTime } = statOf(stranger.pid!)!;
-  const folder = folderOf(machine, handle);
-  // As it would be had the numbers come round again: the same ones, and another moment of start.
-  for (const name of ['pid.json', 'child.json']) {
-    const forged = { ...ownIdentity(), pid: stranger.pid, startTime: startTime - 1 };
-    writeFileSync(join(folder, name), JSON.stringify(forged));
-  }
+  // As it would be had the numbers come round again: the same ones, and other moments of start.
+  const strangers = [forge(machine, handle, 'pid.json'), forge(machine, handle, 'child.json')];
   expect(await machine.substrate.getStatus(handle)).toMatchObject({ terminalErrorClass: 'lost' });
   await machine.substrate.stop(handle, { graceMs: 0 });
   await machine.anotherServer({ shimMs: 0 }).stop(handle, { graceMs: 0 });
   await machine.substrate.remove(handle);
-  expect(lives(stranger.pid!)).toBe(true);
+  signalOne(strangers[0]!.pid, strangers[0]!.startTime - 1, 'SIGKILL');
+  // What was killed is seen to be only a moment later.
+  await setTimeout(100);
+  expect(strangers.map(({ pid }) => lives(pid))).toEqual([true, true]);
 });
+
+/** Makes a job's file name a process that has nothing to do with it, and was started later than the file says. */
+function forge(machine: Machine, handle: RunnerJobHandle, name: 'pid.json' | 'child.json'): ProcessStat {
+  const { pid = 0 } = spawn('sleep', ['600'], { detached: true, stdio: 'ignore' });
+  releaseAfterwards(() => process.kill(pid, 'SIGKILL'));
+  const stat = statOf(pid)!;
+  const forged = { ...ownIdentity(), pid, startTime: stat.startTime - 1 };
+  writeFileSync(join(folderOf(machine, handle), name), JSON.stringify(forged));
+  return stat;
+}

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../contract/events.ts';
 import { createBackoff, pause } from '../lib/backoff.ts';
 import { leaveWith } from '../lib/leaving.ts';
+import { addressOf } from './address.ts';
 import { IngestFailed, post } from './post.ts';
 import { isPassing } from './refusals.ts';
 import { authorizationOf } from './token.ts';
@@ -64,7 +65,8 @@ const ANSWER_MS = 30_000;
  * there is nothing to do here: then leave with {@link CLAIM_REFUSED_EXIT_CODE}.
  */
 export async function claimJob(options: ClaimOptions): Promise<JobClaim> {
-  const { url, token, instance, signal = new AbortController().signal } = options;
+  const { token, instance, signal = new AbortController().signal } = options;
+  const url = addressOf(options.url);
   const authorization = await authorizationOf(token);
   const body = JSON.stringify({ query: CLAIM, variables: { instance } });
   const waits = createBackoff();

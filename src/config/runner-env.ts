@@ -7,7 +7,7 @@ export interface RunnerEnvironment {
   readonly apiBase: string;
   /** To claim the job with. */
   readonly token: string;
-  /** Names this process among others that were started for the same job. */
+  /** Names the machine, or this process, among others that were started for the same job. */
   readonly instance: string;
 }
 
@@ -16,6 +16,7 @@ const variables = z.object({
   RUNFEED_API_BASE: z.url(),
   RUNFEED_RUNNER_TOKEN: z.string().min(1),
   FLY_MACHINE_ID: z.string().optional(),
+  RUNFEED_MACHINE_ID: z.string().optional(),
 });
 
 /** Reads it, by default from this process's environment; null where this is no job's runner. */
@@ -24,12 +25,14 @@ export function readRunnerEnvironment(
 ): RunnerEnvironment | null {
   const parsed = variables.safeParse(env);
   if (!parsed.success) return null;
-  const { RUNFEED_RUN_ID, RUNFEED_API_BASE, RUNFEED_RUNNER_TOKEN, FLY_MACHINE_ID } = parsed.data;
+  const { RUNFEED_RUN_ID, RUNFEED_API_BASE, RUNFEED_RUNNER_TOKEN } = parsed.data;
+  const machine = parsed.data.FLY_MACHINE_ID || parsed.data.RUNFEED_MACHINE_ID;
   return {
     runId: RUNFEED_RUN_ID,
     apiBase: RUNFEED_API_BASE,
     token: RUNFEED_RUNNER_TOKEN,
-    // A process id is given again; with the time of its start it is not.
-    instance: FLY_MACHINE_ID || `${process.pid}@${Math.round(performance.timeOrigin)}`,
+    // A runner that is started again on its machine is the same one, and may go on. Elsewhere a process id is given
+    // again; with the time of its start it is not.
+    instance: machine || `${process.pid}@${Math.round(performance.timeOrigin)}`,
   };
 }

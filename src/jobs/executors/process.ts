@@ -151,7 +151,7 @@ export function createProcessSubstrate(
     showsEnvironment: false,
     pollMs,
     keepEndedMs: KEEP_MS,
-    machineClaims: false,
+    machineClaims: true,
     start: (spec) =>
       told('start a job', async () => {
         const { workspaceId, runId, image, specHash } = spec;

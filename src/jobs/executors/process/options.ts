@@ -26,7 +26,7 @@ export interface ProcessSubstrateLimits {
 
 /** What holds where nobody says otherwise. */
 export const PROCESS_SUBSTRATE_LIMITS: ProcessSubstrateLimits = {
-  pollMs: 500,
+  pollMs: 1_000,
   startMs: 10_000,
   graceMs: 10_000,
   shimMs: 1_000,

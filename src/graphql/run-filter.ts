@@ -1,15 +1,16 @@
 import { z } from 'zod';
-import { RUN_PROVIDERS } from '../contract/jobs.ts';
+import { PROVIDER_RUNTIME_JOB_STATUSES, RUN_PROVIDERS } from '../contract/jobs.ts';
 import type { Prisma } from '../generated/postgres/client.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
-import { RunProviderEnum } from './enums.ts';
+import { JobStatusEnum, RunProviderEnum } from './enums.ts';
 import { labelsSchema, plainText } from './run-input.ts';
 
 /** What a filter on runs may say. Checked here and not by the plugin, since subscriptions use it too. */
 export const runFilterSchema = z.object({
   providers: z.array(z.enum(RUN_PROVIDERS)).min(1).nullish(),
   ended: z.boolean().nullish(),
+  jobStatuses: z.array(z.enum(PROVIDER_RUNTIME_JOB_STATUSES)).min(1).nullish(),
   createdFrom: z.date().nullish(),
   createdBefore: z.date().nullish(),
   labels: labelsSchema.nullish(),
@@ -24,6 +25,10 @@ export const RunFilterInput = builder.inputType('RunFilter', {
       description: 'Of one of these providers.',
     }),
     ended: t.boolean({ description: 'Ended, or still going on.' }),
+    jobStatuses: t.field({
+      type: [JobStatusEnum],
+      description: 'With a job in one of these statuses.',
+    }),
     createdFrom: t.field({
       type: 'DateTime',
       description: 'Created at this time or later.',
@@ -47,7 +52,7 @@ export function whereRuns(
   context: Context,
   filter: z.infer<typeof runFilterSchema> | null,
 ): Prisma.RunWhereInput {
-  const { providers, ended, createdFrom, createdBefore, labels, title } = filter ?? {};
+  const { providers, ended, jobStatuses, createdFrom, createdBefore, labels, title } = filter ?? {};
   const words = title?.split(/\s+/).filter(Boolean) ?? [];
   const { dialect } = context.store;
   return {
@@ -55,6 +60,7 @@ export function whereRuns(
     AND: [
       ...(providers ? [{ provider: { in: [...providers] } }] : []),
       ...(ended == null ? [] : [{ terminalSeq: ended ? { not: null } : null }]),
+      ...(jobStatuses ? [{ job: { status: { in: [...jobStatuses] } } }] : []),
       ...(createdFrom ? [{ createdAt: { gte: createdFrom.getTime() } }] : []),
       ...(createdBefore ? [{ createdAt: { lt: createdBefore.getTime() } }] : []),
       ...Object.entries(labels ?? {}).map(([label, value]) => hasLabel(dialect, label, value)),

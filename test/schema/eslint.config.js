@@ -36,17 +36,24 @@ export default [
         'error',
         {
           ...acceptedIds,
-          // What is no thing of its own: outcomes, values, pages. An event is known by its run and number.
+          // What is no thing of its own: outcomes, values, pages. An event is known by its run and number, a job by its
+          // run, a runner by its name.
           exceptions: {
             suffixes: ['Connection', 'Edge', 'Success', 'Batch', 'Gap'],
             types: [
               'BatchRejected',
+              'JobRefused',
+              'JobResources',
               'NotFound',
               'PageInfo',
+              'ResourceStats',
               'RunConflict',
               'RunnerEvent',
+              'RunnerJob',
+              'RunnerJobHandle',
               'ServerInfo',
               'ServerLimits',
+              'ServerRunner',
             ],
           },
         },

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import type { RunnerJobHandle } from '../../src/contract/jobs.ts';
-import { SubstrateError } from '../../src/jobs/errors.ts';
 import type { JobObservation, JobSpec, Substrate } from '../../src/jobs/substrate.ts';
 
 /** What a job's main process does. */
@@ -231,12 +230,11 @@ export function testExecutor(open: () => Promise<ExecutorHarness>): void {
     await substrate.stop(handle);
   });
 
-  test('a substrate that is closed takes no calls and leaves its jobs running', async () => {
+  test('a substrate that is closed leaves its jobs running', async () => {
     const { substrate, open: another, handle } = await startRunning();
     const other = await another();
     await substrate.close();
     await substrate.close();
-    await expect(substrate.getStatus(handle)).rejects.toThrow(SubstrateError);
     expect((await other.getStatus(handle)).status).toBe('running');
   });
 }

@@ -188,7 +188,7 @@ describe('too many requests', () => {
   test('are not sent in the first place: one a second for each action and app, three at once', async () => {
     const rateMs = 60;
     const { fly, openWith } = await openFly();
-    const substrate = openWith({}, { rateMs });
+    const substrate = openWith({}, { rateMs, maxPauseMs: 10_000 });
     const before = performance.now();
     await Promise.all(Array.from({ length: 8 }, () => substrate.start(specOf({ does: 'run' }))));
     const times = fly
@@ -197,6 +197,22 @@ describe('too many requests', () => {
       .sort((a, b) => a - b);
     expect(times).toHaveLength(8);
     for (const [index, time] of times.entries()) expect(time).toBeGreaterThan((index - 2) * rateMs - 5);
+  });
+
+  test('are refused at once when they would have to wait too long, and nobody else waits for them', async () => {
+    const { fly, openWith } = await openFly();
+    const substrate = openWith({}, { rateMs: 600, maxPauseMs: 1_000 });
+    const starts = Array.from({ length: 10 }, () => substrate.start(specOf({ does: 'run' })));
+    const outcomes = await Promise.allSettled(starts);
+    // Three at once, and one after 600 ms; a second one more would wait for 1,200.
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(4);
+    expect(fly.asked('createMachine')).toHaveLength(4);
+    const refused = await Promise.all(starts.slice(4).map(failureOf));
+    for (const failure of refused) {
+      expect(failure).toMatchObject({ errorClass: 'substrate_error', transient: true, mayExist: false });
+      expect(failure.retryAfterMs).toBeGreaterThan(1_000);
+      expect(failure.retryAfterMs).toBeLessThanOrEqual(1_200);
+    }
   });
 
   test('of one workspace do not keep another waiting', async () => {

@@ -92,7 +92,7 @@ describe('what a job uses', () => {
     ['nonsense', { kind: 'answer', answer: { status: 200, body: { data: { result: [{ value: 'x' }] } } } }],
     ['never answered', { kind: 'done, then silence' }],
   ] as const)('does not matter to the status when it is %s', async (_, fault) => {
-    const { fly, substrate, handle } = await openRunningJob({ requestMs: 1_000 });
+    const { fly, substrate, handle } = await openRunningJob();
     fly.fail('metrics', fault, 1_000);
     for (let looks = 0; looks < 5; looks += 1) {
       expect(await substrate.getStatus(handle)).toEqual({ status: 'running', region: 'ams' });

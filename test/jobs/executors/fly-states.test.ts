@@ -46,11 +46,11 @@ describe('the state of a machine', () => {
 
   test('that nobody knows is told of once', async () => {
     const { substrate, handle, machine, logged } = await openRunningJob();
-    for (const state of ['hibernating', 'started', 'hibernating', 'dreaming', 'hibernating']) {
+    for (const state of ['hibernating', 'started', 'hibernating', 'constructor', 'hibernating']) {
       machine.state = state;
       await substrate.getStatus(handle);
     }
-    expect(logged).toEqual([expect.stringContaining('hibernating'), expect.stringContaining('dreaming')]);
+    expect(logged).toEqual([expect.stringContaining('hibernating'), expect.stringContaining('constructor')]);
   });
 
   test.each(['stopped', 'destroyed'])('"%s" without a trace of how is missing', async (state) => {

@@ -34,14 +34,13 @@ interface Document {
 /** Says what in a request the documentation of the Machines API knows nothing of. */
 export type Check = (request: FakeRequest) => string[];
 
+const document: Document | null = existsSync(DOCUMENT) ? JSON.parse(readFileSync(DOCUMENT, 'utf8')) : null;
+
+if (!document) console.warn(`${DOCUMENT.pathname} is not there: requests are not checked against it.`);
+
 /** A checker by the OpenAPI document; null where that is not at hand. */
 export function openApiCheck(): Check | null {
-  if (!existsSync(DOCUMENT)) {
-    console.warn(`${DOCUMENT.pathname} is not there: requests are not checked against it.`);
-    return null;
-  }
-  const document: Document = JSON.parse(readFileSync(DOCUMENT, 'utf8'));
-  return (request) => problemsOf(document, request);
+  return document && ((request) => problemsOf(document, request));
 }
 
 function problemsOf(document: Document, request: FakeRequest): string[] {

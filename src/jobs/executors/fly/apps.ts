@@ -24,7 +24,7 @@ const APPS_REMEMBERED = 10_000;
 /** Keeps track of the apps. */
 export function createApps(client: FlyClient, config: FlyConfig, limits: FlyLimits): FlyApps {
   const known = new LRUCache<string, true>({ max: APPS_REMEMBERED });
-  const beingMade = new Map<string, Promise<void>>();
+  const beingEnsured = new Map<string, Promise<void>>();
   const nameOf = (workspaceId: string) => appNameOf(config.appPrefix, config.org, workspaceId);
 
   async function isThere(app: string, call: Call): Promise<boolean> {
@@ -45,6 +45,11 @@ export function createApps(client: FlyClient, config: FlyConfig, limits: FlyLimi
   async function expectGoodToken(app: string, call: Call): Promise<void> {
     const apps = await retrying(() => client.listApps(call), limits, call);
     if (apps.ok) throw notOurs(app, 'another organization');
+  }
+
+  /** Starts in one workspace that come together share this. */
+  async function ensure(app: string, call: Call): Promise<void> {
+    if (!(await isThere(app, call))) await make(app, call);
   }
 
   async function make(app: string, call: Call): Promise<void> {
@@ -75,10 +80,10 @@ export function createApps(client: FlyClient, config: FlyConfig, limits: FlyLimi
     nameOf,
     async ensure(workspaceId, call) {
       const app = nameOf(workspaceId);
-      if (await isThere(app, call)) return app;
-      const making = beingMade.get(app) ?? make(app, call).finally(() => beingMade.delete(app));
-      beingMade.set(app, making);
-      await making;
+      if (known.has(app)) return app;
+      const ensuring = beingEnsured.get(app) ?? ensure(app, call).finally(() => beingEnsured.delete(app));
+      beingEnsured.set(app, ensuring);
+      await ensuring;
       return app;
     },
     async find(workspaceId, call) {

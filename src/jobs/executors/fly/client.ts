@@ -68,15 +68,14 @@ export function createFlyClient(send: Send, config: FlyConfig, limits: FlyLimits
     call: Call,
     rate: Rate = usual,
   ): Promise<Result<Value>> {
+    // Fly counts by action and object; the query is no part of what the object is.
+    const key = `${action} ${request.path.split('?', 1)[0]}`;
     try {
-      // Fly counts by action and object; the query is no part of what the object is.
-      await rates.turn(`${action} ${request.path.split('?', 1)[0]}`, rate, call.signal);
+      const tooLong = await rates.turn(key, rate, limits.maxPauseMs, call.signal);
+      if (tooLong !== null)
+        return unsent(`too many requests to "${action}" wait already`, Math.ceil(tooLong));
     } catch {
-      const message = `no time was left for "${action}"`;
-      return {
-        ok: false,
-        fault: { kind: 'unsent', status: null, message, retryAfterMs: null, holder: null },
-      };
+      return unsent(`no time was left for "${action}"`, null);
     }
     const answer = await send({ ...request, url: new URL(base + request.path) }, call.signal);
     if (answer.kind === 'answered' && answer.status >= 200 && answer.status < 300) {
@@ -117,6 +116,10 @@ export function createFlyClient(send: Send, config: FlyConfig, limits: FlyLimits
       return ask('destroy machine', request, z.unknown(), call);
     },
   };
+}
+
+function unsent(message: string, retryAfterMs: number | null): Result<never> {
+  return { ok: false, fault: { kind: 'unsent', status: null, message, retryAfterMs, holder: null } };
 }
 
 function appPath(app: string): string {

@@ -43,7 +43,7 @@ export interface FlyLimits {
   readonly tries: number;
   /** The pause before the second try; up to twice as long before each further one. Default 500 ms. */
   readonly pauseMs: number;
-  /** The longest pause within a call; asked for a longer one, the call fails and tells. Default 10 s. */
+  /** The longest pause within a call; where a longer one is needed the call fails and tells. Default 10 s. */
   readonly maxPauseMs: number;
   /** Half of the pause before looking for what an unclear create may have made. Default 500 ms. */
   readonly lookPauseMs: number;

@@ -5,7 +5,7 @@ import type { Call } from './calls.ts';
 import type { FlyClient } from './client.ts';
 import type { FlyConfig, FlyLimits } from './config.ts';
 import { errorOf, type Fault } from './faults.ts';
-import { heldByStranger, lookUp } from './look-up.ts';
+import { lookUp } from './look-up.ts';
 import { isOfRun, type Machine, metadataOf } from './machine.ts';
 import { requestOf } from './request.ts';
 import { pauseAfter, paused } from './tries.ts';
@@ -104,6 +104,12 @@ async function settle(
   }
   if (stranger) throw heldByStranger(stranger);
   return null;
+}
+
+/** Somebody else's machine has our name: nothing is made, and theirs is left alone. */
+function heldByStranger({ id, name }: Machine): SubstrateError {
+  const message = `machine ${id} has the name "${name}" and is not ours, or not this run's`;
+  return new SubstrateError({ errorClass: 'config_invalid', message });
 }
 
 /** One run is one job: what another spec made under the run's name is not handed out as this one's. */

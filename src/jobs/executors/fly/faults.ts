@@ -6,7 +6,7 @@ import type { Answer } from './http.ts';
 
 /** What a request that was not answered with a yes means to whoever sent it. */
 export type FaultKind =
-  /** Nothing was sent: the call ran out of time before. */
+  /** Nothing was sent: too much waits to be sent, or the call ran out of time before. */
   | 'unsent'
   /** It may have been done or not: no answer, a fault of Fly's own, a yes that cannot be read. */
   | 'unclear'

@@ -1,10 +1,9 @@
-import { SubstrateError } from '../../errors.ts';
 import type { Call } from './calls.ts';
 import type { FlyClient } from './client.ts';
 import type { FlyLimits } from './config.ts';
 import type { Fault } from './faults.ts';
 import { isOfRun, type Machine } from './machine.ts';
-import { machineNameOf, type RunName } from './names.ts';
+import type { RunName } from './names.ts';
 import { retrying } from './tries.ts';
 
 /** What is there under a run's name. */
@@ -27,18 +26,9 @@ export async function lookUp(
   if (!listed.ok) {
     return listed.fault.kind === 'missing' ? { kind: 'nothing' } : { kind: 'failed', fault: listed.fault };
   }
-  const named = listed.value.filter(({ name }) => name === machineNameOf(run));
-  const stranger = named.find((machine) => !isDestroyed(machine) && !isOfRun(machine, run));
-  if (stranger) throw heldByStranger(stranger);
-  const ours = named.filter((machine) => isOfRun(machine, run));
+  const ours = listed.value.filter((machine) => isOfRun(machine, run));
   const machine = ours.find((each) => !isDestroyed(each)) ?? ours.at(0);
   return machine ? { kind: 'found', machine } : { kind: 'nothing' };
-}
-
-/** Somebody else's machine has our name: nothing is made, and theirs is left alone. */
-export function heldByStranger({ id, name }: Machine): SubstrateError {
-  const message = `machine ${id} has the name "${name}" and is not ours, or not this run's`;
-  return new SubstrateError({ errorClass: 'config_invalid', message });
 }
 
 function isDestroyed({ state }: Machine): boolean {

@@ -10,8 +10,11 @@ export interface Rate {
 
 /** Waits so that a rate is kept. */
 export interface Rates {
-  /** Resolves when the next request under this key may be sent; rejects when the signal aborts first. */
-  turn(key: string, rate: Rate, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves to null when the next request under this key may be sent. A wait of more than `maxWaitMs` is not even
+   * begun: it resolves to its length at once. Rejects when the signal aborts first.
+   */
+  turn(key: string, rate: Rate, maxWaitMs: number, signal: AbortSignal): Promise<number | null>;
 }
 
 /** One forgotten has been at rest for long, or there are more objects than anybody polls. */
@@ -21,12 +24,15 @@ const REMEMBERED = 10_000;
 export function createRates(): Rates {
   const fullAt = new LRUCache<string, number>({ max: REMEMBERED });
   return {
-    async turn(key, { intervalMs, burst }, signal) {
+    async turn(key, { intervalMs, burst }, maxWaitMs, signal) {
       const now = performance.now();
       const full = Math.max(fullAt.get(key) ?? now, now) + intervalMs;
-      fullAt.set(key, full);
       const wait = full - now - burst * intervalMs;
+      // Whoever does not wait takes no place from those who do.
+      if (wait > maxWaitMs) return wait;
+      fullAt.set(key, full);
       if (wait > 0) await sleep(wait, undefined, { signal });
+      return null;
     },
   };
 }

@@ -199,6 +199,32 @@ test('a call whose input never came whole, or is no JSON, is not a request', () 
   expect(terminal).not.toHaveProperty('openTools');
 });
 
+test('a call is given up as soon as its message stops, or another block takes its place', () => {
+  const adapter = createAnthropicMessagesAdapter();
+  const start = blockStart(0, { type: 'tool_use', id: 'a', name: 'shell', input: {} });
+  const eventsOf = (lines: readonly Fields[]) =>
+    push(adapter, lines).map(({ kind, data }) => data.event ?? kind);
+  eventsOf([begins(), start]);
+  expect(eventsOf([start])).toEqual(['incomplete_tool_request']);
+  expect(eventsOf(stops('max_tokens'))).toEqual(['message_delta', 'incomplete_tool_request']);
+  expect(eventsOf([blockStop(0)])).toEqual([]);
+});
+
+test('inputs that are long together but not at once are whole', () => {
+  const piece = JSON.stringify('x'.repeat(1024 * 1024));
+  const calls = Array.from({ length: 20 }, (_, index) => asksInPieces(`id${index}`, 'write', [piece], index));
+  expect(told(...calls.flat()).map((event) => (event as [string])[0])).toEqual(
+    Array(20).fill('tool_request'),
+  );
+});
+
+test('an input in very many pieces is whole', () => {
+  const text = Array.from({ length: 5000 }, (_, index) => `<${index}>`).join('');
+  expect(told(...asksInPieces('a', 'write', [...JSON.stringify({ text })]))).toMatchObject([
+    ['tool_request', { input: { text } }],
+  ]);
+});
+
 test('of an input without end no more than 16 Mi characters are kept', () => {
   const adapter = createAnthropicMessagesAdapter();
   push(adapter, [begins(), blockStart(0, { type: 'tool_use', id: 'a', name: 'shell', input: {} })]);
@@ -311,6 +337,16 @@ test('the terminal has why the last answer stopped and what all of them used', (
     stopDetails: details,
     usage: { inputTokens: 20, outputTokens: 10 },
     pings: 1,
+  });
+});
+
+test('what a start that is said twice tells is counted once, and each request without an id is one', () => {
+  const [delta, stop] = stops('end_turn') as [Fields, Fields];
+  expect(terminalOf([begins(), begins(), delta, stop])?.usage).toEqual({ inputTokens: 10, outputTokens: 5 });
+  const nameless = begins('', { id: null });
+  expect(terminalOf([nameless, delta, stop, nameless, delta, stop])?.usage).toEqual({
+    inputTokens: 20,
+    outputTokens: 10,
   });
 });
 

@@ -25,11 +25,7 @@ export function createBlockReader(loads: LoadLog): BlockReader {
   let messageId: string | undefined;
 
   const originOf = (index: number): JsonObject =>
-    index === NO_INDEX
-      ? fieldsOf({ messageId })
-      : messageId === undefined
-        ? { blockIndex: index }
-        : { messageId, blockIndex: index };
+    fieldsOf({ messageId, blockIndex: index === NO_INDEX ? undefined : index });
 
   const startBlock = (index: number, block: JsonObject, run: RunRecorder): void => {
     const origin = originOf(index);

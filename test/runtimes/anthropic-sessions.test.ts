@@ -104,6 +104,15 @@ test('of a thousand messages in pieces at once the newest 256 are remembered', (
   expect(textIn(events)).toBe('te'.repeat(1000) + 'xt'.repeat(256));
 });
 
+test('messages that came whole need not be remembered for one that has not', () => {
+  const others = Array.from({ length: 300 }, (_, index) => [
+    piece(`e${index}`, 'a'),
+    message(`e${index}`, 'a'),
+  ]);
+  const events = told(piece('slow', 'be'), ...others.flat(), message('slow', 'begin'));
+  expect(textIn(events)).toBe(`be${'a'.repeat(300)}gin`);
+});
+
 test('pieces beyond 256 blocks of a message wait for the whole', () => {
   const texts = Array.from({ length: 300 }, (_, index) => `<${index}>`);
   const events = told(...texts.map((text, index) => piece('e1', text, index)), message('e1', ...texts));

@@ -1,11 +1,6 @@
 import { expect, test } from 'vitest';
-import type { RunnerEvent } from '../../src/contract/events.ts';
-import {
-  type AnthropicMessagesAdapter,
-  type AnthropicMessagesOptions,
-  createAnthropicMessagesAdapter,
-} from '../../src/runtimes/anthropic-messages.ts';
-import { type Fields, framesOf, middleOf, textOf } from './adapters.ts';
+import { createAnthropicMessagesAdapter } from '../../src/runtimes/anthropic-messages.ts';
+import { type Fields, middleOf } from './adapters.ts';
 import {
   asks,
   asksInPieces,
@@ -14,27 +9,15 @@ import {
   blockDelta,
   blockStart,
   blockStop,
-  fails,
-  SKILL,
   says,
   stops,
 } from './messages-frames.ts';
+import { push, runOf, terminalOf } from './messages-runs.ts';
 
 const origin = { messageId: 'msg_1', blockIndex: 0 };
 
-function runOf(lines: readonly Fields[], options: AnthropicMessagesOptions = {}): RunnerEvent[] {
-  const adapter = createAnthropicMessagesAdapter({ now: () => 1000, ...options });
-  return [...push(adapter, lines), ...adapter.end()];
-}
-
-const push = (adapter: AnthropicMessagesAdapter, lines: readonly Fields[]): RunnerEvent[] =>
-  adapter.push(framesOf(lines.map(textOf)));
-
 /** What the lines of a message became, without its start. */
 const told = (...lines: Fields[]): unknown[] => middleOf(runOf([begins(), ...lines]));
-
-const terminalOf = (lines: readonly Fields[], options?: AnthropicMessagesOptions) =>
-  runOf(lines, options).at(-1)?.data;
 
 const notification = (event: string, payload: Fields, more: Fields = {}) => [
   'notification',
@@ -199,6 +182,32 @@ test('a call whose input never came whole, or is no JSON, is not a request', () 
   expect(terminal).not.toHaveProperty('openTools');
 });
 
+test('a call is given up as soon as its message stops, or another block takes its place', () => {
+  const adapter = createAnthropicMessagesAdapter();
+  const start = blockStart(0, { type: 'tool_use', id: 'a', name: 'shell', input: {} });
+  const eventsOf = (lines: readonly Fields[]) =>
+    push(adapter, lines).map(({ kind, data }) => data.event ?? kind);
+  eventsOf([begins(), start]);
+  expect(eventsOf([start])).toEqual(['incomplete_tool_request']);
+  expect(eventsOf(stops('max_tokens'))).toEqual(['message_delta', 'incomplete_tool_request']);
+  expect(eventsOf([blockStop(0)])).toEqual([]);
+});
+
+test('inputs that are long together but not at once are whole', () => {
+  const piece = JSON.stringify('x'.repeat(1024 * 1024));
+  const calls = Array.from({ length: 20 }, (_, index) => asksInPieces(`id${index}`, 'write', [piece], index));
+  expect(told(...calls.flat()).map((event) => (event as [string])[0])).toEqual(
+    Array(20).fill('tool_request'),
+  );
+});
+
+test('an input in very many pieces is whole', () => {
+  const text = Array.from({ length: 5000 }, (_, index) => `<${index}>`).join('');
+  expect(told(...asksInPieces('a', 'write', [...JSON.stringify({ text })]))).toMatchObject([
+    ['tool_request', { input: { text } }],
+  ]);
+});
+
 test('of an input without end no more than 16 Mi characters are kept', () => {
   const adapter = createAnthropicMessagesAdapter();
   push(adapter, [begins(), blockStart(0, { type: 'tool_use', id: 'a', name: 'shell', input: {} })]);
@@ -252,174 +261,6 @@ test('content that a message has from the start is read as whole blocks', () => 
     ['tool_request', { toolId: 'a', name: 'shell', input: { x: 1 }, ...origin, blockIndex: 1 }],
     notification('unknown_block', { block: 'odd' }, { ...origin, blockIndex: 2 }),
   ]);
-});
-
-test.each([
-  ['end_turn', 'completed'],
-  ['stop_sequence', 'completed'],
-  ['max_tokens', 'truncated'],
-  ['model_context_window_exceeded', 'truncated'],
-  ['refusal', 'refused'],
-] as const)('a stop for %s is an end: %s', (reason, outcome) => {
-  for (const singleRequest of [true, false]) {
-    expect(terminalOf([begins(), ...stops(reason)], { singleRequest })).toMatchObject({ outcome, reason });
-  }
-});
-
-test.each(['tool_use', 'pause_turn', 'compaction'])('a stop for %s ends a single request only', (reason) => {
-  const lines = [begins(), ...stops(reason)];
-  expect(terminalOf(lines, { singleRequest: true })).toMatchObject({ outcome: 'completed', reason });
-  expect(terminalOf(lines)).toMatchObject({
-    outcome: 'failed',
-    reason: 'stream_ended_early',
-    stopReason: reason,
-  });
-  expect(terminalOf([...lines, begins('msg_2'), ...stops('end_turn')])).toMatchObject({
-    outcome: 'completed',
-  });
-});
-
-test('an answer that was cut off, or that stopped for a reason that nobody knows, is no success', () => {
-  expect(terminalOf([begins(), says('a')])).toMatchObject({
-    outcome: 'failed',
-    reason: 'stream_ended_early',
-  });
-  expect(terminalOf([begins(), ...stops('end_turn').slice(0, 1)])).toMatchObject({ outcome: 'failed' });
-  expect(terminalOf([begins(), ...stops('bored')])).toMatchObject({
-    outcome: 'failed',
-    reason: 'unknown_stop_reason',
-    stopReason: 'bored',
-  });
-  const cutAfterFirst = [begins(), ...stops('end_turn'), begins('msg_2'), says('a')];
-  expect(terminalOf(cutAfterFirst)).toMatchObject({ outcome: 'failed', reason: 'stream_ended_early' });
-});
-
-test('the terminal has why the last answer stopped and what all of them used', () => {
-  const details = { type: 'refusal', category: 'cyber' };
-  expect(
-    terminalOf([
-      begins(),
-      ...stops('pause_turn'),
-      begins('msg_2'),
-      { type: 'ping' },
-      ...stops('refusal', { stop_details: details }),
-    ]),
-  ).toEqual({
-    outcome: 'refused',
-    reason: 'refusal',
-    stopReason: 'refusal',
-    stopDetails: details,
-    usage: { inputTokens: 20, outputTokens: 10 },
-    pings: 1,
-  });
-});
-
-test('an error fails the run with its type and its request, unless the host tries again', () => {
-  const events = runOf([begins(), says('a'), fails('Overloaded')]);
-  expect(events.at(-2)?.data).toEqual({
-    message: 'Overloaded',
-    errorType: 'overloaded_error',
-    requestId: 'req_1',
-  });
-  expect(events.at(-1)?.data).toMatchObject({ outcome: 'failed', reason: 'error', errors: ['Overloaded'] });
-  const again = [fails('Overloaded'), begins('msg_2'), ...stops('end_turn')];
-  expect(terminalOf(again)).toMatchObject({ outcome: 'completed', errors: ['Overloaded'] });
-});
-
-test('an error that comes instead of a stream is read all the same', () => {
-  const adapter = createAnthropicMessagesAdapter();
-  const body = new TextEncoder().encode(textOf(fails('Slow down')));
-  const events = [...adapter.push(body), ...adapter.end()];
-  expect(events.map((event) => event.kind)).toEqual(['runtime_started', 'stream_error', 'runtime_terminal']);
-});
-
-test('what comes after the end of a single request is counted and nothing else', () => {
-  const lines = [begins(), ...stops('end_turn')];
-  const late = [...lines, begins('msg_2'), says('late'), fails('late')];
-  const events = runOf(late, { singleRequest: true });
-  expect(events.slice(0, -1)).toEqual(runOf(lines, { singleRequest: true }).slice(0, -1));
-  expect(events.at(-1)?.data).toMatchObject({ outcome: 'completed', lateLines: 3 });
-});
-
-test('skills that the wire tells of at the end are loaded once', () => {
-  const skills = stops('end_turn', { container: { skills: [SKILL, SKILL, { type: 'anthropic' }] } });
-  const loaded = runOf([begins(), ...skills, begins(), ...skills]).filter(
-    ({ kind }) => kind === 'skill_loaded',
-  );
-  expect(loaded.map((event) => event.data)).toEqual([{ skill: 'skill_1', version: '7', source: 'custom' }]);
-});
-
-test('a file that the agent was given or put into its container is uploaded once', () => {
-  const upload = block(0, { type: 'container_upload', file_id: 'file_1' });
-  expect(told(...upload, ...upload)).toEqual([['file_uploaded', { fileId: 'file_1' }]]);
-});
-
-test('what the host sends is told ahead, and the wire does not repeat it', () => {
-  const adapter = createAnthropicMessagesAdapter({ now: () => 1000 });
-  const request = {
-    container: { skills: [{ type: 'custom', skill_id: 'skill_1', version: 'latest' }] },
-    messages: [
-      { role: 'user', content: 'plain' },
-      {
-        role: 'user',
-        content: [
-          { type: 'document', title: 'Plan', source: { type: 'file', file_id: 'file_1' } },
-          { type: 'tool_result', content: [{ type: 'image', source: { type: 'file', file_id: 'file_2' } }] },
-          { type: 'image', source: { type: 'base64', data: 'x' } },
-        ],
-      },
-    ],
-  };
-  expect(adapter.request(request)).toEqual([]);
-  const first = push(adapter, [begins()]);
-  expect(first.map(({ kind, data }) => [kind, data])).toEqual([
-    ['runtime_started', expect.anything()],
-    ['skill_loaded', { skill: 'skill_1', version: 'latest', source: 'custom' }],
-    ['file_uploaded', { fileId: 'file_1', name: 'Plan' }],
-    ['file_uploaded', { fileId: 'file_2' }],
-  ]);
-  const rest = push(adapter, stops('end_turn', { container: { skills: [SKILL] } }));
-  expect(rest.map((event) => event.data.event)).toEqual(['message_delta']);
-  expect(adapter.request(request)).toEqual([]);
-  const more = adapter.request({ container: { skills: [{ skill_id: 'skill_2' }] } });
-  expect(more.map((event) => event.data)).toEqual([{ skill: 'skill_2' }]);
-});
-
-test.each([undefined, null, 7, 'x', [], { container: 3, messages: [null, { content: [null, 4] }] }])(
-  'a request body that is none tells nothing: %j',
-  (body) => {
-    const adapter = createAnthropicMessagesAdapter();
-    push(adapter, [begins()]);
-    expect(adapter.request(body)).toEqual([]);
-  },
-);
-
-test('of skills without number the first 1,024 are told once, and those beyond whenever they come', () => {
-  const adapter = createAnthropicMessagesAdapter();
-  push(adapter, [begins()]);
-  const skills = Array.from({ length: 1030 }, (_, index) => ({ skill_id: `skill_${index}` }));
-  expect(adapter.request({ container: { skills } })).toHaveLength(1030);
-  expect(adapter.request({ container: { skills } })).toHaveLength(6);
-});
-
-test('results that the host feeds close the calls they answer', () => {
-  const adapter = createAnthropicMessagesAdapter({ now: () => 1000, nextSeq: 3 });
-  push(adapter, [begins(), ...asks('a', 'shell'), ...asks('b', 'find'), ...stops('tool_use')]);
-  const [result] = adapter.toolResult('b', [{ type: 'text', text: 'none' }], true);
-  expect(result).toEqual({
-    seq: 8,
-    tMs: 1000,
-    kind: 'tool_response',
-    data: { toolId: 'b', name: 'find', output: [{ type: 'text', text: 'none' }], isError: true },
-  });
-  expect(adapter.end().at(-1)?.data.openTools).toEqual([{ toolId: 'a', name: 'shell' }]);
-  expect(adapter.toolResult('a', 'late')).toEqual([]);
-});
-
-test('a host that tells much before the first line starts the run with it', () => {
-  const adapter = createAnthropicMessagesAdapter();
-  const events = Array.from({ length: 100 }, (_, index) => adapter.toolResult(`id${index}`, 'ok')).flat();
-  expect(events.map((event) => event.kind)).toEqual(['runtime_started', ...Array(100).fill('tool_response')]);
 });
 
 test('lines, blocks and deltas that nobody knows are notifications with all that they hold', () => {

@@ -1,0 +1,23 @@
+import type { RunnerEvent } from '../../src/contract/events.ts';
+import {
+  type AnthropicMessagesAdapter,
+  type AnthropicMessagesOptions,
+  createAnthropicMessagesAdapter,
+} from '../../src/runtimes/anthropic-messages.ts';
+import { type Fields, framesOf, textOf } from './adapters.ts';
+
+/** All events of a run of these frames, with a clock that stands at 1,000. */
+export function runOf(lines: readonly Fields[], options: AnthropicMessagesOptions = {}): RunnerEvent[] {
+  const adapter = createAnthropicMessagesAdapter({ now: () => 1000, ...options });
+  return [...push(adapter, lines), ...adapter.end()];
+}
+
+/** The events that these frames complete. */
+export function push(adapter: AnthropicMessagesAdapter, lines: readonly Fields[]): RunnerEvent[] {
+  return adapter.push(framesOf(lines.map(textOf)));
+}
+
+/** The terminal's data. */
+export function terminalOf(lines: readonly Fields[], options?: AnthropicMessagesOptions) {
+  return runOf(lines, options).at(-1)?.data;
+}

@@ -134,11 +134,11 @@ describe('startJob', () => {
   test('says which field asks for more than the runner may have', async () => {
     const small = { provider: 'mistral' };
     expect(await badInput({ ...small, maxRunDurationMs: 60_001 })).toEqual([
-      { path: ['maxRunDurationMs'], message: 'must be at most 60000 with runner small' },
+      { path: ['input', 'maxRunDurationMs'], message: 'must be at most 60000 with runner small' },
     ]);
-    expect(await badInput({ ...small, region: 'mars' })).toMatchObject([{ path: ['region'] }]);
+    expect(await badInput({ ...small, region: 'mars' })).toMatchObject([{ path: ['input', 'region'] }]);
     expect(await badInput({ ...small, resources: { cpus: 2, memoryMb: 1 } })).toMatchObject([
-      { path: ['resources'] },
+      { path: ['input', 'resources'] },
     ]);
     expect(await badInput({ maxRunDurationMs: 0 })).toMatchObject([{ path: ['input', 'maxRunDurationMs'] }]);
   });
@@ -149,7 +149,7 @@ describe('startJob', () => {
     expect(JSON.stringify(await badInput({ payload: text(1024 * 1024 + 1) }))).toContain('1048576 bytes');
     let deep: object = {};
     for (let level = 0; level < 3_000; level += 1) deep = { deep };
-    expect(await badInput({ payload: deep })).toHaveLength(1);
+    expect(await badInput({ payload: deep })).toMatchObject([{ path: ['input', 'payload'] }]);
   });
 });
 

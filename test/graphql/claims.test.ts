@@ -11,6 +11,7 @@ import {
 } from '../support/job-server.ts';
 import { type Answer, INGEST } from '../support/request.ts';
 import { eventsFrom, terminalAt } from '../support/runs.ts';
+import { execute } from '../support/sql.ts';
 import { connectWebsocket, type WebsocketClient } from '../support/websocket-client.ts';
 
 const CLAIM = `mutation ($instance: String!) { claimJob(instance: $instance) {
@@ -296,4 +297,24 @@ test('keys take turns: what the old one signed and sealed is still good, and the
   expect(started.body.data).toEqual({ startJob: { __typename: 'StartJobSuccess' } });
   const forgotten = await after.token(runId, { may: 'claim' }, { key: newKey() });
   expect((await after.ask(CLAIM, { instance: 'one' }, forgotten)).status).toBe(401);
+});
+
+test('an hour after the run’s end its token is good for nothing more, not even for duplicates', async () => {
+  const place = await jobServerPlace();
+  const keys = [newKey()] as const;
+  const before = await startJobServer(keys, place);
+  const runId = await sleeping(before);
+  const { token } = await claim(runId, 'one', before);
+  const batch = [...eventsFrom(0, 1), terminalAt(1)];
+  await send(runId, batch, token, before);
+  await before.leave();
+  const endedAgo = (minutes: number) =>
+    execute(place.databaseUrl, `UPDATE run SET ended_at = ${Date.now() - minutes * 60_000}`);
+  await endedAgo(59);
+  const soon = await startJobServer(keys, place);
+  expect(await send(runId, batch, token, soon)).toMatchObject({ answer: { duplicates: 2 } });
+  await soon.leave();
+  await endedAgo(61);
+  const late = await startJobServer(keys, place);
+  expect(codeOf((await send(runId, batch, token, late)).body)).toBe('UNAUTHENTICATED');
 });

@@ -11,6 +11,8 @@ import { createKeyring } from '../../src/lib/keyring.ts';
 import type { JobRecord } from '../../src/store/jobs.ts';
 import type { Store, StoredEvent } from '../../src/store/store.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
+import type { TestDatabase } from './databases.ts';
+import { createFakeSubstrates, type FakeSubstrates } from './fake-substrate.ts';
 import { releaseAfterwards } from './releases.ts';
 import { eventually } from './runs.ts';
 
@@ -214,3 +216,29 @@ export async function claim(
     );
   return { claimed, send };
 }
+
+type FakeOptions = NonNullable<Parameters<typeof createFakeSubstrates>[0]>;
+
+/** The fake substrates of a test, closed after it. */
+export function fakes(options: FakeOptions = {}): FakeSubstrates {
+  const fake = createFakeSubstrates(options);
+  releaseAfterwards(() => fake.close());
+  return fake;
+}
+
+/** One process, on a store of its own. */
+export async function oneProcess(database: TestDatabase, fake = fakes(), options: ProcessOptions = {}) {
+  const store = await database.open();
+  return { fake, process: await openJobs(store, fake.open(), options) };
+}
+
+/** Starts a job and waits until it runs. */
+export async function runningJob(process: JobsProcess, request: Parameters<typeof startJob>[1] = {}) {
+  const started = await startJob(process, request);
+  await jobWhen(process, started.run, isRunning);
+  return started;
+}
+
+/** The calls of one kind that were made. */
+export const callsOf = (fake: FakeSubstrates, wanted: string) =>
+  fake.calls.filter(({ method }) => method === wanted);

@@ -15,8 +15,8 @@ const MAX_LOG_LINES = 10_000;
 
 const payloadSchema = z.custom<JsonObject>().superRefine((payload, context) => {
   const copied = copyJsonObject(payload, 'it', newValueBudget());
-  if (typeof copied === 'string') context.addIssue(copied);
-  else if (Buffer.byteLength(JSON.stringify(copied)) > PAYLOAD_MAX_BYTES) {
+  if ('problem' in copied) context.addIssue(copied.problem);
+  else if (Buffer.byteLength(JSON.stringify(copied.copy)) > PAYLOAD_MAX_BYTES) {
     context.addIssue(`must be at most ${PAYLOAD_MAX_BYTES} bytes of JSON`);
   }
 });

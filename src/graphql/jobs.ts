@@ -230,7 +230,7 @@ async function jobOutcome<Answer>(work: () => Promise<Answer>): Promise<Answer> 
   } catch (error) {
     if (error instanceof JobBeyondLimits) {
       const { field, message } = error;
-      throw invalidInput({ issues: [{ code: 'custom', path: [field], message, input: undefined }] });
+      throw invalidInput({ issues: [{ code: 'custom', path: ['input', field], message, input: undefined }] });
     }
     if (!(error instanceof JobRefused)) throw error;
     if (error.code === 'run_conflict') throw new RunConflictError(error.message);

@@ -89,7 +89,7 @@ export async function createJobs(options: JobsOptions): Promise<Jobs> {
   const reconciler = createReconciler({ jobs: store.jobs, substrates, host, tools, log });
   releasers.add(() => reconciler.close());
   const unlisten = await wakeups.listenToAll(({ kind }) => {
-    if (kind === 'job' || kind === 'ended') reconciler.kick();
+    if (kind === 'job') reconciler.kick();
   });
   releasers.add(unlisten);
 

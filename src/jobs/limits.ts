@@ -6,6 +6,8 @@ export interface JobLimits {
   readonly abandonedMs: number;
   /** Steps under way at once. */
   readonly maxSteps: number;
+  /** A step that takes longer is given up: whoever takes it again finds out what came of it. */
+  readonly stepMs: number;
   /** What another process wished is found after this at the latest. */
   readonly pollMs: number;
   /** A job that exists and does not run after this is destroyed. */
@@ -39,6 +41,7 @@ export const JOB_LIMITS: JobLimits = {
   leaseMs: 10_000,
   abandonedMs: 15 * 60_000,
   maxSteps: 64,
+  stepMs: 2 * 60_000,
   pollMs: 1_000,
   provisionMs: 10 * 60_000,
   graceMs: 10_000,

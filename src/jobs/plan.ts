@@ -19,17 +19,13 @@ export type Step =
   /** It has ended: end its run, then let go of what is left of it. */
   | { readonly do: 'settle' };
 
-/** How long past `killAt` a stop still goes by its grace: substrates round, and their clocks are not the database's. */
-const FORCE_AFTER_MS = 2_000;
-
 /** Which step that is, from what is stored alone. */
 export function nextStep(job: JobRecord, now: number, limits: JobLimits): Step {
   if (isFinal(job.status)) return { do: 'settle' };
   const exists = job.machineId !== null;
   if (job.wish === 'stop') {
     if (!exists) return job.startAskedAt === null ? { do: 'cancel' } : { do: 'find' };
-    const killAt = job.killAt ?? now;
-    return { do: 'stop', graceMs: now > killAt + FORCE_AFTER_MS ? 0 : Math.max(0, killAt - now) };
+    return { do: 'stop', graceMs: Math.max(0, (job.killAt ?? now) - now) };
   }
   if (!exists) return { do: 'start' };
   const reason = reasonToStop(job, now, limits);
@@ -44,7 +40,8 @@ export function deadlineOf({ startedAt, maxRunDurationMs }: JobRecord): number |
 function reasonToStop(job: JobRecord, now: number, limits: JobLimits): StopReason | null {
   const deadline = deadlineOf(job);
   if (deadline !== null && now >= deadline) return 'deadline';
-  if (job.runEndedAt !== null && now >= job.runEndedAt + limits.afterRunMs) return 'run_ended';
+  // Either way: that time is another clock's, and one that is far ahead must not keep a runner alive.
+  if (job.runEndedAt !== null && Math.abs(now - job.runEndedAt) >= limits.afterRunMs) return 'run_ended';
   const neverRan = job.status === 'provisioning' && now >= (job.provisionedAt ?? now) + limits.provisionMs;
   return neverRan ? 'provisioning' : null;
 }

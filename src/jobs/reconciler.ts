@@ -6,7 +6,7 @@ import { StoreUnavailable } from '../store/store.ts';
 import { createDispatchers } from './dispatchers.ts';
 import { SubstrateError } from './errors.ts';
 import { backoff } from './plan.ts';
-import { failedStep, type StepResult, type StepTools, takeStep } from './steps.ts';
+import { failedStep, laterTry, redacted, type StepResult, type StepTools, takeStep } from './steps.ts';
 import type { Substrate } from './substrate.ts';
 
 /** Where the reconciler says what went wrong. Structurally a pino logger. */
@@ -39,7 +39,7 @@ export interface Reconciler {
 
 /** A lease is renewed this many times before it would be over. */
 const RENEWALS = 3;
-/** When what is due cannot be had, since another process has it or its substrate is paused. */
+/** When what is due cannot be had, since another process was first. */
 const RETRY_MS = 100;
 
 /**
@@ -67,7 +67,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function step(substrate: Substrate, reading: JobReading): Promise<StepResult> {
     try {
-      const result = await takeStep(tools, substrate, reading);
+      const result = await inTime(takeStep(tools, substrate, reading), limits.stepMs);
       dispatchers.succeeded(substrate.kind);
       return result;
     } catch (error) {
@@ -81,16 +81,14 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (error instanceof SubstrateError) {
       const pause = dispatchers.failed(substrate.kind, error.failure);
       const { errorClass, message } = error.failure;
-      log.warn(
-        { runId, substrate: substrate.kind, errorClass, reason: message, pause },
-        'a step of a job failed',
-      );
+      const reason = redacted(tools.specs, job, message);
+      log.warn({ runId, substrate: substrate.kind, errorClass, reason, pause }, 'a step of a job failed');
       const result = await failedStep(tools, job, error);
       return { ...result, dueIn: Math.max(result.dueIn, pause) };
     }
     if (!(error instanceof StoreUnavailable))
       log.error({ err: error, runId }, 'a step of a job failed unexpectedly');
-    return { job, failures: job.failures + 1, dueIn: backoff(job.failures + 1, limits) };
+    return laterTry(tools, job);
   }
 
   function begin(reading: JobReading): void {
@@ -100,8 +98,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     steps += 1;
     const work = step(substrate, reading)
       .then(({ job, dueIn, failures }) => done.push({ run, version: job.version, dueIn, failures }))
-      // Only a store that is down comes here: the job stays due, and goes back as it came.
-      .catch(() => done.push({ run, version: version - 1, dueIn: 0, failures: before }))
+      // The failure could not be stored either.
+      .catch(() => done.push({ run, version, dueIn: backoff(before, limits), failures: before }))
       .then(() => {
         underWay.delete(run);
         kick();
@@ -126,10 +124,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     await giveBack();
     const room = limits.maxSteps - underWay.size;
     if (room <= 0) return limits.pollMs;
-    const dueIn = await jobs.nextDue(host);
-    if (dueIn === null || dueIn > 0) return Math.min(dueIn ?? limits.pollMs, limits.pollMs);
     const { leaseMs, abandonedMs } = limits;
     const open = dispatchers.open();
+    if (open.length === 0) return limits.pollMs;
+    const dueIn = await jobs.nextDue({ host, abandonedMs, substrates: open });
+    if (dueIn === null || dueIn > 0) return Math.min(dueIn ?? limits.pollMs, limits.pollMs);
     const leased = await jobs.lease({ owner, host, leaseMs, abandonedMs, substrates: open, limit: room });
     for (const reading of leased) begin(reading);
     return leased.length > 0 ? 0 : RETRY_MS;
@@ -184,4 +183,19 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       clearInterval(renewing);
     },
   };
+}
+
+/** The answer, or an error when there is none in time. Nothing is cancelled: what comes of it later is compared, too. */
+async function inTime<Answer>(work: Promise<Answer>, milliseconds: number): Promise<Answer> {
+  const timer = new AbortController();
+  const late = sleep(milliseconds, undefined, { signal: timer.signal }).then(() => {
+    const message = `no answer within ${milliseconds} ms`;
+    throw new SubstrateError({ errorClass: 'substrate_error', message, transient: true, mayExist: true });
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    late.catch(() => {});
+    timer.abort();
+  }
 }

@@ -9,7 +9,7 @@ import { createRedactor } from './redact.ts';
 import type { Specs } from './specs.ts';
 import type { JobObservation, Substrate } from './substrate.ts';
 import { isFinal, moved } from './transitions.ts';
-import { ended, observedVerdict, stopVerdict } from './verdicts.ts';
+import { ended, observedVerdict, stopVerdict, type Verdict } from './verdicts.ts';
 
 /** What steps are taken with. */
 export interface StepTools {
@@ -85,11 +85,19 @@ export async function failedStep(
   const { errorClass, message, transient, mayExist, retryAfterMs } = error.failure;
   const starting = job.machineId === null && job.wish === 'run' && !isFinal(job.status);
   if (starting && !transient && !mayExist) {
-    const verdict = { errorClass, message: redacted(tools, job, message), exitCode: null };
+    const verdict = { errorClass, message: redacted(tools.specs, job, message), exitCode: null };
     return after(await change(tools, job, (was, at) => ended(was, verdict, at)), 0);
   }
+  const later = laterTry(tools, job);
+  return { ...later, dueIn: Math.max(retryAfterMs ?? 0, later.dueIn) };
+}
+
+/** A step that came to nothing is taken again later. */
+export function laterTry({ limits }: StepTools, job: JobRecord): StepResult {
   const failures = job.failures + 1;
-  return { job, failures, dueIn: Math.max(retryAfterMs ?? 0, backoff(failures, tools.limits)) };
+  // Whoever could not look has not seen that nothing is there: only looks count towards a job's being lost.
+  const counts = isFinal(job.status) || (job.machineId === null && job.wish === 'run');
+  return { job, failures: counts ? failures : job.failures, dueIn: backoff(failures, limits) };
 }
 
 async function start(tools: StepTools, substrate: Substrate, job: JobRecord): Promise<StepResult> {
@@ -99,7 +107,8 @@ async function start(tools: StepTools, substrate: Substrate, job: JobRecord): Pr
       ? { ...was, startAskedAt: at }
       : was,
   );
-  if (asked.job.wish === 'stop' || isFinal(asked.job.status)) return after(asked, 0);
+  // What the call itself comes to is then told of the version that is stored by now.
+  if (asked.changed || asked.job.wish === 'stop' || isFinal(asked.job.status)) return after(asked, 0);
   const handle = await substrate.start(await tools.specs.specOf(asked.job, substrate.showsEnvironment));
   const started = await change(tools, asked.job, (was, at) =>
     was.machineId !== null
@@ -117,23 +126,26 @@ async function look(
 ): Promise<StepResult> {
   const { limits, notes } = tools;
   const seen = await substrate.getStatus(handleOf(job));
+  const stopping = (was: JobRecord, at: number) =>
+    reason === null || was.wish === 'stop' ? was : toStop(was, reason, limits.graceMs, at);
   const doubt = doubtIn(tools, job, seen);
-  if (doubt === 'wait') {
+  if (doubt === 'wait' && reason === null) {
     const failures = job.failures + 1;
     return { job, failures, dueIn: Math.max(substrate.pollMs, backoff(failures, limits)) };
   }
   const looked = await change(tools, job, (was, at) => {
-    if (doubt === 'gone') return ended(was, goneVerdict(was), at);
+    if (doubt === 'gone') return ended(was, goneVerdict(was, seen), at);
+    if (doubt === 'wait') return stopping(was, at);
     if (isFinal(seen.status)) {
       const verdict = observedVerdict(was, seen);
-      const message = verdict.message === null ? null : redacted(tools, was, verdict.message);
+      const message = verdict.message === null ? null : redacted(tools.specs, was, verdict.message);
       return ended(was, { ...verdict, message }, at);
     }
     const region = seen.region === undefined ? was : withRegion(was, seen.region);
     // A substrate that stops a job by itself says how it ended when it has.
     const lively = seen.status === 'stopping' ? region : moved(region, seen.status, at);
     const told = withStats(lively, seen.resourceStats, at, limits);
-    return reason === null || told.wish === 'stop' ? told : toStop(told, reason, limits.graceMs, at);
+    return stopping(told, at);
   });
   const stats = looked.job.stats;
   if (stats !== null && looked.job.statsAt !== job.statsAt && seen.resourceStats) {
@@ -145,6 +157,7 @@ async function look(
 
 /** A job that is to stop, with the time that it has for it. A second wish can shorten that and never lengthen it. */
 export function toStop(job: JobRecord, reason: StopReason, graceMs: number, now: number): JobRecord {
+  if (isFinal(job.status)) return job;
   const killAt = Math.min(job.killAt ?? Number.MAX_SAFE_INTEGER, now + graceMs);
   if (job.wish === 'stop' && killAt === job.killAt) return job;
   return {
@@ -153,6 +166,8 @@ export function toStop(job: JobRecord, reason: StopReason, graceMs: number, now:
     stopReason: job.stopReason ?? reason,
     stopAskedAt: job.stopAskedAt ?? now,
     killAt,
+    // What failed before was another call: from here on looks are counted.
+    failures: job.wish === 'stop' ? job.failures : 0,
     nextStepAt: now,
   };
 }
@@ -207,12 +222,10 @@ async function rightHandle(
   const found = await substrate.find({ workspaceId: job.workspace, runId: job.runId });
   const real = found.find((handle) => handle.machineId === claimInstance);
   if (!real) return job;
-  const adopted = await change(tools, job, (was) => ({
-    ...was,
-    appName: real.appName,
-    machineId: real.machineId,
-  }));
+  // First, since nobody looks for it once the job has the right handle.
   for (const other of found) if (other !== real) await substrate.remove(other);
+  const { appName } = real;
+  const adopted = await change(tools, job, (was) => ({ ...was, appName, machineId: real.machineId }));
   return adopted.job;
 }
 
@@ -223,14 +236,20 @@ function doubtIn(tools: StepTools, job: JobRecord, seen: JobObservation): 'none'
   const vanished = tools.haveVanished(job, missing);
   const looks = job.failures + 1;
   if (missing) return looks < (vanished ? limits.vanishedLooks : limits.missingLooks) ? 'wait' : 'gone';
-  const unreachable = seen.status === 'failed' && seen.terminalErrorClass === 'host_lost';
-  return unreachable && looks < limits.hostLostLooks ? 'wait' : 'none';
+  // A status that goes on with this class is the last one known.
+  if (isFinal(seen.status) || seen.terminalErrorClass !== 'host_lost') return 'none';
+  return looks < limits.hostLostLooks ? 'wait' : 'gone';
 }
 
-function goneVerdict(job: JobRecord) {
-  if (job.wish === 'stop') return stopVerdict(job.stopReason);
+function goneVerdict(job: JobRecord, { missing }: JobObservation): Verdict {
+  const stopped = stopVerdict(job.stopReason);
+  if (missing !== true && (job.wish === 'run' || stopped.errorClass === null)) {
+    const message = 'its host stays out of reach: it may still run there, and nobody listens to it any more';
+    return { errorClass: 'host_lost', message, exitCode: null };
+  }
+  if (job.wish === 'stop') return stopped;
   const message = 'the substrate has nothing of the job any more, and tells of no exit';
-  return { errorClass: 'lost', message, exitCode: null } as const;
+  return { errorClass: 'lost', message, exitCode: null };
 }
 
 function withRegion(job: JobRecord, region: string): JobRecord {
@@ -248,7 +267,8 @@ function withStats(
   return { ...job, stats: JSON.stringify(stats), statsAt: now };
 }
 
-function redacted({ specs }: StepTools, job: JobRecord, message: string): string {
+/** What a substrate said, without what of this job nobody may see. */
+export function redacted(specs: Specs, job: JobRecord, message: string): string {
   return createRedactor(specs.unspeakable(job))(message);
 }
 

@@ -37,6 +37,17 @@ export function startSweep({ store, substrates, mode, limits, log }: SweepOption
     return !job || job.settledAt !== null;
   }
 
+  /** One that cannot be removed now must not keep the others. */
+  async function isRemoved(substrate: Substrate, { runId, handle }: FoundObject): Promise<boolean> {
+    try {
+      await substrate.remove(handle);
+      return true;
+    } catch (error) {
+      log.warn({ err: error, runId, substrate: substrate.kind }, 'an orphan could not be removed');
+      return false;
+    }
+  }
+
   async function sweepOne(substrate: Substrate, seen: Set<string>): Promise<FoundObject[]> {
     const removed: FoundObject[] = [];
     for (const found of await substrate.list()) {
@@ -49,7 +60,7 @@ export function startSweep({ store, substrates, mode, limits, log }: SweepOption
         { runId, substrate: substrate.kind, machineId: handle.machineId, mode },
         'an object belongs to no job',
       );
-      if (mode === 'remove') await substrate.remove(handle);
+      if (mode === 'remove' && !(await isRemoved(substrate, found))) continue;
       removed.push(found);
     }
     return removed;

@@ -15,6 +15,8 @@ export function createVanishingGuard(): (job: JobRecord, missing: boolean) => bo
     number,
     { readonly substrate: string; readonly missing: boolean; readonly at: number }
   >();
+  /** By substrate, until when it is not to be believed: what vanished together comes back one by one. */
+  const doubtful = new Map<string, number>();
   return (job, missing) => {
     const now = performance.now();
     looks.delete(job.run);
@@ -27,6 +29,7 @@ export function createVanishingGuard(): (job: JobRecord, missing: boolean) => bo
     if (!missing) return false;
     const ofSubstrate = [...looks.values()].filter(({ substrate }) => substrate === job.substrate);
     const gone = ofSubstrate.filter((look) => look.missing).length;
-    return gone >= AT_LEAST && gone > ofSubstrate.length * SHARE;
+    if (gone >= AT_LEAST && gone > ofSubstrate.length * SHARE) doubtful.set(job.substrate, now + FORGET_MS);
+    return now < (doubtful.get(job.substrate) ?? 0);
   };
 }

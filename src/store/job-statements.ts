@@ -40,8 +40,15 @@ const TEMPLATES = {
       next_step_at = CASE WHEN job.version = g.version THEN NOW_MS + g.due_in ELSE job.next_step_at END
     FROM GIVEN_BACK g WHERE job.run = g.run AND job.lease_owner = @owner`,
 
-  nextDue: `SELECT min(CASE WHEN lease_until > next_step_at THEN lease_until ELSE next_step_at END) - NOW_MS AS "dueIn"
-    FROM job WHERE settled_at IS NULL AND (host IS NULL OR host = @host)`,
+  nextDue: `SELECT min(CASE WHEN lease_until > due_at THEN lease_until ELSE due_at END) - NOW_MS AS "dueIn" FROM (
+      SELECT lease_until, next_step_at + CASE WHEN host IS NULL OR host = CAST(@host AS TEXT) THEN 0
+        ELSE CAST(@abandonedMs AS BIGINT) END AS due_at
+      FROM job
+      WHERE settled_at IS NULL AND ',' || CAST(@substrates AS TEXT) || ',' LIKE '%,' || substrate || ',%'
+    ) waiting`,
+
+  freeLeases: `UPDATE job SET lease_owner = NULL, lease_until = NULL, version = version + 1
+    WHERE lease_owner IS NOT NULL`,
 } as const;
 
 /** The name of one of the jobs' statements. */

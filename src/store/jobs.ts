@@ -94,6 +94,9 @@ export interface LeaseRequest {
   readonly limit: number;
 }
 
+/** Which jobs are asked after. */
+export type DueRequest = Pick<LeaseRequest, 'host' | 'abandonedMs' | 'substrates'>;
+
 /** A job whose step is done. */
 export interface GivenBack {
   readonly run: number;
@@ -123,6 +126,6 @@ export interface JobStore {
   renew(owner: string, runs: readonly number[], leaseMs: number): Promise<void>;
   /** Gives jobs back before their lease is over, those that are still the owner's, all in one commit. */
   giveBack(owner: string, jobs: readonly GivenBack[]): Promise<void>;
-  /** In how many milliseconds the next job of this host, or of none, is due; null: never. */
-  nextDue(host: string): Promise<number | null>;
+  /** In how many milliseconds there is something to lease; null: never. */
+  nextDue(request: DueRequest): Promise<number | null>;
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { JobReading, JobState, NewJob } from '../../src/store/jobs.ts';
+import type { DueRequest, JobReading, JobState, NewJob } from '../../src/store/jobs.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { TestDatabase } from '../support/databases.ts';
 import { createRun } from './store-records.ts';
@@ -185,10 +185,8 @@ export function testJobs({ open }: TestDatabase): void {
       const later: JobState = { ...job, nextStepAt: job.nextStepAt + 3_600_000 };
       await store.jobs.save(job.run, job.version, later);
       expect(await lease(host)).toEqual([]);
-      expect(await store.jobs.nextDue(host)).toBeGreaterThan(3_000_000);
       await store.jobs.save(job.run, job.version + 1, { ...job, settledAt: 1 });
       expect(await lease(host)).toEqual([]);
-      expect(await store.jobs.nextDue(host)).toBeNull();
     });
 
     test('a job whose machine nobody looks after any more is handed to another', async () => {
@@ -197,6 +195,31 @@ export function testJobs({ open }: TestDatabase): void {
       await store.jobs.save(job.run, job.version, old);
       const elsewhere = await lease(randomUUID());
       expect(elsewhere.map(({ job: { run } }) => run)).toContain(job.run);
+    });
+
+    test('what is due next is asked after as it is handed out: by host, substrate, lease and what is settled', async () => {
+      const other = await open();
+      const run = await createRun(other);
+      const job: NewJob = { ...(await newJob()), run: run.key };
+      const { host } = job;
+      await other.jobs.create(job);
+      const due = (changes: Partial<DueRequest> = {}) =>
+        other.jobs.nextDue({ host: host!, abandonedMs: 600_000, substrates: ['process'], ...changes });
+      expect(await due()).toBeLessThanOrEqual(0);
+      expect(await due({ substrates: ['fly'] })).toBeNull();
+      expect(await due({ substrates: [] })).toBeNull();
+      const elsewhere = await due({ host: 'elsewhere' });
+      expect(elsewhere).toBeGreaterThan(500_000);
+      expect(elsewhere).toBeLessThanOrEqual(600_000);
+      const [taken] = await other.jobs.lease({
+        ...LEASE,
+        host: host!,
+        owner: 'one',
+        substrates: ['process'],
+      });
+      expect(await due()).toBeGreaterThan(50_000);
+      await other.jobs.save(run.key, taken!.job.version, { ...taken!.job, settledAt: 1 });
+      expect(await due()).toBeNull();
     });
   });
 }

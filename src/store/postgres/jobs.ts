@@ -84,8 +84,9 @@ export function createPostgresJobs(
       void (await track(run(pool, ['renewLeases', { owner, runs: numberArray(runs), leaseMs }]))),
     giveBack: async (owner, jobs) =>
       void (await track(run(pool, ['giveBack', { owner, jobs: givenBackRows(jobs) }]))),
-    nextDue: async (host) => {
-      const { rows } = await track(run<{ dueIn: number | null }>(pool, ['nextDue', { host }]));
+    nextDue: async ({ substrates, ...request }) => {
+      const asked: Call = ['nextDue', { ...request, substrates: substrates.join(',') }];
+      const { rows } = await track(run<{ dueIn: number | null }>(pool, asked));
       return rows[0]?.dueIn ?? null;
     },
   };
@@ -117,4 +118,5 @@ const STATEMENTS: Readonly<Record<JobStatementName, Numbered>> = {
   renewLeases: numbered('renewLeases'),
   giveBack: numbered('giveBack'),
   nextDue: numbered('nextDue'),
+  freeLeases: numbered('freeLeases'),
 };

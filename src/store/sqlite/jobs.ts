@@ -7,7 +7,15 @@ import {
   readingOf,
   stateOf,
 } from '../job-statements.ts';
-import type { GivenBack, JobReading, JobRecord, JobState, LeaseRequest, NewJob } from '../jobs.ts';
+import type {
+  DueRequest,
+  GivenBack,
+  JobReading,
+  JobRecord,
+  JobState,
+  LeaseRequest,
+  NewJob,
+} from '../jobs.ts';
 
 const DIALECT: JobDialect = {
   nowMs: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
@@ -35,6 +43,8 @@ function prepare<Row = unknown>(database: Database, name: JobStatementName): Sta
 
 /** The jobs' writes of an open, migrated database. */
 export function createJobWrites(database: Database): JobWrites {
+  // Whoever opens the file has it alone: a lease that is there is a dead process's.
+  prepare(database, 'freeLeases').run({});
   const insertJob = prepare(database, 'insertJob');
   const closeLog = prepare(database, 'closeLog');
   const openLog = prepare(database, 'openLog');
@@ -70,7 +80,7 @@ export function createJobWrites(database: Database): JobWrites {
 /** Reading jobs on a connection that only reads. */
 export interface JobReads {
   read(runs: readonly number[]): Map<number, JobReading>;
-  nextDue(host: string): number | null;
+  nextDue(request: DueRequest): number | null;
 }
 
 /** The jobs' reads of an open, migrated database. */
@@ -80,6 +90,7 @@ export function createJobReads(database: Database): JobReads {
   return {
     read: (runs) =>
       new Map(readJobs.all({ runs: JSON.stringify(runs) }).map((row) => [row.run, readingOf(row)])),
-    nextDue: (host) => nextDue.get({ host })?.dueIn ?? null,
+    nextDue: ({ substrates, ...request }) =>
+      nextDue.get({ ...request, substrates: substrates.join(',') })?.dueIn ?? null,
   };
 }

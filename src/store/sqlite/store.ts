@@ -96,7 +96,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
       },
       renew: (owner, runs, leaseMs) => writer.write('renewLeases', owner, runs, leaseMs),
       giveBack: (owner, jobs) => writer.write('giveBackJobs', owner, jobs),
-      nextDue: (host) => answer(() => jobReads.nextDue(host)),
+      nextDue: (request) => answer(() => jobReads.nextDue(request)),
     },
     ping: () => writer.write('ping'),
     close: () => releasers.release(),

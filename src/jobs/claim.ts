@@ -4,6 +4,7 @@ import type { JsonObject } from '../contract/events.ts';
 import type { JobRecord } from '../store/jobs.ts';
 import type { Store } from '../store/store.ts';
 import type { JobChanges } from './change.ts';
+import { SubstrateError } from './errors.ts';
 import { deadlineOf } from './plan.ts';
 import { JobRefused } from './refusals.ts';
 import type { Specs } from './specs.ts';
@@ -51,13 +52,14 @@ export async function claimJob(
   });
   if (!claimed) throw new JobRefused('unknown_job', `run ${runId} has no job`);
   const { job, now } = claimed;
+  const payload = payloadOf(specs, job);
   const head = (await store.readHeads([run])).get(run);
   const deadlineAt = deadlineOf(job) ?? now + job.maxRunDurationMs;
   // The job is over by its deadline or soon after; what is late then still has its hour, which ingest looks at.
   const expiresAt = Date.now() + Math.max(0, deadlineAt - now) + 2 * LATE_MS;
   return {
     runId,
-    payload: specs.payloadOf(job),
+    payload,
     env: specs.secretsOf(job),
     deadlineAt,
     nextSeq: (head?.lastSourceSeq ?? -1) + 1,
@@ -70,6 +72,15 @@ export async function claimJob(
       expiresAt,
     }),
   };
+}
+
+function payloadOf(specs: Specs, job: JobRecord): JsonObject | null {
+  try {
+    return specs.payloadOf(job);
+  } catch (error) {
+    if (error instanceof SubstrateError) throw new JobRefused('claim_refused', error.message);
+    throw error;
+  }
 }
 
 /** Null: nothing stands against it. */

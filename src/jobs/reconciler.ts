@@ -6,8 +6,17 @@ import { StoreUnavailable } from '../store/store.ts';
 import { createDispatchers } from './dispatchers.ts';
 import { SubstrateError } from './errors.ts';
 import { backoff } from './plan.ts';
-import { failedStep, laterTry, redacted, type StepResult, type StepTools, takeStep } from './steps.ts';
+import {
+  failedStep,
+  giveUp,
+  laterTry,
+  redacted,
+  type StepResult,
+  type StepTools,
+  takeStep,
+} from './steps.ts';
 import type { Substrate } from './substrate.ts';
+import type { Verdict } from './verdicts.ts';
 
 /** Where the reconciler says what went wrong. Structurally a pino logger. */
 export interface JobLog {
@@ -52,7 +61,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { limits } = tools;
   const owner = randomUUID();
   const closing = new AbortController();
-  const dispatchers = createDispatchers([...substrates.keys()]);
+  const known = [...substrates.keys()];
+  const dispatchers = createDispatchers(known);
   const underWay = new Map<number, Promise<void>>();
   const done: GivenBack[] = [];
   let steps = 0;
@@ -94,9 +104,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   function begin(reading: JobReading): void {
     const { run, substrate: kind, version, failures: before } = reading.job;
     const substrate = substrates.get(kind);
-    if (!substrate) return;
     steps += 1;
-    const work = step(substrate, reading)
+    const work = (substrate ? step(substrate, reading) : giveUp(tools, reading, notConfigured(kind)))
       .then(({ job, dueIn, failures }) => done.push({ run, version: job.version, dueIn, failures }))
       // The failure could not be stored either.
       .catch(() => done.push({ run, version, dueIn: backoff(before, limits), failures: before }))
@@ -125,11 +134,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const room = limits.maxSteps - underWay.size;
     if (room <= 0) return limits.pollMs;
     const { leaseMs, abandonedMs } = limits;
-    const open = dispatchers.open();
-    if (open.length === 0) return limits.pollMs;
-    const dueIn = await jobs.nextDue({ host, abandonedMs, substrates: open });
+    const due = { host, abandonedMs, substrates: dispatchers.open(), known };
+    const dueIn = await jobs.nextDue(due);
     if (dueIn === null || dueIn > 0) return Math.min(dueIn ?? limits.pollMs, limits.pollMs);
-    const leased = await jobs.lease({ owner, host, leaseMs, abandonedMs, substrates: open, limit: room });
+    const leased = await jobs.lease({ ...due, owner, leaseMs, limit: room });
     for (const reading of leased) begin(reading);
     return leased.length > 0 ? 0 : RETRY_MS;
   }
@@ -198,4 +206,10 @@ async function inTime<Answer>(work: Promise<Answer>, milliseconds: number): Prom
     late.catch(() => {});
     timer.abort();
   }
+}
+
+/** The end of a job for whose substrate there is no runner any more. */
+function notConfigured(kind: ProviderRuntimeKind): Verdict {
+  const message = `substrate ${kind} is not configured any more: what it has of the job is left there`;
+  return { errorClass: 'config_invalid', message, exitCode: null };
 }

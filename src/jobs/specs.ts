@@ -19,7 +19,7 @@ export interface Specs {
   choose(provider: RunProvider, name: string | null): RunnerConfig;
   /** What the substrate is to start. `showsEnvironment`: without what nobody may see. */
   specOf(job: JobRecord, showsEnvironment: boolean): Promise<JobSpec>;
-  /** What the runner is to do; null: nobody said. */
+  /** What the runner is to do; null: nobody said. Throws a `SubstrateError` when it cannot be opened any more. */
   payloadOf(job: JobRecord): JsonObject | null;
   /** What of the environment nobody else may see. */
   secretsOf(job: JobRecord): Variables;
@@ -52,7 +52,24 @@ export function createSpecs({ config, safe, tokens, apiBase }: SpecSources): Spe
     });
   }
 
-  const payloadOf = (job: JobRecord) => (job.payload === null ? null : safe.open(job.payload, job));
+  function payloadOf(job: JobRecord): JsonObject | null {
+    if (job.payload === null) return null;
+    try {
+      return safe.open(job.payload, job);
+    } catch (cause) {
+      const message = 'the payload was sealed with a key that is not among SECRET_KEYS any more';
+      throw new SubstrateError({ errorClass: 'config_invalid', message }, { cause });
+    }
+  }
+
+  /** What cannot be opened cannot be told either. */
+  function payloadTexts(job: JobRecord): readonly string[] {
+    try {
+      return textsOf(payloadOf(job) ?? {});
+    } catch {
+      return [];
+    }
+  }
 
   function secretsOf(job: JobRecord): Variables {
     const provider = config.providers[job.provider];
@@ -107,7 +124,7 @@ export function createSpecs({ config, safe, tokens, apiBase }: SpecSources): Spe
     },
     payloadOf,
     secretsOf,
-    unspeakable: (job) => [...Object.values(secretsOf(job)), ...textsOf(payloadOf(job) ?? {})],
+    unspeakable: (job) => [...Object.values(secretsOf(job)), ...payloadTexts(job)],
   };
 }
 

@@ -40,7 +40,7 @@ export async function takeStep(
   { job, now }: JobReading,
 ): Promise<StepResult> {
   const { limits } = tools;
-  if (job.host !== null && job.host !== substrate.host) return giveUp(tools, job, now);
+  if (job.host !== null && job.host !== substrate.host) return giveUp(tools, { job, now }, HOST_LOST);
   const step = nextStep(job, now, limits);
   switch (step.do) {
     case 'start':
@@ -61,13 +61,19 @@ export async function takeStep(
   }
 }
 
-/** A job of another machine, where nobody has looked after it for long. What it left there is that machine's to find. */
-async function giveUp(tools: StepTools, job: JobRecord, now: number): Promise<StepResult> {
-  const verdict = {
-    errorClass: 'host_lost',
-    message: 'nobody looks after its machine any more',
-    exitCode: null,
-  } as const;
+/** The end of a job of another machine. What it left there is that machine's to find. */
+const HOST_LOST: Verdict = {
+  errorClass: 'host_lost',
+  message: 'nobody looks after its machine any more',
+  exitCode: null,
+};
+
+/** A job that nobody has looked after for long, and that cannot be looked after from here. */
+export async function giveUp(
+  tools: StepTools,
+  { job, now }: JobReading,
+  verdict: Verdict,
+): Promise<StepResult> {
   const waitMs = isFinal(job.status) ? await tools.notes.endRun(job, now) : null;
   if (waitMs !== null) return { job, failures: 0, dueIn: waitMs };
   const given = await change(tools, job, (was, at) =>
@@ -147,8 +153,8 @@ async function look(
     const told = withStats(lively, seen.resourceStats, at, limits);
     return stopping(told, at);
   });
-  const stats = looked.job.stats;
-  if (stats !== null && looked.job.statsAt !== job.statsAt && seen.resourceStats) {
+  // The first figures are the job's alone: a run begins with what its runner says.
+  if (job.statsAt !== null && looked.job.statsAt !== job.statsAt && seen.resourceStats) {
     await notes.tellStats(looked.job, seen.resourceStats, looked.now);
   }
   if (isFinal(looked.job.status) || looked.job.wish !== job.wish) return after(looked, 0);

@@ -2,7 +2,8 @@ import type { GivenBack, JobReading, JobRecord, JobState, NewJob } from './jobs.
 
 /**
  * The jobs' statements, once for both databases: `@name` is a parameter, and words in capitals are put in:
- * NOW_MS, SKIP_LOCKED and IN_RUNS are the dialect's own, JOB and STATE the columns.
+ * NOW_MS, SKIP_LOCKED, IN_RUNS and GIVEN_BACK are the dialect's own, JOB and STATE the columns, CALLABLE and KNOWN what
+ * holds of a job's substrate.
  */
 const TEMPLATES = {
   insertJob: `INSERT INTO job (run, status, substrate, host, runner, image, region, cpus, memory_mb,
@@ -26,8 +27,8 @@ const TEMPLATES = {
     WHERE run IN (
       SELECT run FROM job
       WHERE settled_at IS NULL AND next_step_at <= NOW_MS AND (lease_until IS NULL OR lease_until <= NOW_MS)
-        AND ',' || CAST(@substrates AS TEXT) || ',' LIKE '%,' || substrate || ',%'
-        AND (host IS NULL OR host = @host OR next_step_at <= NOW_MS - CAST(@abandonedMs AS BIGINT))
+        AND (CALLABLE OR NOT KNOWN)
+        AND ((KNOWN AND (host IS NULL OR host = @host)) OR next_step_at <= NOW_MS - CAST(@abandonedMs AS BIGINT))
       ORDER BY next_step_at LIMIT @limit SKIP_LOCKED
     )
     RETURNING run`,
@@ -41,10 +42,10 @@ const TEMPLATES = {
     FROM GIVEN_BACK g WHERE job.run = g.run AND job.lease_owner = @owner`,
 
   nextDue: `SELECT min(CASE WHEN lease_until > due_at THEN lease_until ELSE due_at END) - NOW_MS AS "dueIn" FROM (
-      SELECT lease_until, next_step_at + CASE WHEN host IS NULL OR host = CAST(@host AS TEXT) THEN 0
+      SELECT lease_until, next_step_at + CASE WHEN KNOWN AND (host IS NULL OR host = CAST(@host AS TEXT)) THEN 0
         ELSE CAST(@abandonedMs AS BIGINT) END AS due_at
       FROM job
-      WHERE settled_at IS NULL AND ',' || CAST(@substrates AS TEXT) || ',' LIKE '%,' || substrate || ',%'
+      WHERE settled_at IS NULL AND (CALLABLE OR NOT KNOWN)
     ) waiting`,
 
   freeLeases: `UPDATE job SET lease_owner = NULL, lease_until = NULL, version = version + 1
@@ -124,6 +125,8 @@ export function jobStatement(
 ): string {
   return TEMPLATES[name]
     .replace('STATE', STATE_ASSIGNMENTS)
+    .replaceAll('CALLABLE', isAmong('substrates'))
+    .replaceAll('KNOWN', isAmong('known'))
     .replace('JOB', JOB_COLUMNS)
     .replaceAll('NOW_MS', nowMs)
     .replace('IN_RUNS', inRuns)
@@ -136,6 +139,11 @@ export function givenBackRows(jobs: readonly GivenBack[]): string {
   return JSON.stringify(
     jobs.map(({ run, version, dueIn, failures }) => [run, version, Math.ceil(dueIn), failures]),
   );
+}
+
+/** That a job's substrate is among those of a parameter, which separates them by commas. */
+function isAmong(parameter: string): string {
+  return `(',' || CAST(@${parameter} AS TEXT) || ',' LIKE '%,' || substrate || ',%')`;
 }
 
 /** A row of `readJobs` as a reading. */

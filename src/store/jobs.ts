@@ -91,11 +91,13 @@ export interface LeaseRequest {
   readonly abandonedMs: number;
   /** Those of its substrates that may be called now. */
   readonly substrates: readonly ProviderRuntimeKind[];
+  /** All of its substrates. Jobs of others, when nobody has looked after them for that long, are taken to be given up, too. */
+  readonly known: readonly ProviderRuntimeKind[];
   readonly limit: number;
 }
 
 /** Which jobs are asked after. */
-export type DueRequest = Pick<LeaseRequest, 'host' | 'abandonedMs' | 'substrates'>;
+export type DueRequest = Pick<LeaseRequest, 'host' | 'abandonedMs' | 'substrates' | 'known'>;
 
 /** A job whose step is done. */
 export interface GivenBack {

@@ -101,7 +101,13 @@ describe('a server on SQLite', () => {
     const before = await openStore(url);
     const idle = await openJobs(before, fake.open(), { idle: true });
     const { run } = await startJob(idle);
-    const request = { host: 'x', abandonedMs: 1, limit: 1, substrates: ['process'] } as const;
+    const request = {
+      host: 'x',
+      abandonedMs: 1,
+      limit: 1,
+      substrates: ['process'],
+      known: ['process'],
+    } as const;
     expect(await before.jobs.lease({ ...request, owner: 'the dead', leaseMs: 3_600_000 })).toHaveLength(1);
     await idle.close();
     await before.close();
@@ -141,7 +147,14 @@ describePostgres('two processes on one Postgres', (database) => {
     const { run, runId } = await runningJob(going);
     await going.close();
     // Its owner is dead: the lease runs out by itself.
-    const request = { host: 'x', abandonedMs: 1, limit: 1, substrates: ['process'], owner: 'dead' } as const;
+    const request = {
+      host: 'x',
+      abandonedMs: 1,
+      limit: 1,
+      substrates: ['process'],
+      known: ['process'],
+      owner: 'dead',
+    } as const;
     await eventually(async () => (await going.store.jobs.lease({ ...request, leaseMs: 700 })).length === 1);
     const asked = performance.now();
     const other = await openJobs(await database.open(url), fake.open());

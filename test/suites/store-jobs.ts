@@ -1,11 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { ProviderRuntimeKind } from '../../src/contract/jobs.ts';
 import type { DueRequest, JobReading, JobState, NewJob } from '../../src/store/jobs.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { TestDatabase } from '../support/databases.ts';
 import { createRun } from './store-records.ts';
 
-const LEASE = { leaseMs: 60_000, abandonedMs: 600_000, limit: 10 };
+const LEASE = {
+  leaseMs: 60_000,
+  abandonedMs: 600_000,
+  limit: 10,
+  known: ['fly', 'process'] as ProviderRuntimeKind[],
+};
 
 /** How jobs are created, changed and handed out. */
 export function testJobs({ open }: TestDatabase): void {
@@ -45,8 +51,12 @@ export function testJobs({ open }: TestDatabase): void {
     return reading;
   }
 
-  const lease = (host: string, owner = 'one', more: Partial<typeof LEASE> = {}) =>
-    store.jobs.lease({ ...LEASE, ...more, host, owner, substrates: ['process'] });
+  const lease = (
+    host: string,
+    owner = 'one',
+    more: Partial<typeof LEASE> = {},
+    substrates: ProviderRuntimeKind[] = ['process'],
+  ) => store.jobs.lease({ ...LEASE, ...more, host, owner, substrates });
 
   describe('jobs', () => {
     test('a new job is queued and due, and what was asked for comes back', async () => {
@@ -197,6 +207,17 @@ export function testJobs({ open }: TestDatabase): void {
       expect(elsewhere.map(({ job: { run } }) => run)).toContain(job.run);
     });
 
+    test('a job on a substrate that is not known any more is handed out when nobody has looked after it for long', async () => {
+      const { job } = await created();
+      const strangers = { ...LEASE, host: job.host!, owner: 'one', substrates: [], known: [] };
+      const runs = async () => (await store.jobs.lease(strangers)).map(({ job: { run } }) => run);
+      expect(await runs()).not.toContain(job.run);
+      await store.jobs.save(job.run, job.version, { ...job, nextStepAt: job.nextStepAt - 700_000 });
+      // One whose substrate is known and may not be called now waits, however long.
+      expect(await lease(job.host!, 'one', { known: ['process'] }, [])).toEqual([]);
+      expect(await runs()).toContain(job.run);
+    });
+
     test('what is due next is asked after as it is handed out: by host, substrate, lease and what is settled', async () => {
       const other = await open();
       const run = await createRun(other);
@@ -204,7 +225,7 @@ export function testJobs({ open }: TestDatabase): void {
       const { host } = job;
       await other.jobs.create(job);
       const due = (changes: Partial<DueRequest> = {}) =>
-        other.jobs.nextDue({ host: host!, abandonedMs: 600_000, substrates: ['process'], ...changes });
+        other.jobs.nextDue({ ...LEASE, host: host!, substrates: ['process'], ...changes });
       expect(await due()).toBeLessThanOrEqual(0);
       expect(await due({ substrates: ['fly'] })).toBeNull();
       expect(await due({ substrates: [] })).toBeNull();

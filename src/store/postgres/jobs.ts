@@ -75,8 +75,11 @@ export function createPostgresJobs(
       const saved: Call = ['saveJob', { ...stateOf(state), run: key, version }];
       return track(both(saved, ['openLog', { run: key, claimInstance }]));
     },
-    lease: async ({ substrates, ...request }) => {
-      const leased: Call = ['leaseJobs', { ...request, substrates: substrates.join(',') }];
+    lease: async ({ substrates, known, ...request }) => {
+      const leased: Call = [
+        'leaseJobs',
+        { ...request, substrates: substrates.join(','), known: known.join(',') },
+      ];
       const { rows } = await track(run<{ run: number }>(pool, leased));
       return [...(await track(read(rows.map((row) => row.run)))).values()];
     },
@@ -84,8 +87,11 @@ export function createPostgresJobs(
       void (await track(run(pool, ['renewLeases', { owner, runs: numberArray(runs), leaseMs }]))),
     giveBack: async (owner, jobs) =>
       void (await track(run(pool, ['giveBack', { owner, jobs: givenBackRows(jobs) }]))),
-    nextDue: async ({ substrates, ...request }) => {
-      const asked: Call = ['nextDue', { ...request, substrates: substrates.join(',') }];
+    nextDue: async ({ substrates, known, ...request }) => {
+      const asked: Call = [
+        'nextDue',
+        { ...request, substrates: substrates.join(','), known: known.join(',') },
+      ];
       const { rows } = await track(run<{ dueIn: number | null }>(pool, asked));
       return rows[0]?.dueIn ?? null;
     },

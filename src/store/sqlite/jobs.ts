@@ -66,8 +66,10 @@ export function createJobWrites(database: Database): JobWrites {
       if (saved) openLog.run({ run, claimInstance: state.claimInstance });
       return saved;
     }),
-    leaseJobs: ({ substrates, ...request }) =>
-      leaseJobs.all({ ...request, substrates: substrates.join(',') }).map(({ run }) => run),
+    leaseJobs: ({ substrates, known, ...request }) =>
+      leaseJobs
+        .all({ ...request, substrates: substrates.join(','), known: known.join(',') })
+        .map(({ run }) => run),
     renewLeases: (owner, runs, leaseMs) => {
       renewLeases.run({ owner, runs: JSON.stringify(runs), leaseMs });
     },
@@ -90,7 +92,7 @@ export function createJobReads(database: Database): JobReads {
   return {
     read: (runs) =>
       new Map(readJobs.all({ runs: JSON.stringify(runs) }).map((row) => [row.run, readingOf(row)])),
-    nextDue: ({ substrates, ...request }) =>
-      nextDue.get({ ...request, substrates: substrates.join(',') })?.dueIn ?? null,
+    nextDue: ({ substrates, known, ...request }) =>
+      nextDue.get({ ...request, substrates: substrates.join(','), known: known.join(',') })?.dueIn ?? null,
   };
 }

@@ -1,0 +1,69 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type FakeMachine, type Guest, makeMachine } from '../support/fake-fly/machine.ts';
+import { type FakeFly, startFakeFly } from '../support/fake-fly/server.ts';
+import { releaseAfterwards } from '../support/releases.ts';
+import { chance } from './job-plan.ts';
+
+/** The program of a proven job's runner. */
+export const PLANNED_RUNNER = fileURLToPath(new URL('children/planned-runner.mjs', import.meta.url));
+
+/** A Fly whose machines run the planned runner, and where not everything goes well. */
+export interface PlannedMachines {
+  readonly fly: FakeFly;
+  /** What runs in machines works in this folder. */
+  readonly folder: string;
+  /** How many machines were there that nobody had asked for. */
+  twins(): number;
+}
+
+const TWIN = '-twin';
+const TWIN_SHARE = 0.25;
+const LOST_ANSWERS = 2;
+
+/**
+ * Starts it. Some creates' answers are lost, lists lag, and for some runs there is a second machine with the same
+ * environment, as if a create had gone through twice.
+ */
+export async function startPlannedMachines(): Promise<PlannedMachines> {
+  const folder = mkdtempSync(join(tmpdir(), 'runfeed-machines-'));
+  releaseAfterwards(() => rmSync(folder, { recursive: true, force: true }));
+  const fly = await startFakeFly({ guestOf });
+  releaseAfterwards(() => fly.close());
+  fly.world.listLag = 1;
+  fly.fail('createMachine', { kind: 'done, then reset' }, LOST_ANSWERS);
+  let twins = 0;
+
+  function guestOf(machine: FakeMachine): Guest {
+    if (!machine.name.endsWith(TWIN) && chance(TWIN_SHARE)) addTwin(machine);
+    return runPlanned(machine, folder);
+  }
+
+  function addTwin({ app, name, region, config }: FakeMachine): void {
+    twins += 1;
+    const twin = makeMachine(app, `${name}${TWIN}`, region, config, 0);
+    fly.world.machines.push(twin);
+    while (twin.state !== 'started') fly.advance(twin);
+  }
+
+  return { fly, folder, twins: () => twins };
+}
+
+function runPlanned({ id, config }: FakeMachine, folder: string): Guest {
+  const child = spawn(process.execPath, [PLANNED_RUNNER], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, ...config.env, FLY_MACHINE_ID: id },
+    stdio: 'ignore',
+  });
+  return {
+    exited: new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code) => resolve(code ?? 137));
+    }),
+    terminate: () => void child.kill('SIGTERM'),
+    kill: () => void child.kill('SIGKILL'),
+  };
+}

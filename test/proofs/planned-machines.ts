@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type FakeMachine, type Guest, makeMachine } from '../support/fake-fly/machine.ts';
 import { type FakeFly, startFakeFly } from '../support/fake-fly/server.ts';
+import { programGuest } from '../support/program-guest.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { chance } from './job-plan.ts';
 
@@ -20,8 +20,7 @@ export interface PlannedMachines {
   twins(): number;
 }
 
-const TWIN = '-twin';
-const TWIN_SHARE = 0.25;
+const TWIN_SHARE = 0.5;
 const LOST_ANSWERS = 2;
 
 /**
@@ -35,35 +34,19 @@ export async function startPlannedMachines(): Promise<PlannedMachines> {
   releaseAfterwards(() => fly.close());
   fly.world.listLag = 1;
   fly.fail('createMachine', { kind: 'done, then reset' }, LOST_ANSWERS);
-  let twins = 0;
+  const twins = new Set<FakeMachine>();
 
   function guestOf(machine: FakeMachine): Guest {
-    if (!machine.name.endsWith(TWIN) && chance(TWIN_SHARE)) addTwin(machine);
-    return runPlanned(machine, folder);
+    if (!twins.has(machine) && chance(TWIN_SHARE)) addTwin(machine);
+    return programGuest(PLANNED_RUNNER, machine, folder);
   }
 
   function addTwin({ app, name, region, config }: FakeMachine): void {
-    twins += 1;
-    const twin = makeMachine(app, `${name}${TWIN}`, region, config, 0);
+    const twin = makeMachine(app, name, region, config, 0);
+    twins.add(twin);
     fly.world.machines.push(twin);
     while (twin.state !== 'started') fly.advance(twin);
   }
 
-  return { fly, folder, twins: () => twins };
-}
-
-function runPlanned({ id, config }: FakeMachine, folder: string): Guest {
-  const child = spawn(process.execPath, [PLANNED_RUNNER], {
-    cwd: folder,
-    env: { PATH: process.env.PATH, ...config.env, FLY_MACHINE_ID: id },
-    stdio: 'ignore',
-  });
-  return {
-    exited: new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('exit', (code) => resolve(code ?? 137));
-    }),
-    terminate: () => void child.kill('SIGTERM'),
-    kill: () => void child.kill('SIGKILL'),
-  };
+  return { fly, folder, twins: () => twins.size };
 }

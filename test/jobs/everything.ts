@@ -1,0 +1,41 @@
+import {
+  buildClientSchema,
+  type GraphQLField,
+  type GraphQLNamedType,
+  getIntrospectionQuery,
+  getNamedType,
+  type IntrospectionQuery,
+  isInterfaceType,
+  isObjectType,
+  isRequiredArgument,
+} from 'graphql';
+import { post } from '../support/request.ts';
+
+/** Fields that need an argument, or that have one worth giving. */
+const ARGUMENTS: Readonly<Record<string, string>> = { logs: '(lines: 10000)', events: '(first: 50)' };
+const DEPTH = 4;
+
+/** Selections of all that the server's own schema says there is of a type, a few levels down. */
+export async function readEverythingOf(graphql: string): Promise<(typeName: string) => string> {
+  const { body } = await post(graphql, getIntrospectionQuery());
+  const schema = buildClientSchema(body.data as unknown as IntrospectionQuery);
+
+  function selectionOf(type: GraphQLNamedType, depth: number): string {
+    if (!isObjectType(type) && !isInterfaceType(type)) return '';
+    const fields = Object.values(type.getFields()).flatMap((field) => fieldOf(field, depth));
+    return `{ __typename ${fields.join(' ')} }`;
+  }
+
+  function fieldOf({ name, args, type }: GraphQLField<unknown, unknown>, depth: number): string[] {
+    const named = getNamedType(type);
+    const isDeep = isObjectType(named) || isInterfaceType(named);
+    if ((isDeep && depth === 0) || (args.some(isRequiredArgument) && !ARGUMENTS[name])) return [];
+    return [`${name}${ARGUMENTS[name] ?? ''} ${selectionOf(named, depth - 1)}`];
+  }
+
+  return (typeName) => {
+    const type = schema.getType(typeName);
+    if (!type) throw new Error(`there is no type ${typeName}`);
+    return selectionOf(type, DEPTH);
+  };
+}

@@ -107,7 +107,7 @@ export function createSpecs({ config, safe, tokens, apiBase }: SpecSources): Spe
     },
     payloadOf,
     secretsOf,
-    unspeakable: (job) => [...Object.values(secretsOf(job)), ...textsOf(payloadOf(job) ?? {})],
+    unspeakable: (job) => [...textsOf({ ...secretsOf(job) }), ...textsOf(payloadOf(job) ?? {})],
   };
 }
 

@@ -5,9 +5,10 @@ import {
   getIntrospectionQuery,
   getNamedType,
   type IntrospectionQuery,
-  isInterfaceType,
+  isCompositeType,
   isObjectType,
   isRequiredArgument,
+  isUnionType,
 } from 'graphql';
 import { post } from '../support/request.ts';
 
@@ -21,15 +22,19 @@ export async function readEverythingOf(graphql: string): Promise<(typeName: stri
   const schema = buildClientSchema(body.data as unknown as IntrospectionQuery);
 
   function selectionOf(type: GraphQLNamedType, depth: number): string {
-    if (!isObjectType(type) && !isInterfaceType(type)) return '';
+    if (isUnionType(type)) {
+      const members = type.getTypes().map((member) => `... on ${member.name} ${selectionOf(member, depth)}`);
+      return `{ ${members.join(' ')} }`;
+    }
+    if (!isObjectType(type)) return '';
     const fields = Object.values(type.getFields()).flatMap((field) => fieldOf(field, depth));
     return `{ __typename ${fields.join(' ')} }`;
   }
 
   function fieldOf({ name, args, type }: GraphQLField<unknown, unknown>, depth: number): string[] {
     const named = getNamedType(type);
-    const isDeep = isObjectType(named) || isInterfaceType(named);
-    if ((isDeep && depth === 0) || (args.some(isRequiredArgument) && !ARGUMENTS[name])) return [];
+    if ((isCompositeType(named) && depth === 0) || (args.some(isRequiredArgument) && !ARGUMENTS[name]))
+      return [];
     return [`${name}${ARGUMENTS[name] ?? ''} ${selectionOf(named, depth - 1)}`];
   }
 

@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { REDACTED } from '../../src/jobs/redact.ts';
 import { databaseFile } from '../../src/store/sqlite/open.ts';
 import { describeStores } from '../support/databases.ts';
+import { openEventStream } from '../support/event-stream.ts';
 import { type FakeFly, startFakeFly } from '../support/fake-fly/server.ts';
 import { freePort } from '../support/ports.ts';
 import { programGuest } from '../support/program-guest.ts';
@@ -21,6 +22,8 @@ import { filesIn, leaksOf, type Place } from './leaks.ts';
 const RUNNER = fileURLToPath(new URL('children/telling-runner.mjs', import.meta.url));
 const IMAGE = `registry.example/runner@sha256:${'ab'.repeat(32)}`;
 const WAIT = { timeout: 25_000, interval: 50 };
+
+const PEM_LINE = randomBytes(24).toString('base64');
 
 /** Odd characters, so that each way to write them is another one. */
 const secret = (name: string) => `${name}-é<&>"\\ ?/+${randomBytes(9).toString('base64')}`;
@@ -40,7 +43,7 @@ function makeSecrets() {
     configured: {
       API_KEY: secret('provider'),
       SIGNING_KEY: secret('runner'),
-      PEM: 'BEGIN\nqzxvbnmlkj\nEND-42',
+      PEM: `BEGIN\n${PEM_LINE}\nEND`,
     },
     payload: { prompt: secret('prompt'), content: secret('content') },
     keys: randomBytes(32).toString('base64'),
@@ -115,14 +118,14 @@ describeStores('the secrets of a job', (database) => {
     const start = (runId: string, runner: string, more: object = {}) =>
       ask(
         `starting ${runId}`,
-        `mutation ($input: StartJobInput!) { startJob(input: $input) ${everyAnswer(select)} }`,
+        `mutation ($input: StartJobInput!) { startJob(input: $input) ${select('StartJobResult')} }`,
         {
           input: { runId, provider: 'openai', runner, payload: payloadOf(secrets), ...more },
         },
       );
 
-    await start('local', 'local');
-    await start('remote', 'remote');
+    expect((await start('local', 'local')).errors).toBeUndefined();
+    expect((await start('remote', 'remote')).errors).toBeUndefined();
     const claims = [await claimed(join(jobsFolder), 'local'), await claimed(folder, 'remote')];
     for (const { env, payload } of claims) {
       const { API_KEY, ...own } = secrets.configured;
@@ -132,6 +135,10 @@ describeStores('the secrets of a job', (database) => {
     expect(claims[0]!.environment).toMatchObject({ SIGNING_KEY: secrets.configured.SIGNING_KEY });
     expect(claims[1]!.environment).not.toHaveProperty('SIGNING_KEY');
 
+    const updates = await openEventStream(
+      server.graphql,
+      `subscription { jobUpdated(runId: "local") ${select('RunnerJob')} }`,
+    );
     // Whoever refuses a request may repeat it, and more than was in it.
     const all = [...Object.values(secrets.configured), ...Object.values(secrets.payload)];
     fly.fail('createMachine', {
@@ -156,7 +163,7 @@ describeStores('the secrets of a job', (database) => {
         const body = await ask(`everything of ${runId} ${when}`, query, { id: runId });
         expect(body.errors).toBeUndefined();
       }
-      for (let lines = 1; lines < 80; lines += 1) {
+      for (let lines = 1; lines < 40; lines += 1) {
         await ask(
           `the last ${lines} lines ${when}`,
           'query ($lines: Int) { job(runId: "local") { logs(lines: $lines) } }',
@@ -179,7 +186,7 @@ describeStores('the secrets of a job', (database) => {
     for (const runId of ['local', 'remote']) {
       await ask(
         'stopping',
-        `mutation ($id: ID!) { stopJob(input: { runId: $id, graceMs: 0 }) ${everyAnswer(select)} }`,
+        `mutation ($id: ID!) { stopJob(input: { runId: $id, graceMs: 0 }) ${select('StopJobResult')} }`,
         { id: runId },
       );
       await expect
@@ -198,6 +205,8 @@ describeStores('the secrets of a job', (database) => {
     );
     expect(told.length).toBeGreaterThan(0);
 
+    const printed = filesIn(jobsFolder, (path) => basename(path) === 'log');
+    expect(leaksOf({ prompt: secrets.payload.prompt }, printed)).not.toEqual([]);
     const stored = await storedIn(databaseUrl);
     server.kill('SIGTERM');
     const { stdout, stderr } = await server.exit;
@@ -205,13 +214,15 @@ describeStores('the secrets of a job', (database) => {
     const places: Place[] = [
       ...answers,
       ...stored,
+      { name: 'updates', content: await updates.rest().then(() => updates.text()) },
       { name: 'standard output', content: stdout },
       { name: 'the log', content: stderr },
       // What a runner prints lies in its log as it printed it, for the owner of the machine; `work` is the runner's own.
       ...filesIn(jobsFolder, (path) => !/^log/.test(basename(path)) && basename(dirname(path)) !== 'work'),
     ];
     const [local, remote] = claims as [Claimed, Claimed];
-    const jobsOwn = { ...secrets.configured, ...secrets.payload };
+    // Whoever asks for a few lines gets a part of a secret that has more.
+    const jobsOwn = { ...secrets.configured, ...secrets.payload, 'a line of PEM': PEM_LINE };
     const tokens = {
       'a claim token': local.claimToken,
       'another claim token': remote.claimToken,
@@ -238,12 +249,6 @@ function payloadOf({ payload: { prompt, content } }: Secrets): object {
     files: [{ name: 'a.txt', content }],
     mcpServers: { one: { headers: { authorization: content } } },
   };
-}
-
-function everyAnswer(select: (typeName: string) => string): string {
-  return `{ __typename
-    ... on StartJobSuccess ${select('StartJobSuccess')} ... on StopJobSuccess ${select('StopJobSuccess')}
-    ... on Error ${select('Error')} }`;
 }
 
 /** What a runner of a run has written down somewhere in this folder, once it has. */

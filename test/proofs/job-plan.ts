@@ -4,8 +4,10 @@ export interface JobPlan {
   readonly runner: string;
   readonly startsAfterMs: number;
   readonly maxRunDurationMs: number;
-  /** After the answer to its start; null: it is not stopped. */
+  /** Null: it is not stopped. */
   readonly stopsAfterMs: number | null;
+  /** Counted from its first event, rather than from the answer to its start. */
+  readonly stopsRunning: boolean;
   readonly graceMs: number;
   readonly payload: {
     /** How many events are in each batch. */
@@ -31,15 +33,17 @@ export function makeUpPlan(runId: string, runner: string, withinMs: number): Job
   // What never ends by itself has to be ended: by its caller, unless its time is up before.
   const isStopped = chance(0.4) || (end === 'go on' && !isLimited);
   const ignoresSigterm = isStopped && !isLimited && chance(0.5);
+  const stopsRunning = chance(0.7);
   return {
     runId,
     runner,
     startsAfterMs: Math.random() * withinMs,
     maxRunDurationMs: isLimited ? between(500, 3_000) : AMPLE_MS,
     stopsAfterMs: isStopped ? between(0, 4_000) : null,
+    stopsRunning,
     graceMs: between(0, 1_500),
     payload: {
-      batches: Array.from({ length: between(0, 25) }, () => between(1, 6)),
+      batches: Array.from({ length: between(stopsRunning ? 1 : 0, 25) }, () => between(1, 6)),
       pauseMs: between(0, 200),
       sendsTerminal: chance(0.6),
       end,

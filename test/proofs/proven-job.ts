@@ -38,7 +38,7 @@ const MISTREATED = 70;
 
 /** Lives a job's life by its plan; a subscriber follows it from its beginning. */
 export function startProvenJob(graphql: string, plan: JobPlan): ProvenJob {
-  const { runId, runner, maxRunDurationMs, stopsAfterMs, graceMs, payload } = plan;
+  const { runId, runner, maxRunDurationMs, stopsAfterMs, stopsRunning, graceMs, payload } = plan;
   const view: RunnerEvent[] = [];
   const connection = FOLLOWED_OVER[Math.floor(Math.random() * FOLLOWED_OVER.length)]!;
   let reconnects = 0;
@@ -54,6 +54,7 @@ export function startProvenJob(graphql: string, plan: JobPlan): ProvenJob {
 
   async function stop(): Promise<void> {
     if (stopsAfterMs === null) return;
+    while (stopsRunning && view.length === 0) await sleep(ASK_AGAIN_MS);
     await sleep(stopsAfterMs);
     const input = { runId, graceMs };
     expect(await ask(graphql, STOP, { input })).toEqual({ stopJob: { __typename: 'StopJobSuccess' } });

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type FakeMachine, type Guest, makeMachine } from '../support/fake-fly/machine.ts';
 import { type FakeFly, startFakeFly } from '../support/fake-fly/server.ts';
@@ -21,6 +22,7 @@ export interface PlannedMachines {
 }
 
 const TWIN_SHARE = 0.5;
+const LATEST_TWIN_MS = 1_500;
 const LOST_ANSWERS = 2;
 
 /**
@@ -31,17 +33,25 @@ export async function startPlannedMachines(): Promise<PlannedMachines> {
   const folder = mkdtempSync(join(tmpdir(), 'runfeed-machines-'));
   releaseAfterwards(() => rmSync(folder, { recursive: true, force: true }));
   const fly = await startFakeFly({ guestOf });
-  releaseAfterwards(() => fly.close());
+  let isOver = false;
+  releaseAfterwards(() => {
+    isOver = true;
+    return fly.close();
+  });
   fly.world.listLag = 1;
   fly.fail('createMachine', { kind: 'done, then reset' }, LOST_ANSWERS);
   const twins = new Set<FakeMachine>();
 
   function guestOf(machine: FakeMachine): Guest {
-    if (!twins.has(machine) && chance(TWIN_SHARE)) addTwin(machine);
+    if (!twins.has(machine) && chance(TWIN_SHARE)) void addTwin(machine);
     return programGuest(PLANNED_RUNNER, machine, folder);
   }
 
-  function addTwin({ app, name, region, config }: FakeMachine): void {
+  /** At once, for a race to the claim, or while the first one works. */
+  async function addTwin(machine: FakeMachine): Promise<void> {
+    await sleep(chance(0.5) ? 0 : Math.random() * LATEST_TWIN_MS);
+    if (machine.state !== 'started' || isOver) return;
+    const { app, name, region, config } = machine;
     const twin = makeMachine(app, name, region, config, 0);
     twins.add(twin);
     fly.world.machines.push(twin);

@@ -12,6 +12,9 @@ const TOKENS = [
   /\b(eyJhbGciOi)()[\w-]*\.[\w-]+\.[\w-]+/g,
 ] as const;
 
+/** The same for our own in base64, wherever in a longer text they stand, and in hex. */
+const ENCODED_TOKENS = encodedTokens('eyJhbGciOi');
+
 const BASE64_CHARACTER = /[A-Za-z0-9+/_=-]/;
 
 /** One way in which a secret can be written. */
@@ -102,5 +105,15 @@ function withoutRanges(text: string, ranges: readonly Range[]): string {
 }
 
 function withoutTokens(text: string): string {
-  return TOKENS.reduce((rest, token) => rest.replace(token, `$1$2${REDACTED}`), text);
+  const plain = TOKENS.reduce((rest, token) => rest.replace(token, `$1$2${REDACTED}`), text);
+  return plain.replace(ENCODED_TOKENS, REDACTED);
+}
+
+function encodedTokens(beginning: string): RegExp {
+  const bytes = Buffer.from(beginning);
+  const base64 = [0, 1, 2].map((offset) => base64At(bytes, offset)).join('|');
+  return new RegExp(
+    `(?:${base64})[\\w+/=-]*|${bytes.toString('hex')}[0-9a-f]*|${bytes.toString('hex').toUpperCase()}[0-9A-F]*`,
+    'g',
+  );
 }

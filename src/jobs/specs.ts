@@ -124,7 +124,7 @@ export function createSpecs({ config, safe, tokens, apiBase }: SpecSources): Spe
     },
     payloadOf,
     secretsOf,
-    unspeakable: (job) => [...Object.values(secretsOf(job)), ...payloadTexts(job)],
+    unspeakable: (job) => [...textsOf({ ...secretsOf(job) }), ...payloadTexts(job)],
   };
 }
 

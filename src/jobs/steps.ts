@@ -46,12 +46,12 @@ export async function takeStep(
     case 'start':
       return start(tools, substrate, job);
     case 'look':
-      return look(tools, substrate, await rightHandle(tools, substrate, job, now), null);
+      return look(tools, substrate, { job: await rightHandle(tools, substrate, job, now), now }, null);
     case 'look and stop':
-      return look(tools, substrate, job, step.reason);
+      return look(tools, substrate, { job, now }, step.reason);
     case 'stop':
       await substrate.stop(handleOf(job), { graceMs: step.graceMs });
-      return look(tools, substrate, job, null);
+      return look(tools, substrate, { job, now }, null);
     case 'find':
       return find(tools, substrate, job);
     case 'cancel':
@@ -127,7 +127,7 @@ async function start(tools: StepTools, substrate: Substrate, job: JobRecord): Pr
 async function look(
   tools: StepTools,
   substrate: Substrate,
-  job: JobRecord,
+  { job, now }: JobReading,
   reason: StopReason | null,
 ): Promise<StepResult> {
   const { limits, notes } = tools;
@@ -139,7 +139,9 @@ async function look(
     const failures = job.failures + 1;
     return { job, failures, dueIn: Math.max(substrate.pollMs, backoff(failures, limits)) };
   }
-  const looked = await change(tools, job, (was, at) => {
+  const see = (was: JobRecord, at: number): JobRecord => {
+    // Claimed meanwhile, perhaps by another machine: which one counts is to be found out first.
+    if (was.claimInstance !== job.claimInstance) return was;
     if (doubt === 'gone') return ended(was, goneVerdict(was, seen), at);
     if (doubt === 'wait') return stopping(was, at);
     if (isFinal(seen.status)) {
@@ -152,7 +154,10 @@ async function look(
     const lively = seen.status === 'stopping' ? region : moved(region, seen.status, at);
     const told = withStats(lively, seen.resourceStats, at, limits);
     return stopping(told, at);
-  });
+  };
+  // Nearly all looks see nothing new, and need not read the job again.
+  const looked = see(job, now) === job ? { job, now, changed: false } : await change(tools, job, see);
+  if (looked.job.claimInstance !== job.claimInstance) return after(looked, 0);
   // The first figures are the job's alone: a run begins with what its runner says.
   if (job.statsAt !== null && looked.job.statsAt !== job.statsAt && seen.resourceStats) {
     await notes.tellStats(looked.job, seen.resourceStats, looked.now);

@@ -1,5 +1,6 @@
 import { fanOutRow, gatheredFanOutRow } from './fan-out-row.ts';
 import { ingestRow } from './ingest-rows.ts';
+import { jobsRow } from './jobs-row.ts';
 import { latencyRow } from './latency-row.ts';
 import { longRunRow } from './long-run-row.ts';
 import { idleMemoryRow, stalledMemoryRow } from './memory-rows.ts';
@@ -47,6 +48,7 @@ export function listRows({ quick, postgres }: Setting): readonly Row[] {
     ),
     replayRow([atLeast('baseline', 0.4)]),
     longRunRow([atMost('baseline', 1.2)]),
+    jobsRow(1_000),
     idleMemoryRow(quick ? 500 : 2_000, [{ against: 'baseline', holds: 'excess at most', bar: 20 }]),
     stalledMemoryRow(quick ? { subscribers: 50, events: 40_000 } : { subscribers: 100, events: 50_000 }, [
       atMost('baseline', 1),

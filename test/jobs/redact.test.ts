@@ -53,6 +53,21 @@ describe('what is redacted', () => {
     expect(createRedactor([])(text)).toBe(redacted);
   });
 
+  test.each([
+    ['as it is', 'eyJhbGciOi', (token: string) => token],
+    ['in base64', '', (token: string) => Buffer.from(token).toString('base64')],
+    ['in base64 one on', 'eG', (token: string) => Buffer.from(`x${token}`).toString('base64')],
+    ['in base64 two on', 'eHl', (token: string) => Buffer.from(`xy${token}`).toString('base64')],
+    ['in hex', '', (token: string) => Buffer.from(token).toString('hex')],
+    ['in capital hex', '', (token: string) => Buffer.from(token).toString('hex').toUpperCase()],
+  ])('a token of ours %s', (_, kept, write) => {
+    const token = 'eyJhbGciOiJIUzI1NiIsImtpZCI6IkEifQ.eyJzdWIiOiJydW4ifQ.c2lnbmF0dXJl';
+    const [before, after] = createRedactor([])(`a ${write(token)} b`).split(REDACTED);
+    expect(before?.slice(2).startsWith(kept)).toBe(true);
+    expect(before?.length).toBeLessThanOrEqual(kept.length + 3);
+    expect(after).toBe(' b');
+  });
+
   test('nothing else: other texts, short values, no secrets', () => {
     expect(createRedactor([])('a Bearer of bad news')).toBe('a Bearer of bad news');
     expect(createRedactor(['', 'short', SECRET])('short texts stay')).toBe('short texts stay');

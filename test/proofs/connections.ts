@@ -40,6 +40,7 @@ async function* batchesOverWebsocket(graphql: string, runId: string, after: numb
     runEventBatches(runId: $runId, after: $after, maxEvents: 50) { events { seq tMs kind data } cursor ended }
   }`;
   let ended = false;
+  let cursor = after;
   const results = overWebsocket<{
     runEventBatches: { events: readonly RunnerEvent[]; cursor: number; ended: boolean };
   }>(graphql, query, { runId, after });
@@ -47,9 +48,12 @@ async function* batchesOverWebsocket(graphql: string, runId: string, after: numb
     if (batch.events.length > 0 && batch.cursor !== batch.events.at(-1)!.seq)
       throw new Refused('the cursor is off');
     ended = batch.ended;
+    cursor = batch.cursor;
     yield* batch.events;
   }
-  if (!ended) throw new Refused('completed before the run ended');
+  // Whoever was cut between the terminal event and the end, and comes back, is told of the end alone.
+  const isNew = after === -1 || cursor > after;
+  if (!ended && isNew) throw new Refused('completed before the run ended');
 }
 
 async function* overWebsocket<Data>(graphql: string, query: string, variables: Record<string, unknown>) {

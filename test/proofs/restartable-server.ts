@@ -18,7 +18,12 @@ export async function startRestartableServer(
 ): Promise<RestartableServer> {
   const port = await fixedPort();
   const start = (): Promise<ServeProcess> =>
-    startServe({ DATABASE_URL: databaseUrl, PORT: String(port), ...env });
+    startServe({
+      DATABASE_URL: databaseUrl,
+      PORT: String(port),
+      PUBLIC_URL: `http://127.0.0.1:${port}`,
+      ...env,
+    });
   let server = await start();
   return {
     graphql: server.graphql,

@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createRunTokens } from '../../src/auth/tokens.ts';
+import { createIngest } from '../../src/ingest/ingest.ts';
+import { createJobs, type Jobs } from '../../src/jobs/jobs.ts';
+import { JOB_LIMITS } from '../../src/jobs/limits.ts';
+import type { Substrate } from '../../src/jobs/substrate.ts';
+import { createKeyring } from '../../src/lib/keyring.ts';
+import type { Store } from '../../src/store/store.ts';
+import { createLocalPlane } from '../../src/wakeups/local.ts';
+import type { JobOrder } from './job-load.ts';
+
+/** The looks at all jobs. */
+export interface Looks {
+  /** Counts from now on. */
+  begin(): void;
+  /** Answers how many there were; throws when a job was looked at more often than its substrate allows. */
+  end(seconds: number): number;
+}
+
+const WORKSPACE = 'default';
+const LEASE_MS = 10_000;
+const STARTING_AT_ONCE = 100;
+const LOOK_MS = 50;
+/** How far after one another jobs tell what they use. */
+const SPREAD_MS = 1_009;
+
+/** Has so many jobs run and looks after them for ever. */
+export async function startJobLoad(store: Store, { by, jobs: size, pollMs }: JobOrder): Promise<Looks> {
+  const seen = new Map<string, number>();
+  const substrate = createBareSubstrate(pollMs, (machineId) => {
+    seen.set(machineId, (seen.get(machineId) ?? 0) + 1);
+  });
+  const jobs = await openJobs(store, substrate);
+  for (let first = 0; first < size; first += STARTING_AT_ONCE) {
+    const ids = Array.from({ length: Math.min(STARTING_AT_ONCE, size - first) }, (_, index) => first + index);
+    await Promise.all(ids.map((id) => startOne(jobs, `${id}`)));
+  }
+  jobs.lookAfter();
+  while (seen.size < size) await sleep(LOOK_MS);
+  if (by === 'the bare minimum') {
+    await jobs.close();
+    void lookAfterBarely(store, substrate, pollMs);
+  }
+  return {
+    begin: () => seen.clear(),
+    end: (seconds) => {
+      const most = Math.floor((seconds * 1_000) / pollMs) + 1;
+      const counts = [...seen.values()];
+      const busiest = Math.max(...counts);
+      if (busiest > most) throw new Error(`a job was looked at ${busiest} times, ${most} are allowed`);
+      if (counts.length < size) throw new Error(`${size - counts.length} jobs were not looked at`);
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
+  };
+}
+
+/** One lease of all that is due, which reads them, a look at each, and one giving back. */
+async function lookAfterBarely(store: Store, substrate: Substrate, pollMs: number): Promise<never> {
+  const owner = 'the bare minimum';
+  const lease = { owner, host: '', leaseMs: LEASE_MS, abandonedMs: LEASE_MS, substrates: ['fly'] } as const;
+  for (;;) {
+    await sleep(Math.max(0, (await store.jobs.nextDue('')) ?? 0));
+    const taken = await store.jobs.lease({ ...lease, limit: Number.MAX_SAFE_INTEGER });
+    const looks = taken.map(async ({ job: { run, version, appName, machineId } }) => {
+      await substrate.getStatus({ appName: appName ?? '', machineId: machineId ?? '' });
+      return { run, version, dueIn: pollMs, failures: 0 };
+    });
+    await store.jobs.giveBack(owner, await Promise.all(looks));
+  }
+}
+
+async function openJobs(store: Store, substrate: Substrate): Promise<Jobs> {
+  const wakeups = createLocalPlane();
+  const keyring = createKeyring([randomBytes(32)]);
+  const runner = {
+    name: 'bench',
+    substrate: substrate.kind,
+    providers: ['openai'],
+    image: 'bench',
+    command: null,
+    env: {},
+    secrets: {},
+    regions: ['local'],
+    resources: null,
+    maxRunDurationMs: 3_600_000,
+  } as const;
+  return createJobs({
+    store,
+    ingest: createIngest(store, wakeups),
+    wakeups,
+    keyring,
+    tokens: createRunTokens(keyring),
+    config: { runners: [runner], providers: {}, mcpBase: null, substrates: {} },
+    substrates: new Map([[substrate.kind, { substrate, imageOf: () => 'bench' }]]),
+    apiBase: () => 'http://127.0.0.1',
+    sweep: 'off',
+    patienceMs: 1_000,
+    log: console,
+  });
+}
+
+async function startOne(jobs: Jobs, runId: string): Promise<void> {
+  await jobs.start({
+    workspace: WORKSPACE,
+    runId,
+    provider: 'openai',
+    runtime: 'managed',
+    runner: null,
+    title: null,
+    labels: '{}',
+    payload: null,
+    maxRunDurationMs: null,
+    region: null,
+    resources: null,
+  });
+}
+
+/** Jobs that run for ever, at no cost of their own. They tell what they use as often as it is kept, and in turn. */
+function createBareSubstrate(pollMs: number, looked: (machineId: string) => void): Substrate {
+  return {
+    kind: 'fly',
+    host: null,
+    showsEnvironment: true,
+    pollMs,
+    keepEndedMs: 0,
+    machineClaims: true,
+    start: async ({ runId }) => ({ appName: 'bench', machineId: runId }),
+    getStatus: async ({ machineId }) => {
+      looked(machineId);
+      const isItsTurn =
+        (Math.floor(performance.now()) + Number(machineId) * SPREAD_MS) % JOB_LIMITS.statsMs < 2 * pollMs;
+      return { status: 'running', ...(isItsTurn && { resourceStats: { cpuPercent: 1, memoryMb: 100 } }) };
+    },
+    stop: async () => {},
+    find: async () => [],
+    list: async () => [],
+    remove: async () => {},
+    close: async () => {},
+  };
+}

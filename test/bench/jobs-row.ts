@@ -1,0 +1,56 @@
+import { PROCESS_SUBSTRATE_LIMITS } from '../../src/jobs/executors/process/options.ts';
+import { ask, startPartner } from './child.ts';
+import type { JobFigures, JobOrder } from './job-load.ts';
+import type { Contestant, Entrant, Line, Row } from './row.ts';
+import { makeScratchDatabase } from './scratch-database.ts';
+import type { Stage } from './stage.ts';
+
+const LINES: readonly (Line & { readonly figure: keyof JobFigures })[] = [
+  { title: 'processor', unit: 'ms/s', goals: [], figure: 'cpuMs' },
+  { title: 'statements that read', unit: '/s', goals: [], figure: 'reads' },
+  { title: 'statements that write', unit: '/s', goals: [], figure: 'writes' },
+  { title: 'looks at the substrate', unit: '/s', goals: [], figure: 'looks' },
+];
+
+/**
+ * What it takes to look after jobs that run, over a real store and on a substrate that costs nothing. No job may be
+ * looked at more often than a substrate of processes allows, and each has to be.
+ */
+export function jobsRow(jobs: number): Row {
+  const { pollMs } = PROCESS_SUBSTRATE_LIMITS;
+  return {
+    title: `${jobs.toLocaleString('en-US')} jobs in flight, each looked at every ${pollMs} ms`,
+    baseline: 'one lease and one giving back a tick, nothing decided or kept',
+    lines: LINES,
+    rhythm: 'once',
+    enter: async (stage) => [
+      await enter(stage, 'ours', { by: 'our reconciler', jobs, pollMs }),
+      await enter(stage, 'baseline', { by: 'the bare minimum', jobs, pollMs }),
+    ],
+  };
+}
+
+async function enter(stage: Stage, contestant: Contestant, order: JobOrder): Promise<Entrant> {
+  const database = await makeScratchDatabase(stage.postgresUrl);
+  const child = startPartner('job-load.ts', { DATABASE_URL: database.url });
+  const close = async () => {
+    await child.stop();
+    await database.drop();
+  };
+  try {
+    await ask(child, null);
+    await ask(child, order);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    contestant,
+    round: async (ms) => {
+      // Once, hence for longer; and so long in any case that every job has its look.
+      const figures = (await ask(child, { ms: Math.max(2 * ms, 3 * order.pollMs) })) as JobFigures;
+      return LINES.map(({ figure }) => figures[figure]);
+    },
+    close,
+  };
+}

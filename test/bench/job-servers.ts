@@ -58,10 +58,15 @@ export async function startJobLoad(store: Store, { by, jobs: size, pollMs }: Job
 /** One lease of all that is due, which reads them, a look at each, and one giving back. */
 async function lookAfterBarely(store: Store, substrate: Substrate, pollMs: number): Promise<never> {
   const owner = 'the bare minimum';
-  const lease = { owner, host: '', leaseMs: LEASE_MS, abandonedMs: LEASE_MS, substrates: ['fly'] } as const;
+  const due = { host: '', abandonedMs: LEASE_MS, substrates: ['fly'], known: ['fly'] } as const;
   for (;;) {
-    await sleep(Math.max(0, (await store.jobs.nextDue('')) ?? 0));
-    const taken = await store.jobs.lease({ ...lease, limit: Number.MAX_SAFE_INTEGER });
+    await sleep(Math.max(0, (await store.jobs.nextDue(due)) ?? 0));
+    const taken = await store.jobs.lease({
+      ...due,
+      owner,
+      leaseMs: LEASE_MS,
+      limit: Number.MAX_SAFE_INTEGER,
+    });
     const looks = taken.map(async ({ job: { run, version, appName, machineId } }) => {
       await substrate.getStatus({ appName: appName ?? '', machineId: machineId ?? '' });
       return { run, version, dueIn: pollMs, failures: 0 };

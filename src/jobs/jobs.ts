@@ -17,7 +17,7 @@ import { JOB_LIMITS, type JobLimits } from './limits.ts';
 import { type OpenedSubstrate, thisHost } from './open-substrates.ts';
 import { createPayloadSafe } from './payload.ts';
 import { createReconciler, type JobLog } from './reconciler.ts';
-import { createRedactor } from './redact.ts';
+import { createRedactor } from '../lib/redact.ts';
 import { createSpecs } from './specs.ts';
 import { type JobRequest, type JobStarted, startJob } from './start.ts';
 import { toStop } from './steps.ts';

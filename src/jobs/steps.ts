@@ -5,7 +5,7 @@ import type { JobNotes } from './endings.ts';
 import type { SubstrateError } from './errors.ts';
 import type { JobLimits } from './limits.ts';
 import { backoff, nextLookIn, nextStep } from './plan.ts';
-import { createRedactor } from './redact.ts';
+import { createRedactor } from '../lib/redact.ts';
 import type { Specs } from './specs.ts';
 import type { JobObservation, Substrate } from './substrate.ts';
 import { isFinal, moved } from './transitions.ts';

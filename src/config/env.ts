@@ -164,7 +164,8 @@ const environment = variables
       DATABASE_URL.startsWith('file:') || !ANTHROPIC_API_KEY || SECRET_KEYS,
     {
       path: ['SECRET_KEYS'],
-      message: 'is needed with ANTHROPIC_API_KEY on Postgres: every process must know the same requests again',
+      message:
+        'is needed with ANTHROPIC_API_KEY on Postgres: every process must know the same requests again',
     },
   );
 

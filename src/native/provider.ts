@@ -140,7 +140,10 @@ export function createProvider(config: NativeConfig, limits: NativeLimits): Prov
         const body: unknown = JSON.parse(text);
         return { kind: 'answered', body };
       } catch {
-        return failed({ errorType: 'not_json', message: 'the provider answered with something else than JSON' });
+        return failed({
+          errorType: 'not_json',
+          message: 'the provider answered with something else than JSON',
+        });
       }
     },
   };

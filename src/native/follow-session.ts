@@ -11,7 +11,7 @@ import { readHistory, sessionRequest } from './session-history.ts';
 import { createSessionReader, type LoggedSession } from './session-reader.ts';
 import { blame, leavingReason, OUT_OF_TIME } from './verdict.ts';
 
-/** How one connection went: the run's log is whole or closed, it is to be connected again, or that is of no use. */
+/** How one connection went: the run's log is whole, it is to be connected again, or that is of no use. */
 type Connection =
   | { readonly kind: 'done' }
   | { readonly kind: 'lost'; readonly fault: ProviderFault }
@@ -95,7 +95,9 @@ export async function followSession(
   function tell(events: readonly RunnerEvent[]): Promise<Connection | null>;
   async function tell(events: readonly RunnerEvent[], part?: 'last'): Promise<Connection | null> {
     const isOpen = await log.append(events);
-    if (!isOpen || part === 'last') return { kind: 'done' };
+    if (part === 'last') return { kind: 'done' };
+    // By now the signal says why.
+    if (!isOpen) return lost('log_closed');
     if (reader.size() <= limits.maxSessionEvents) return null;
     const message = `the session has more than ${limits.maxSessionEvents} events`;
     return { kind: 'hopeless', fault: { errorType: 'session_too_long', message } };

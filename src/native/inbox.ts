@@ -103,7 +103,7 @@ function createFollowing({ store, ingest, wakeups, config, log, limits }: Follow
     const leave = (reason: LeavingReason): void => controller.abort(reason);
     const left = Math.max(0, record.createdAt + config.maxDurationMs - record.now);
     const deadline = setTimeout(leave, left, 'deadline');
-    const done = followUnder(record, request, controller)
+    const done = followUnder(record, request, { signal: controller.signal, leave })
       .then((followed) => finish(record, followed))
       .catch((error: unknown) => {
         // Whoever finds its lease over takes it from here.
@@ -121,14 +121,13 @@ function createFollowing({ store, ingest, wakeups, config, log, limits }: Follow
   async function followUnder(
     record: NativeRunRecord,
     request: JsonObject | null,
-    controller: AbortController,
+    { signal, leave }: { readonly signal: AbortSignal; readonly leave: Follower['leave'] },
   ): Promise<Followed> {
-    const { signal } = controller;
     const unlisten = await wakeups.listen(record.run, ({ kind }) => {
-      if (kind === 'ended') controller.abort('run_ended' satisfies LeavingReason);
+      if (kind === 'ended') leave('run_ended');
     });
     try {
-      const runLog = await openNativeLog(record, { store, ingest, limits, owner, signal });
+      const runLog = await openNativeLog(record, { store, ingest, limits, owner, signal, leave });
       if (runLog.opened.terminalSeq !== null) return 'done';
       return await followSource(record, request, runLog, signal).catch(async (error: unknown) => {
         if (error instanceof StoreUnavailable) throw error;

@@ -8,7 +8,7 @@ import type { NativeRunRecord } from '../store/native-runs.ts';
 import { type Head, type Store, StoreUnavailable } from '../store/store.ts';
 import type { NativeLimits } from './limits.ts';
 import type { ProviderFault } from './provider.ts';
-import type { End } from './verdict.ts';
+import type { End, LeavingReason } from './verdict.ts';
 
 /** The log of a followed run, as its follower writes it. Every write answers false once the log takes no more from it. */
 export interface NativeLog {
@@ -34,11 +34,13 @@ export interface NativeLogOptions {
   readonly owner: string;
   /** When it aborts, what is being written is tried for a moment longer and no more. */
   readonly signal: AbortSignal;
+  /** Is told when the log turns out to take no more from here. */
+  readonly leave: (reason: LeavingReason) => void;
 }
 
 /** Opens the log of a run. */
 export async function openNativeLog(record: NativeRunRecord, options: NativeLogOptions): Promise<NativeLog> {
-  const { store, ingest, limits, owner, signal } = options;
+  const { store, ingest, limits, owner, signal, leave } = options;
   const run = { key: record.run, workspace: record.workspace };
   const opened = (await store.readHeads([run.key])).get(run.key);
   if (!opened) throw new Error(`run ${record.runId} is followed and is not there`);
@@ -53,8 +55,10 @@ export async function openNativeLog(record: NativeRunRecord, options: NativeLogO
       try {
         const verdict = await write();
         if (verdict.ok) return true;
-        // The run was ended by somebody, or is followed by another process now.
-        if (verdict.code === 'run_terminated' || verdict.code === 'claim_refused') return false;
+        if (verdict.code === 'run_terminated' || verdict.code === 'claim_refused') {
+          leave(verdict.code === 'run_terminated' ? 'run_ended' : 'lost');
+          return false;
+        }
         throw new Error(`the log refused what was followed: ${verdict.code}: ${verdict.message}`);
       } catch (error) {
         if (error instanceof ShuttingDown) return false;

@@ -30,7 +30,9 @@ const TEMPLATES = {
 
   giveNativeRunBack: 'UPDATE native_run SET lease_until = 0 WHERE run = @run AND lease_owner = @owner',
 
-  settleNativeRun: 'UPDATE native_run SET settled_at = NOW_MS WHERE run = @run AND settled_at IS NULL',
+  settleNativeRun: `UPDATE native_run SET settled_at = NOW_MS
+    WHERE run = @run AND settled_at IS NULL
+      AND EXISTS (SELECT 1 FROM run r WHERE r.key = native_run.run AND r.terminal_seq IS NOT NULL)`,
 } as const;
 
 /** The name of one of these statements. */

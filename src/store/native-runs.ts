@@ -46,6 +46,6 @@ export interface NativeRunStore {
   renew(lease: NativeLease, runs: readonly number[]): Promise<ReadonlySet<number>>;
   /** Lets others take a run over at once; changes nothing of one that is not the owner's. */
   giveBack(owner: string, run: number): Promise<void>;
-  /** Nothing is left to do for it. */
+  /** Nothing is left to do for it, if it has ended; changes nothing of one that goes on. */
   settle(run: number): Promise<void>;
 }

@@ -1,11 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { createAnthropicSessionsAdapter } from '../../src/runtimes/anthropic-sessions.ts';
 import { databaseFile } from '../../src/store/sqlite/open.ts';
 import { startRestartableServer } from '../proofs/restartable-server.ts';
 import { begins, says } from '../runtimes/messages-frames.ts';
-import { asks, event, idle, message, returns, running } from '../runtimes/sessions-frames.ts';
 import { describePostgres, freshSqliteUrl } from '../support/databases.ts';
 import { sse, startFakeAnthropic } from '../support/fake-anthropic.ts';
 import { startServe } from '../support/runfeed-process.ts';
@@ -21,46 +19,38 @@ import {
   startFollowing,
   startNative,
 } from './native.ts';
-
-const EVENTS = [
-  running(),
-  event('span.model_request_end', { model_usage: { input_tokens: 3, output_tokens: 4 } }),
-  asks('tool_1', 'bash'),
-  asks('tool_2', 'bash'),
-  returns('tool_1', 'a file'),
-  message('m1', 'one', 'two'),
-  event('span.model_request_end', { model_usage: { input_tokens: 5, output_tokens: 6 } }),
-  message('m2', 'done'),
-  idle('end_turn'),
-].map((each, index) => ({ id: `sevt_${index}`, ...each }));
-
-function adapted(id: string) {
-  const adapter = createAnthropicSessionsAdapter({ session: { id } });
-  return contentOf([...adapter.push(sse(...EVENTS)), ...adapter.end()]);
-}
+import { adapted, TURN } from './turn.ts';
 
 const REQUEST = { model: 'm', messages: [{ role: 'user', content: 'a secret question' }] };
 
-test('a server that is stopped and started again goes on with a session as if nothing had been', async () => {
+test('a server that is stopped anywhere in a session goes on with it as if nothing had been', async () => {
   const provider = await startFakeAnthropic();
-  const session = provider.session('s1');
+  const sessions = TURN.map((_, told) => ({ told, session: provider.session(`after-${told}`) }));
   const DATABASE_URL = await freshSqliteUrl();
   const first = await startFollowing(provider.url, { DATABASE_URL });
-  await startNative(first.graphql, { runId: 's1', sessionId: 's1' });
-  await eventually(() => session.streams().open === 1);
-  session.emit(...EVENTS.slice(0, 6));
-  await eventually(async () => (await eventsOf(first.graphql, 's1')).length >= 7);
+  for (const { told, session } of sessions) {
+    await startNative(first.graphql, { runId: session.id, sessionId: session.id });
+    await eventually(() => session.streams().open === 1);
+    session.emit(...TURN.slice(0, told));
+    const made = adapted(TURN.slice(0, told)).length - 1;
+    if (told > 0) await eventually(async () => (await eventsOf(first.graphql, session.id)).length === made);
+  }
   await first.close();
-  expect(session.streams().open).toBe(0);
-  session.miss(...EVENTS.slice(6, 8));
+  for (const { told, session } of sessions) {
+    expect(session.streams().open).toBe(0);
+    // Half of the sessions go on while nobody listens.
+    if (told % 2 === 0) session.miss(...TURN.slice(told, told + 2));
+  }
   const second = await startFollowing(provider.url, { DATABASE_URL });
-  await eventually(() => session.streams().open === 1);
-  session.emit(...EVENTS.slice(8));
-  const events = await endedEventsOf(second.graphql, 's1');
+  for (const { told, session } of sessions) {
+    await eventually(() => session.streams().opened === 2);
+    session.emit(...TURN.slice(told % 2 === 0 ? told + 2 : told));
+    const events = await endedEventsOf(second.graphql, session.id);
+    expect(contentOf(events)).toEqual(contentOf(adapted(TURN, { id: session.id })));
+    expect(session.received).toEqual([]);
+  }
   await second.close();
-  expect(contentOf(events)).toEqual(adapted('s1'));
-  expect(session.received).toEqual([]);
-});
+}, 60_000);
 
 test('a server that is stopped in the middle of an answer ends its run', async () => {
   const provider = await startFakeAnthropic();
@@ -89,7 +79,7 @@ test('a server that is killed goes on with its sessions, ends its requests, and 
   await startNative(server.graphql, { runId: 's1', sessionId: 's1' });
   await startNative(server.graphql, { runId: 'r', request: REQUEST });
   await eventually(() => session.streams().open === 1);
-  for (const [at, each] of EVENTS.entries()) {
+  for (const [at, each] of TURN.entries()) {
     if (at === 4) {
       await eventually(async () => (await eventsOf(server.graphql, 's1')).length >= 3);
       await server.kill();
@@ -98,7 +88,7 @@ test('a server that is killed goes on with its sessions, ends its requests, and 
     session.emit(each);
   }
   const events = await endedEventsOf(server.graphql, 's1', 40_000);
-  expect(contentOf(sentOf(events))).toEqual(adapted('s1'));
+  expect(contentOf(sentOf(events))).toEqual(contentOf(adapted(TURN, { id: 's1' })));
   expect(countOf(events, 'runtime_terminal')).toBe(1);
   const cut = await endedEventsOf(server.graphql, 'r', 40_000);
   expect(cut.at(-1)?.data).toMatchObject({ outcome: 'failed', reason: 'server_restarted' });
@@ -146,16 +136,16 @@ describePostgres('of two servers on one Postgres', ({ freshUrl }) => {
       started: false,
     });
     await eventually(() => session.streams().open === 1);
-    session.emit(...EVENTS.slice(0, 4));
+    session.emit(...TURN.slice(0, 4));
     await eventually(async () => (await eventsOf(other.graphql, 's1')).length >= 4);
     expect(session.streams().opened).toBe(1);
     one.kill('SIGKILL');
     await one.exit;
-    session.miss(...EVENTS.slice(4, 7));
+    session.miss(...TURN.slice(4, 7));
     await eventually(() => session.streams().open === 1, 40_000);
-    session.emit(...EVENTS.slice(7));
+    session.emit(...TURN.slice(7));
     const events = await endedEventsOf(other.graphql, 's1');
-    expect(contentOf(sentOf(events))).toEqual(adapted('s1'));
+    expect(contentOf(sentOf(events))).toEqual(contentOf(adapted(TURN, { id: 's1' })));
     expect(countOf(events, 'runtime_terminal')).toBe(1);
   }, 90_000);
 });

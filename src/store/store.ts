@@ -25,8 +25,10 @@ export interface Head {
   readonly terminalSeq: number | null;
   /** Everything up to here was removed by retention; -1: nothing was. */
   readonly removedThrough: number;
-  /** Whose events the log takes: null: anybody's; empty: nobody's yet; else those of the instance that claimed the job, or of
-   * the server that follows the provider. */
+  /**
+   * Whose events the log takes: null: anybody's; empty: nobody's yet; else those of the instance that claimed the job, or
+   * of the process that follows the run's provider.
+   */
   readonly fence: string | null;
 }
 

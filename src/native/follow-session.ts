@@ -6,7 +6,8 @@ import { objectOf, parseObject, stringOf } from '../runtimes/json.ts';
 import type { ByteStream } from './byte-stream.ts';
 import type { Followed, FollowTools } from './follower.ts';
 import { persist } from './persist.ts';
-import type { ProviderFault, ProviderRequest } from './provider.ts';
+import type { ProviderRequest } from './provider.ts';
+import type { ProviderFault } from './provider-fault.ts';
 import { readHistory, sessionRequest } from './session-history.ts';
 import { createSessionReader, type LoggedSession } from './session-reader.ts';
 import { blame, leavingReason, OUT_OF_TIME } from './verdict.ts';
@@ -81,7 +82,8 @@ export async function followSession(
         if (stringOf(event?.type) === undefined || event === null) continue;
         if (event.type === 'error') {
           const error = objectOf(event.error);
-          return (await tell(events)) ?? lost(stringOf(error?.type) ?? 'error', stringOf(error?.message));
+          const fault = provider.fault(stringOf(error?.type), stringOf(error?.message));
+          return (await tell(events)) ?? { kind: 'lost', fault };
         }
         events.push(...reader.take(event, true));
         if (reader.isOver()) return tell([...events, ...adapter.end()], 'last');
@@ -130,6 +132,6 @@ export async function followSession(
   }
 }
 
-function lost(errorType: string, message = 'the connection to the session broke'): Connection {
-  return { kind: 'lost', fault: { errorType, message } };
+function lost(errorType: string): Connection {
+  return { kind: 'lost', fault: { errorType, message: 'the connection to the session broke' } };
 }

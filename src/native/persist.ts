@@ -1,6 +1,7 @@
 import { createBackoff, pause } from '../lib/backoff.ts';
 import type { NativeLimits } from './limits.ts';
-import type { Answer, ProviderFault } from './provider.ts';
+import type { Answer } from './provider.ts';
+import type { ProviderFault } from './provider-fault.ts';
 
 /** What trying again needs. */
 export interface PersistOptions {

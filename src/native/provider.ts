@@ -1,17 +1,7 @@
 import type { NativeConfig } from '../config/env.ts';
-import { clipEnd } from '../lib/clip.ts';
-import { createRedactor } from '../lib/redact.ts';
 import { type ByteStream, streamOf } from './byte-stream.ts';
 import type { NativeLimits } from './limits.ts';
-
-/** What a provider said instead of what it was asked for, without secrets. */
-export interface ProviderFault {
-  /** The provider's own word (`overloaded_error`), or ours where it said none. */
-  readonly errorType: string;
-  readonly message: string;
-  readonly status?: number;
-  readonly requestId?: string;
-}
+import { createFaults, type ProviderFault, reasonOf } from './provider-fault.ts';
 
 /** What a request came to. */
 export type Answer<Body> =
@@ -33,18 +23,19 @@ export interface ProviderRequest {
 export interface Provider {
   /** Asks for server-sent events. The stream must be closed. */
   open(request: ProviderRequest, signal: AbortSignal): Promise<Answer<ByteStream>>;
+  /** What the provider said in the middle of a stream, as a fault. */
+  fault(errorType: string | undefined, message: string | undefined): ProviderFault;
   /** Asks for one JSON value. */
   ask(request: ProviderRequest, signal: AbortSignal): Promise<Answer<unknown>>;
 }
 
 const API_VERSION = '2023-06-01';
-const MAX_MESSAGE_LENGTH = 1_000;
 const MAX_FAULT_BYTES = 64 * 1024;
 const MAX_RETRY_AFTER_MS = 300_000;
 
 /** The provider that the configuration names. */
 export function createProvider(config: NativeConfig, limits: NativeLimits): Provider {
-  const redact = createRedactor([config.apiKey]);
+  const faults = createFaults(config.apiKey);
 
   const fetchOnce = (request: ProviderRequest, accept: string, signal: AbortSignal): Promise<Response> => {
     const betas = [...new Set([...config.betas, ...(request.betas ?? [])])];
@@ -66,25 +57,17 @@ export function createProvider(config: NativeConfig, limits: NativeLimits): Prov
   };
 
   const unreachable = (error: unknown): Answer<never> => {
-    const message = redact(clipEnd(reasonOf(error), MAX_MESSAGE_LENGTH));
-    return { kind: 'unavailable', fault: { errorType: 'provider_unreachable', message }, retryAfterMs: 0 };
+    const fault = faults.told('provider_unreachable', reasonOf(error));
+    return { kind: 'unavailable', fault, retryAfterMs: 0 };
   };
 
   const failed = (fault: ProviderFault): Answer<never> => ({ kind: 'refused', fault });
 
-  async function faultOf(response: Response, stream: ByteStream): Promise<Answer<never>> {
-    const { status, headers } = response;
-    const told = toldBy((await stream.readAll(MAX_FAULT_BYTES)) ?? '');
-    const requestId = told.requestId ?? headers.get('request-id') ?? undefined;
-    const fault: ProviderFault = {
-      errorType: told.errorType ?? `http_${status}`,
-      // Redacted first: a cut could leave half of a secret, which nothing finds.
-      message: clipEnd(redact(told.message ?? `the provider answered ${status}`), MAX_MESSAGE_LENGTH),
-      status,
-      ...(requestId !== undefined && { requestId: clipEnd(redact(requestId), 200) }),
-    };
-    if (status !== 429 && status < 500) return failed(fault);
-    return { kind: 'unavailable', fault, retryAfterMs: retryAfterOf(headers) };
+  async function notAnswered(response: Response, stream: ByteStream): Promise<Answer<never>> {
+    const text = await stream.readAll(MAX_FAULT_BYTES);
+    const fault = faults.of(response, text ?? '');
+    if (response.status !== 429 && response.status < 500) return failed(fault);
+    return { kind: 'unavailable', fault, retryAfterMs: retryAfterOf(response.headers) };
   }
 
   async function send(
@@ -106,7 +89,7 @@ export function createProvider(config: NativeConfig, limits: NativeLimits): Prov
       const stream = streamOf(response, { idleMs: config.idleMs, abort, release });
       if (response.ok) return { kind: 'answered', body: { response, stream } };
       try {
-        return await faultOf(response, stream);
+        return await notAnswered(response, stream);
       } finally {
         stream.close();
       }
@@ -119,6 +102,7 @@ export function createProvider(config: NativeConfig, limits: NativeLimits): Prov
   }
 
   return {
+    fault: faults.told,
     open: async (request, signal) => {
       const sent = await send(request, 'text/event-stream', signal);
       if (sent.kind !== 'answered') return sent;
@@ -149,48 +133,9 @@ export function createProvider(config: NativeConfig, limits: NativeLimits): Prov
   };
 }
 
-interface Told {
-  readonly errorType?: string;
-  readonly message?: string;
-  readonly requestId?: string;
-}
-
-/** `{"type": "error", "error": {"type", "message"}, "request_id"}`, as far as it is there. */
-function toldBy(text: string): Told {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    return {};
-  }
-  const error = field(body, 'error');
-  const errorType = textField(error, 'type');
-  return {
-    ...(errorType !== undefined && /^\w{1,100}$/.test(errorType) && { errorType }),
-    message: textField(error, 'message'),
-    requestId: textField(body, 'request_id'),
-  } as Told;
-}
-
-function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
-}
-
-function textField(value: unknown, name: string): string | undefined {
-  const found = field(value, name);
-  return typeof found === 'string' ? found : undefined;
-}
-
 /** `retry-after` in seconds or as a date, in milliseconds; 0: it says nothing. */
 function retryAfterOf(headers: Headers): number {
   const text = headers.get('retry-after') ?? '';
   const ms = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS) : 0;
-}
-
-/** `fetch` says "fetch failed" of everything and hides why in the cause. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'the request failed';
-  const { cause } = error;
-  return cause instanceof Error ? `${error.message}: ${cause.message}` : error.message;
 }

@@ -7,7 +7,7 @@ import { createBackoff, pause } from '../lib/backoff.ts';
 import type { NativeRunRecord } from '../store/native-runs.ts';
 import { type Head, type Store, StoreUnavailable } from '../store/store.ts';
 import type { NativeLimits } from './limits.ts';
-import type { ProviderFault } from './provider.ts';
+import type { ProviderFault } from './provider-fault.ts';
 import type { End, LeavingReason } from './verdict.ts';
 
 /** The log of a followed run, as its follower writes it. Every write answers false once the log takes no more from it. */

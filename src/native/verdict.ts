@@ -1,5 +1,5 @@
 import type { JsonObject, RunnerEvent } from '../contract/events.ts';
-import type { ProviderFault } from './provider.ts';
+import type { ProviderFault } from './provider-fault.ts';
 
 /** How a run ended where its stream does not say. */
 export interface End {
@@ -45,4 +45,5 @@ export function leavingReason(signal: AbortSignal): LeavingReason {
   return signal.reason as LeavingReason;
 }
 
+/** How a run ends that was followed for as long as the configuration allows. */
 export const OUT_OF_TIME: End = { outcome: 'limit', reason: 'max_duration_exceeded' };

@@ -41,6 +41,7 @@ export default [
             suffixes: ['Connection', 'Edge', 'Success', 'Batch', 'Gap'],
             types: [
               'BatchRejected',
+              'NativeRunRefused',
               'NotFound',
               'PageInfo',
               'RunConflict',

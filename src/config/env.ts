@@ -22,9 +22,26 @@ export interface Config {
   readonly jobsFolder: string | null;
   /** The environment as it was given: processes that run jobs get what a program needs of it, and no more. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The provider whose streams the server follows itself; null: it follows none. */
+  readonly native: NativeConfig | null;
   /** What is done with what substrates have of ours and belongs to no job. */
   readonly orphanSweep: (typeof ORPHAN_SWEEPS)[number];
   readonly logLevel: (typeof LOG_LEVELS)[number];
+}
+
+/** How a provider's streams are followed. Durations are milliseconds. */
+export interface NativeConfig {
+  /** Ends with a slash. */
+  readonly baseUrl: URL;
+  readonly apiKey: string;
+  /** Beta features that are asked for with every request. */
+  readonly betas: readonly string[];
+  /** A stream that brings nothing for so long, not even a ping, counts as broken. */
+  readonly idleMs: number;
+  /** A run that is followed for so long is ended. */
+  readonly maxDurationMs: number;
+  /** How long a provider that is overloaded or out of reach is tried again. */
+  readonly patienceMs: number;
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -34,6 +51,20 @@ const ORPHAN_SWEEPS = ['remove', 'dry-run', 'off'] as const;
 
 /** A century: beyond it a typing error is likelier than a wish. */
 const MAX_RETENTION_DAYS = 36_500;
+
+const DAY_MS = 86_400_000;
+/** What Node's own client waits for at most is five minutes. */
+const MAX_IDLE_MS = 290_000;
+
+const milliseconds = (byDefault: number, most: number) =>
+  z
+    .string()
+    .default(String(byDefault))
+    .refine(
+      (text) => /^[1-9]\d{0,9}$/.test(text) && Number(text) <= most,
+      `must be a whole number of milliseconds from 1 to ${most}`,
+    )
+    .transform(Number);
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 
@@ -90,6 +121,25 @@ const variables = z.object({
     .transform((keys) => (keys ? keys.split(',').map((key) => Buffer.from(key.trim(), 'base64')) : null)),
   RUNNERS_FILE: z.string().optional(),
   JOBS_FOLDER: z.string().optional(),
+  ANTHROPIC_API_KEY: z
+    .string()
+    .optional()
+    // What a header can carry.
+    .refine((key) => !key || /^[\x21-\x7e]+$/.test(key), 'must be printable ASCII without spaces'),
+  ANTHROPIC_BASE_URL: z
+    .string()
+    .default('https://api.anthropic.com')
+    .refine(isBase, 'must be http:// or https:// with a host, and no user, query or fragment'),
+  ANTHROPIC_BETA: z
+    .string()
+    .default('')
+    .refine(
+      (betas) => /^[\w.-]*(\s*,\s*[\w.-]+)*$/.test(betas),
+      'must be names of beta features, separated by commas',
+    ),
+  NATIVE_IDLE_MS: milliseconds(120_000, MAX_IDLE_MS),
+  NATIVE_MAX_DURATION_MS: milliseconds(DAY_MS, 7 * DAY_MS),
+  NATIVE_PATIENCE_MS: milliseconds(600_000, DAY_MS),
   ORPHAN_SWEEP: z
     .enum(ORPHAN_SWEEPS, { error: `must be one of ${ORPHAN_SWEEPS.join(', ')}` })
     .default('remove'),
@@ -107,6 +157,15 @@ const environment = variables
     {
       path: ['SECRET_KEYS'],
       message: 'is needed for runners on Postgres: every process must seal and sign with the same keys',
+    },
+  )
+  .refine(
+    ({ DATABASE_URL, ANTHROPIC_API_KEY, SECRET_KEYS }) =>
+      DATABASE_URL.startsWith('file:') || !ANTHROPIC_API_KEY || SECRET_KEYS,
+    {
+      path: ['SECRET_KEYS'],
+      message:
+        'is needed with ANTHROPIC_API_KEY on Postgres: every process must know the same requests again',
     },
   );
 
@@ -148,9 +207,22 @@ export function readConfig(
       runners: runners?.config ?? null,
       jobsFolder: JOBS_FOLDER ?? null,
       environment: env,
+      native: nativeConfigOf(parsed.data),
       orphanSweep: ORPHAN_SWEEP,
       logLevel: LOG_LEVEL,
     },
+  };
+}
+
+function nativeConfigOf(read: z.infer<typeof variables>): NativeConfig | null {
+  if (!read.ANTHROPIC_API_KEY) return null;
+  return {
+    baseUrl: new URL(`${read.ANTHROPIC_BASE_URL.replace(/\/+$/, '')}/`),
+    apiKey: read.ANTHROPIC_API_KEY,
+    betas: read.ANTHROPIC_BETA.split(',').flatMap((beta) => beta.trim() || []),
+    idleMs: read.NATIVE_IDLE_MS,
+    maxDurationMs: read.NATIVE_MAX_DURATION_MS,
+    patienceMs: read.NATIVE_PATIENCE_MS,
   };
 }
 
@@ -180,4 +252,10 @@ function isOrigin(url: string): boolean {
   if (!URL.canParse(url)) return false;
   const { protocol, pathname, search, hash, username } = new URL(url);
   return /^https?:$/.test(protocol) && pathname === '/' && !search && !hash && !username;
+}
+
+function isBase(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const { protocol, search, hash, username, password } = new URL(url);
+  return /^https?:$/.test(protocol) && !search && !hash && !username && !password;
 }

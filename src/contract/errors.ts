@@ -28,6 +28,8 @@ export const OUTCOME_CODES = [
   'job_conflict',
   /** The provider runs this agent itself: there is nothing for a job of ours to do. */
   'native_run_has_no_job',
+  /** The server has no key with which it could follow a stream of the provider's. */
+  'native_not_configured',
   /** No runner is configured for the provider, or none of that name. */
   'runner_runtime_not_implemented',
 ] as const;

@@ -2,6 +2,7 @@ import type { Principal } from '../auth/principal.ts';
 import type { Feed } from '../feed/feed.ts';
 import type { Ingest } from '../ingest/ingest.ts';
 import type { Jobs } from '../jobs/jobs.ts';
+import type { NativeInbox } from '../native/inbox.ts';
 import type { RunKeys } from '../store/run-keys.ts';
 import type { Store } from '../store/store.ts';
 import type { WakeupPlane } from '../wakeups/plane.ts';
@@ -14,6 +15,7 @@ export interface Services {
   readonly feed: Feed;
   readonly wakeups: WakeupPlane;
   readonly jobs: Jobs;
+  readonly native: NativeInbox;
   /** This package's version, as `server.version` tells it. */
   readonly version: string;
 }

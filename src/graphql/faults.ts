@@ -3,6 +3,7 @@ import { GraphQLError } from 'graphql';
 import type { FaultCode } from '../contract/errors.ts';
 import { EventsRemoved } from '../feed/batches.ts';
 import { Overloaded, ShuttingDown } from '../ingest/faults.ts';
+import { NativeInboxFull } from '../native/refusals.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { isCatalogDown } from './catalog-faults.ts';
 
@@ -68,7 +69,8 @@ function describe(cause: unknown, otherwise: FaultCode, report: ReportUnexpected
       code: otherwise,
     });
   }
-  if (cause instanceof Overloaded) return fault('OVERLOADED', cause.message);
+  if (cause instanceof Overloaded || cause instanceof NativeInboxFull)
+    return fault('OVERLOADED', cause.message);
   if (cause instanceof ShuttingDown) return fault('SHUTTING_DOWN', cause.message);
   if (cause instanceof StoreUnavailable || isCatalogDown(cause)) {
     return fault('STORE_UNAVAILABLE', 'the store does not answer: send the same again a little later');

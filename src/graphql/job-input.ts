@@ -1,25 +1,17 @@
 import { z } from 'zod';
-import { copyJsonObject, newValueBudget } from '../contract/copy-json.ts';
-import type { JsonObject } from '../contract/events.ts';
 import { PROVIDER_RUNTIME_JOB_STATUSES, RUN_PROVIDERS } from '../contract/jobs.ts';
 import { RUN_RUNTIMES } from '../store/store.ts';
 import { builder } from './builder.ts';
 import { JobStatusEnum, RunProviderEnum, RunRuntimeEnum } from './enums.ts';
 import { RUN_ID_PATTERN } from './run-ids.ts';
-import { labelsSchema, plainText, titleSchema } from './run-input.ts';
+import { jsonSchema, labelsSchema, plainText, titleSchema } from './run-input.ts';
 
 /** Of a payload's JSON text. */
 const PAYLOAD_MAX_BYTES = 1024 * 1024;
 const MAX_INSTANCE_LENGTH = 200;
 const MAX_LOG_LINES = 10_000;
 
-const payloadSchema = z.custom<JsonObject>().superRefine((payload, context) => {
-  const copied = copyJsonObject(payload, 'it', newValueBudget());
-  if ('problem' in copied) context.addIssue(copied.problem);
-  else if (Buffer.byteLength(JSON.stringify(copied.copy)) > PAYLOAD_MAX_BYTES) {
-    context.addIssue(`must be at most ${PAYLOAD_MAX_BYTES} bytes of JSON`);
-  }
-});
+const payloadSchema = jsonSchema(PAYLOAD_MAX_BYTES);
 
 const startJobSchema = z.object({
   runId: z.string().regex(RUN_ID_PATTERN, 'must be 1 to 128 of the characters A-Z a-z 0-9 _ . : -'),

@@ -15,13 +15,14 @@ export const OUTCOME_DESCRIPTIONS: Record<OutcomeCode, string> = {
   run_terminated: 'The run has ended and takes nothing more.',
   seq_gap:
     'Something between the log and this batch is missing: `expectedSeq` is the last number that arrived.',
-  run_conflict: 'A run of this id is there already, with another provider or runtime.',
+  run_conflict: 'A run of this id is there already, with another provider, runtime or input.',
   claim_refused:
-    'The run’s job belongs to another instance, is to stop, or is over; or these events are not from its claimer.',
+    'The run’s job belongs to another instance, is to stop, or is over; or these events are not from its claimer, or from the server that follows the run’s provider.',
   unknown_job: 'The run has no job.',
   job_conflict: 'The run has a job already, of another spec: nothing of it was changed.',
   native_run_has_no_job:
     'The provider runs this agent itself. For anthropic, `runtime: managed` asks for a job.',
+  native_not_configured: 'The server has no key of the provider’s, so it can follow none of its streams.',
   runner_runtime_not_implemented: 'No runner is configured here for this provider, or none of this name.',
   events_removed: 'Retention removed what lies after this cursor: the message says from where one can go on.',
 };

@@ -35,6 +35,11 @@ export class JobRefusedError extends OutcomeError {
   override readonly name = 'JobRefusedError';
 }
 
+/** The server does not follow what it was asked to. */
+export class NativeRunRefusedError extends OutcomeError {
+  override readonly name = 'NativeRunRefusedError';
+}
+
 /** Nothing of a batch was stored. */
 export class BatchRejectedError extends OutcomeError {
   override readonly name = 'BatchRejectedError';
@@ -76,13 +81,19 @@ builder.objectType(NotFoundError, {
 
 builder.objectType(RunConflictError, {
   name: 'RunConflict',
-  description: 'A run of this id is there already, with another provider or runtime.',
+  description: 'A run of this id is there already, with another provider, runtime or input.',
   interfaces: [ErrorInterface],
 });
 
 builder.objectType(JobRefusedError, {
   name: 'JobRefused',
   description: 'Nothing of it was done.',
+  interfaces: [ErrorInterface],
+});
+
+builder.objectType(NativeRunRefusedError, {
+  name: 'NativeRunRefused',
+  description: 'Nothing is followed for this run.',
   interfaces: [ErrorInterface],
 });
 

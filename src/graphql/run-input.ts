@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { copyJsonObject, newValueBudget } from '../contract/copy-json.ts';
 import type { JsonObject } from '../contract/events.ts';
 import { RUN_PROVIDERS, type RunProvider } from '../contract/jobs.ts';
 import { RUN_RUNTIMES, type RunRuntime } from '../store/store.ts';
@@ -15,6 +16,17 @@ export const plainText = z
     (text) => !text.includes('\u0000') && text.isWellFormed(),
     'must have no U+0000 and no lone surrogate',
   );
+
+/** A JSON object that is passed on as it is, of at most so many bytes of text. */
+export function jsonSchema(maxBytes: number) {
+  return z.custom<JsonObject>().superRefine((value, context) => {
+    const copied = copyJsonObject(value, 'it', newValueBudget());
+    if ('problem' in copied) context.addIssue(copied.problem);
+    else if (Buffer.byteLength(JSON.stringify(copied.copy)) > maxBytes) {
+      context.addIssue(`must be at most ${maxBytes} bytes of JSON`);
+    }
+  });
+}
 
 /** A run's title. */
 export const titleSchema = plainText.max(MAX_TITLE_LENGTH);

@@ -8,6 +8,7 @@ import './ingest.ts';
 import './feed.ts';
 import './job.ts';
 import './jobs.ts';
+import './native-runs.ts';
 import './server-info.ts';
 
 /** The schema that operations are executed on. */

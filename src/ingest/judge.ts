@@ -152,7 +152,7 @@ export function judgeOwnEvent(
   };
 }
 
-/** A run with a job takes events from the instance that claimed it, and from nobody else. */
+/** A run with a job takes events from the instance that claimed it, a followed one from who follows, and no others. */
 function judgeSender({ fence, terminalSeq }: Head, { claimer }: ProducedBatch): Rejection | null {
   if (fence === (claimer ?? null)) return null;
   if (terminalSeq !== null) return reject('run_terminated', 'the run has ended and takes no more events');
@@ -160,7 +160,7 @@ function judgeSender({ fence, terminalSeq }: Head, { claimer }: ProducedBatch): 
     'claim_refused',
     fence === null
       ? 'this run has no job, so no claim counts here'
-      : 'this run has a job: its events come from the runner that has claimed it, with the token that claimJob answers',
+      : 'the events of this run come from its job’s runner, with the token that claimJob answers, or from the server that follows its provider',
   );
 }
 

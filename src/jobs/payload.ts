@@ -1,5 +1,5 @@
-import { createHmac } from 'node:crypto';
 import type { JsonObject, JsonValue } from '../contract/events.ts';
+import { createKeyedHash } from '../lib/keyed-hash.ts';
 import type { Keyring } from '../lib/keyring.ts';
 import { createSecretBox } from '../lib/secret-box.ts';
 
@@ -22,24 +22,14 @@ export interface RunPlace {
 /** Makes the safe. */
 export function createPayloadSafe(keyring: Keyring): PayloadSafe {
   const box = createSecretBox(keyring.derive('job payloads'));
-  const hashKeys = keyring.derive('job specs');
+  const hashes = createKeyedHash(keyring.derive('job specs'));
   const contextOf = ({ workspace, runId }: RunPlace) => JSON.stringify([workspace, runId]);
-  const hashWith = ({ id, bytes }: (typeof hashKeys)[number], spec: JsonObject) =>
-    `${id}.${createHmac('sha256', bytes).update(canonical(spec)).digest('base64url')}`;
   return {
     seal: (payload, place) => box.seal(JSON.stringify(payload), contextOf(place)),
     open: (sealed, place) => JSON.parse(box.open(sealed, contextOf(place))) as JsonObject,
-    hash: (spec) => hashWith(hashKeys[0], spec),
-    isHashOf: (hash, spec) => hashKeys.some((key) => hashWith(key, spec) === hash),
+    hash: hashes.of,
+    isHashOf: hashes.matches,
   };
-}
-
-/** The same text for the same JSON, in whatever order its keys stand. */
-function canonical(value: JsonValue): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  const entries = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));
-  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join(',')}}`;
 }
 
 /** Every text in a payload that could be somebody's secret: to be taken out of what its runner prints. */

@@ -1,11 +1,11 @@
 import type { ResourceStats } from '../contract/jobs.ts';
+import { createRedactor } from '../lib/redact.ts';
 import type { JobReading, JobRecord, StopReason } from '../store/jobs.ts';
 import type { Changed, JobChanges } from './change.ts';
 import type { JobNotes } from './endings.ts';
 import type { SubstrateError } from './errors.ts';
 import type { JobLimits } from './limits.ts';
 import { backoff, nextLookIn, nextStep } from './plan.ts';
-import { createRedactor } from './redact.ts';
 import type { Specs } from './specs.ts';
 import type { JobObservation, Substrate } from './substrate.ts';
 import { isFinal, moved } from './transitions.ts';

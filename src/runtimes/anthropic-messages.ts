@@ -26,6 +26,8 @@ export interface AnthropicMessagesAdapter extends RuntimeAdapter {
   request(body: unknown): RunnerEvent[];
   /** The `tool_response` of a tool that the host ran. `isError`: false by default. */
   toolResult(toolId: string, output: JsonValue, isError?: boolean): RunnerEvent[];
+  /** Whether the run is one request and its answer is whole: what follows on the wire changes nothing. */
+  isWhole(): boolean;
 }
 
 /** An adapter for what `POST /v1/messages` with `stream: true` answers, one answer after the other. */
@@ -33,7 +35,8 @@ export function createAnthropicMessagesAdapter(
   options: AnthropicMessagesOptions = {},
 ): AnthropicMessagesAdapter {
   const loads = createLoadLog();
-  const { push, end, insert } = createSseAdapter(createMessagesReader(options, loads), options);
+  const reader = createMessagesReader(options, loads);
+  const { push, end, insert } = createSseAdapter(reader, options);
   return {
     push,
     end,
@@ -43,13 +46,14 @@ export function createAnthropicMessagesAdapter(
       }),
     toolResult: (toolId, output, isError = false) =>
       insert((run) => answerTool({ toolId, output, isError }, run)),
+    isWhole: reader.isWhole,
   };
 }
 
 function createMessagesReader(
   { sessionName, singleRequest = false }: AnthropicMessagesOptions,
   loads: LoadLog,
-): LineReader {
+): LineReader & Pick<AnthropicMessagesAdapter, 'isWhole'> {
   const blocks = createBlockReader(loads);
   const usage = createUsageMeter();
   let announced: JsonObject | null = null;
@@ -114,6 +118,7 @@ function createMessagesReader(
   };
 
   return {
+    isWhole: () => singleRequest && phase === 'stopped',
     describe(first) {
       announced = first;
       const message = first?.type === 'message_start' ? objectOf(first.message) : null;

@@ -50,7 +50,7 @@ function createSessionsReader(
       stopReason: stringOf(reason?.type),
       stopDetails: reason?.stop_details ?? line.stop_details ?? undefined,
     });
-    if (reason?.type === 'requires_action') run.notify('waiting', reason, origin);
+    if (reason?.type === 'requires_action') run.notify('waiting', reason, { ...eventIdOf(line), ...origin });
     else run.notify('session.status_idle', payloadOf(line));
   };
 
@@ -61,6 +61,7 @@ function createSessionsReader(
     if (!retrying) verdict = { outcome: 'failed', reason: 'error' };
     run.warn(stringOf(error?.message) ?? 'The session reported an error without a message', {
       ...fieldsOf({ errorType: stringOf(error?.type), retrying: retrying || undefined, retryStatus }),
+      ...eventIdOf(line),
       ...origin,
     });
   };
@@ -154,6 +155,11 @@ function payloadOf({ type: _, ...payload }: JsonObject): JsonObject {
   return payload;
 }
 
+/** For events whose data would not tell which of the session's they came from. */
+function eventIdOf(line: JsonObject): JsonObject {
+  return fieldsOf({ eventId: stringOf(line.id) });
+}
+
 /** A call, whole; its id is the event's. */
 function readToolUse(line: JsonObject, origin: JsonObject, run: RunRecorder): void {
   const toolId = stringOf(line.id);
@@ -172,9 +178,12 @@ function readToolUse(line: JsonObject, origin: JsonObject, run: RunRecorder): vo
 function readToolResult(line: JsonObject, origin: JsonObject, run: RunRecorder): void {
   const toolId =
     stringOf(line.tool_use_id) ?? stringOf(line.mcp_tool_use_id) ?? stringOf(line.custom_tool_use_id);
-  if (toolId === undefined) run.notify('unknown_line', line);
-  else
-    answerTool({ toolId, output: line.content ?? null, isError: line.is_error === true, more: origin }, run);
+  if (toolId === undefined) {
+    run.notify('unknown_line', line);
+    return;
+  }
+  const more = { ...eventIdOf(line), ...origin };
+  answerTool({ toolId, output: line.content ?? null, isError: line.is_error === true, more }, run);
 }
 
 /** What an idle session says about the run's end; null if somebody is to act first. */

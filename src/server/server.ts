@@ -12,6 +12,7 @@ import { createOperations } from '../graphql/operations.ts';
 import { createIngest } from '../ingest/ingest.ts';
 import { createJobs } from '../jobs/jobs.ts';
 import { createReleasers } from '../lib/releasers.ts';
+import { openNativeInbox } from '../native/inbox.ts';
 import { startRetention } from '../retention/retention.ts';
 import { openStore } from '../store/open.ts';
 import { createRunKeys } from '../store/run-keys.ts';
@@ -79,7 +80,10 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       patienceMs: FEED_LIMITS.patienceMs,
     });
     releasers.add(() => jobs.close());
-    const services = { store, wakeups, feed, ingest, jobs, version: VERSION, runKeys: createRunKeys(store) };
+    const native = openNativeInbox({ store, ingest, wakeups, keyring, config: config.native, log });
+    releasers.add(() => native.close());
+    const runKeys = createRunKeys(store);
+    const services = { store, wakeups, feed, ingest, jobs, native, version: VERSION, runKeys };
     const inFlight = createInFlight();
     const graphql = createHttpGraphql({
       operations,
@@ -124,6 +128,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const { port } = http.address() as AddressInfo;
     url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
     jobs.lookAfter();
+    native.lookAfter();
     log.info({ url, store: store.dialect, version: VERSION }, 'listening');
     return { url, close: () => releasers.release() };
   } catch (error) {

@@ -2,6 +2,7 @@ import type { RunnerEventKind } from '../contract/events.ts';
 import type { RunProvider } from '../contract/jobs.ts';
 import type { CatalogClient } from './catalog.ts';
 import type { JobStore } from './jobs.ts';
+import type { NativeRunStore } from './native-runs.ts';
 
 /** The two ways in which a run's runtime is reached: at its provider, or as a job of ours. */
 export const RUN_RUNTIMES = ['native', 'managed'] as const;
@@ -24,7 +25,10 @@ export interface Head {
   readonly terminalSeq: number | null;
   /** Everything up to here was removed by retention; -1: nothing was. */
   readonly removedThrough: number;
-  /** Whose events the log takes: null: anybody's; empty: nobody's yet; else those of the instance that claimed the job. */
+  /**
+   * Whose events the log takes: null: anybody's; empty: nobody's yet; else those of the instance that claimed the job, or
+   * of the process that follows the run's provider.
+   */
   readonly fence: string | null;
 }
 
@@ -109,6 +113,7 @@ export interface Store {
   /** Prisma's model API, for reading lists. It never writes. */
   readonly catalog: CatalogClient;
   readonly jobs: JobStore;
+  readonly nativeRuns: NativeRunStore;
   /** Creates the run, or answers the one that has its id. */
   createRun(run: NewRun): Promise<{ readonly created: boolean; readonly run: RunRecord }>;
   findRun(workspace: string, id: string): Promise<RunRecord | null>;

@@ -10,7 +10,7 @@ import { createRunKeys } from '../../src/store/run-keys.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { newRun } from '../suites/store-records.ts';
-import { createIdleJobs } from '../support/idle-jobs.ts';
+import { createIdleInbox, createIdleJobs } from '../support/idle-jobs.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 
 /** Each is sent up to five times, and a document of its own. */
@@ -38,6 +38,7 @@ async function createSystem(ingest?: Ingest['append'], runs = ['r']): Promise<Te
     feed,
     ingest: ingest ? { ...real, append: ingest } : real,
     jobs: await createIdleJobs(store, real, wakeups),
+    native: createIdleInbox(store, real, wakeups),
     version: 'test',
     principal: LOOPBACK_OPERATOR,
   };

@@ -12,7 +12,7 @@ import { openStore } from '../../src/store/open.ts';
 import { createRunKeys } from '../../src/store/run-keys.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
-import { createIdleJobs } from '../support/idle-jobs.ts';
+import { createIdleInbox, createIdleJobs } from '../support/idle-jobs.ts';
 
 const SELECTIONS = Number(process.env.RUNFEED_PROOF_RUNS ?? 1_000);
 
@@ -36,6 +36,7 @@ beforeAll(async () => {
     feed,
     ingest,
     jobs: await createIdleJobs(store, ingest, wakeups),
+    native: createIdleInbox(store, ingest, wakeups),
     version: 'test',
     principal: LOOPBACK_OPERATOR,
   };

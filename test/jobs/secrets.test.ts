@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { REDACTED } from '../../src/jobs/redact.ts';
+import { REDACTED } from '../../src/lib/redact.ts';
 import { describeStores } from '../support/databases.ts';
 import { openEventStream } from '../support/event-stream.ts';
 import type { FakeFly } from '../support/fake-fly/server.ts';

@@ -44,6 +44,7 @@ export default [
               'BatchRejected',
               'JobRefused',
               'JobResources',
+              'NativeRunRefused',
               'NotFound',
               'PageInfo',
               'ResourceStats',

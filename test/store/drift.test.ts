@@ -10,6 +10,7 @@ import { RUNNER_EVENT_KINDS } from '../../src/contract/events.ts';
 import { PROVIDER_RUNTIME_JOB_STATUSES, RUN_PROVIDERS } from '../../src/contract/jobs.ts';
 import { JOB_WISHES } from '../../src/store/jobs.ts';
 import { readMigrations } from '../../src/store/migrations.ts';
+import { NATIVE_SOURCES } from '../../src/store/native-runs.ts';
 import { openStore } from '../../src/store/open.ts';
 import { RUN_RUNTIMES } from '../../src/store/store.ts';
 import { readChecks, readTableOptions } from '../support/catalogs.ts';
@@ -20,6 +21,7 @@ const LISTS = [
   { name: 'event_kind_check', column: 'kind', values: RUNNER_EVENT_KINDS, chained: true },
   { name: 'job_status_check', column: 'status', values: PROVIDER_RUNTIME_JOB_STATUSES, chained: false },
   { name: 'job_wish_check', column: 'wish', values: JOB_WISHES, chained: false },
+  { name: 'native_run_source_check', column: 'source', values: NATIVE_SOURCES, chained: false },
   { name: 'run_provider_check', column: 'provider', values: RUN_PROVIDERS, chained: false },
   { name: 'run_runtime_check', column: 'runtime', values: RUN_RUNTIMES, chained: false },
 ] as const;
@@ -41,12 +43,14 @@ const EXPECTED_OPTIONS = {
   postgres: [
     { table: 'event', options: 'autovacuum_vacuum_scale_factor=0.02' },
     { table: 'job', options: 'fillfactor=50' },
+    { table: 'native_run', options: 'fillfactor=70' },
     { table: 'run', options: 'fillfactor=70' },
     { table: 'terminal', options: '' },
   ],
   sqlite: [
     { table: 'event', options: '' },
     { table: 'job', options: '' },
+    { table: 'native_run', options: '' },
     { table: 'run', options: '' },
     { table: 'terminal', options: '' },
   ],

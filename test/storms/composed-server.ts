@@ -12,7 +12,7 @@ import { openStore } from '../../src/store/open.ts';
 import { createRunKeys } from '../../src/store/run-keys.ts';
 import type { Store } from '../../src/store/store.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
-import { createIdleJobs } from '../support/idle-jobs.ts';
+import { createIdleInbox, createIdleJobs } from '../support/idle-jobs.ts';
 
 /** A server whose inside can be looked at: both transports over a store seen through `wrap`. */
 export interface ComposedServer {
@@ -51,7 +51,9 @@ export async function composeServer(
   const report = (error: unknown) => console.error(error);
   const operations = createOperations(report);
   const jobs = await createIdleJobs(store, ingest, wakeups);
-  const services = { store, runKeys: createRunKeys(store), wakeups, feed, ingest, jobs, version: '0.0.0' };
+  const native = createIdleInbox(store, ingest, wakeups);
+  const runKeys = createRunKeys(store);
+  const services = { store, runKeys, wakeups, feed, ingest, jobs, native, version: '0.0.0' };
   const options = { operations, inFlight: createInFlight(), services, report };
   const websocket = createWebsocketTransport({ ...options, authenticate: async () => LOOPBACK_OPERATOR });
   const { listener, cutStreams } = createHttpGraphql(options);

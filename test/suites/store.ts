@@ -3,6 +3,7 @@ import { testClosing } from './store-closing.ts';
 import { testCommits } from './store-commits.ts';
 import { testData } from './store-data.ts';
 import { testJobs } from './store-jobs.ts';
+import { testNativeRuns } from './store-native-runs.ts';
 import { testPages } from './store-pages.ts';
 import { testRemoval } from './store-removal.ts';
 import { testRuns } from './store-runs.ts';
@@ -15,5 +16,6 @@ export function testStore(database: TestDatabase): void {
   testData(database);
   testRemoval(database);
   testJobs(database);
+  testNativeRuns(database);
   testClosing(database);
 }

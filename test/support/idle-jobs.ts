@@ -2,6 +2,7 @@ import { createRunTokens } from '../../src/auth/tokens.ts';
 import type { Ingest } from '../../src/ingest/ingest.ts';
 import { createJobs, type Jobs } from '../../src/jobs/jobs.ts';
 import { createKeyring } from '../../src/lib/keyring.ts';
+import { type NativeInbox, openNativeInbox } from '../../src/native/inbox.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { WakeupPlane } from '../../src/wakeups/plane.ts';
 
@@ -21,4 +22,11 @@ export function createIdleJobs(store: Store, ingest: Ingest, wakeups: WakeupPlan
     patienceMs: 1_000,
     log: { warn: () => {}, error: () => {} },
   });
+}
+
+/** The native inbox of a server that has no key. */
+export function createIdleInbox(store: Store, ingest: Ingest, wakeups: WakeupPlane): NativeInbox {
+  const keyring = createKeyring([new Uint8Array(32)]);
+  const log = { warn: () => {}, error: () => {} };
+  return openNativeInbox({ store, ingest, wakeups, keyring, config: null, log });
 }

@@ -1,5 +1,6 @@
 import type { CatalogClient } from '../../src/store/catalog.ts';
 import type { JobStore } from '../../src/store/jobs.ts';
+import type { NativeRunStore } from '../../src/store/native-runs.ts';
 import {
   type Append,
   EMPTY_HEAD,
@@ -73,6 +74,7 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
     dialect: 'postgres',
     catalog: {} as CatalogClient,
     jobs: {} as JobStore,
+    nativeRuns: {} as NativeRunStore,
     createRun: (run) =>
       call('createRun', () => {
         const known = find(run.workspace, run.id);

@@ -14,7 +14,7 @@ import { createRunKeys } from '../../src/store/run-keys.ts';
 import type { Store } from '../../src/store/store.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { freshSqliteUrl } from './databases.ts';
-import { createIdleJobs } from './idle-jobs.ts';
+import { createIdleInbox, createIdleJobs } from './idle-jobs.ts';
 import { releaseAfterwards } from './releases.ts';
 
 /** Both transports over a store of the test's making, without the server's guard. */
@@ -39,7 +39,9 @@ export async function startTransports(
   const report = (error: unknown, errorId: string) => void reported.set(errorId, error);
   const operations = createOperations(report);
   const jobs = await createIdleJobs(store, ingest, wakeups);
-  const services = { store, runKeys: createRunKeys(store), wakeups, feed, ingest, jobs, version: '0.0.0' };
+  const native = createIdleInbox(store, ingest, wakeups);
+  const runKeys = createRunKeys(store);
+  const services = { store, runKeys, wakeups, feed, ingest, jobs, native, version: '0.0.0' };
   const options = { operations, inFlight: createInFlight(), services, report };
   const websocket = createWebsocketTransport({ ...options, authenticate: async () => LOOPBACK_OPERATOR });
   const { listener } = createHttpGraphql(options);

@@ -1,6 +1,6 @@
 import type { RunnerJobHandle } from '../../contract/jobs.ts';
+import { createRedactor } from '../../lib/redact.ts';
 import type { OpenedSubstrate, SubstrateSetup } from '../open-substrates.ts';
-import { createRedactor } from '../redact.ts';
 import type { JobObservation, JobSpec, Substrate } from '../substrate.ts';
 import { createApps } from './fly/apps.ts';
 import { createCalls } from './fly/calls.ts';

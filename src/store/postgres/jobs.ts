@@ -1,30 +1,17 @@
-import type { Pool, QueryConfig, QueryResult, QueryResultRow } from 'pg';
-import {
-  givenBackRows,
-  type JobDialect,
-  type JobStatementName,
-  jobStatement,
-  readingOf,
-  stateOf,
-} from '../job-statements.ts';
+import type { Pool, QueryConfig, QueryResultRow } from 'pg';
+import { givenBackRows, type JobStatementName, jobStatement, readingOf, stateOf } from '../job-statements.ts';
 import type { JobReading, JobRecord, JobStore } from '../jobs.ts';
 import { numberArray } from './arrays.ts';
+import {
+  type Connection,
+  inTransaction,
+  type Numbered,
+  numbered,
+  type Parameters,
+  POSTGRES_DIALECT,
+} from './named.ts';
 
-const DIALECT: JobDialect = {
-  nowMs: 'CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)',
-  skipLocked: 'FOR UPDATE SKIP LOCKED',
-  inRuns: '= ANY(CAST(@runs AS INT[]))',
-  givenBack: `(SELECT CAST(j->>0 AS INT) AS run, CAST(j->>1 AS INT) AS version, CAST(j->>2 AS BIGINT) AS due_in,
-      CAST(j->>3 AS INT) AS failures FROM json_array_elements(CAST(@jobs AS JSON)) j)`,
-};
-
-type Parameters = Readonly<Record<string, string | number | null>>;
 type Call = readonly [name: JobStatementName, parameters: Parameters];
-
-/** Runs one statement on one connection. */
-interface Connection {
-  query<Row extends QueryResultRow>(config: QueryConfig): Promise<QueryResult<Row>>;
-}
 
 /**
  * The jobs on Postgres: any number of processes, one clock. `types` reads the answers as the store does; `track` sees
@@ -42,19 +29,11 @@ export function createPostgresJobs(
 
   /** Two statements in one commit; the second one only if the first one changed something. Answers whether it did. */
   async function both(first: Call, second: Call): Promise<boolean> {
-    const client = await pool.connect();
-    try {
-      await client.query('BEGIN');
+    return inTransaction(pool, async (client) => {
       const changed = (await run(client, first)).rowCount === 1;
       if (changed) await run(client, second);
-      await client.query('COMMIT');
-      client.release();
       return changed;
-    } catch (error) {
-      // Destroyed rather than returned: the server rolls back what is open.
-      client.release(true);
-      throw error;
-    }
+    });
   }
 
   async function read(runs: readonly number[]): Promise<Map<number, JobReading>> {
@@ -98,31 +77,17 @@ export function createPostgresJobs(
   };
 }
 
-interface Numbered {
-  readonly text: string;
-  /** The parameters' names in the order of their numbers. */
-  readonly order: readonly string[];
-}
-
-/** Postgres numbers its parameters. */
-function numbered(name: JobStatementName): Numbered {
-  const order: string[] = [];
-  const text = jobStatement(name, DIALECT).replace(/@(\w+)/g, (_, key: string) => {
-    const known = order.indexOf(key);
-    return `$${known < 0 ? order.push(key) : known + 1}`;
-  });
-  return { text, order };
-}
+const named = (name: JobStatementName) => numbered(jobStatement(name, POSTGRES_DIALECT));
 
 const STATEMENTS: Readonly<Record<JobStatementName, Numbered>> = {
-  insertJob: numbered('insertJob'),
-  closeLog: numbered('closeLog'),
-  openLog: numbered('openLog'),
-  readJobs: numbered('readJobs'),
-  saveJob: numbered('saveJob'),
-  leaseJobs: numbered('leaseJobs'),
-  renewLeases: numbered('renewLeases'),
-  giveBack: numbered('giveBack'),
-  nextDue: numbered('nextDue'),
-  freeLeases: numbered('freeLeases'),
+  insertJob: named('insertJob'),
+  closeLog: named('closeLog'),
+  openLog: named('openLog'),
+  readJobs: named('readJobs'),
+  saveJob: named('saveJob'),
+  leaseJobs: named('leaseJobs'),
+  renewLeases: named('renewLeases'),
+  giveBack: named('giveBack'),
+  nextDue: named('nextDue'),
+  freeLeases: named('freeLeases'),
 };

@@ -14,6 +14,7 @@ import {
 import { commitParameters, numberArray } from './arrays.ts';
 import { createPostgresJobs } from './jobs.ts';
 import { migratePostgres } from './migrate.ts';
+import { createPostgresNativeRuns } from './native-runs.ts';
 import { STATEMENTS, type StatementName } from './statements.ts';
 import { isUnavailable } from './unavailable.ts';
 
@@ -79,6 +80,7 @@ export async function openPostgresStore(
     dialect: 'postgres',
     catalog: asCatalog(prisma),
     jobs: createPostgresJobs(pool, types, track),
+    nativeRuns: createPostgresNativeRuns(pool, types, track),
     createRun: async (run) => {
       const values = [run.workspace, run.id, run.provider, run.runtime, run.title, run.labels, run.createdAt];
       // Two statements: one that inserts and selects would not see a row that a rival inserted meanwhile.

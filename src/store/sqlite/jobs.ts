@@ -17,7 +17,8 @@ import type {
   NewJob,
 } from '../jobs.ts';
 
-const DIALECT: JobDialect = {
+/** SQLite's own words. */
+export const SQLITE_DIALECT: JobDialect = {
   nowMs: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
   skipLocked: '',
   inRuns: 'IN (SELECT value FROM json_each(@runs))',
@@ -38,7 +39,7 @@ export interface JobWrites {
 type Parameters = Readonly<Record<string, string | number | null>>;
 
 function prepare<Row = unknown>(database: Database, name: JobStatementName): Statement<[Parameters], Row> {
-  return database.prepare<[Parameters], Row>(jobStatement(name, DIALECT));
+  return database.prepare<[Parameters], Row>(jobStatement(name, SQLITE_DIALECT));
 }
 
 /** The jobs' writes of an open, migrated database. */

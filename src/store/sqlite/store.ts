@@ -6,6 +6,7 @@ import { asCatalog } from '../catalog.ts';
 import { endsBeyond } from '../ended.ts';
 import { type PageLimits, type Store, type StoredEvent, StoreUnavailable } from '../store.ts';
 import { createJobReads } from './jobs.ts';
+import { createNativeRunRead } from './native-runs.ts';
 import { databaseFile, openDatabase } from './open.ts';
 import { packAppends } from './packing.ts';
 import { prepareStatements } from './statements.ts';
@@ -27,6 +28,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
   releasers.add(() => writer.close());
   const statements = prepareStatements(database);
   const jobReads = createJobReads(database);
+  const readNativeRun = createNativeRunRead(database);
   // Read-only by construction: Prisma's own connection can neither write nor hold a write lock over an await.
   const prisma = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url: file, readonly: true }) });
   releasers.add(() => prisma.$disconnect());
@@ -97,6 +99,17 @@ export async function openSqliteStore(url: string): Promise<Store> {
       renew: (owner, runs, leaseMs) => writer.write('renewLeases', owner, runs, leaseMs),
       giveBack: (owner, jobs) => writer.write('giveBackJobs', owner, jobs),
       nextDue: (request) => answer(() => jobReads.nextDue(request)),
+    },
+    nativeRuns: {
+      create: (run, lease) => writer.write('createNativeRun', run, lease),
+      read: (run) => answer(() => readNativeRun(run)),
+      takeOver: async (lease) => {
+        const run = await writer.write('takeNativeRun', lease);
+        return run === null ? null : answer(() => readNativeRun(run));
+      },
+      renew: async (lease, runs) => new Set(await writer.write('renewNativeRuns', lease, runs)),
+      giveBack: (owner, run) => writer.write('giveNativeRunBack', owner, run),
+      settle: (run) => writer.write('settleNativeRun', run),
     },
     ping: () => writer.write('ping'),
     close: () => releasers.release(),

@@ -1,11 +1,12 @@
 import type { Database } from 'better-sqlite3';
 import type { NewRun, PageLimits } from '../store.ts';
 import { createJobWrites, type JobWrites } from './jobs.ts';
+import { createNativeRunWrites, type NativeRunWrites } from './native-runs.ts';
 import { type PackedAppends, readRows } from './packing.ts';
 import { prepareStatements, ROWS_AT_ONCE, type Statements } from './statements.ts';
 
 /** Everything that changes the database, each in one transaction. Arguments and answers cross threads. */
-export interface Writes extends JobWrites {
+export interface Writes extends JobWrites, NativeRunWrites {
   /** Answers whether the run is new. */
   createRun(run: NewRun): boolean;
   /** Answers the runs that were appended to. */
@@ -27,6 +28,7 @@ export function createWrites(database: Database): Writes {
   });
   return {
     ...createJobWrites(database),
+    ...createNativeRunWrites(database),
     createRun: (run) => statements.insertRun.run(run).changes > 0,
     commit: (appends) => commit.immediate(appends),
     markRemoved: (run) => {

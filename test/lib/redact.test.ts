@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createRedactor, REDACTED } from '../../src/jobs/redact.ts';
+import { createRedactor, REDACTED } from '../../src/lib/redact.ts';
 
 const SECRET = 'hunter2/+é<&>"\\ secret';
 

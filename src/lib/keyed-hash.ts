@@ -1,0 +1,26 @@
+import { createHmac } from 'node:crypto';
+import type { DerivedKey } from './keyring.ts';
+
+/** Names JSON values without telling anything of them, even to who guesses well. */
+export interface KeyedHash {
+  of(value: unknown): string;
+  /** Whether a hash that was made with any of the keys is this value's. */
+  matches(hash: string, value: unknown): boolean;
+}
+
+/** Hashes with the first of the keys, and knows those of all. The order of an object's keys makes no difference. */
+export function createKeyedHash(keys: readonly [DerivedKey, ...DerivedKey[]]): KeyedHash {
+  const hashWith = ({ id, bytes }: DerivedKey, value: unknown) =>
+    `${id}.${createHmac('sha256', bytes).update(canonical(value)).digest('base64url')}`;
+  return {
+    of: (value) => hashWith(keys[0], value),
+    matches: (hash, value) => keys.some((key) => hashWith(key, value) === hash),
+  };
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));
+  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join(',')}}`;
+}

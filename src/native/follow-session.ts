@@ -1,0 +1,137 @@
+import type { RunnerEvent } from '../contract/events.ts';
+import { createBackoff, pause } from '../lib/backoff.ts';
+import { createSseSplitter } from '../lib/sse.ts';
+import { createAnthropicSessionsAdapter } from '../runtimes/anthropic-sessions.ts';
+import { objectOf, parseObject, stringOf } from '../runtimes/json.ts';
+import type { ByteStream } from './byte-stream.ts';
+import type { Followed, FollowTools } from './follower.ts';
+import { persist } from './persist.ts';
+import type { ProviderRequest } from './provider.ts';
+import type { ProviderFault } from './provider-fault.ts';
+import { readHistory, sessionRequest } from './session-history.ts';
+import { createSessionReader, type LoggedSession } from './session-reader.ts';
+import { blame, leavingReason, OUT_OF_TIME } from './verdict.ts';
+
+/** How one connection went: the run's log is whole, it is to be connected again, or that is of no use. */
+type Connection =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'lost'; readonly fault: ProviderFault }
+  | { readonly kind: 'hopeless'; readonly fault: ProviderFault };
+
+/**
+ * Follows a session until its turn is over. The stream has no cursor: whoever connects opens it first, then reads the
+ * history, then the stream, and leaves out what it has read before.
+ */
+export async function followSession(
+  { provider, log, limits, config, signal }: FollowTools,
+  sessionId: string,
+  logged: LoggedSession,
+): Promise<Followed> {
+  const path = `v1/sessions/${encodeURIComponent(sessionId)}`;
+  const trying = { limits, patienceMs: config.patienceMs, signal, onRetry: log.warn };
+  const ask = (request: ProviderRequest) => persist(() => provider.ask(request, signal), trying);
+
+  const session = await ask(sessionRequest(`${path}?beta=true`));
+  if (signal.aborted) return leave();
+  if (session.kind !== 'answered') return fail(session.fault);
+  const adapter = createAnthropicSessionsAdapter({ session: session.body, lastTMs: log.opened.lastTMs });
+  const reader = createSessionReader(adapter, logged);
+  const backoff = createBackoff({ firstMs: limits.backoffMs, longestMs: limits.maxBackoffMs });
+
+  for (let attempt = 1; ; attempt += 1) {
+    const before = reader.size();
+    const connection = await connect();
+    if (connection.kind === 'done') return 'done';
+    if (signal.aborted) return leave();
+    if (connection.kind === 'hopeless') return fail(connection.fault);
+    if (reader.size() > before) backoff.reset();
+    if (!(await log.warn(connection.fault, attempt))) return 'done';
+    await pause(backoff.nextMs(), signal);
+    if (signal.aborted) return leave();
+  }
+
+  async function connect(): Promise<Connection> {
+    const request = sessionRequest(`${path}/events/stream?beta=true`);
+    const opened = await persist(() => provider.open(request, signal), trying);
+    if (opened.kind !== 'answered') return { kind: 'hopeless', fault: opened.fault };
+    try {
+      return (await readPast()) ?? (await readLive(opened.body));
+    } finally {
+      opened.body.close();
+    }
+  }
+
+  /** Null: the session goes on. Where it stands is only known at the end of its history, which may have many turns. */
+  async function readPast(): Promise<Connection | null> {
+    for await (const page of readHistory(path, (to) => ask(sessionRequest(to)))) {
+      if (page.kind !== 'answered') return { kind: 'hopeless', fault: page.fault };
+      const told = await tell(page.body.flatMap((event) => reader.take(event, false)));
+      if (told) return told;
+    }
+    return reader.isOver() ? tell(adapter.end(), 'last') : null;
+  }
+
+  async function readLive(stream: ByteStream): Promise<Connection> {
+    const frames = createSseSplitter();
+    for (;;) {
+      const read = await stream.read();
+      if (read.kind !== 'bytes') return lost(read.kind === 'ended' ? 'connection_lost' : read.reason);
+      const events: RunnerEvent[] = [];
+      for (const piece of frames.push(read.bytes)) {
+        const event = piece.kind === 'frame' ? parseObject(piece.data) : null;
+        if (stringOf(event?.type) === undefined || event === null) continue;
+        if (event.type === 'error') {
+          const error = objectOf(event.error);
+          const fault = provider.fault(stringOf(error?.type), stringOf(error?.message));
+          return (await tell(events)) ?? { kind: 'lost', fault };
+        }
+        events.push(...reader.take(event, true));
+        if (reader.isOver()) return tell([...events, ...adapter.end()], 'last');
+      }
+      const told = await tell(events);
+      if (told) return told;
+    }
+  }
+
+  function tell(events: readonly RunnerEvent[], part: 'last'): Promise<Connection>;
+  function tell(events: readonly RunnerEvent[]): Promise<Connection | null>;
+  async function tell(events: readonly RunnerEvent[], part?: 'last'): Promise<Connection | null> {
+    const isOpen = await log.append(events);
+    if (part === 'last') return { kind: 'done' };
+    // By now the signal says why.
+    if (!isOpen) return lost('log_closed');
+    if (reader.size() <= limits.maxSessionEvents) return null;
+    const message = `the session has more than ${limits.maxSessionEvents} events`;
+    return { kind: 'hopeless', fault: { errorType: 'session_too_long', message } };
+  }
+
+  async function fail(fault: ProviderFault): Promise<Followed> {
+    await log.end({ outcome: 'failed', reason: fault.errorType }, blame(fault));
+    return 'done';
+  }
+
+  async function leave(): Promise<Followed> {
+    switch (leavingReason(signal)) {
+      case 'closing':
+      case 'lost':
+        return 'left';
+      case 'deadline':
+        await log.end(OUT_OF_TIME);
+        await interrupt();
+        return 'done';
+      case 'run_ended':
+        await interrupt();
+        return 'done';
+    }
+  }
+
+  /** Nobody watches it any more, so it need not go on. Once, and whatever comes of it. */
+  async function interrupt(): Promise<void> {
+    const request = sessionRequest(`${path}/events?beta=true`, { events: [{ type: 'user.interrupt' }] });
+    await provider.ask(request, AbortSignal.timeout(limits.lastWordsMs));
+  }
+}
+
+function lost(errorType: string): Connection {
+  return { kind: 'lost', fault: { errorType, message: 'the connection to the session broke' } };
+}

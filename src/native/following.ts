@@ -1,0 +1,190 @@
+import { randomUUID } from 'node:crypto';
+import type { NativeConfig } from '../config/env.ts';
+import type { JsonObject } from '../contract/events.ts';
+import type { Ingest } from '../ingest/ingest.ts';
+import { createReleasers } from '../lib/releasers.ts';
+import { rested } from '../lib/rested.ts';
+import type { NativeRunRecord } from '../store/native-runs.ts';
+import { type Store, StoreUnavailable } from '../store/store.ts';
+import type { WakeupPlane } from '../wakeups/plane.ts';
+import { followMessages, SERVER_RESTARTED } from './follow-messages.ts';
+import { followSession } from './follow-session.ts';
+import type { Followed } from './follower.ts';
+import type { NativeLimits } from './limits.ts';
+import { createProvider } from './provider.ts';
+import { type NativeLog, openNativeLog } from './run-log.ts';
+import { readLogged } from './session-history.ts';
+import type { LeavingReason } from './verdict.ts';
+
+/** Where it is said what went wrong. Structurally a pino logger. */
+export interface NativeInboxLog {
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** A lease is renewed this many times before it would be over. */
+const RENEWALS = 3;
+
+interface Follower {
+  readonly leave: (reason: LeavingReason) => void;
+  readonly done: Promise<void>;
+}
+
+/** What the followers of a process need. */
+export interface FollowingOptions {
+  readonly store: Store;
+  readonly ingest: Ingest;
+  readonly wakeups: WakeupPlane;
+  readonly config: NativeConfig;
+  readonly limits: NativeLimits;
+  readonly log: NativeInboxLog;
+}
+
+/** The runs that this process follows. */
+export interface Following {
+  /** Its name among other processes. */
+  readonly owner: string;
+  isFull(): boolean;
+  /** Follows a run that is leased to the owner. `request` is null where it is a session, or was another process's. */
+  follow(record: NativeRunRecord, request: JsonObject | null): void;
+  /** Begins to take over what nobody follows any more. */
+  lookAfter(): void;
+  /** Leaves every run. */
+  close(): Promise<void>;
+}
+
+/** The followers of this process, which are known to the others as one owner. */
+export function createFollowing({
+  store,
+  ingest,
+  wakeups,
+  config,
+  log,
+  limits,
+}: FollowingOptions): Following {
+  const owner = `native:${randomUUID()}`;
+  const provider = createProvider(config, limits);
+  const followers = new Map<number, Follower>();
+  const closing = new AbortController();
+  const releasers = createReleasers();
+
+  function follow(record: NativeRunRecord, request: JsonObject | null): void {
+    const controller = new AbortController();
+    const leave = (reason: LeavingReason): void => controller.abort(reason);
+    const left = Math.max(0, record.createdAt + config.maxDurationMs - record.now);
+    const deadline = setTimeout(leave, left, 'deadline');
+    const done = followUnder(record, request, { signal: controller.signal, leave })
+      .then((followed) => finish(record, followed))
+      .catch((error: unknown) => {
+        // Whoever finds its lease over takes it from here.
+        if (!(error instanceof StoreUnavailable))
+          log.error({ err: error, runId: record.runId }, 'following a run failed unexpectedly');
+      })
+      .finally(() => {
+        clearTimeout(deadline);
+        followers.delete(record.run);
+      });
+    followers.set(record.run, { leave, done });
+    if (closing.signal.aborted) leave('closing');
+  }
+
+  async function followUnder(
+    record: NativeRunRecord,
+    request: JsonObject | null,
+    { signal, leave }: { readonly signal: AbortSignal; readonly leave: Follower['leave'] },
+  ): Promise<Followed> {
+    const unlisten = await wakeups.listen(record.run, ({ kind }) => {
+      if (kind === 'ended') leave('run_ended');
+    });
+    try {
+      const runLog = await openNativeLog(record, { store, ingest, limits, owner, signal, leave });
+      if (runLog.opened.terminalSeq !== null) return 'done';
+      return await followSource(record, request, runLog, signal).catch(async (error: unknown) => {
+        if (error instanceof StoreUnavailable) throw error;
+        log.error({ err: error, runId: record.runId }, 'following a run failed unexpectedly');
+        await runLog.end({ outcome: 'failed', reason: 'internal_error' });
+        return 'done' as const;
+      });
+    } finally {
+      unlisten();
+    }
+  }
+
+  async function followSource(
+    record: NativeRunRecord,
+    request: JsonObject | null,
+    runLog: NativeLog,
+    signal: AbortSignal,
+  ): Promise<Followed> {
+    const tools = { provider, log: runLog, limits, config, signal };
+    if (record.source === 'session') {
+      return followSession(tools, record.sessionId ?? '', await readLogged(store, record.run));
+    }
+    if (request) return followMessages(tools, request);
+    await runLog.end(SERVER_RESTARTED);
+    return 'done';
+  }
+
+  async function finish({ run }: NativeRunRecord, followed: Followed): Promise<void> {
+    switch (followed) {
+      case 'done':
+        return store.nativeRuns.settle(run);
+      case 'left':
+        return store.nativeRuns.giveBack(owner, run);
+    }
+  }
+
+  async function renew(): Promise<void> {
+    const runs = [...followers.keys()];
+    if (runs.length === 0) return;
+    const mine = await store.nativeRuns.renew({ owner, leaseMs: limits.leaseMs }, runs);
+    const gone = runs.filter((run) => !mine.has(run));
+    if (gone.length === 0) return;
+    const heads = await store.readHeads(gone);
+    for (const run of gone) {
+      const hasEnded = heads.get(run)?.terminalSeq !== null;
+      followers.get(run)?.leave(hasEnded ? 'run_ended' : 'lost');
+    }
+  }
+
+  async function takeOver(): Promise<void> {
+    while (!isFull() && !closing.signal.aborted) {
+      const record = await store.nativeRuns.takeOver({ owner, leaseMs: limits.leaseMs });
+      if (!record) return;
+      follow(record, null);
+    }
+  }
+
+  async function repeat(work: () => Promise<void>, everyMs: number): Promise<void> {
+    do {
+      await work().catch((err: unknown) => {
+        if (!(err instanceof StoreUnavailable)) log.error({ err }, 'looking after followed runs failed');
+      });
+    } while (await rested(everyMs, closing.signal));
+  }
+
+  function isFull(): boolean {
+    return followers.size >= limits.maxFollowed;
+  }
+
+  const renewing = repeat(renew, limits.leaseMs / RENEWALS);
+  releasers.add(() => renewing);
+  releasers.add(async () => {
+    for (const { leave } of followers.values()) leave('closing');
+    await Promise.all([...followers.values()].map(({ done }) => done));
+  });
+
+  return {
+    owner,
+    isFull,
+    follow,
+    lookAfter: () => {
+      const looking = repeat(takeOver, limits.pollMs);
+      releasers.add(() => looking);
+    },
+    close: () => {
+      closing.abort();
+      return releasers.release();
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import type { JsonObject, JsonValue } from '../contract/events.ts';
+import { listOf, objectOf, parseObject, stringOf } from '../runtimes/json.ts';
+import type { Store } from '../store/store.ts';
+import type { Answer, ProviderRequest } from './provider.ts';
+import { type LoggedSession, sessionIdsOf } from './session-reader.ts';
+
+const EVENTS_A_PAGE = 100;
+const LOG_PAGE = { maxEvents: 1_000, maxBytes: 4 * 1024 * 1024 };
+
+/** The pages of a session's history, the oldest event first; the last answer may be that there is no answer. */
+export async function* readHistory(
+  path: string,
+  ask: (path: string) => Promise<Answer<unknown>>,
+): AsyncGenerator<Answer<readonly JsonObject[]>, void, undefined> {
+  let after: string | undefined;
+  do {
+    const cursor = after === undefined ? '' : `&page=${encodeURIComponent(after)}`;
+    const answer = await ask(`${path}/events?beta=true&order=asc&limit=${EVENTS_A_PAGE}${cursor}`);
+    if (answer.kind !== 'answered') {
+      yield answer;
+      return;
+    }
+    const page = objectOf(answer.body as JsonValue);
+    const events = (listOf(page?.data) ?? []).flatMap((value) => {
+      const event = objectOf(value);
+      return event === null ? [] : [event];
+    });
+    yield { kind: 'answered', body: events };
+    const next = stringOf(page?.next_page) || undefined;
+    // A page that leads to itself would have no end.
+    after = next === after || events.length === 0 ? undefined : next;
+  } while (after !== undefined);
+}
+
+/** What the log of a run has of its session. */
+export async function readLogged(store: Store, run: number): Promise<LoggedSession> {
+  const ids = new Set<string>();
+  let begun = false;
+  for (let after = -1; ; ) {
+    const page = await store.readPage(run, after, LOG_PAGE);
+    const events = page?.events ?? [];
+    for (const { sourceSeq, kind, data } of events) {
+      // The server's own events tell of connections, not of the session.
+      if (sourceSeq === null) continue;
+      begun = true;
+      for (const id of sessionIdsOf(kind, parseObject(data) ?? {})) ids.add(id);
+    }
+    const last = events.at(-1);
+    if (!last) return { ids, begun };
+    after = last.seq;
+  }
+}
+
+/** A request about sessions. */
+export function sessionRequest(path: string, body?: JsonObject): ProviderRequest {
+  // Without this beta the provider knows no sessions.
+  return { path, betas: ['managed-agents-2026-04-01'], ...(body && { body }) };
+}

@@ -1,0 +1,59 @@
+import type { Database, Statement } from 'better-sqlite3';
+import { type NativeRunStatementName, nativeRunStatement } from '../native-run-statements.ts';
+import type { NativeLease, NativeRunRecord, NewNativeRun } from '../native-runs.ts';
+import { SQLITE_DIALECT } from './jobs.ts';
+
+/** What the writing thread does to followed runs, each in one transaction. Arguments and answers cross threads. */
+export interface NativeRunWrites {
+  createNativeRun(run: NewNativeRun, lease: NativeLease): boolean;
+  takeNativeRun(lease: NativeLease): number | null;
+  renewNativeRuns(lease: NativeLease, runs: readonly number[]): number[];
+  giveNativeRunBack(owner: string, run: number): void;
+  settleNativeRun(run: number): void;
+}
+
+type Parameters = Readonly<Record<string, string | number | null>>;
+
+function prepare<Row = unknown>(
+  database: Database,
+  name: NativeRunStatementName,
+): Statement<[Parameters], Row> {
+  return database.prepare<[Parameters], Row>(nativeRunStatement(name, SQLITE_DIALECT));
+}
+
+/** The writes of an open, migrated database. */
+export function createNativeRunWrites(database: Database): NativeRunWrites {
+  const insert = prepare(database, 'insertNativeRun');
+  const fenceEmpty = prepare(database, 'fenceEmptyLog');
+  const fence = prepare(database, 'fenceLog');
+  const take = prepare<{ run: number }>(database, 'takeNativeRun');
+  const renew = prepare<{ run: number }>(database, 'renewNativeRuns');
+  const giveBack = prepare(database, 'giveNativeRunBack');
+  const settle = prepare(database, 'settleNativeRun');
+  return {
+    createNativeRun: database.transaction((run: NewNativeRun, { owner, leaseMs }: NativeLease) => {
+      const isFree = fenceEmpty.run({ run: run.run, owner }).changes === 1;
+      if (isFree) insert.run({ ...run, owner, leaseMs });
+      return isFree;
+    }),
+    takeNativeRun: database.transaction(({ owner, leaseMs }: NativeLease) => {
+      const run = take.get({ owner, leaseMs })?.run ?? null;
+      if (run !== null) fence.run({ run, owner });
+      return run;
+    }),
+    renewNativeRuns: ({ owner, leaseMs }, runs) =>
+      renew.all({ owner, leaseMs, runs: JSON.stringify(runs) }).map(({ run }) => run),
+    giveNativeRunBack: (owner, run) => {
+      giveBack.run({ owner, run });
+    },
+    settleNativeRun: (run) => {
+      settle.run({ run });
+    },
+  };
+}
+
+/** Reads a followed run on a connection that only reads. */
+export function createNativeRunRead(database: Database): (run: number) => NativeRunRecord | null {
+  const read = prepare<NativeRunRecord>(database, 'readNativeRun');
+  return (run) => read.get({ run }) ?? null;
+}

@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { NewNativeRun } from '../../src/store/native-runs.ts';
+import type { Store } from '../../src/store/store.ts';
+import type { TestDatabase } from '../support/databases.ts';
+import { createRun, event } from './store-records.ts';
+
+const leaseOf = (owner: string, leaseMs = 60_000) => ({ owner, leaseMs });
+
+/** How followed runs are created and handed from one process to another. */
+export function testNativeRuns({ open }: TestDatabase): void {
+  let store: Store;
+  beforeAll(async () => {
+    store = await open();
+  });
+
+  async function newNativeRun(): Promise<NewNativeRun> {
+    const { key } = await createRun(store, { runtime: 'native' });
+    return { run: key, source: 'session', sessionId: 'sesn_1', specHash: 'k.hash' };
+  }
+
+  const fenceOf = async (run: number) => (await store.readHeads([run])).get(run)?.fence;
+
+  /** Ends the run, or only puts an event into its log. */
+  async function append(run: number, kind: 'runtime_terminal' | 'notification'): Promise<void> {
+    const head = (await store.readHeads([run])).get(run)!;
+    const seq = head.lastSeq + 1;
+    const terminalSeq = kind === 'runtime_terminal' ? seq : null;
+    const after = { ...head, lastSeq: seq, lastSourceSeq: seq, eventCount: seq + 1, terminalSeq };
+    const events = [event(seq, { kind })];
+    const endedAt = terminalSeq === null ? null : 5;
+    const { size } = await store.commit([
+      { run, expectedLastSeq: head.lastSeq, events, head: after, startedAt: null, endedAt },
+    ]);
+    expect(size).toBe(1);
+  }
+
+  /** Takes runs over until there is none; answers those of this test. */
+  async function takenBy(owner: string, runs: readonly number[]): Promise<number[]> {
+    const taken: number[] = [];
+    for (;;) {
+      const record = await store.nativeRuns.takeOver(leaseOf(owner));
+      if (!record) return taken.filter((run) => runs.includes(run));
+      taken.push(record.run);
+    }
+  }
+
+  describe('followed runs', () => {
+    test('what was created comes back, and its log is its owner’s', async () => {
+      const asked = await newNativeRun();
+      const owner = randomUUID();
+      expect(await store.nativeRuns.read(asked.run)).toBeNull();
+      expect(await store.nativeRuns.create(asked, leaseOf(owner))).toBe(true);
+      const record = await store.nativeRuns.read(asked.run);
+      expect(record).toMatchObject({ ...asked, runId: 'run-1' });
+      expect(record!.now).toBeGreaterThanOrEqual(record!.createdAt);
+      expect(Math.abs(record!.now - Date.now())).toBeLessThan(60_000);
+      expect(await fenceOf(asked.run)).toBe(owner);
+    });
+
+    test('of twenty that create one at once one does', async () => {
+      const asked = await newNativeRun();
+      const owners = Array.from({ length: 20 }, () => randomUUID());
+      const answers = await Promise.all(
+        owners.map((owner) => store.nativeRuns.create(asked, leaseOf(owner))),
+      );
+      expect(answers.filter(Boolean)).toHaveLength(1);
+      expect(await fenceOf(asked.run)).toBe(owners[answers.indexOf(true)]);
+    });
+
+    test.each(['notification', 'runtime_terminal'] as const)(
+      'none is made of a run that has a %s',
+      async (kind) => {
+        const asked = await newNativeRun();
+        await append(asked.run, kind);
+        expect(await store.nativeRuns.create(asked, leaseOf('one'))).toBe(false);
+        expect(await store.nativeRuns.read(asked.run)).toBeNull();
+        expect(await fenceOf(asked.run)).toBeNull();
+      },
+    );
+
+    test('one whose lease is over goes to one of many at once, and so does its log', async () => {
+      const asked = await newNativeRun();
+      await store.nativeRuns.create(asked, leaseOf('dead', 0));
+      const owners = Array.from({ length: 8 }, () => randomUUID());
+      const taken = await Promise.all(owners.map((owner) => takenBy(owner, [asked.run])));
+      expect(taken.flat()).toEqual([asked.run]);
+      expect(await fenceOf(asked.run)).toBe(owners[taken.findIndex((runs) => runs.length > 0)]);
+    });
+
+    test('one that is renewed stays its owner’s, until it ends', async () => {
+      const asked = await newNativeRun();
+      const owner = randomUUID();
+      await store.nativeRuns.create(asked, leaseOf(owner, 0));
+      expect(await store.nativeRuns.renew(leaseOf('other'), [asked.run])).toEqual(new Set());
+      expect(await store.nativeRuns.renew(leaseOf(owner), [asked.run])).toEqual(new Set([asked.run]));
+      expect(await takenBy('other', [asked.run])).toEqual([]);
+      await append(asked.run, 'runtime_terminal');
+      expect(await store.nativeRuns.renew(leaseOf(owner), [asked.run])).toEqual(new Set());
+    });
+
+    test('one that is given back can be taken at once, and only its owner gives it back', async () => {
+      const asked = await newNativeRun();
+      const owner = randomUUID();
+      await store.nativeRuns.create(asked, leaseOf(owner));
+      await store.nativeRuns.giveBack('other', asked.run);
+      expect(await takenBy('other', [asked.run])).toEqual([]);
+      await store.nativeRuns.giveBack(owner, asked.run);
+      expect(await takenBy('other', [asked.run])).toEqual([asked.run]);
+    });
+
+    test('one that has ended is handed out until it is settled, and one that goes on is not settled', async () => {
+      const asked = await newNativeRun();
+      await store.nativeRuns.create(asked, leaseOf('one', 0));
+      await store.nativeRuns.settle(asked.run);
+      expect(await takenBy('two', [asked.run])).toEqual([asked.run]);
+      await append(asked.run, 'runtime_terminal');
+      await store.nativeRuns.giveBack('two', asked.run);
+      expect(await takenBy('three', [asked.run])).toEqual([asked.run]);
+      await store.nativeRuns.giveBack('three', asked.run);
+      await store.nativeRuns.settle(asked.run);
+      expect(await takenBy('four', [asked.run])).toEqual([]);
+    });
+  });
+}

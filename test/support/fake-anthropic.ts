@@ -1,0 +1,237 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { releaseAfterwards } from './releases.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** How one request is answered. */
+export type Plan =
+  | {
+      readonly kind: 'refuse';
+      readonly status: number;
+      readonly body?: unknown;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
+  /** The connection is broken before anything is answered. */
+  | { readonly kind: 'hang up' }
+  | {
+      readonly kind: 'stream';
+      readonly bytes: Uint8Array;
+      /** In chunks of so many bytes, each written by itself. */
+      readonly chunkBytes?: number;
+      /** A pause after each chunk, in milliseconds. */
+      readonly pauseMs?: number;
+      /** What happens after the bytes: by default the answer ends as it should. */
+      readonly after?: 'end' | 'cut' | 'stall';
+    };
+
+/** A request as it arrived. */
+export interface SeenRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: unknown;
+}
+
+/** A session that the test plays. */
+export interface FakeSession {
+  readonly id: string;
+  /** Happens: it is in the history and on every open stream. */
+  emit(...events: readonly Fields[]): void;
+  /** Happens while nobody's stream carries it. */
+  miss(...events: readonly Fields[]): void;
+  /** Cuts every open stream; answers how many there were. */
+  cut(): number;
+  /** Streams that are open now, and that ever were. */
+  streams(): { readonly open: number; readonly opened: number };
+  /** The next streams are answered so instead. */
+  refuseStreams(...plans: readonly Plan[]): void;
+  /** What was sent to it. */
+  readonly received: readonly unknown[];
+}
+
+/** A provider over HTTP that plays what the test says. */
+export interface FakeAnthropic {
+  readonly url: string;
+  readonly requests: readonly SeenRequest[];
+  /** How the next Messages requests are answered, one after another; the last plan goes for all that follow. */
+  answer(...plans: readonly Plan[]): void;
+  /** Requests for messages whose answer has not ended. */
+  openAnswers(): number;
+  session(id: string, more?: Fields): FakeSession;
+}
+
+/** The bytes of server-sent events. */
+export function sse(...events: readonly Fields[]): Uint8Array {
+  const text = events.map((event) => `event: ${String(event.type)}\ndata: ${JSON.stringify(event)}\n\n`);
+  return new TextEncoder().encode(text.join(''));
+}
+
+/** An error's body as the provider writes it. */
+export function errorBody(type: string, message: string): Fields {
+  return { type: 'error', error: { type, message }, request_id: 'req_1' };
+}
+
+/** Starts one; it is gone when the test has finished. */
+export async function startFakeAnthropic(): Promise<FakeAnthropic> {
+  const requests: SeenRequest[] = [];
+  const sessions = new Map<string, PlayedSession>();
+  let plans: Plan[] = [];
+  let openAnswers = 0;
+
+  async function answerMessages(response: ServerResponse): Promise<void> {
+    const plan = plans.length > 1 ? plans.shift() : plans[0];
+    if (!plan) throw new Error('the test gave no plan for a Messages request');
+    openAnswers += 1;
+    response.once('close', () => {
+      openAnswers -= 1;
+    });
+    await play(plan, response);
+  }
+
+  const http = createServer((request, response) => {
+    void readBody(request).then(async (body) => {
+      const url = new URL(request.url ?? '', 'http://fake');
+      requests.push({
+        method: request.method ?? '',
+        path: request.url ?? '',
+        headers: request.headers,
+        body,
+      });
+      if (request.method === 'POST' && url.pathname === '/v1/messages') return answerMessages(response);
+      const [, id = '', rest = ''] = /^\/v1\/sessions\/([^/]+)(.*)$/.exec(url.pathname) ?? [];
+      const session = sessions.get(id);
+      if (!session) return json(response, 404, errorBody('not_found_error', 'no such session'));
+      return answerSession(session, rest, request.method ?? '', url, body, response);
+    });
+  });
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  releaseAfterwards(() => {
+    http.closeAllConnections();
+    http.close();
+  });
+
+  return {
+    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+    requests,
+    answer: (...next) => {
+      plans = [...next];
+    },
+    openAnswers: () => openAnswers,
+    session: (id, more = {}) => {
+      const session: PlayedSession = {
+        about: { type: 'session', id, ...more },
+        history: [],
+        open: new Set(),
+        opened: 0,
+        refusals: [],
+        received: [],
+      };
+      sessions.set(id, session);
+      return {
+        id,
+        emit: (...events) => {
+          session.history.push(...events);
+          for (const stream of session.open) stream.write(sse(...events));
+        },
+        miss: (...events) => {
+          session.history.push(...events);
+        },
+        cut: () => {
+          const { size } = session.open;
+          for (const stream of session.open) stream.destroy();
+          return size;
+        },
+        streams: () => ({ open: session.open.size, opened: session.opened }),
+        refuseStreams: (...next) => {
+          session.refusals.push(...next);
+        },
+        received: session.received,
+      };
+    },
+  };
+}
+
+interface PlayedSession {
+  readonly about: Fields;
+  readonly history: Fields[];
+  readonly open: Set<ServerResponse>;
+  opened: number;
+  readonly refusals: Plan[];
+  readonly received: unknown[];
+}
+
+/** Pages are small, so that every test has several. */
+const PAGE = 3;
+
+async function answerSession(
+  session: PlayedSession,
+  rest: string,
+  method: string,
+  url: URL,
+  body: unknown,
+  response: ServerResponse,
+): Promise<void> {
+  if (rest === '') return json(response, 200, session.about);
+  if (rest === '/events' && method === 'POST') {
+    session.received.push(body);
+    return json(response, 200, { data: [] });
+  }
+  if (rest === '/events') {
+    const from = Number(url.searchParams.get('page') ?? 0);
+    // What only streams carry is in no history.
+    const told = session.history.filter((event) => event.id !== undefined);
+    const next = from + PAGE < told.length ? String(from + PAGE) : null;
+    return json(response, 200, { data: told.slice(from, from + PAGE), next_page: next });
+  }
+  const refusal = session.refusals.shift();
+  if (refusal) return play(refusal, response);
+  session.open.add(response);
+  session.opened += 1;
+  response.once('close', () => session.open.delete(response));
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  response.write(': open\n\n');
+}
+
+async function play(plan: Plan, response: ServerResponse): Promise<void> {
+  response.on('error', () => {});
+  switch (plan.kind) {
+    case 'hang up':
+      response.destroy();
+      return;
+    case 'refuse':
+      return json(response, plan.status, plan.body ?? {}, plan.headers);
+    case 'stream': {
+      const { bytes, chunkBytes = bytes.length, pauseMs = 0, after = 'end' } = plan;
+      response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
+      response.flushHeaders();
+      for (let from = 0; from < bytes.length; from += chunkBytes) {
+        if (response.destroyed) return;
+        await new Promise((written) => response.write(bytes.subarray(from, from + chunkBytes), written));
+        await sleep(pauseMs);
+      }
+      if (after === 'end') response.end();
+      if (after === 'cut') response.destroy();
+    }
+  }
+}
+
+function json(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers });
+  response.end(JSON.stringify(body));
+}
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  const text = Buffer.concat(chunks).toString();
+  return text === '' ? undefined : JSON.parse(text);
+}

@@ -16,7 +16,8 @@ const HELP = `runfeed ${VERSION}: the server between AI agent runs and the peopl
   runfeed --version      the version
 
 serve reads PORT (4000), HOST (127.0.0.1), DATABASE_URL (file:./data/runfeed.db), REDIS_URL, PUBLIC_URL,
-RETENTION_DAYS, RUNNERS_FILE, SECRET_KEYS, JOBS_FOLDER, ORPHAN_SWEEP (remove) and LOG_LEVEL (info).
+RETENTION_DAYS, RUNNERS_FILE, SECRET_KEYS, JOBS_FOLDER, ORPHAN_SWEEP (remove), ANTHROPIC_API_KEY and others for native
+runs, and LOG_LEVEL (info): the README has them all.
 `;
 
 /** Runs a command; the result is the process's exit code. */

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 import { releaseAfterwards } from '../support/releases.ts';
 
-/** Stands before a server and lets only those through who have the token of the day. */
+/** Stands before a server, which never sees a token, and lets only those through who have the one of the day. */
 export interface TokenGate {
   readonly graphql: string;
   /** From now on only this token is taken; sockets that were let in by another are closed with 4403. */
@@ -24,7 +24,8 @@ export async function openTokenGate(graphql: string, first: string): Promise<Tok
       answer.end('{"errors":[{"message":"who are you?","extensions":{"code":"UNAUTHENTICATED"}}]}');
       return;
     }
-    const { method = 'GET', headers } = incoming;
+    const { method = 'GET' } = incoming;
+    const { authorization: _seen, ...headers } = incoming.headers;
     const passed = request(graphql, { method, headers }, (response) => {
       answer.writeHead(response.statusCode ?? 502, response.headers);
       response.pipe(answer);
@@ -46,7 +47,8 @@ export async function openTokenGate(graphql: string, first: string): Promise<Tok
         shown.push(message.payload?.authorization);
         if (message.payload?.authorization !== taken) return socket.close(4403, 'Forbidden');
       }
-      void opened.then(() => upstream.send(String(data)));
+      const passed = message.type === 'connection_init' ? '{"type":"connection_init"}' : String(data);
+      void opened.then(() => upstream.send(passed));
     });
   });
   gate.listen(0, '127.0.0.1');

@@ -9,6 +9,12 @@ const VARIABLES = [
   'REDIS_URL',
   'PUBLIC_URL',
   'RETENTION_DAYS',
+  'SECRET_KEYS',
+  'RUNNERS_FILE',
+  'JOBS_FOLDER',
+  'ORPHAN_SWEEP',
+  'ANTHROPIC_API_KEY',
+  'NATIVE_IDLE_MS',
   'LOG_LEVEL',
 ] as const;
 
@@ -32,12 +38,19 @@ describe('the configuration', () => {
       redisUrl: null,
       publicUrl: null,
       retentionDays: null,
+      secretKeys: null,
+      runners: null,
+      jobsFolder: null,
+      orphanSweep: 'remove',
+      native: null,
+      environment: {},
       logLevel: 'info',
     });
   });
 
   test('takes an empty variable for an absent one', () => {
-    expect(configOf(Object.fromEntries(VARIABLES.map((name) => [name, ''])))).toEqual(configOf({}));
+    const empty = Object.fromEntries(VARIABLES.map((name) => [name, '']));
+    expect(configOf(empty)).toEqual({ ...configOf({}), environment: empty });
   });
 
   test.each(['127.0.0.1', '127.8.9.1', '::1', 'localhost'])('takes the loopback address %s', (HOST) => {

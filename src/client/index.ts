@@ -22,5 +22,6 @@ export { createRunView, type RunView, type RunViewOptions, type ToolCall } from 
 export type { SeqRange, Spool, SpooledEvent } from './spool.ts';
 export { createMemorySpool } from './spool.ts';
 export { type RunEventStream, type StreamOptions, type StreamState, streamEvents } from './stream-events.ts';
+export { type RunStep, streamRun } from './stream-run.ts';
 export type { Token } from './token.ts';
 export type { StreamTransport } from './transport-choice.ts';

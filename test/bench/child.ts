@@ -26,6 +26,11 @@ export function startPartner(name: string, env: Readonly<Record<string, string>>
   return start(['--import', 'tsx', pathOf(name)], env, 'channel');
 }
 
+/** Starts such a program so that it can have everything collected that nobody holds. */
+export function startCollected(name: string): Child {
+  return start(['--expose-gc', '--import', 'tsx', pathOf(name)], {}, 'channel');
+}
+
 /** Starts the built server so that it tells over a channel when it committed what. */
 export function startCommitProbed(env: Readonly<Record<string, string>>): Child {
   return start(['--import', 'tsx', pathOf('commit-probe.ts'), BUILT, 'serve'], env, 'output and channel');

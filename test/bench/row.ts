@@ -16,12 +16,17 @@ export interface Entrant {
   close(): Promise<void>;
 }
 
-/** How our figure may lie to another's: their ratio has a floor or a ceiling, or their difference has a ceiling. */
-export interface Goal {
-  readonly against: Exclude<Contestant, 'ours'>;
-  readonly holds: 'ratio at least' | 'ratio at most' | 'excess at most';
-  readonly bar: number;
-}
+/**
+ * How our figure may lie to another's: their ratio has a floor or a ceiling, or their difference has a ceiling; or how it
+ * may lie by itself.
+ */
+export type Goal =
+  | {
+      readonly against: Exclude<Contestant, 'ours'>;
+      readonly holds: 'ratio at least' | 'ratio at most' | 'excess at most';
+      readonly bar: number;
+    }
+  | { readonly against: null; readonly holds: 'at least' | 'at most'; readonly bar: number };
 
 /** One figure of a row, and what is demanded of it. */
 export interface Line {

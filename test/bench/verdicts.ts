@@ -29,24 +29,33 @@ export function fullTitle(row: Row, line: Line): string {
 
 function verdictOn(goal: Goal, row: Row, line: Line, figures: Figures | undefined): Verdict {
   const { bar } = goal;
-  const ours = figures?.ours ?? null;
-  const other = figures?.[goal.against] ?? null;
-  const value = ours === null || other === null ? null : compare(goal, ours, other);
-  const holds = goal.holds === 'ratio at least' ? (value ?? 0) >= bar : (value ?? bar + 1) <= bar;
+  const value = figureOf(goal, figures);
+  const isFloor = goal.holds === 'ratio at least' || goal.holds === 'at least';
+  const holds = isFloor ? (value ?? 0) >= bar : (value ?? bar + 1) <= bar;
+  const inUnits = goal.holds === 'excess at most' || goal.against === null;
   return {
-    name: `${fullTitle(row, line)}, ${goal.holds === 'excess at most' ? 'over' : '÷'} ${opponent(goal, row)}`,
+    name: `${fullTitle(row, line)}${comparison(goal, row)}`,
     value,
     bar,
     met: value !== null && holds,
-    demand: `${goal.holds === 'ratio at least' ? '≥' : '≤'} ${bar}${goal.holds === 'excess at most' ? ` ${line.unit}` : ''}`,
+    demand: `${isFloor ? '≥' : '≤'} ${bar}${inUnits ? ` ${line.unit}` : ''}`,
   };
 }
 
-function compare({ holds }: Goal, ours: number, other: number): number {
-  return holds === 'excess at most' ? ours - other : ours / other;
+function figureOf(goal: Goal, figures: Figures | undefined): number | null {
+  const ours = figures?.ours ?? null;
+  if (ours === null || goal.against === null) return ours;
+  const other = figures?.[goal.against] ?? null;
+  if (other === null) return null;
+  return goal.holds === 'excess at most' ? ours - other : ours / other;
 }
 
-function opponent({ against }: Goal, row: Row): string {
+function comparison(goal: Goal, row: Row): string {
+  if (goal.against === null) return '';
+  return `, ${goal.holds === 'excess at most' ? 'over' : '÷'} ${opponent(goal.against, row)}`;
+}
+
+function opponent(against: NonNullable<Goal['against']>, row: Row): string {
   switch (against) {
     case 'stock':
       return 'stock';

@@ -2,6 +2,7 @@
 import { VERSION } from '../server/version.ts';
 import { demo } from './demo.ts';
 import { demoRunner } from './demo-runner.ts';
+import { pipe } from './pipe.ts';
 import { serve } from './serve.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -27,6 +28,8 @@ async function main(argv: readonly string[]): Promise<number> {
       return serve(rest);
     case 'demo':
       return demo(rest);
+    case 'pipe':
+      return pipe(rest);
     case 'demo-runner':
       return demoRunner();
     case '--help':

@@ -12,9 +12,11 @@ import { type PipeOptions, readPipeOptions } from './pipe/options.ts';
 import { openPayloadFile } from './pipe/payload-file.ts';
 import { checkPlace } from './pipe/place.ts';
 import { watchSignals } from './pipe/signals.ts';
-import { codeOfSignal, readInput, startCommand } from './pipe/source.ts';
+import { readInput, startCommand } from './pipe/source.ts';
 import { takeSpoolFolder } from './pipe/spool-folder.ts';
 import { findTarget, type Target } from './pipe/target.ts';
+import { codeOfSignal } from './signal-code.ts';
+import { tell } from './tell.ts';
 
 /** The command ended well, and not all of its run was delivered. */
 export const DELIVERY_FAILED_EXIT_CODE = 74;
@@ -109,8 +111,4 @@ function lossOf({ undelivered, failure, isCut }: FeederEnd, folder: string): str
     ? `events ${undelivered.fromSeq} to ${undelivered.toSeq} are not delivered and stay in ${folder}`
     : 'not all events are delivered';
   return `${kept}${isCut ? ', and what came after is gone' : ''}: ${why}`;
-}
-
-function tell(text: string): void {
-  process.stderr.write(`runfeed: ${text}\n`);
 }

@@ -1,12 +1,12 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { isatty } from 'node:tty';
 import { createTextTail } from '../../lib/clip.ts';
 import type { RuntimeExit } from '../../runtimes/adapter.ts';
 import type { Output } from '../output.ts';
+import { codeOfSignal } from '../signal-code.ts';
 import { createReading } from './reading.ts';
 
 /** What a runtime prints, and how it ended. */
@@ -107,11 +107,6 @@ export function readInput(input: Readable = process.stdin): Source {
     },
     exit,
   };
-}
-
-/** What a shell makes of a process that a signal ended. */
-export function codeOfSignal(signal: NodeJS.Signals): number {
-  return 128 + constants.signals[signal];
 }
 
 async function passOn(next: () => Promise<Uint8Array | null>, errors: Output): Promise<string> {

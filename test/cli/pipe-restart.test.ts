@@ -9,6 +9,8 @@ import { freshFolder, GOOSE_COMPLETE, gooseText, writeProgram } from '../support
 
 const TEXT = `const text = (text) => process.stdout.write(JSON.stringify({ type: 'message', message:
   { id: 'm', role: 'assistant', created: 1, content: [{ type: 'text', text }], metadata: {} } }) + '\\n');
+const flood = async (count) => { for (let n = 0; n < count; n += 1) { text(n + 'b'.repeat(65_536) + ' ');
+  if (process.stdout.writableNeedDrain) await require('node:events').once(process.stdout, 'drain'); } };
 const complete = () => process.stdout.write(${JSON.stringify(GOOSE_COMPLETE)});`;
 
 /** Says what it is told on standard input, a line each, and ends well with it. */
@@ -166,8 +168,7 @@ describe('a server that is away', () => {
     const goose = await writeProgram(
       'goose',
       `${TEXT} text('a'); process.stdin.once('data', async () => {
-         for (let n = 0; n < 64; n += 1) { text(n + 'b'.repeat(65_536) + ' ');
-           if (process.stdout.writableNeedDrain) await require('node:events').once(process.stdout, 'drain'); }
+         await flood(64);
          require('node:fs').writeFileSync(${JSON.stringify(done)}, 'done'); complete(); process.exit(); });`,
     );
     const options = ['--url', server.url, '--run', 'r', '--spool', await freshFolder(), '--spool-mib', '1'];
@@ -191,7 +192,7 @@ describe('a server that is away', () => {
     const server = await startAt(port);
     const goose = await writeProgram(
       'goose',
-      `${TEXT} text('a'); process.stdin.once('data', () => { for (let n = 0; ; n += 1) text(n + 'b'.repeat(65_536)); });`,
+      `${TEXT} text('a'); process.stdin.once('data', () => flood(1_000));`,
     );
     const options = ['--url', server.url, '--run', 'r', '--spool', await freshFolder()];
     const limits = ['--spool-mib', '1', '--flush-timeout', '1'];

@@ -8,6 +8,8 @@ const AGAIN_MS = 10;
 export interface Output {
   /** Resolves when all of it is written, however slowly it is read; or when nobody reads any more: then it is dropped. */
   write(bytes: Uint8Array | string): Promise<void>;
+  /** Something is not written yet. */
+  isBusy(): boolean;
   /** Nobody reads any more. */
   hungUp(): boolean;
 }
@@ -18,6 +20,7 @@ export interface Output {
  */
 export function createOutput(fd: 1 | 2): Output {
   let hungUp = false;
+  let writing = 0;
   let last: Promise<void> = Promise.resolve();
 
   async function writeAll(bytes: Uint8Array): Promise<void> {
@@ -34,9 +37,15 @@ export function createOutput(fd: 1 | 2): Output {
   return {
     write: (bytes) => {
       const whole = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
-      last = last.then(() => writeAll(whole));
+      writing += 1;
+      last = last
+        .then(() => writeAll(whole))
+        .finally(() => {
+          writing -= 1;
+        });
       return last;
     },
+    isBusy: () => writing > 0,
     hungUp: () => hungUp,
   };
 }

@@ -5,6 +5,7 @@ import { commandEnvironment } from '../config/runner-env.ts';
 import { createReleasers } from '../lib/releasers.ts';
 import { createDetectingAdapter } from '../runtimes/detecting-adapter.ts';
 import { createAdapter } from '../runtimes/registry.ts';
+import { leaveBy } from './leave.ts';
 import { createOutput } from './output.ts';
 import { withPrompt } from './pipe/command.ts';
 import { createFeeder, type FeederEnd } from './pipe/feeder.ts';
@@ -84,6 +85,10 @@ async function pipeInto(
     signalsTo(source.signal);
     const exited = source.exit.then(async (exit) => {
       feeder.hurry();
+      signalsTo((signal) => {
+        tell(`left before all was passed on and delivered; what was not delivered is in ${folder.path}`);
+        leaveBy(signal);
+      });
       await payloadFile.remove();
       return exit;
     });
@@ -92,10 +97,6 @@ async function pipeInto(
       await Promise.all([output.write(bytes), feeder.push(bytes)]);
     }
     const { runtime, code } = await exited;
-    signalsTo((signal) => {
-      tell(`left before all was delivered; what was not is in ${folder.path}`);
-      process.exit(codeOfSignal(signal));
-    });
     const end = await feeder.end(runtime);
     if (!end.undelivered && !end.failure && !end.isCut) return code;
     tell(lossOf(end, folder.path));

@@ -2,6 +2,7 @@ import { WebSocket } from 'ws';
 import { streamEvents } from '../client/stream-events.ts';
 import { onlyRun, readArguments, wholeNumber } from './arguments.ts';
 import { ENDPOINT_OPTIONS, readEndpoint } from './endpoint.ts';
+import { leaveBy } from './leave.ts';
 import { createOutput } from './output.ts';
 import { request } from './request.ts';
 import { codeOfSignal } from './signal-code.ts';
@@ -48,6 +49,7 @@ export async function tail(argv: readonly string[]): Promise<number> {
   });
   const stopped = stopSignal().then((signal) => {
     events.return().catch(() => {});
+    if (output.isBusy()) leaveBy(signal);
     return codeOfSignal(signal);
   });
   const printed = (async () => {

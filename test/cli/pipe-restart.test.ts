@@ -40,9 +40,13 @@ describe('runfeed pipe that was killed', () => {
     );
     const args = ['pipe', '--url', server.url, '--run', 'r', '--spool', spool, '--'];
     for (let starts = 1; starts <= 2; starts += 1) {
-      const before = (await readRun(server.graphql, 'r'))?.eventCount ?? 0;
       const pipe = startRunfeed([...args, counting]);
-      await eventually(async () => ((await readRun(server.graphql, 'r'))?.eventCount ?? 0) > before + 100);
+      // What the one before left behind arrives first.
+      await eventually(async () => {
+        const all = (await readRun(server.graphql, 'r'))?.events ?? [];
+        const begins = all.filter(({ kind, data }) => kind === 'runtime_started' || data.event === 'resumed');
+        return begins.length === starts && all.length > begins.at(-1)!.seq + 100;
+      });
       pipe.kill('SIGKILL');
       await pipe.exit;
     }
@@ -207,5 +211,35 @@ describe('a server that is away', () => {
     expect(code).toBe(143);
     expect(stderr).toContain('the spool stays full');
     expect(stderr).toContain('stay in');
+  });
+
+  test('at the end is waited for no longer once a second signal says so', async () => {
+    const port = await fixedPort();
+    const server = await startAt(port);
+    const goose = await writeProgram('goose', `${TEXT} text('a'); setInterval(() => {}, 1000);`);
+    const pipe = startRunfeed([
+      'pipe',
+      '--url',
+      server.url,
+      '--run',
+      'r',
+      '--spool',
+      await freshFolder(),
+      '--',
+      goose,
+    ]);
+    await eventually(async () => textOf((await readRun(server.graphql, 'r'))?.events ?? []) === 'a');
+    server.kill('SIGKILL');
+    await server.exit;
+    let isGone = false;
+    pipe.exit.then(() => (isGone = true));
+    // Until the command is gone a signal is the command's.
+    while (!isGone) {
+      pipe.kill('SIGTERM');
+      await sleep(100);
+    }
+    const { signal, stderr } = await pipe.exit;
+    expect(signal).toBe('SIGTERM');
+    expect(stderr).toMatch(/left before all was passed on and delivered; what was not delivered is in /);
   });
 });

@@ -1,9 +1,18 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { RunnerEvent } from '../../src/contract/events.ts';
+import { releaseAfterwards } from '../support/releases.ts';
 import { CREATE_RUN, INGEST, post } from '../support/request.ts';
-import { runRunfeed, type ServeProcess, startRunfeed, startServe } from '../support/runfeed-process.ts';
+import {
+  PACKAGE_FOLDER,
+  runRunfeed,
+  type ServeProcess,
+  startRunfeed,
+  startServe,
+} from '../support/runfeed-process.ts';
 import { freshFolder } from '../support/scripts.ts';
 
 const events: readonly RunnerEvent[] = [
@@ -71,6 +80,20 @@ describe('runfeed tail', () => {
     await tail.printed(/Let me /);
     tail.kill(signal);
     expect(await tail.exit).toMatchObject({ code, stderr: '' });
+  });
+
+  test('ends on a signal at once when its output is read no further', async () => {
+    const server = await startServe();
+    await post(server.graphql, CREATE_RUN, { id: 'r' });
+    await send(server, [{ seq: 0, tMs: 0, kind: 'assistant_text', data: { text: 'x'.repeat(4_000_000) } }]);
+    const child = spawn(process.execPath, [join(PACKAGE_FOLDER, 'dist/cli/main.js'), 'tail', 'r'], {
+      env: { PATH: process.env.PATH, RUNFEED_URL: server.url },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    releaseAfterwards(() => void child.kill('SIGKILL'));
+    await once(child.stdout, 'readable');
+    child.kill('SIGINT');
+    expect(await once(child, 'exit')).toEqual([null, 'SIGINT']);
   });
 
   test('ends with 0 when nobody reads it any more', async () => {

@@ -90,7 +90,10 @@ interface StartedRun {
 /** A job plays everything but standard input, which is this process's own. */
 async function startRun(url: string, { file }: DemoOptions): Promise<StartedRun> {
   if (file === '-') {
-    await request(url, `mutation { createRun(input: { id: "${RUN_ID}", provider: openai }) { __typename } }`);
+    await request(
+      { url },
+      `mutation { createRun(input: { id: "${RUN_ID}", provider: openai }) { __typename } }`,
+    );
     const source = stdinSource();
     return {
       isJob: false,
@@ -100,7 +103,7 @@ async function startRun(url: string, { file }: DemoOptions): Promise<StartedRun>
   }
   const payload = file === undefined ? '' : `, payload: { file: ${JSON.stringify(resolve(file))} }`;
   const { startJob } = await request(
-    url,
+    { url },
     `mutation { startJob(input: { ${JOB_INPUT}${payload} }) { __typename ... on Error { message } } }`,
   );
   const { __typename, message } = startJob as { __typename: string; message?: string };
@@ -111,9 +114,9 @@ async function startRun(url: string, { file }: DemoOptions): Promise<StartedRun>
 /** A runner outlives its server, so that a demo which is left has to take it along. */
 async function leaveNoRunner(url: string): Promise<void> {
   const stop = `mutation { stopJob(input: { runId: "${RUN_ID}", graceMs: ${STOP_GRACE_MS} }) { __typename } }`;
-  await request(url, stop);
+  await request({ url }, stop);
   for (const until = Date.now() + STOP_WAIT_MS; Date.now() < until; ) {
-    const { job } = await request(url, `{ job(runId: "${RUN_ID}") { endedAt } }`);
+    const { job } = await request({ url }, `{ job(runId: "${RUN_ID}") { endedAt } }`);
     if ((job as { endedAt: string | null }).endedAt !== null) return;
     await sleep(STOP_LOOK_MS);
   }
@@ -125,7 +128,7 @@ async function stopLater(url: string, seconds: number | null): Promise<never> {
     await sleep(seconds * 1_000, undefined, { ref: false });
     print(`(stopJob, after ${seconds} s)`);
     await request(
-      url,
+      { url },
       `mutation { stopJob(input: { runId: "${RUN_ID}", graceMs: ${STOP_GRACE_MS} }) { __typename } }`,
     );
   }
@@ -134,7 +137,7 @@ async function stopLater(url: string, seconds: number | null): Promise<never> {
 
 async function describeJob(url: string): Promise<string> {
   const { job } = await request(
-    url,
+    { url },
     `{ job(runId: "${RUN_ID}") { status substrate exitCode terminalErrorClass logs(lines: 1) } }`,
   );
   return JSON.stringify(job);

@@ -1,8 +1,11 @@
 #!/usr/bin/env node
 import { VERSION } from '../server/version.ts';
-import { demo } from './demo.ts';
 import { demoRunner } from './demo-runner.ts';
-import { serve } from './serve.ts';
+import { logs } from './logs.ts';
+import { pipe } from './pipe.ts';
+import { runs } from './runs.ts';
+import { stop } from './stop.ts';
+import { tail } from './tail.ts';
 import { UsageError } from './usage-error.ts';
 
 const HELP = `runfeed ${VERSION}: the server between AI agent runs and the people who watch them
@@ -12,6 +15,20 @@ const HELP = `runfeed ${VERSION}: the server between AI agent runs and the peopl
       --file FILE        a Goose stream-json file instead of the one that ships; - reads standard input
       --exit             leave when the run has ended
       --stop-after N     stop the job after N seconds
+  runfeed pipe [--run RUN] -- COMMAND …
+                         run an agent and report its run; without -- reads what one prints
+      --runtime NAME     whose output it is; by default the command's name or the first lines tell
+      --provider NAME    what the run is made with; by default by the runtime
+      --title TEXT       what the run is called
+      --spool DIR        where undelivered events are kept; by default among the temporary files
+      --spool-mib N      how many: beyond that the command is held back (64)
+      --flush-timeout N  seconds to deliver the rest in at the end (60)
+  runfeed tail RUN       print a run as it goes [--after N] [--json] [--no-color]
+  runfeed runs           list the newest runs [--limit N] [--json]
+  runfeed stop RUN       stop a run's job [--grace MS] [--no-wait]
+  runfeed logs RUN       print what a run's job printed [--lines N]
+      --url URL          where the server is, for pipe to logs; or RUNFEED_URL (http://127.0.0.1:4000)
+      --token TOKEN      who is asking; or RUNFEED_TOKEN
   runfeed --help         this
   runfeed --version      the version
 
@@ -25,9 +42,20 @@ async function main(argv: readonly string[]): Promise<number> {
   const [command = 'serve', ...rest] = argv;
   switch (command) {
     case 'serve':
-      return serve(rest);
+      // The server is most of the code: a command that is but its client starts several times as fast without it.
+      return (await import('./serve.ts')).serve(rest);
     case 'demo':
-      return demo(rest);
+      return (await import('./demo.ts')).demo(rest);
+    case 'pipe':
+      return pipe(rest);
+    case 'tail':
+      return tail(rest);
+    case 'runs':
+      return runs(rest);
+    case 'stop':
+      return stop(rest);
+    case 'logs':
+      return logs(rest);
     case 'demo-runner':
       return demoRunner();
     case '--help':

@@ -1,15 +1,42 @@
-/** Runs an operation over HTTP and answers its data; throws what the server says is wrong. */
-export async function request(url: string, query: string): Promise<Record<string, unknown>> {
+import { authorizationOf } from '../client/token.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/** An answer that does not come within this is not waited for. */
+const ANSWER_MS = 30_000;
+
+/** The server cannot be reached, or what answers there is none of ours. */
+export class Unreachable extends Error {
+  override readonly name = 'Unreachable';
+}
+
+/** Runs an operation over HTTP and answers its data; throws what the server says is wrong, or {@link Unreachable}. */
+export async function request(
+  { url, token }: Endpoint,
+  query: string,
+  variables: Readonly<Record<string, unknown>> = {},
+): Promise<Record<string, unknown>> {
+  const authorization = await authorizationOf(token);
   const response = await fetch(url, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ query }),
+    headers: { 'content-type': 'application/json', ...(authorization !== null && { authorization }) },
+    body: JSON.stringify({ query, variables }),
+    signal: AbortSignal.timeout(ANSWER_MS),
+  }).catch((cause: unknown) => {
+    throw new Unreachable(`there is no server to be reached at ${url}: ${reasonOf(cause)}`, { cause });
   });
-  const { data, errors } = (await response.json()) as {
+  const answer: unknown = await response.json().catch(() => null);
+  const { data, errors } = (answer ?? {}) as {
     data?: Record<string, unknown>;
     errors?: readonly { readonly message: string }[];
   };
-  if (!data || errors)
-    throw new Error(errors?.map(({ message }) => message).join('; ') ?? `HTTP ${response.status}`);
+  if (errors) throw new Error(errors.map(({ message }) => message).join('; '));
+  if (!data) throw new Unreachable(`what answers at ${url} (HTTP ${response.status}) is no runfeed server`);
   return data;
+}
+
+/** Why a fetch failed: its own message says only that it did. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? (error.cause ?? error) : error;
+  if (!(cause instanceof Error)) return String(cause);
+  return 'code' in cause && cause.message === '' ? String(cause.code) : cause.message;
 }

@@ -1,4 +1,4 @@
-import { constants } from 'node:os';
+import { codeOfSignal } from './signal-code.ts';
 
 /**
  * Resolves with the first SIGINT or SIGTERM. The second one ends the process at once, with the exit code that a shell
@@ -8,7 +8,7 @@ export function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     let first = true;
     const onSignal = (signal: NodeJS.Signals) => {
-      if (!first) process.exit(128 + constants.signals[signal]);
+      if (!first) process.exit(codeOfSignal(signal));
       first = false;
       resolve(signal);
     };

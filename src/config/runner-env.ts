@@ -36,3 +36,15 @@ export function readRunnerEnvironment(
     instance: machine || `${process.pid}@${Math.round(performance.timeOrigin)}`,
   };
 }
+
+/** What opens the run to whoever has it. An agent runs what a model wrote, which must not be able to. */
+const KEPT_BACK = ['RUNFEED_RUNNER_TOKEN', 'RUNFEED_TOKEN'];
+
+/** The environment for a command that a runner starts: its own, by default this process's, with these added. */
+export function commandEnvironment(
+  added: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Readonly<Record<string, string | undefined>> {
+  const own = Object.entries(env).filter(([name]) => !KEPT_BACK.includes(name));
+  return { ...Object.fromEntries(own), ...added };
+}

@@ -14,6 +14,12 @@ describe('runfeed', () => {
       for (const word of [
         'runfeed serve',
         'runfeed demo',
+        'runfeed pipe',
+        'runfeed tail',
+        'runfeed runs',
+        'runfeed stop',
+        'runfeed logs',
+        '--flush-timeout',
         '--file FILE',
         '--exit',
         'PORT',

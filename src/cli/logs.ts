@@ -1,0 +1,24 @@
+import { onlyRun, readArguments, wholeNumber } from './arguments.ts';
+import { ENDPOINT_OPTIONS, readEndpoint } from './endpoint.ts';
+import { createOutput } from './output.ts';
+import { request } from './request.ts';
+import { tell } from './tell.ts';
+
+const OPTIONS = { ...ENDPOINT_OPTIONS, lines: { type: 'string' } } as const;
+
+const LINES = 100;
+const MAX_LINES = 10_000;
+
+/** `runfeed logs RUN`: prints the newest lines that the run's job has printed. */
+export async function logs(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = readArguments(argv, OPTIONS, true);
+  const runId = onlyRun('logs', positionals);
+  const lines = wholeNumber('lines', values.lines, 1, MAX_LINES) ?? LINES;
+  const query = 'query ($id: ID!, $lines: Int) { job(runId: $id) { logs(lines: $lines) } }';
+  const { job } = await request(readEndpoint(values), query, { id: runId, lines });
+  if (!job) throw new Error(`there is no run ${runId} that has a job`);
+  const { logs } = job as { readonly logs: string | null };
+  if (logs) await createOutput(1).write(logs.endsWith('\n') ? logs : `${logs}\n`);
+  else tell('there are no lines to be had');
+  return 0;
+}

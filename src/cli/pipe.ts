@@ -1,0 +1,115 @@
+import { CLAIM_REFUSED_EXIT_CODE, ClaimRefused } from '../client/claim.ts';
+import { openFileSpool } from '../client/file-spool.ts';
+import { createReporter } from '../client/reporter.ts';
+import { commandEnvironment } from '../config/runner-env.ts';
+import { createReleasers } from '../lib/releasers.ts';
+import { createDetectingAdapter } from '../runtimes/detecting-adapter.ts';
+import { createAdapter } from '../runtimes/registry.ts';
+import { leaveBy } from './leave.ts';
+import { createOutput } from './output.ts';
+import { withPrompt } from './pipe/command.ts';
+import { createFeeder, type FeederEnd } from './pipe/feeder.ts';
+import { type PipeOptions, readPipeOptions } from './pipe/options.ts';
+import { openPayloadFile } from './pipe/payload-file.ts';
+import { checkPlace } from './pipe/place.ts';
+import { watchSignals } from './pipe/signals.ts';
+import { readInput, startCommand } from './pipe/source.ts';
+import { takeSpoolFolder } from './pipe/spool-folder.ts';
+import { findTarget, type Target } from './pipe/target.ts';
+import { codeOfSignal } from './signal-code.ts';
+import { tell } from './tell.ts';
+
+/** The command ended well, and not all of its run was delivered. */
+export const DELIVERY_FAILED_EXIT_CODE = 74;
+
+/**
+ * `runfeed pipe`: runs a command, or reads what one printed, passes the output through unchanged, and reports the run
+ * that it tells of. The result is the command's own exit code.
+ */
+export async function pipe(argv: readonly string[]): Promise<number> {
+  const options = readPipeOptions(argv);
+  const signals = watchSignals();
+  try {
+    const target = await findTarget(options, signals.beforeStart);
+    return await pipeInto(target, options, signals.to);
+  } catch (error) {
+    const stopped = signals.stoppedBy();
+    if (stopped) return codeOfSignal(stopped);
+    if (!(error instanceof ClaimRefused)) throw error;
+    tell(`the claim was refused (${error.code}): ${error.message}`);
+    return CLAIM_REFUSED_EXIT_CODE;
+  } finally {
+    signals.release();
+  }
+}
+
+async function pipeInto(
+  target: Target,
+  options: PipeOptions,
+  signalsTo: (handle: (signal: NodeJS.Signals) => void) => void,
+): Promise<number> {
+  const { runId, endpoint, payload, place } = target;
+  const { flushTimeoutMs, spoolMib } = options;
+  const command = options.command && withPrompt(options.command, payload);
+  const releasers = createReleasers();
+  try {
+    const folder = await takeSpoolFolder(options.spool, endpoint.url, runId);
+    releasers.add(folder.release);
+    const spool = await openFileSpool(folder.path, { maxCharacters: spoolMib * 1024 * 1024 });
+    const resumed = await checkPlace({ target, spool, folder: folder.path, flushTimeoutMs });
+    let isAway = false;
+    const reporter = createReporter({
+      runId,
+      ...endpoint,
+      ...(place && { nextSeq: place.nextSeq, lastTMs: place.lastTMs }),
+      spool,
+      onRetry: (error) => {
+        if (!isAway) tell(`events wait in ${folder.path}: ${error.message}`);
+        isAway = true;
+      },
+      onAcknowledged: () => {
+        if (isAway) tell('the server takes events again');
+        isAway = false;
+      },
+    });
+    releasers.add(async () => void (await reporter.close({ deadlineMs: 0 })));
+    const adapter = options.runtime
+      ? createAdapter(options.runtime, { resumed })
+      : createDetectingAdapter({ resumed });
+    const feeder = createFeeder({ adapter, reporter, flushTimeoutMs, tell });
+    const payloadFile = await openPayloadFile(folder.path, payload);
+    releasers.add(payloadFile.remove);
+    const env = { ...target.env, ...payloadFile.env };
+    const errors = createOutput(2);
+    const source = command ? startCommand(command, commandEnvironment(env), errors) : readInput();
+    signalsTo(source.signal);
+    const exited = source.exit.then(async (exit) => {
+      feeder.hurry();
+      signalsTo((signal) => {
+        tell(`left before all was passed on and delivered; what was not delivered is in ${folder.path}`);
+        leaveBy(signal);
+      });
+      await payloadFile.remove();
+      return exit;
+    });
+    const output = createOutput(1);
+    for (let bytes = await source.next(); bytes; bytes = await source.next()) {
+      await Promise.all([output.write(bytes), feeder.push(bytes)]);
+    }
+    const { runtime, code } = await exited;
+    const end = await feeder.end(runtime);
+    if (!end.undelivered && !end.failure && !end.isCut) return code;
+    tell(lossOf(end, folder.path));
+    return code || DELIVERY_FAILED_EXIT_CODE;
+  } finally {
+    await releasers.release();
+  }
+}
+
+function lossOf({ undelivered, failure, isCut }: FeederEnd, folder: string): string {
+  const why = failure ? failure.message : 'the server did not take them in time';
+  const kept = undelivered
+    ? `events ${undelivered.fromSeq} to ${undelivered.toSeq} are not delivered and stay in ${folder}`
+    : 'not all events are delivered';
+  return `${kept}${isCut ? ', and what came after is gone' : ''}: ${why}`;
+}

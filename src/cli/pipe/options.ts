@@ -1,0 +1,79 @@
+import { RUN_PROVIDERS, type RunProvider } from '../../contract/jobs.ts';
+import { isRuntimeName, RUNTIME_NAMES, type RuntimeName } from '../../runtimes/registry.ts';
+import { readArguments, wholeNumber } from '../arguments.ts';
+import { ENDPOINT_OPTIONS } from '../endpoint.ts';
+import { UsageError } from '../usage-error.ts';
+import { runtimeOf } from './command.ts';
+
+/** What `runfeed pipe` was told. */
+export interface PipeOptions {
+  /** The command to run; null: standard input is what it printed. */
+  readonly command: readonly [string, ...string[]] | null;
+  readonly run: string | undefined;
+  readonly url: string | undefined;
+  readonly token: string | undefined;
+  /** Null: its first lines tell. */
+  readonly runtime: RuntimeName | null;
+  readonly provider: RunProvider;
+  readonly title: string | undefined;
+  /** Where spools are kept, a folder for each run; undefined: in the folder for temporary files. */
+  readonly spool: string | undefined;
+  readonly spoolMib: number;
+  readonly flushTimeoutMs: number;
+}
+
+const FLUSH_TIMEOUT_S = 60;
+const SPOOL_MIB = 64;
+
+/** Reads the arguments; throws a UsageError. */
+export function readPipeOptions(argv: readonly string[]): PipeOptions {
+  const end = argv.indexOf('--');
+  const { values } = readArguments(end < 0 ? argv : argv.slice(0, end), {
+    ...ENDPOINT_OPTIONS,
+    run: { type: 'string' },
+    runtime: { type: 'string' },
+    provider: { type: 'string' },
+    title: { type: 'string' },
+    spool: { type: 'string' },
+    'spool-mib': { type: 'string' },
+    'flush-timeout': { type: 'string' },
+  });
+  const command = end < 0 ? null : readCommand(argv.slice(end + 1));
+  const runtime = readRuntime(values.runtime) ?? (command && runtimeOf(command));
+  return {
+    command,
+    runtime,
+    provider: readProvider(values.provider) ?? providerOf(runtime),
+    run: values.run,
+    url: values.url,
+    token: values.token,
+    title: values.title,
+    spool: values.spool,
+    spoolMib: wholeNumber('spool-mib', values['spool-mib'], 1, 65_536) ?? SPOOL_MIB,
+    flushTimeoutMs:
+      1_000 * (wholeNumber('flush-timeout', values['flush-timeout'], 0, 86_400) ?? FLUSH_TIMEOUT_S),
+  };
+}
+
+function readCommand([program, ...args]: readonly string[]): readonly [string, ...string[]] {
+  if (!program) throw new UsageError('after -- comes the command to run');
+  return [program, ...args];
+}
+
+function readRuntime(name: string | undefined): RuntimeName | null {
+  if (name === undefined) return null;
+  if (isRuntimeName(name)) return name;
+  throw new UsageError(`--runtime is one of ${RUNTIME_NAMES.join(', ')}`);
+}
+
+function readProvider(name: string | undefined): RunProvider | null {
+  if (name === undefined) return null;
+  const provider = RUN_PROVIDERS.find((known) => known === name);
+  if (provider) return provider;
+  throw new UsageError(`--provider is one of ${RUN_PROVIDERS.join(', ')}`);
+}
+
+function providerOf(runtime: RuntimeName | null): RunProvider {
+  if (runtime === 'codex') return 'openai';
+  return runtime === 'gemini' ? 'gemini' : 'anthropic';
+}

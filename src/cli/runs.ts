@@ -1,0 +1,78 @@
+import { readArguments, wholeNumber } from './arguments.ts';
+import { ENDPOINT_OPTIONS, readEndpoint } from './endpoint.ts';
+import { createOutput } from './output.ts';
+import { request } from './request.ts';
+import { table } from './table.ts';
+import { preview } from './tail/style.ts';
+import { UsageError } from './usage-error.ts';
+
+const OPTIONS = {
+  ...ENDPOINT_OPTIONS,
+  limit: { type: 'string' },
+  json: { type: 'boolean', default: false },
+} as const;
+
+const LIMIT = 20;
+const MAX_LIMIT = 100;
+const TITLE_WIDTH = 60;
+
+const RUNS = `query ($first: Int) {
+  runs(first: $first) {
+    nodes { id provider runtime title labels createdAt startedAt endedAt eventCount lastSeq terminal { data } job { status } }
+  }
+}`;
+
+interface ListedRun {
+  readonly id: string;
+  readonly provider: string;
+  readonly title: string | null;
+  readonly createdAt: string;
+  readonly endedAt: string | null;
+  readonly eventCount: number;
+  readonly terminal: { readonly data: { readonly outcome?: unknown } } | null;
+  readonly job: { readonly status: string } | null;
+}
+
+/** `runfeed runs`: the newest runs, one a line. */
+export async function runs(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = readArguments(argv, OPTIONS, true);
+  if (positionals.length > 0) throw new UsageError('runs takes no arguments');
+  const first = wholeNumber('limit', values.limit, 1, MAX_LIMIT) ?? LIMIT;
+  const { runs } = await request(readEndpoint(values), RUNS, { first });
+  const { nodes } = runs as { readonly nodes: readonly ListedRun[] };
+  const output = createOutput(1);
+  if (values.json) {
+    await output.write(nodes.map((run) => `${JSON.stringify(run)}\n`).join(''));
+    return 0;
+  }
+  const now = Date.now();
+  const rows = nodes.map((run) => [
+    run.id,
+    statusOf(run),
+    run.provider,
+    String(run.eventCount),
+    age(now - Date.parse(run.createdAt)),
+    preview(run.title ?? '', TITLE_WIDTH),
+  ]);
+  await output.write(table(['RUN', 'STATUS', 'PROVIDER', 'EVENTS', 'AGE', 'TITLE'], rows));
+  return 0;
+}
+
+/** How a run ended; or how far its job is; or whether anything has come of it. */
+function statusOf({ endedAt, terminal, job, eventCount }: ListedRun): string {
+  const outcome = terminal?.data.outcome;
+  if (endedAt !== null) return typeof outcome === 'string' ? preview(outcome, TITLE_WIDTH) : 'ended';
+  return job?.status ?? (eventCount > 0 ? 'live' : 'new');
+}
+
+const UNITS = [
+  ['d', 86_400],
+  ['h', 3_600],
+  ['m', 60],
+] as const;
+
+function age(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? ['s', 1];
+  return `${Math.floor(seconds / size)}${unit}`;
+}

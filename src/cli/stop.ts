@@ -1,0 +1,68 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { onlyRun, readArguments, wholeNumber } from './arguments.ts';
+import { ENDPOINT_OPTIONS, type Endpoint, readEndpoint } from './endpoint.ts';
+import { request } from './request.ts';
+
+const OPTIONS = {
+  ...ENDPOINT_OPTIONS,
+  grace: { type: 'string' },
+  'no-wait': { type: 'boolean', default: false },
+} as const;
+
+const MAX_GRACE_MS = 300_000;
+const LOOK_MS = 300;
+
+const FIELDS = 'status endedAt exitCode terminalErrorClass terminalErrorMessage';
+
+const STOP = `mutation ($runId: ID!, $graceMs: SafeInt) {
+  stopJob(input: { runId: $runId, graceMs: $graceMs }) {
+    ... on StopJobSuccess { job { ${FIELDS} } }
+    ... on Error { message }
+  }
+}`;
+
+interface Job {
+  readonly status: string;
+  readonly endedAt: string | null;
+  readonly exitCode: number | null;
+  readonly terminalErrorClass: string | null;
+  readonly terminalErrorMessage: string | null;
+}
+
+/** `runfeed stop RUN`: has the run's job stopped, and prints its status as it changes, to its end. */
+export async function stop(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = readArguments(argv, OPTIONS, true);
+  const runId = onlyRun('stop', positionals);
+  const graceMs = wholeNumber('grace', values.grace, 0, MAX_GRACE_MS);
+  const endpoint = readEndpoint(values);
+  const { stopJob } = await request(endpoint, STOP, { runId, graceMs });
+  const { job, message } = stopJob as { readonly job?: Job; readonly message?: string };
+  if (!job) throw new Error(`run ${runId} was not stopped: ${message}`);
+  process.stdout.write(`${describe(job)}\n`);
+  if (!values['no-wait']) await printUntilEnd(endpoint, runId, job);
+  return 0;
+}
+
+/** A job ends: the server enforces its grace and its deadline. Ctrl-C ends this before that. */
+async function printUntilEnd(endpoint: Endpoint, runId: string, first: Job): Promise<void> {
+  let last = first;
+  while (last.endedAt === null) {
+    await sleep(LOOK_MS);
+    const { job } = await request(endpoint, `query ($id: ID!) { job(runId: $id) { ${FIELDS} } }`, {
+      id: runId,
+    });
+    if (!job) throw new Error(`the job of run ${runId} is gone`);
+    const seen = job as Job;
+    if (seen.status !== last.status) process.stdout.write(`${describe(seen)}\n`);
+    last = seen;
+  }
+}
+
+function describe({ status, exitCode, terminalErrorClass, terminalErrorMessage }: Job): string {
+  const facts = [
+    exitCode === null ? null : `exit code ${exitCode}`,
+    terminalErrorClass,
+    terminalErrorMessage,
+  ];
+  return [status, ...facts.filter((fact) => fact !== null)].join(', ');
+}

@@ -1,0 +1,245 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { fixedPort } from '../support/ports.ts';
+import { readRun, textOf } from '../support/run-log.ts';
+import { runRunfeed, startRunfeed, startServe } from '../support/runfeed-process.ts';
+import { freshFolder, GOOSE_COMPLETE, gooseText, writeProgram } from '../support/scripts.ts';
+
+const TEXT = `const text = (text) => process.stdout.write(JSON.stringify({ type: 'message', message:
+  { id: 'm', role: 'assistant', created: 1, content: [{ type: 'text', text }], metadata: {} } }) + '\\n');
+const flood = async (count) => { for (let n = 0; n < count; n += 1) { text(n + 'b'.repeat(65_536) + ' ');
+  if (process.stdout.writableNeedDrain) await require('node:events').once(process.stdout, 'drain'); } };
+const complete = () => process.stdout.write(${JSON.stringify(GOOSE_COMPLETE)});`;
+
+/** Says what it is told on standard input, a line each, and ends well with it. */
+const ECHO = `${TEXT}
+  require('node:readline').createInterface({ input: process.stdin }).on('line', text).on('close', complete);`;
+
+async function eventually<Value>(look: () => Promise<Value | null | false | undefined>): Promise<Value> {
+  for (;;) {
+    const value = await look();
+    if (value) return value;
+    await sleep(20);
+  }
+}
+
+const startAt = (port: number, DATABASE_URL?: string) =>
+  startServe({ PORT: String(port), ...(DATABASE_URL && { DATABASE_URL }) });
+
+const foldersIn = async (base: string) => (await readdir(base)).length;
+
+describe('runfeed pipe that was killed', () => {
+  test('goes on: nothing acknowledged is lost, nothing doubled, and the run starts once', async () => {
+    const server = await startServe();
+    const spool = await freshFolder();
+    const counting = await writeProgram(
+      'goose',
+      `${TEXT} let n = 0; setInterval(() => { for (let i = 0; i < 5; i += 1) text((n += 1) + ' '); }, 1);`,
+    );
+    const args = ['pipe', '--url', server.url, '--run', 'r', '--spool', spool, '--'];
+    for (let starts = 1; starts <= 2; starts += 1) {
+      const pipe = startRunfeed([...args, counting]);
+      // What the one before left behind arrives first.
+      await eventually(async () => {
+        const all = (await readRun(server.graphql, 'r'))?.events ?? [];
+        const begins = all.filter(({ kind, data }) => kind === 'runtime_started' || data.event === 'resumed');
+        return begins.length === starts && all.length > begins.at(-1)!.seq + 100;
+      });
+      pipe.kill('SIGKILL');
+      await pipe.exit;
+    }
+    const before = (await readRun(server.graphql, 'r'))!.events;
+    const last = await writeProgram('goose', `${TEXT} text('done'); complete();`);
+    expect(await runRunfeed([...args, last])).toMatchObject({ code: 0, stderr: '' });
+
+    const { events, ended } = (await readRun(server.graphql, 'r'))!;
+    expect(ended).toBe(true);
+    expect(events.slice(0, before.length)).toEqual(before);
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, place) => place));
+    const starts = events.filter(({ kind }) => kind === 'runtime_started');
+    const resumed = events.filter(({ data }) => data.event === 'resumed');
+    expect([starts.map(({ seq }) => seq), resumed.length]).toEqual([[0], 2]);
+    // Each of the two that were killed counted from one, and what is there of it has no hole.
+    const [first = '', second = '', third] = events
+      .map(({ kind, data }) => (data.event === 'resumed' ? '|' : kind === 'assistant_text' ? data.text : ''))
+      .join('')
+      .split('|');
+    for (const counted of [first, second]) {
+      const numbers = counted.trim().split(' ').map(Number);
+      expect(numbers).toEqual(numbers.map((_, place) => place + 1));
+    }
+    expect(third).toBe('done');
+    expect(await foldersIn(spool)).toBe(0);
+  });
+
+  test('is not joined by another one while it lives', async () => {
+    const server = await startServe();
+    const spool = await freshFolder();
+    const args = ['pipe', '--url', server.url, '--run', 'r', '--spool', spool, '--runtime', 'goose'];
+    const first = startRunfeed(args);
+    first.stdin.write(gooseText('here'));
+    await first.printed(/here/);
+    const { code, stderr } = await runRunfeed([...args, '--', 'true']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^runfeed: process \d+ reports to this run already/);
+  });
+});
+
+describe('a server that is away', () => {
+  test('gets everything when it is back, and the command goes on meanwhile', async () => {
+    const port = await fixedPort();
+    const server = await startAt(port);
+    const goose = await writeProgram('goose', ECHO);
+    const args = ['pipe', '--url', server.url, '--run', 'r', '--spool', await freshFolder(), '--', goose];
+    const pipe = startRunfeed(args);
+    pipe.stdin.write('before,\n');
+    await eventually(async () => textOf((await readRun(server.graphql, 'r'))?.events ?? []) === 'before,');
+    server.kill('SIGKILL');
+    await server.exit;
+    for (let n = 0; n < 1_000; n += 1) pipe.stdin.write(`${n},\n`);
+    await pipe.printed(/"999,"/);
+    const successor = await startAt(port, server.databaseUrl);
+    pipe.stdin.end('after\n');
+    const { code, stderr } = await pipe.exit;
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^runfeed: events wait in .*\nrunfeed: the server takes events again\n$/);
+    const numbers = Array.from({ length: 1_000 }, (_, n) => `${n},`).join('');
+    const { events } = (await readRun(successor.graphql, 'r'))!;
+    expect(textOf(events)).toBe(`before,${numbers}after`);
+  });
+
+  test('at the end for too long is told of with code 74, and the same command delivers the rest', async () => {
+    const port = await fixedPort();
+    const server = await startAt(port);
+    const spool = await freshFolder();
+    const goose = await writeProgram('goose', ECHO);
+    const options = ['--url', server.url, '--run', 'r', '--spool', spool, '--flush-timeout', '1'];
+    const pipe = startRunfeed(['pipe', ...options, '--', goose]);
+    pipe.stdin.write('one\n');
+    await eventually(async () => textOf((await readRun(server.graphql, 'r'))?.events ?? []) === 'one');
+    server.kill('SIGKILL');
+    await server.exit;
+    pipe.stdin.end('two\n');
+    const { code, stderr } = await pipe.exit;
+    expect(code).toBe(74);
+    expect(stderr).toMatch(/events 2 to 3 are not delivered and stay in /);
+    expect(await foldersIn(spool)).toBe(1);
+
+    const successor = await startAt(port, server.databaseUrl);
+    const again = await runRunfeed(['pipe', ...options, '--flush-timeout', '60', '--', 'echo', 'started']);
+    expect(again).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: 'runfeed: run r has ended, so nothing was started; its last events are delivered now\n',
+    });
+    const run = await readRun(successor.graphql, 'r');
+    expect(textOf(run!.events)).toBe('onetwo');
+    expect(run!.ended).toBe(true);
+    expect(await foldersIn(spool)).toBe(0);
+  });
+
+  test('does not keep a failed command’s own code from being told', async () => {
+    const port = await fixedPort();
+    const server = await startAt(port);
+    const goose = await writeProgram(
+      'goose',
+      `${TEXT} text('one'); process.stdin.on('data', () => process.exit(3));`,
+    );
+    const options = [
+      '--url',
+      server.url,
+      '--run',
+      'r',
+      '--spool',
+      await freshFolder(),
+      '--flush-timeout',
+      '0',
+    ];
+    const pipe = startRunfeed(['pipe', ...options, '--', goose]);
+    await pipe.printed(/one/);
+    server.kill('SIGKILL');
+    await server.exit;
+    pipe.stdin.end('go\n');
+    expect(await pipe.exit).toMatchObject({ code: 3, stderr: expect.stringContaining('not delivered') });
+  });
+
+  test('holds the command back once the spool is full, and nothing is lost', async () => {
+    const port = await fixedPort();
+    const server = await startAt(port);
+    const done = join(await freshFolder(), 'done');
+    const goose = await writeProgram(
+      'goose',
+      `${TEXT} text('a'); process.stdin.once('data', async () => {
+         await flood(64);
+         require('node:fs').writeFileSync(${JSON.stringify(done)}, 'done'); complete(); process.exit(); });`,
+    );
+    const options = ['--url', server.url, '--run', 'r', '--spool', await freshFolder(), '--spool-mib', '1'];
+    const pipe = startRunfeed(['pipe', ...options, '--', goose]);
+    await eventually(async () => textOf((await readRun(server.graphql, 'r'))?.events ?? []) === 'a');
+    server.kill('SIGKILL');
+    await server.exit;
+    pipe.stdin.write('go\n');
+    await pipe.printed(/"13b/);
+    await sleep(500);
+    await expect(readFile(done)).rejects.toThrow('ENOENT');
+    const successor = await startAt(port, server.databaseUrl);
+    expect(await pipe.exit).toMatchObject({ code: 0 });
+    const run = await readRun(successor.graphql, 'r');
+    const pieces = Array.from({ length: 64 }, (_, n) => `${n}${'b'.repeat(65_536)} `);
+    expect(textOf(run!.events) === `a${pieces.join('')}`).toBe(true);
+  });
+
+  test('does not keep a stopped command’s pipe for ever when the spool is full', async () => {
+    const port = await fixedPort();
+    const server = await startAt(port);
+    const goose = await writeProgram(
+      'goose',
+      `${TEXT} text('a'); process.stdin.once('data', () => flood(1_000));`,
+    );
+    const options = ['--url', server.url, '--run', 'r', '--spool', await freshFolder()];
+    const limits = ['--spool-mib', '1', '--flush-timeout', '1'];
+    const pipe = startRunfeed(['pipe', ...options, ...limits, '--', goose]);
+    await eventually(async () => textOf((await readRun(server.graphql, 'r'))?.events ?? []) === 'a');
+    server.kill('SIGKILL');
+    await server.exit;
+    pipe.stdin.write('go\n');
+    await pipe.printed(/"13b/);
+    pipe.kill('SIGTERM');
+    const { code, stderr } = await pipe.exit;
+    expect(code).toBe(143);
+    expect(stderr).toContain('the spool stays full');
+    expect(stderr).toContain('stay in');
+  });
+
+  test('at the end is waited for no longer once a second signal says so', async () => {
+    const port = await fixedPort();
+    const server = await startAt(port);
+    const goose = await writeProgram('goose', `${TEXT} text('a'); setInterval(() => {}, 1000);`);
+    const pipe = startRunfeed([
+      'pipe',
+      '--url',
+      server.url,
+      '--run',
+      'r',
+      '--spool',
+      await freshFolder(),
+      '--',
+      goose,
+    ]);
+    await eventually(async () => textOf((await readRun(server.graphql, 'r'))?.events ?? []) === 'a');
+    server.kill('SIGKILL');
+    await server.exit;
+    let isGone = false;
+    pipe.exit.then(() => (isGone = true));
+    // Until the command is gone a signal is the command's.
+    while (!isGone) {
+      pipe.kill('SIGTERM');
+      await sleep(100);
+    }
+    const { signal, stderr } = await pipe.exit;
+    expect(signal).toBe('SIGTERM');
+    expect(stderr).toMatch(/left before all was passed on and delivered; what was not delivered is in /);
+  });
+});

@@ -1,0 +1,19 @@
+import { describe, expect, test } from 'vitest';
+import { commandEnvironment } from '../../src/config/runner-env.ts';
+
+describe('the environment of a command that a runner starts', () => {
+  test('is the runner’s own with what was added, and without the tokens', () => {
+    const own = {
+      PATH: '/bin',
+      RUNFEED_RUN_ID: 'r',
+      RUNFEED_RUNNER_TOKEN: 'a',
+      RUNFEED_TOKEN: 'b',
+      KEY: 'old',
+    };
+    expect(commandEnvironment({ KEY: 'new' }, own)).toEqual({
+      PATH: '/bin',
+      RUNFEED_RUN_ID: 'r',
+      KEY: 'new',
+    });
+  });
+});

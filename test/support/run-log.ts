@@ -1,0 +1,52 @@
+import type { JsonObject } from '../../src/contract/events.ts';
+import { post } from './request.ts';
+
+/** An event as the server has it. */
+export interface LoggedEvent {
+  readonly seq: number;
+  readonly kind: string;
+  readonly data: JsonObject;
+}
+
+/** A run as the server has it. */
+export interface LoggedRun {
+  readonly provider: string;
+  readonly runtime: string;
+  readonly title: string | null;
+  readonly ended: boolean;
+  readonly eventCount: number;
+  readonly events: readonly LoggedEvent[];
+}
+
+const RUN = `query ($id: ID!, $after: String) {
+  run(id: $id) {
+    provider runtime title ended eventCount
+    events(first: 1000, after: $after) { nodes { seq kind data } pageInfo { hasNextPage endCursor } }
+  }
+}`;
+
+/** All of a run; null when there is none. */
+export async function readRun(graphql: string, id: string): Promise<LoggedRun | null> {
+  const events: LoggedEvent[] = [];
+  for (let after: string | null = null; ; ) {
+    const { body } = await post(graphql, RUN, { id, after });
+    const found: unknown = body.data?.run;
+    const run = found as
+      | (Omit<LoggedRun, 'events'> & {
+          events: {
+            nodes: LoggedEvent[];
+            pageInfo: { hasNextPage: boolean; endCursor: string };
+          };
+        })
+      | null;
+    if (!run) return null;
+    events.push(...run.events.nodes);
+    if (!run.events.pageInfo.hasNextPage) return { ...run, events };
+    after = run.events.pageInfo.endCursor;
+  }
+}
+
+/** All that the model said. */
+export function textOf(events: readonly LoggedEvent[]): string {
+  return events.flatMap(({ kind, data }) => (kind === 'assistant_text' ? [String(data.text)] : [])).join('');
+}

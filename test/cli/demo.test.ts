@@ -13,15 +13,16 @@ async function freshFolder(): Promise<string> {
   return folder;
 }
 
-/** Numbers and kinds as the demo's output tells them. */
+/** The kinds that the demo's output tells, but for what the server says of the job. */
 function printedEvents(stdout: string): string[] {
-  return [...stdout.matchAll(/^ *(\d+) +\d+\.\ds +(\w+) /gm)].map(([, seq, kind]) => `${seq} ${kind}`);
+  const lines = [...stdout.matchAll(/^ *\d+ +\d+\.\ds +(\w+) (.*)$/gm)];
+  return lines.flatMap(([, kind = '', data = '']) => (data.includes('"resource_stats"') ? [] : [kind]));
 }
 
 function adaptedEvents(lines: readonly string[]): string[] {
   const adapter = createGooseAdapter();
   const events = [...adapter.push(Buffer.from(`${lines.join('\n')}\n`)), ...adapter.end({ exitCode: 0 })];
-  return events.map(({ seq, kind }) => `${seq} ${kind}`);
+  return events.map(({ kind }) => kind);
 }
 
 const FEW_LINES = DEMO_TRANSCRIPT.slice(0, 3);

@@ -42,12 +42,14 @@ export interface Reconciler {
   kick(): void;
   /** How many steps have been taken, and of these, failed. */
   counts(): { readonly steps: number; readonly failures: number };
-  /** Takes no further job, and resolves when every step under way is done and given back. */
+  /** Takes no further job, and resolves when every step under way is done and given back, or after 5 s without them. */
   close(): Promise<void>;
 }
 
 /** A lease is renewed this many times before it would be over. */
 const RENEWALS = 3;
+/** How long a stop waits for steps that are under way. */
+const CLOSE_MS = 5_000;
 /** When what is due cannot be had, since another process was first. */
 const RETRY_MS = 100;
 
@@ -187,7 +189,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     close: async () => {
       closing.abort();
       kick();
-      await running.catch((error: unknown) => log.warn({ err: error }, 'leases could not be given back'));
+      // Whoever takes over a step that hangs waits for its lease; nobody should wait for it here.
+      await inTime(running, CLOSE_MS).catch((error: unknown) =>
+        log.warn({ err: error }, 'steps were left under way: their leases run out'),
+      );
       clearInterval(renewing);
     },
   };

@@ -96,6 +96,42 @@ mutation EndRun {
 }
 `,
   },
+  {
+    query: `# 7. Start a job: the demo's runner plays a short transcript into a run of its own. Another run id, another job.
+mutation StartJob {
+  startJob(input: { runId: "job-1", provider: openai, runner: "demo" }) {
+    __typename
+    ... on StartJobSuccess { created job { status substrate } }
+    ... on Error { code message }
+  }
+}
+`,
+  },
+  {
+    query: `# 8. Watch the job until its end; its events come by runEvents as any run's do.
+subscription WatchJob {
+  jobUpdated(runId: "job-1") {
+    status
+    startedAt
+    endedAt
+    exitCode
+    terminalErrorClass
+    resourceStats { cpuPercent memoryMb }
+  }
+}
+`,
+  },
+  {
+    query: `# 9. Stop it: it has two seconds to end by itself. Then see what it printed.
+mutation StopJob {
+  stopJob(input: { runId: "job-1", graceMs: 2000 }) {
+    __typename
+    ... on StopJobSuccess { job { status logs(lines: 10) } }
+    ... on Error { code message }
+  }
+}
+`,
+  },
 ];
 
 /**

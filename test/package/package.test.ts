@@ -35,15 +35,19 @@ describe('the published entries', () => {
   test('runfeed/client has these names', async () => {
     const names = await evaluate(`console.log(JSON.stringify(Object.keys(await import('runfeed/client'))))`);
     expect(names).toEqual([
+      'CLAIM_REFUSED_EXIT_CODE',
+      'ClaimRefused',
       'IngestFailed',
       'ReportFailed',
       'StreamCut',
       'StreamRefused',
+      'claimJob',
       'createMemorySpool',
       'createReporter',
       'createRunView',
       'ingestBatch',
       'streamEvents',
+      'streamRun',
     ]);
     const forNode = await evaluate(
       `console.log(JSON.stringify(Object.keys(await import('runfeed/client/node'))))`,

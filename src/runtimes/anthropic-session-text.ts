@@ -45,17 +45,17 @@ export function createSessionText(seen: SeenIds): SessionText {
     },
     whole(line, origin, run) {
       const preview = previews.take(stringOf(line.id) ?? '');
-      for (const [blockIndex, value] of (listOf(line.content) ?? []).entries()) {
-        const place = { ...origin, blockIndex };
-        const block = objectOf(value);
+      const blocks = listOf(line.content) ?? [];
+      for (let blockIndex = 0; blockIndex < blocks.length; blockIndex += 1) {
+        const block = objectOf(blocks[blockIndex]);
         const text = block?.type === 'text' ? stringOf(block.text) : undefined;
         if (text === undefined) {
-          run.notify('unknown_content', block ?? { block: value }, place);
+          run.notify('unknown_content', block ?? { block: blocks[blockIndex]! }, { ...origin, blockIndex });
           continue;
         }
         const rest = preview.rest(blockIndex, text);
-        if (rest === null) run.notify('text_replaced', { text }, place);
-        else if (rest !== '') run.emit('assistant_text', { text: rest, ...place });
+        if (rest === null) run.notify('text_replaced', { text }, { ...origin, blockIndex });
+        else if (rest !== '') run.emit('assistant_text', { text: rest, ...origin, blockIndex });
       }
       for (const blockIndex of preview.others())
         run.notify('text_replaced', { text: '' }, { ...origin, blockIndex });

@@ -81,7 +81,11 @@ function chooseRunner(specs: Specs, { provider, runner }: JobRequest): RunnerCon
     return specs.choose(provider, runner);
   } catch (error) {
     if (!(error instanceof RunnerRuntimeNotImplementedError)) throw error;
-    throw new JobRefused('runner_runtime_not_implemented', error.message);
+    const message =
+      runner === null
+        ? error.message
+        : `There is no runner ${JSON.stringify(runner)} for provider "${provider}": server { runners } lists those that there are.`;
+    throw new JobRefused('runner_runtime_not_implemented', message);
   }
 }
 

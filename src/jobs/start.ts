@@ -84,7 +84,7 @@ function chooseRunner(specs: Specs, { provider, runner }: JobRequest): RunnerCon
     const message =
       runner === null
         ? error.message
-        : `There is no runner ${JSON.stringify(runner)} for provider "${provider}": server { runners } lists those that there are.`;
+        : `There is no such runner for provider "${provider}": server { runners } lists those that there are.`;
     throw new JobRefused('runner_runtime_not_implemented', message);
   }
 }

@@ -32,7 +32,12 @@ async function following(more?: Readonly<Record<string, string>>) {
   return { provider, server, start };
 }
 
-const isFollowed = (session: FakeSession) => eventually(() => session.streams().open === 1);
+/** From here on only the stream tells of what happens: the history was read after it was opened. */
+const isFollowed = (session: FakeSession) =>
+  eventually(() => {
+    const { open, opened, histories } = session.streams();
+    return open === 1 && histories >= opened;
+  });
 
 test.skipIf(!capturesPresent)(
   'a recorded session becomes what its adapter makes of it (skipped: the recordings are missing)',

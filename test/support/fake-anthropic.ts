@@ -44,8 +44,8 @@ export interface FakeSession {
   miss(...events: readonly Fields[]): void;
   /** Cuts every open stream; answers how many there were. */
   cut(): number;
-  /** Streams that are open now, and that ever were. */
-  streams(): { readonly open: number; readonly opened: number };
+  /** Streams that are open now, and that ever were; and how often the history was read to its end. */
+  streams(): { readonly open: number; readonly opened: number; readonly histories: number };
   /** The next streams are answered so instead. */
   refuseStreams(...plans: readonly Plan[]): void;
   /** What was sent to it. */
@@ -127,6 +127,7 @@ export async function startFakeAnthropic(): Promise<FakeAnthropic> {
         history: [],
         open: new Set(),
         opened: 0,
+        histories: 0,
         refusals: [],
         received: [],
       };
@@ -145,7 +146,11 @@ export async function startFakeAnthropic(): Promise<FakeAnthropic> {
           for (const stream of session.open) stream.destroy();
           return size;
         },
-        streams: () => ({ open: session.open.size, opened: session.opened }),
+        streams: () => ({
+          open: session.open.size,
+          opened: session.opened,
+          histories: session.histories,
+        }),
         refuseStreams: (...next) => {
           session.refusals.push(...next);
         },
@@ -160,6 +165,7 @@ interface PlayedSession {
   readonly history: Fields[];
   readonly open: Set<ServerResponse>;
   opened: number;
+  histories: number;
   readonly refusals: Plan[];
   readonly received: unknown[];
 }
@@ -185,6 +191,7 @@ async function answerSession(
     // What only streams carry is in no history.
     const told = session.history.filter((event) => event.id !== undefined);
     const next = from + PAGE < told.length ? String(from + PAGE) : null;
+    if (next === null) session.histories += 1;
     return json(response, 200, { data: told.slice(from, from + PAGE), next_page: next });
   }
   const refusal = session.refusals.shift();

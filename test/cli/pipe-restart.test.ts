@@ -124,7 +124,8 @@ describe('a server that is away', () => {
     pipe.stdin.end('two\n');
     const { code, stderr } = await pipe.exit;
     expect(code).toBe(74);
-    expect(stderr).toMatch(/events 2 to 3 are not delivered and stay in /);
+    // What was stored may have gone without its answer.
+    expect(stderr).toMatch(/events [02] to 3 are not delivered and stay in /);
     expect(await foldersIn(spool)).toBe(1);
 
     const successor = await startAt(port, server.databaseUrl);

@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { Authenticate } from '../auth/authenticate.ts';
-import { LOOPBACK_OPERATOR } from '../auth/principal.ts';
+import { LOOPBACK_OPERATOR, type Principal } from '../auth/principal.ts';
 import { InvalidToken } from '../auth/tokens.ts';
 import type { Store } from '../store/store.ts';
 import { GRAPHIQL_PAGE } from './graphiql.ts';
@@ -74,16 +74,14 @@ async function handleGraphql(
   const { authorization } = request.headers;
   // Most requests have none, and need not wait for a turn of the loop.
   if (authorization === undefined) return graphql(request, response, LOOPBACK_OPERATOR);
+  let principal: Principal;
   try {
-    graphql(request, response, await authenticate(authorization));
+    principal = await authenticate(authorization);
   } catch (error) {
-    respondFault(
-      response,
-      401,
-      'UNAUTHENTICATED',
-      error instanceof InvalidToken ? error.message : 'no such token',
-    );
+    const message = error instanceof InvalidToken ? error.message : 'no such token';
+    return respondFault(response, 401, 'UNAUTHENTICATED', message);
   }
+  graphql(request, response, principal);
 }
 
 async function respondReady(

@@ -1,0 +1,63 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { createTurns, TurnsExhausted } from '../../src/lib/turns.ts';
+
+describe('turns of the event loop', () => {
+  test('are given at once while this turn has room, and in later turns beyond it', async () => {
+    const turns = createTurns({ costPerTurn: 10, maxWaiting: 10 });
+    const owner = {};
+    expect(turns.take(owner, 6)).toBeNull();
+    expect(turns.take(owner, 4)).toBeNull();
+    let resolved = false;
+    const later = turns.take(owner, 1)!.then(() => {
+      resolved = true;
+    });
+    await Promise.resolve();
+    expect(resolved).toBe(false);
+    await later;
+    expect(resolved).toBe(true);
+  });
+
+  test('give work that costs more than a turn a turn of its own', async () => {
+    const turns = createTurns({ costPerTurn: 10, maxWaiting: 10 });
+    const owner = {};
+    const order: string[] = [];
+    let turn = 0;
+    const note = async (name: string, cost: number) => {
+      await turns.take(owner, cost);
+      order.push(`${name}${turn}`);
+    };
+    const all = Promise.all([note('a', 100), note('b', 100), note('c', 5), note('d', 5)]);
+    for (turn = 1; order.length < 4; turn += 1) await nextTurn();
+    await all;
+    const turnOf = (name: string) => Number(order.find((entry) => entry.startsWith(name))!.slice(1));
+    expect(turnOf('a')).toBeLessThan(turnOf('b'));
+    expect(turnOf('b')).toBeLessThan(turnOf('c'));
+    expect(turnOf('c')).toBe(turnOf('d'));
+  });
+
+  test('go round the owners: one with a long queue does not hold up another', async () => {
+    const turns = createTurns({ costPerTurn: 1, maxWaiting: 1_000 });
+    const busy = {};
+    const order: string[] = [];
+    const take = async (name: string, owner: object) => {
+      await turns.take(owner, 1);
+      order.push(name);
+    };
+    const all = [...Array(100)].map(() => take('busy', busy));
+    await Promise.all([take('other', {}), ...all]);
+    expect(order.indexOf('other')).toBeLessThan(3);
+    expect(order.length).toBe(101);
+  });
+
+  test('refuse work beyond what may wait, and take work again afterwards', async () => {
+    const turns = createTurns({ costPerTurn: 1, maxWaiting: 2 });
+    const owner = {};
+    expect(turns.take(owner, 1)).toBeNull();
+    const waiting = [turns.take(owner, 1), turns.take(owner, 1)];
+    expect(() => turns.take(owner, 1)).toThrow(TurnsExhausted);
+    await Promise.all(waiting);
+    await nextTurn();
+    expect(turns.take(owner, 1)).toBeNull();
+  });
+});

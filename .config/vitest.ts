@@ -14,8 +14,9 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
     globalSetup: ['.config/build-first.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Long enough for a machine that is busy with something else: no test passes or fails by its speed.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // Two cores are common in CI: more workers would only make timers late.
     maxWorkers: 2,
     pool: 'forks',

@@ -13,6 +13,12 @@ const flood = async (count) => { for (let n = 0; n < count; n += 1) { text(n + '
   if (process.stdout.writableNeedDrain) await require('node:events').once(process.stdout, 'drain'); } };
 const complete = () => process.stdout.write(${JSON.stringify(GOOSE_COMPLETE)});`;
 
+/**
+ * Printed once the flood has filled a spool of 1 MiB: 15 pieces fit, and `pipe` reads no further until it has stored the
+ * 16th. An earlier piece proves nothing: what follows it may still lie in the command's own buffers.
+ */
+const SPOOL_FULL = /"15b{65536} "/;
+
 /** Says what it is told on standard input, a line each, and ends well with it. */
 const ECHO = `${TEXT}
   require('node:readline').createInterface({ input: process.stdin }).on('line', text).on('close', complete);`;
@@ -182,7 +188,7 @@ describe('a server that is away', () => {
     server.kill('SIGKILL');
     await server.exit;
     pipe.stdin.write('go\n');
-    await pipe.printed(/"13b/);
+    await pipe.printed(SPOOL_FULL);
     await sleep(500);
     await expect(readFile(done)).rejects.toThrow('ENOENT');
     const successor = await startAt(port, server.databaseUrl);
@@ -206,7 +212,7 @@ describe('a server that is away', () => {
     server.kill('SIGKILL');
     await server.exit;
     pipe.stdin.write('go\n');
-    await pipe.printed(/"13b/);
+    await pipe.printed(SPOOL_FULL);
     pipe.kill('SIGTERM');
     const { code, stderr } = await pipe.exit;
     expect(code).toBe(143);

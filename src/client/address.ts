@@ -27,5 +27,7 @@ export function pageAddress(): string | null {
 function parsed(url: string | URL): URL {
   const base = pageAddress() ?? undefined;
   if (URL.canParse(String(url), base)) return new URL(url, base);
-  throw new TypeError('a server’s URL is whole, such as http://127.0.0.1:4000; only in a page may it be relative');
+  throw new TypeError(
+    'a server’s URL is whole, such as http://127.0.0.1:4000; only in a page may it be relative',
+  );
 }

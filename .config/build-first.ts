@@ -7,7 +7,6 @@ const BUILT = join(ROOT, 'dist/cli/main.js');
 
 /** Brings `dist` up to date once per run, for the tests that start the program as a process or look at the package. */
 export function setup(): void {
-  if (!existsSync(join(ROOT, 'src/generated'))) run('npm', ['run', 'generate']);
   const changed = newestChange(join(ROOT, 'src'));
   if (builtAt() > changed) return;
   const problems = run('node_modules/.bin/tsc', ['-p', '.config/tsconfig.build.json']);

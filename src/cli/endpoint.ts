@@ -1,3 +1,4 @@
+import { addressOf } from '../client/address.ts';
 import { readClientEnvironment } from '../config/client-env.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -25,7 +26,7 @@ export function readEndpoint(given: {
   return { url, ...(token !== null && { token }) };
 }
 
-/** Adds `/graphql` where it is missing. */
+/** The address as the client library takes it. Throws a UsageError for one that the commands cannot use. */
 function graphqlUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (!url || !/^https?:$/.test(url.protocol)) {
@@ -34,7 +35,5 @@ function graphqlUrl(text: string): string {
   if (url.username || url.password) {
     throw new UsageError('--url, or RUNFEED_URL, takes no user or password: use --token or RUNFEED_TOKEN');
   }
-  const path = url.pathname.replace(/\/+$/, '');
-  url.pathname = path.endsWith('/graphql') ? path : `${path}/graphql`;
-  return url.href;
+  return addressOf(url);
 }

@@ -23,7 +23,7 @@ export interface JobClaim {
 
 /** Which job to claim, and as whom. */
 export interface ClaimOptions {
-  /** The server's `/graphql`. */
+  /** The server's address, with or without `/graphql`. */
   readonly url: string | URL;
   /** `RUNFEED_RUNNER_TOKEN`. */
   readonly token: string;

@@ -46,7 +46,7 @@ async function* read(request: FeedRequest, leaving: Leaving) {
 }
 
 function open({ url, authorization, ...request }: FeedRequest, signal: AbortSignal): Promise<Response> {
-  return fetch(url.replace(/^ws/, 'http'), {
+  return fetch(url, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
@@ -65,7 +65,7 @@ async function streamOf(response: Response): Promise<ReadableStream<Uint8Array>>
   const words = `HTTP ${response.status} instead of an event stream`;
   if (response.status === UNAUTHORIZED) throw new StreamRefused(words, UNAUTHENTICATED);
   refuse(await response.json().catch(() => null));
-  throw new StreamCut(words);
+  throw new StreamCut(words, null, { status: response.status });
 }
 
 /** Gives the connection up when nothing comes for too long: a server that has nothing to say says so by comments. */

@@ -97,13 +97,21 @@ function subscribe(WebSocket: WebSocketClass, request: FeedRequest, queue: Batch
     }
   };
   // What went wrong is told here by some platforms; the close that follows may not say it.
-  socket.onerror = ({ message }) => end(new StreamCut(message ?? 'the websocket failed'));
+  socket.onerror = ({ message = 'the websocket failed' }) => {
+    end(new StreamCut(message, null, { status: statusIn(message) }));
+  };
   socket.onclose = ({ code, reason }) => {
     const words = reason || 'the connection was cut';
     const refused = UNAUTHENTICATED_CLOSES.includes(code);
     end(refused ? new StreamRefused(words, UNAUTHENTICATED) : new StreamCut(words, code));
   };
   return leave;
+}
+
+/** The HTTP status that the `ws` package reports in words; null elsewhere: browsers show none. */
+function statusIn(message: string): number | null {
+  const [, status] = /^Unexpected server response: (\d{3})$/.exec(message) ?? [];
+  return status === undefined ? null : Number(status);
 }
 
 /** Closes it and hears of it no more, except of its errors: on Node one that nobody hears ends the process. */

@@ -51,9 +51,16 @@ export class StreamCut extends Error {
   override readonly name = 'StreamCut';
   /** The websocket's close code, such as 1012; null when there was none. */
   readonly closeCode: number | null;
-  constructor(message: string, closeCode: number | null = null, options?: ErrorOptions) {
+  /** The HTTP status of an answer that was no stream, such as 502; null when there was none. */
+  readonly status: number | null;
+  constructor(
+    message: string,
+    closeCode: number | null = null,
+    { status = null, ...options }: ErrorOptions & { readonly status?: number | null } = {},
+  ) {
     super(message, options);
     this.closeCode = closeCode;
+    this.status = status;
   }
 }
 

@@ -21,7 +21,7 @@ export type IngestResult =
 
 /** How a batch is sent. */
 export interface IngestOptions {
-  /** The server's `/graphql`. */
+  /** The server's address, with or without `/graphql`. */
   readonly url: string | URL;
   /** The producer's own number before this batch (-1: nothing sent yet): lets the server see a hole. */
   readonly previousSeq?: number;

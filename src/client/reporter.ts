@@ -33,7 +33,7 @@ export interface ReportedEvent {
 /** Which run to report to, and how. */
 export interface ReporterOptions {
   readonly runId: string;
-  /** The server's `/graphql`. */
+  /** The server's address, with or without `/graphql`. */
   readonly url: string | URL;
   /** A function is called for the first request, and again whenever the server takes its token no longer. */
   readonly token?: Token;

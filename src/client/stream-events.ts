@@ -7,6 +7,7 @@ import { type FeedBatch, StreamCut, type StreamedEvent, type StreamGap, StreamRe
 import { UNAUTHENTICATED } from './refusals.ts';
 import { authorizationOf, type Token } from './token.ts';
 import { chooseTransport, type StreamTransport, type TransportChoice } from './transport-choice.ts';
+import { wrongAddress } from './wrong-address.ts';
 
 /**
  * Where a stream stands: before its first connection; reading what is stored already; with everything that was stored
@@ -16,7 +17,7 @@ export type StreamState = 'connecting' | 'catching_up' | 'live' | 'reconnecting'
 
 /** What to follow, and how. */
 export interface StreamOptions {
-  /** The server's `/graphql`, as `http:`, `https:`, `ws:` or `wss:`. */
+  /** The server's address, with or without `/graphql`: `http:`, `https:`, `ws:` or `wss:`; in a page also relative. */
   readonly url: string | URL;
   /** Number of the last event seen; by default -1: from the start. */
   readonly after?: number;
@@ -61,6 +62,7 @@ export function streamEvents(runId: string, options: StreamOptions): RunEventStr
   const url = addressOf(options.url);
   let state: StreamState = 'connecting';
   let cursor = after;
+  let everOpened = false;
 
   function enter(entered: StreamState, cut: Error | null = null): void {
     if (entered === state && !cut) return;
@@ -89,6 +91,7 @@ export function streamEvents(runId: string, options: StreamOptions): RunEventStr
     let opened = false;
     const onOpen = (): void => {
       opened = true;
+      everOpened = true;
     };
     const request = {
       url,
@@ -129,6 +132,9 @@ export function streamEvents(runId: string, options: StreamOptions): RunEventStr
         if (error instanceof StreamRefused) {
           if (error.code !== UNAUTHENTICATED || renewed) throw error;
           renewed = true;
+        } else if (!everOpened) {
+          const refusal = await wrongAddress(url, error, signal);
+          if (refusal) throw refusal;
         }
         enter('reconnecting', error);
         await pause(backoff.nextMs(), signal);

@@ -1,40 +1,4 @@
-// What events are
-export type {
-  JsonObject,
-  JsonValue,
-  RunnerEvent,
-  RunnerEventBatch,
-  RunnerEventKind,
-} from './events.ts';
-export {
-  RUNNER_EVENT_BATCH_MAX_EVENTS,
-  RUNNER_EVENT_KINDS,
-  RUNNER_EVENT_VERSION,
-} from './events.ts';
-// What jobs are
-export type {
-  ProviderRuntimeJobStatus,
-  ProviderRuntimeKind,
-  ResourceStats,
-  RunnerJobExecutor,
-  RunnerJobHandle,
-  RunnerJobSpec,
-  RunnerJobStatusSnapshot,
-  RunProvider,
-} from './jobs.ts';
-export {
-  PROVIDER_RUNTIME_JOB_STATUSES,
-  PROVIDER_RUNTIME_KINDS,
-  RUN_PROVIDERS,
-  RunnerRuntimeNotImplementedError,
-} from './jobs.ts';
-// What makes a batch legal
+/** `runfeed/contract`: events, jobs, codes, and what makes a batch legal. */
+
 export { runnerEventBatchSchema } from './schema.ts';
-export type {
-  RunnerEventBatchValidation,
-  RunnerEventBatchValidationCode,
-} from './validate.ts';
-export {
-  RUNNER_EVENT_BATCH_VALIDATION_CODES,
-  validateRunnerEventBatch,
-} from './validate.ts';
+export * from './without-zod.ts';

@@ -1,31 +1,59 @@
-import { MapperKind, mapSchema } from '@graphql-tools/utils';
 import {
+  type GraphQLArgumentConfig,
   GraphQLID,
   type GraphQLInputFieldConfigMap,
   GraphQLInputObjectType,
+  type GraphQLInputType,
   GraphQLInt,
   GraphQLList,
   GraphQLNonNull,
-  type GraphQLSchema,
+  GraphQLObjectType,
+  GraphQLSchema,
+  getNamedType,
   isInputType,
+  isNonNullType,
 } from 'graphql';
 import { BATCH_INPUT, BATCH_INPUT_DESCRIPTION, EVENT_INPUT } from './batch-input.ts';
 
 /**
  * The schema that people see, print, explore and validate documents against: the executed one, but with the batch's
- * scalar shown as the typed input that it stands for.
+ * scalar shown as the typed input that it stands for. Only arguments of mutations may have that scalar: the constructor
+ * throws where another place still refers to it, because two types of one name would meet.
  */
 export function showBatchInput(executed: GraphQLSchema): GraphQLSchema {
-  return mapSchema(executed, {
-    [MapperKind.TYPE]: (type) =>
-      type.name === BATCH_INPUT
-        ? new GraphQLInputObjectType({
-            name: BATCH_INPUT,
-            description: BATCH_INPUT_DESCRIPTION,
-            fields: () => batchFields(executed),
-          })
-        : undefined,
+  const { mutation, types, ...config } = executed.toConfig();
+  if (!mutation) throw new Error('the schema has no mutations');
+  const batch = new GraphQLInputObjectType({
+    name: BATCH_INPUT,
+    description: BATCH_INPUT_DESCRIPTION,
+    fields: () => batchFields(executed),
   });
+  const shown = withBatch(mutation, batch);
+  const replaced: readonly string[] = [BATCH_INPUT, mutation.name];
+  return new GraphQLSchema({
+    ...config,
+    mutation: shown,
+    types: [...types.filter(({ name }) => !replaced.includes(name)), batch, shown],
+  });
+}
+
+function withBatch(mutation: GraphQLObjectType, batch: GraphQLInputType): GraphQLObjectType {
+  const { fields, ...config } = mutation.toConfig();
+  const shown = (argument: GraphQLArgumentConfig): GraphQLArgumentConfig => {
+    if (getNamedType(argument.type).name !== BATCH_INPUT) return argument;
+    return { ...argument, type: isNonNullType(argument.type) ? new GraphQLNonNull(batch) : batch };
+  };
+  return new GraphQLObjectType({
+    ...config,
+    fields: mapValues(fields, ({ args = {}, ...field }) => ({ ...field, args: mapValues(args, shown) })),
+  });
+}
+
+function mapValues<From, To>(
+  record: Readonly<Record<string, From>>,
+  change: (value: From) => To,
+): Record<string, To> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
 }
 
 function batchFields(executed: GraphQLSchema): GraphQLInputFieldConfigMap {

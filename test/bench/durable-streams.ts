@@ -30,7 +30,7 @@ export async function startDurableStreams(): Promise<DurableStreams> {
   const folder = await mkdtemp(join(tmpdir(), 'runfeed-bench-streams-'));
   const drop = (): void => rmSync(folder, { recursive: true, force: true });
   process.once('exit', drop);
-  const child = startProgram('durable-streams-server.ts', { DATA_FOLDER: folder });
+  const child = startProgram('durable-streams-server.mjs', { DATA_FOLDER: folder });
   return {
     url: await listeningUrl(child),
     close: async () => {

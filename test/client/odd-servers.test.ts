@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { StreamGap } from '../../src/client/feed.ts';
 import { type StreamOptions, streamEvents } from '../../src/client/stream-events.ts';
@@ -184,7 +184,6 @@ describe('streamEvents over server-sent events', () => {
   test.each([
     [502, 'text/html', '<html></html>'],
     [503, 'application/json', '{"errors":[{"message":"x","extensions":{"code":"SHUTTING_DOWN"}}]}'],
-    [404, 'text/plain', 'not yet'],
     [429, 'application/json', '{"message":"slow down"}'],
     [200, 'text/html', 'welcome to this hotel'],
     [200, 'text/event-stream', ''],
@@ -195,6 +194,36 @@ describe('streamEvents over server-sent events', () => {
       ending,
     );
     expect(await numbersOf(url, over)).toEqual([9]);
+  });
+
+  test.each([
+    [404, 'NOT_FOUND'],
+    [403, 'FORBIDDEN'],
+  ])('is refused for good when the first answer is %d, whatever wrote it', async (status, code) => {
+    const url = await startHttp((response) => response.writeHead(status).end('no'));
+    const refused = { name: 'StreamRefused', code, message: expect.stringContaining(url) };
+    expect(await failureOf(numbersOf(url, over))).toMatchObject(refused);
+    expect(await failureOf(numbersOf(url, { transport: 'websocket' }))).toMatchObject(refused);
+  });
+
+  test('in a page, is refused for good by a server that answers but not to pages of its origin', async () => {
+    vi.stubGlobal('location', { href: 'https://page.test/' });
+    releaseAfterwards(() => void vi.unstubAllGlobals());
+    // To the page of another origin a browser shows every answer as a failed connection, except to `no-cors`.
+    const url = await startHttp((response) => {
+      if (response.req.headers['sec-fetch-mode'] === 'no-cors') response.writeHead(403).end();
+      else response.destroy();
+    });
+    expect(await failureOf(numbersOf(url, over))).toMatchObject({ name: 'StreamRefused', code: 'FORBIDDEN' });
+  });
+
+  test('comes back after a 404 at an address that has answered before', async () => {
+    const url = await startHttp(
+      (response) => response.writeHead(200, STREAM).end(eventOf(batchOf(eventsFrom(0, 1)))),
+      (response) => response.writeHead(404).end('deploying'),
+      ending,
+    );
+    expect(await numbersOf(url, over)).toEqual([0, 9]);
   });
 
   test('reads events however they are cut, with comments, either line end and data in several lines', async () => {

@@ -17,7 +17,7 @@ npm pack --pack-destination "$folder" >"$folder/pack.log" 2>&1 || { cat "$folder
 mkdir "$folder/user"
 cd "$folder/user"
 echo '{ "private": true }' >package.json
-npm install --no-audit --no-fund "$folder"/runfeed-*.tgz
+npm install --engine-strict --no-audit --no-fund "$folder"/runfeed-*.tgz
 
 npx --no-install runfeed --version
 

@@ -55,7 +55,11 @@ describe('the published entries', () => {
     expect(forNode).toEqual(['openFileSpool']);
   });
 
-  test.each(['runfeed', 'runfeed/server', 'runfeed/dist/cli/main.js'])('%s is nobody’s business', (entry) => {
+  test('runfeed itself is the client', async () => {
+    expect(require.resolve('runfeed')).toBe(require.resolve('runfeed/client'));
+  });
+
+  test.each(['runfeed/server', 'runfeed/dist/cli/main.js'])('%s is not published', (entry) => {
     expect(() => require.resolve(entry)).toThrow(
       /ERR_PACKAGE_PATH_NOT_EXPORTED|is not defined by "exports"|No "exports" main/,
     );
@@ -106,9 +110,9 @@ describe('the package', () => {
     expect(files).toEqual(expect.arrayContaining(scripts));
   });
 
-  test('holds no tests, no sources and nobody’s database', () => {
+  test('holds no tests, no sources, no maps to sources that are not in it, and no database', () => {
     const allowed = /^(LICENSE|README\.md|package\.json|schema\.graphql|dist\/.*|prisma\/.*)$/;
     expect(files.filter((name) => !allowed.test(name))).toEqual([]);
-    expect(files.filter((name) => /\.test\.|\.db\b|\.env|node_modules/.test(name))).toEqual([]);
+    expect(files.filter((name) => /\.test\.|\.map$|\.db\b|\.env|node_modules/.test(name))).toEqual([]);
   });
 });

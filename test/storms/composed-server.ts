@@ -1,12 +1,15 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { getHeapStatistics } from 'node:v8';
 import { LOOPBACK_OPERATOR } from '../../src/auth/principal.ts';
+import { totalsOf } from '../../src/config/totals.ts';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { createOperations } from '../../src/graphql/operations.ts';
 import { createIngest } from '../../src/ingest/ingest.ts';
 import { createHttpGraphql } from '../../src/server/http-graphql.ts';
 import { createInFlight } from '../../src/server/in-flight.ts';
+import { createLoad } from '../../src/server/load.ts';
 import { createWebsocketTransport } from '../../src/server/websocket.ts';
 import { openStore } from '../../src/store/open.ts';
 import { createRunKeys } from '../../src/store/run-keys.ts';
@@ -54,7 +57,8 @@ export async function composeServer(
   const native = createIdleInbox(store, ingest, wakeups);
   const runKeys = createRunKeys(store);
   const services = { store, runKeys, wakeups, feed, ingest, jobs, native, version: '0.0.0' };
-  const options = { operations, inFlight: createInFlight(), services, report };
+  const load = createLoad(totalsOf(getHeapStatistics().heap_size_limit));
+  const options = { operations, inFlight: createInFlight(), services, report, load };
   const websocket = createWebsocketTransport({ ...options, authenticate: async () => LOOPBACK_OPERATOR });
   const { listener, cutStreams } = createHttpGraphql(options);
   const http = createServer((request, response) => listener(request, response, LOOPBACK_OPERATOR));

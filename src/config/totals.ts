@@ -1,3 +1,5 @@
+import { getHeapStatistics } from 'node:v8';
+
 /** How much a process takes on at once, over all clients together. */
 export interface Totals {
   /** Bytes of requests that are arriving or being answered. Above this, requests are refused with OVERLOADED. */
@@ -18,9 +20,9 @@ const BYTES_PER_CONNECTION = 64 * 1024;
 
 /**
  * Derives every total from the size that the heap may reach, in bytes (`v8.getHeapStatistics().heap_size_limit`), so
- * that a process with a small heap refuses work instead of running out of memory.
+ * that a process with a small heap refuses work instead of running out of memory. By default for this process.
  */
-export function totalsOf(heapBytes: number): Totals {
+export function totalsOf(heapBytes: number = getHeapStatistics().heap_size_limit): Totals {
   return {
     // A request of text outside Latin-1 is held three times while it is stored, with two bytes for each character.
     requestBytes: Math.floor(heapBytes / 8),

@@ -25,8 +25,8 @@ export interface OperationRequest {
   readonly operationName?: string | null | undefined;
   readonly variableValues?: Readonly<Record<string, unknown>> | null | undefined;
   readonly contextValue: Omit<Context, 'budget'>;
-  /** Whose operation it is, for turns of the loop: the `net.Socket` that it came by. */
-  readonly owner: object;
+  /** Who shares turns of the event loop with itself alone, such as a socket. Absent: this request. */
+  readonly owner?: object | undefined;
 }
 
 /** What every transport does with operations, the same way. Results hold only faults that the client may know. */

@@ -23,7 +23,7 @@ import { subscribePatiently } from './subscribe.ts';
 /** How long the last words of a stream have to reach the socket. */
 const FLUSH_MS = 100;
 /** How long a client whose body is refused may go on sending it before its connection is cut. */
-const REFUSED_MS = 2_000;
+const REFUSED_MS = 10_000;
 
 /** What HTTP and SSE need to answer operations. */
 export interface HttpGraphqlOptions {

@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { getHeapStatistics } from 'node:v8';
 import type { Logger } from 'pino';
 import { createAuthenticate } from '../auth/authenticate.ts';
 import { createRunTokens } from '../auth/tokens.ts';
@@ -58,7 +57,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     releasers.add(() => retention.close());
     const wakeups = await openPlane(config, log);
     releasers.add(() => wakeups.close());
-    const totals = totalsOf(getHeapStatistics().heap_size_limit);
+    const totals = totalsOf();
     const feed = createFeed(store, wakeups, { ...FEED_LIMITS, cachedPageBytes: totals.feedCacheBytes });
     wakeups.onGap(() => void feed.poll());
     releasers.add(() => feed.close());

@@ -50,7 +50,7 @@ async function answer(way: 'direct' | 'executor', mutation: Mutation, contextVal
   const document = operations.parse(mutation.query.replace('#', at));
   expect(operations.validate(document)).toEqual([]);
   return JSON.stringify(
-    await operations.execute({ document, variableValues: mutation.variables, contextValue, owner: {} }),
+    await operations.execute({ document, variableValues: mutation.variables, contextValue }),
   );
 }
 
@@ -185,7 +185,7 @@ function directly(
   variableValues: Readonly<Record<string, unknown>>,
   contextValue: TestContext,
 ) {
-  return ingestDirectly({ document: operations.parse(query), variableValues, contextValue, owner: {} });
+  return ingestDirectly({ document: operations.parse(query), variableValues, contextValue });
 }
 
 test('a plain ingestEvents is answered directly', async () => {

@@ -137,7 +137,7 @@ test(`what subscribers share is byte for byte what the executor answers, for ${S
       const query = `subscription S${DECLARED} { ${field} }\n${FRAGMENTS}`;
       const document = operations.parse(query);
       // Whatever a selection leaves unused is a matter of validation, which both ways share.
-      const request = { document, operationName: 'S', variableValues, contextValue: context, owner: {} };
+      const request = { document, operationName: 'S', variableValues, contextValue: context };
       const executed = await operations.subscribe(request);
       const shared = await openSharedFeed(request);
       if (!(Symbol.asyncIterator in executed) || !shared) throw new Error(JSON.stringify(executed));
@@ -172,7 +172,7 @@ test.each([
   ['an unknown run', 'subscription { runEvents(runId: "nope") { seq } }', {}],
 ])('%s is left to the executor', async (_name, query, variableValues) => {
   const document = operations.parse(query);
-  expect(await openSharedFeed({ document, variableValues, contextValue: context, owner: {} })).toBeNull();
+  expect(await openSharedFeed({ document, variableValues, contextValue: context })).toBeNull();
 });
 
 test('subscribers of one selection get the very same bytes, and those of another workspace their own', async () => {
@@ -180,12 +180,7 @@ test('subscribers of one selection get the very same bytes, and those of another
     'subscription ($a: SafeInt) { runEvents(runId: "r", after: $a) { seq data } }',
   );
   const read = async (after: number) => {
-    const shared = await openSharedFeed({
-      document,
-      variableValues: { a: after },
-      contextValue: context,
-      owner: {},
-    });
+    const shared = await openSharedFeed({ document, variableValues: { a: after }, contextValue: context });
     const all: Buffer[] = [];
     for await (const payloads of valuesOf(() => shared!.open(new AbortController().signal)))
       all.push(...payloads);
@@ -196,7 +191,5 @@ test('subscribers of one selection get the very same bytes, and those of another
   for (const [index, bytes] of one.entries()) expect(other[index]).toBe(bytes);
   expect(await read(7)).toEqual(one.slice(2));
   const stranger = { ...context, principal: { ...LOOPBACK_OPERATOR, workspace: 'other' } };
-  expect(
-    await openSharedFeed({ document, variableValues: {}, contextValue: stranger, owner: {} }),
-  ).toBeNull();
+  expect(await openSharedFeed({ document, variableValues: {}, contextValue: stranger })).toBeNull();
 });

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { getHeapStatistics } from 'node:v8';
 import { LOOPBACK_OPERATOR } from '../../src/auth/principal.ts';
 import { totalsOf } from '../../src/config/totals.ts';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
@@ -57,7 +56,7 @@ export async function composeServer(
   const native = createIdleInbox(store, ingest, wakeups);
   const runKeys = createRunKeys(store);
   const services = { store, runKeys, wakeups, feed, ingest, jobs, native, version: '0.0.0' };
-  const load = createLoad(totalsOf(getHeapStatistics().heap_size_limit));
+  const load = createLoad(totalsOf());
   const options = { operations, inFlight: createInFlight(), services, report, load };
   const websocket = createWebsocketTransport({ ...options, authenticate: async () => LOOPBACK_OPERATOR });
   const { listener, cutStreams } = createHttpGraphql(options);

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { getHeapStatistics } from 'node:v8';
 import { LOOPBACK_OPERATOR } from '../../src/auth/principal.ts';
 import { type Totals, totalsOf } from '../../src/config/totals.ts';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
@@ -34,7 +33,7 @@ export interface Transports {
 export async function startTransports(
   wrap: (store: Store) => Store = (store) => store,
   patienceMs: number = FEED_LIMITS.patienceMs,
-  totals: Totals = totalsOf(getHeapStatistics().heap_size_limit),
+  totals: Totals = totalsOf(),
 ): Promise<Transports> {
   const real = await openStore(await freshSqliteUrl());
   const store = wrap(real);

@@ -18,6 +18,7 @@ import { startRetention } from '../retention/retention.ts';
 import { openStore } from '../store/open.ts';
 import { createRunKeys } from '../store/run-keys.ts';
 import { openPlane } from '../wakeups/open.ts';
+import { boundConnections } from './connections.ts';
 import { createGuard } from './guard.ts';
 import { createHttpGraphql } from './http-graphql.ts';
 import { createInFlight } from './in-flight.ts';
@@ -112,6 +113,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       noteAnswer(load.unread, response);
       answer(request, response);
     });
+    boundConnections(http, totals.connections, log);
     http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) => {
       upgrade({ guard, websocket, inFlight }, request, stream, head);
     });

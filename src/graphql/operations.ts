@@ -25,6 +25,8 @@ export interface OperationRequest {
   readonly operationName?: string | null | undefined;
   readonly variableValues?: Readonly<Record<string, unknown>> | null | undefined;
   readonly contextValue: Omit<Context, 'budget'>;
+  /** Who shares turns of the event loop with itself alone, such as a socket. Absent: this request. */
+  readonly owner?: object | undefined;
 }
 
 /** What every transport does with operations, the same way. Results hold only faults that the client may know. */

@@ -1,4 +1,4 @@
-import { REQUEST_MAX_BYTES } from '../config/limits.ts';
+import { REQUEST_MAX_BYTES, REQUEST_MAX_WEIGHT, RESPONSE_MAX_LENGTH } from '../config/limits.ts';
 import type { RunnerConfig } from '../config/runners.ts';
 import { RUNNER_EVENT_BATCH_MAX_EVENTS, RUNNER_EVENT_VERSION } from '../contract/events.ts';
 import { BATCH_MAX_EVENTS } from '../feed/batches.ts';
@@ -53,6 +53,16 @@ const ServerLimits = builder.objectRef<Record<string, never>>('ServerLimits').im
     requestBytes: t.int({
       description: 'Bytes of a request body or websocket frame.',
       resolve: () => REQUEST_MAX_BYTES,
+    }),
+    requestWeight: t.int({
+      description:
+        'Weight of a request body or websocket message: its bytes, 64 for each value, 144 for each object or list, and ' +
+        'for each key 640 the first time and 64 from then on.',
+      resolve: () => REQUEST_MAX_WEIGHT,
+    }),
+    responseLength: t.int({
+      description: 'Characters of an answer.',
+      resolve: () => RESPONSE_MAX_LENGTH,
     }),
     documentTokens: t.int({
       description: 'Tokens of a document.',

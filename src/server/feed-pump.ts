@@ -13,16 +13,17 @@ const TURN_MESSAGES = 64;
 /**
  * Writes a feed's shared payloads to one websocket operation, and ends when the feed does. To graphql-ws it is a
  * subscription without results of its own: asked for its first, it sends them all. It reads on only when the socket
- * has taken what it was given, so a stalled one holds a portion and its cursor.
+ * has taken what it was given, so a stalled one holds a portion and its cursor. `written` is called after each write.
  */
 export function pumpFeed(
   feed: SharedFeed,
   operationId: string,
   socket: WebSocket,
   stream: Socket,
+  written: () => void,
 ): AsyncGenerator<never, void, undefined> {
   return cancellable(async function* (signal) {
-    await writeFeed(feed, operationId, socket, stream, signal);
+    await writeFeed(feed, operationId, socket, stream, written, signal);
     yield* [];
   });
 }
@@ -32,6 +33,7 @@ async function writeFeed(
   operationId: string,
   socket: WebSocket,
   stream: Socket,
+  written: () => void,
   signal: AbortSignal,
 ): Promise<void> {
   const start = messageStart(operationId);
@@ -43,7 +45,11 @@ async function writeFeed(
     const payloads = take();
     if (!payloads) return 'nothing';
     sinceTurn += payloads.length;
-    return writeAndFlush(stream, signal, (onTaken) => writeNextMessages(stream, start, payloads, onTaken));
+    const flushed = writeAndFlush(stream, signal, (onTaken) =>
+      writeNextMessages(stream, start, payloads, onTaken),
+    );
+    written();
+    return flushed;
   }
   try {
     while (!reader.ended() && socket.readyState === socket.OPEN) {

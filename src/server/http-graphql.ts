@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Principal } from '../auth/principal.ts';
@@ -10,14 +11,19 @@ import type { OperationRequest, Operations } from '../graphql/operations.ts';
 import { publicSchema } from '../graphql/schema.ts';
 import { openSharedFeed } from '../graphql/shared-feed.ts';
 import { withNext } from '../lib/cancellable.ts';
+import { withinLength } from './answers.ts';
+import { type BodyRefusal, readBody } from './bodies.ts';
 import type { InFlight } from './in-flight.ts';
-import { watchProgress } from './liveness.ts';
-import { createPlainPost, type GraphqlListener } from './plain-post.ts';
+import type { Load } from './load.ts';
+import { createPlainPost } from './plain-post.ts';
+import { respondFault } from './respond.ts';
 import { streamFeed } from './sse-feed.ts';
 import { subscribePatiently } from './subscribe.ts';
 
 /** How long the last words of a stream have to reach the socket. */
 const FLUSH_MS = 100;
+/** How long a client whose body is refused may go on sending it before its connection is cut. */
+const REFUSED_MS = 10_000;
 
 /** What HTTP and SSE need to answer operations. */
 export interface HttpGraphqlOptions {
@@ -25,7 +31,15 @@ export interface HttpGraphqlOptions {
   readonly inFlight: InFlight;
   readonly services: Services;
   readonly report: ReportUnexpected;
+  readonly load: Load;
 }
+
+/** Answers a request at `/graphql` for its principal. Never throws. */
+export type GraphqlListener = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  principal: Principal,
+) => void;
 
 interface NodeContext extends Record<string, unknown> {
   readonly req: IncomingMessage;
@@ -42,7 +56,8 @@ export interface HttpGraphql {
 
 /** Makes the transport: Yoga's pipeline around our parser, validator and executor. */
 export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
-  const { operations, inFlight, services, report } = options;
+  const { operations, inFlight, services, report, load } = options;
+  const { unread } = load;
   const request = ({
     document,
     operationName,
@@ -53,6 +68,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     operationName,
     variableValues,
     contextValue: { ...services, principal: (contextValue as NodeContext).principal },
+    owner: (contextValue as NodeContext).req.socket,
   });
   const streams = new Set<ServerResponse>();
   const ours: Plugin = {
@@ -60,22 +76,23 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     onValidate: ({ setValidationFn }) =>
       setValidationFn((_schema, document) => operations.validate(document)),
     onExecute: ({ setExecuteFn }) =>
-      setExecuteFn((args) => inFlight.track(() => operations.execute(request(args)))),
+      setExecuteFn(async (args) =>
+        withinLength(await inFlight.track(() => operations.execute(request(args)))),
+      ),
     onSubscribe: ({ setSubscribeFn }) =>
       setSubscribeFn(async (args) => {
         const { req, res } = args.contextValue as NodeContext;
         const gone = new AbortController();
         streams.add(res);
-        const stopWatching = res.socket ? watchProgress(res.socket, () => res.destroy()) : () => {};
+        const { socket } = req;
         res.once('close', () => {
           gone.abort();
-          stopWatching();
           streams.delete(res);
         });
         const asStream = req.headers.accept?.includes('text/event-stream');
         const feed = asStream ? await openSharedFeed(request(args)) : null;
         if (feed) {
-          await streamFeed(feed, res, gone.signal, report);
+          await streamFeed(feed, res, gone.signal, report, () => unread.note(socket));
           // Yoga finds the response ended and leaves it as it is.
           return {};
         }
@@ -89,7 +106,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
         if (!(Symbol.asyncIterator in results)) {
           return asStream ? refusal(results, res) : results;
         }
-        return endsOnlyWithTheRun(results, res, report);
+        return endsOnlyWithTheRun(results, res, report, () => unread.note(socket));
       }),
   };
   const yoga = createYoga<NodeContext>({
@@ -109,12 +126,78 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     // What is unexpected is reported with its id by asFault.
     logging: false,
   });
+  const plainPost = createPlainPost(options, yoga.fetchAPI);
+
+  async function answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    principal: Principal,
+    body: Buffer | null,
+  ): Promise<void> {
+    try {
+      const plain = body && plainPost(request, response, body, principal);
+      if (plain) return await plain;
+      if (body) giveBody(request, body);
+      await yoga(request, response, { principal } as NodeContext);
+    } catch (error) {
+      if (response.headersSent) response.destroy();
+      else
+        respondFault(
+          response,
+          500,
+          'INTERNAL_SERVER_ERROR',
+          asFault(error, 'INTERNAL_SERVER_ERROR', report).message,
+        );
+    }
+  }
+
+  const listener: GraphqlListener = (request, response, principal) => {
+    // Requests in one write without waiting for answers are answered one after another, so that one connection
+    // cannot have hundreds of answers made at once.
+    if (!response.socket) {
+      response.once('socket', (socket: Socket) => {
+        if (!socket.destroyed) listener(request, response, principal);
+      });
+      return;
+    }
+    if (request.method !== 'POST') return void answer(request, response, principal, null);
+    readBody(
+      request,
+      load,
+      ({ bytes, held }) => {
+        void answer(request, response, principal, bytes).finally(held.release);
+      },
+      (refusal) => refuse(request, response, refusal),
+    );
+  };
+
   return {
-    listener: createPlainPost(options, yoga),
+    listener,
     cutStreams: () => {
       for (const response of streams) response.destroy();
     },
   };
+}
+
+/** Leaves a body that was read where Yoga looks for one, since the request's stream has ended. */
+function giveBody(request: IncomingMessage, body: Buffer): void {
+  const bytes = {
+    length: body.length,
+    async *[Symbol.asyncIterator]() {
+      yield body;
+    },
+  };
+  Object.assign(request, { body: bytes });
+}
+
+/** Refuses a request whose body may still be coming. A connection that is cut at once could lose the answer. */
+function refuse(request: IncomingMessage, response: ServerResponse, refusal: BodyRefusal): void {
+  if (refusal.status === 503) response.setHeader('retry-after', '1');
+  respondFault(response, refusal.status, refusal.code, refusal.message);
+  if (request.complete) return;
+  request.resume();
+  const late = setTimeout(() => request.socket.destroy(), REFUSED_MS);
+  request.once('close', () => clearTimeout(late)).once('end', () => clearTimeout(late));
 }
 
 /** Codes of Yoga's that are called otherwise here. */
@@ -143,12 +226,16 @@ function endsOnlyWithTheRun(
   results: AsyncGenerator<ExecutionResult, void, undefined>,
   response: ServerResponse,
   report: ReportUnexpected,
+  written: () => void,
 ): AsyncGenerator<ExecutionResult, void, undefined> {
   let told = false;
   return withNext(results, async () => {
     if (told) throw cut(response);
+    // Asked for the next result, Yoga has written the one before.
+    written();
     try {
-      return await results.next();
+      const result = await results.next();
+      return result.done ? result : { done: false, value: withinLength(result.value) };
     } catch (error) {
       if (isPassing(error)) throw cut(response);
       told = true;

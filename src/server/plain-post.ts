@@ -2,10 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ExecutionResult, getOperationAST, OperationTypeNode } from 'graphql';
 import { type FetchAPI, processRegularResult } from 'graphql-yoga';
 import type { Principal } from '../auth/principal.ts';
-import { REQUEST_MAX_BYTES } from '../config/limits.ts';
 import type { Services } from '../graphql/context.ts';
 import { asFault, type ReportUnexpected } from '../graphql/faults.ts';
 import type { OperationRequest, Operations } from '../graphql/operations.ts';
+import { writeAnswer } from './answers.ts';
 import type { InFlight } from './in-flight.ts';
 
 const JSON_BODY = /^application\/json(; ?charset=utf-8)?$/i;
@@ -22,6 +22,9 @@ const ANSWERS: ReadonlyMap<string, string> = new Map([
 
 const PARAMETERS: ReadonlySet<string> = new Set(['query', 'operationName', 'variables', 'extensions']);
 
+/** A longer answer is written as bytes: outside of the heap, where it may wait for its reader. */
+const LONG_ANSWER = 64 * 1024;
+
 /** What answering posts needs. */
 export interface PlainPostOptions {
   readonly operations: Operations;
@@ -30,25 +33,20 @@ export interface PlainPostOptions {
   readonly report: ReportUnexpected;
 }
 
-/** Answers a request at `/graphql` for whoever it comes from. */
-export type GraphqlListener = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  principal: Principal,
-) => void;
-
-/** The pipeline that answers everything else. */
-interface Yoga {
-  (request: IncomingMessage, response: ServerResponse, context: { readonly principal: Principal }): unknown;
-  readonly fetchAPI: FetchAPI;
-}
-
 /**
  * Answers what runners send all day, a JSON body that holds a valid query or mutation and wants JSON back, exactly as
- * Yoga would but without its pipeline, which costs more than twice all else that is done for a small batch. Every other
- * request goes on to `yoga` as it came.
+ * Yoga would but without its pipeline, which costs more than twice everything else that is done for a small batch.
+ * Resolves when the answer is written. Null for every other request: nothing was done, and Yoga answers it.
  */
-export function createPlainPost(options: PlainPostOptions, yoga: Yoga): GraphqlListener {
+export type PlainPost = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: Buffer,
+  principal: Principal,
+) => Promise<void> | null;
+
+/** Makes the short way for posts. */
+export function createPlainPost(options: PlainPostOptions, fetchAPI: FetchAPI): PlainPost {
   const { operations, inFlight, report } = options;
 
   async function answer(
@@ -56,39 +54,24 @@ export function createPlainPost(options: PlainPostOptions, yoga: Yoga): GraphqlL
     mediaType: string,
     response: ServerResponse,
   ): Promise<void> {
-    let result: ExecutionResult;
+    let executed: ExecutionResult;
     try {
-      result = await inFlight.track(() => operations.execute(operation));
+      executed = await inFlight.track(() => operations.execute(operation));
     } catch (error) {
-      result = { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
+      executed = { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
     }
-    if (!result.errors) return send(response, 200, mediaType, JSON.stringify(result));
+    const { result, text } = writeAnswer(executed, report);
+    if (!result.errors) return send(response, 200, mediaType, text);
     // Which status goes with which errors is Yoga's to know.
-    const refusal = processRegularResult(result, yoga.fetchAPI, mediaType);
+    const refusal = processRegularResult(result, fetchAPI, mediaType);
     send(response, refusal.status, mediaType, await refusal.text());
   }
 
-  return (request, response, principal) => {
+  return (request, response, body, principal) => {
     const mediaType = answerOf(request);
-    const length = Number(request.headers['content-length']);
-    if (!mediaType || !(length > 0 && length <= REQUEST_MAX_BYTES))
-      return void yoga(request, response, { principal });
-    const chunks: Buffer[] = [];
-    let missing = length;
-    const take = (chunk: Buffer): void => {
-      chunks.push(chunk);
-      missing -= chunk.length;
-      if (missing > 0) return;
-      request.off('data', take);
-      const body = chunks.length === 1 ? chunk : Buffer.concat(chunks);
-      const operation = readOperation(body, options, principal);
-      if (operation) return void answer(operation, mediaType, response);
-      // The stream has not ended yet, so it can have its body back.
-      request.pause();
-      request.unshift(body);
-      yoga(request, response, { principal });
-    };
-    request.on('data', take);
+    if (!mediaType) return null;
+    const operation = readOperation(body, options, principal, request.socket);
+    return operation && answer(operation, mediaType, response);
   };
 }
 
@@ -106,6 +89,7 @@ function readOperation(
   body: Buffer,
   { operations, services }: PlainPostOptions,
   principal: Principal,
+  owner: object,
 ): OperationRequest | null {
   try {
     const parameters: unknown = JSON.parse(body.toString());
@@ -118,13 +102,15 @@ function readOperation(
     if (operations.validate(document).length > 0) return null;
     const operation = getOperationAST(document, operationName)?.operation;
     if (!operation || operation === OperationTypeNode.SUBSCRIPTION) return null;
-    return { document, operationName, variableValues: variables, contextValue: { ...services, principal } };
+    const contextValue = { ...services, principal };
+    return { document, operationName, variableValues: variables, contextValue, owner };
   } catch {
     return null;
   }
 }
 
-function send(response: ServerResponse, status: number, mediaType: string, body: string): void {
+function send(response: ServerResponse, status: number, mediaType: string, text: string): void {
+  const body = text.length > LONG_ANSWER ? Buffer.from(text) : text;
   response.writeHead(status, {
     'content-type': `${mediaType}; charset=utf-8`,
     'content-length': Buffer.byteLength(body),

@@ -7,8 +7,8 @@ import { InvalidToken } from '../auth/tokens.ts';
 import type { Store } from '../store/store.ts';
 import { GRAPHIQL_PAGE } from './graphiql.ts';
 import type { Guard } from './guard.ts';
+import type { GraphqlListener } from './http-graphql.ts';
 import type { InFlight } from './in-flight.ts';
-import type { GraphqlListener } from './plain-post.ts';
 import { respondFault, respondJson } from './respond.ts';
 import type { WebsocketTransport } from './websocket.ts';
 

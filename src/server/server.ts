@@ -6,10 +6,11 @@ import type { Logger } from 'pino';
 import { createAuthenticate } from '../auth/authenticate.ts';
 import { createRunTokens } from '../auth/tokens.ts';
 import type { Config } from '../config/env.ts';
+import { totalsOf } from '../config/totals.ts';
 import { createFeed } from '../feed/feed.ts';
 import { FEED_LIMITS } from '../feed/limits.ts';
 import { createOperations } from '../graphql/operations.ts';
-import { createIngest } from '../ingest/ingest.ts';
+import { createIngest, INGEST_LIMITS } from '../ingest/ingest.ts';
 import { createJobs } from '../jobs/jobs.ts';
 import { createReleasers } from '../lib/releasers.ts';
 import { openNativeInbox } from '../native/inbox.ts';
@@ -17,11 +18,14 @@ import { startRetention } from '../retention/retention.ts';
 import { openStore } from '../store/open.ts';
 import { createRunKeys } from '../store/run-keys.ts';
 import { openPlane } from '../wakeups/open.ts';
+import { boundConnections } from './connections.ts';
 import { createGuard } from './guard.ts';
 import { createHttpGraphql } from './http-graphql.ts';
 import { createInFlight } from './in-flight.ts';
+import { createLoad } from './load.ts';
 import { openKeyring, openRunners } from './open-runners.ts';
 import { route, upgrade } from './routes.ts';
+import { noteAnswer } from './unread.ts';
 import { VERSION } from './version.ts';
 import { createWebsocketTransport } from './websocket.ts';
 
@@ -54,10 +58,11 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     releasers.add(() => retention.close());
     const wakeups = await openPlane(config, log);
     releasers.add(() => wakeups.close());
-    const feed = createFeed(store, wakeups);
+    const totals = totalsOf();
+    const feed = createFeed(store, wakeups, { ...FEED_LIMITS, cachedPageBytes: totals.feedCacheBytes });
     wakeups.onGap(() => void feed.poll());
     releasers.add(() => feed.close());
-    const ingest = createIngest(store, wakeups);
+    const ingest = createIngest(store, wakeups, { ...INGEST_LIMITS, maxWaitingBytes: totals.ingestBytes });
     releasers.add(() => ingest.close());
 
     const report = (err: unknown, errorId: string) => log.error({ err, errorId }, 'unexpected error');
@@ -85,11 +90,13 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const runKeys = createRunKeys(store);
     const services = { store, wakeups, feed, ingest, jobs, native, version: VERSION, runKeys };
     const inFlight = createInFlight();
+    const load = createLoad(totals);
     const graphql = createHttpGraphql({
       operations,
       inFlight,
       services,
       report,
+      load,
     });
     const websocket = createWebsocketTransport({
       operations,
@@ -97,12 +104,16 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       services,
       authenticate,
       report,
+      load,
     });
     const guard = createGuard(config.publicUrl);
 
-    const http = createServer(
-      route({ guard, authenticate, graphql: graphql.listener, store, inFlight, log }),
-    );
+    const answer = route({ guard, authenticate, graphql: graphql.listener, store, inFlight, log });
+    const http = createServer((request, response) => {
+      noteAnswer(load.unread, response);
+      answer(request, response);
+    });
+    boundConnections(http, totals.connections, log);
     http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) => {
       upgrade({ guard, websocket, inFlight }, request, stream, head);
     });

@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Reader } from '../feed/cursor.ts';
-import { asFault, isPassing, type ReportUnexpected } from '../graphql/faults.ts';
+import { isPassing, type ReportUnexpected } from '../graphql/faults.ts';
 import type { SharedFeed } from '../graphql/shared-feed.ts';
+import { writeFault } from './answers.ts';
 import { writeAndFlush } from './unsent.ts';
 
 /** A quiet stream shows by a comment that it is still there. */
@@ -26,13 +27,14 @@ const COMPLETE = 'event: complete\ndata:\n\n';
 /**
  * Answers a request with a feed's shared payloads as server-sent events. `complete` tells of the run's end; where the
  * feed ends for another reason the connection is cut, after the error if it is one that will not pass. Resolves when
- * the response has ended or been cut; the signal says that its client has left.
+ * the response has ended or been cut; the signal says that its client has left. `written` is called after each write.
  */
 export async function streamFeed(
   feed: SharedFeed,
   response: ServerResponse,
   signal: AbortSignal,
   report: ReportUnexpected,
+  written: () => void,
 ): Promise<void> {
   // Writing to one that is gone would be an error that nobody hears.
   if (response.destroyed) return;
@@ -48,7 +50,9 @@ export async function streamFeed(
     const payloads = take();
     if (!payloads) return 'nothing';
     sinceTurn += payloads.length;
-    return writeAndFlush(response, signal, (onTaken) => writeEvents(response, payloads, onTaken));
+    const flushed = writeAndFlush(response, signal, (onTaken) => writeEvents(response, payloads, onTaken));
+    written();
+    return flushed;
   }
   let reader: Reader<readonly Buffer[]> | null = null;
   try {
@@ -65,7 +69,7 @@ export async function streamFeed(
     if (!signal.aborted && !response.destroyed) response.end(COMPLETE);
   } catch (error) {
     if (!isPassing(error) && !response.destroyed) {
-      const last = JSON.stringify({ errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] });
+      const last = JSON.stringify({ errors: [writeFault(error, report)] });
       await new Promise<void>((resolve) => {
         response.once('close', resolve);
         response.write(`event: next\ndata: ${last}\n\n`, () => resolve());

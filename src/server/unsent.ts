@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
-import type { WebSocket } from 'ws';
+import type { Brake } from './brake.ts';
 
 /** With so much unsent, a peer that sends more is not read until it has read. */
 const UNSENT_MAX_BYTES = 1024 * 1024;
@@ -47,22 +47,28 @@ export function drained(stream: Writable, signal?: AbortSignal): Promise<void> {
 }
 
 /**
- * Returns what is to be called after each answer: a peer that asks without reading what it is answered, be it with
- * pings, is not read further until it has taken everything.
+ * Returns what is to be called after each answer: a peer that asks without reading its answers, pongs included, is read
+ * no further until it has taken everything.
  */
-export function readsWhileHeard(socket: WebSocket, stream: Socket): () => void {
+export function readsWhileHeard(brake: Brake, stream: Socket): () => void {
+  let held = false;
   return () => {
-    if (socket.isPaused || stream.writableLength <= UNSENT_MAX_BYTES) return;
-    socket.pause();
-    void drained(stream).then(() => socket.resume());
+    if (held || stream.writableLength <= UNSENT_MAX_BYTES) return;
+    held = true;
+    const giveUp = brake.hold();
+    void drained(stream).then(() => {
+      held = false;
+      giveUp();
+    });
   };
 }
 
 /**
  * Holds back what is written in this turn of the loop, so that it goes out as one write: an answer and its `complete`,
- * or the answers to all operations of one socket. Returns what is to be called before each write.
+ * or the answers to all operations of one socket. Returns what is to be called before each write; `written` is called after
+ * the one write.
  */
-export function oneWriteATurn(stream: Socket): () => void {
+export function oneWriteATurn(stream: Socket, written: () => void): () => void {
   let holding = false;
   return () => {
     if (holding) return;
@@ -71,6 +77,7 @@ export function oneWriteATurn(stream: Socket): () => void {
     setImmediate(() => {
       holding = false;
       stream.uncork();
+      written();
     });
   };
 }

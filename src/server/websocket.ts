@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { type ExecutionResult, getOperationAST } from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, type GraphQLError, getOperationAST } from 'graphql';
 import { makeServer } from 'graphql-ws';
-import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import type { Authenticate } from '../auth/authenticate.ts';
 import { LOOPBACK_OPERATOR, type Principal } from '../auth/principal.ts';
 import { REQUEST_MAX_BYTES } from '../config/limits.ts';
@@ -14,20 +14,34 @@ import type { OperationRequest, Operations } from '../graphql/operations.ts';
 import { publicSchema } from '../graphql/schema.ts';
 import { openSharedFeed } from '../graphql/shared-feed.ts';
 import { withNext } from '../lib/cancellable.ts';
+import { withinLength, writeFault } from './answers.ts';
+import { createBrake } from './brake.ts';
 import { pumpFeed } from './feed-pump.ts';
 import type { InFlight } from './in-flight.ts';
 import { watchLiveness } from './liveness.ts';
+import type { Load } from './load.ts';
+import { type MessageRefusal, takeMessages } from './messages.ts';
+import { createOperationCount, MAX_OPERATIONS, type OperationCount } from './operation-count.ts';
 import { subscribePatiently } from './subscribe.ts';
 import { drained, oneWriteATurn, readsWhileHeard } from './unsent.ts';
+import { topLevelString } from './weight.ts';
 
-/** Operations at once on one socket; past it the answer is OVERLOADED. */
-const MAX_OPERATIONS = 1_000;
 /** Every message of an operation repeats its id: a long one would make one event many megabytes. */
 const OPERATION_ID_MAX_LENGTH = 256;
 /** Node's longest timer. Whoever stays so long connects once more than needed. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** How long a socket has to answer our close frame. */
 const CLOSE_GRACE_MS = 2_000;
+/** How long the close frame has to reach a peer that is in the middle of a message. */
+const CUT_GRACE_MS = 1_000;
+/** Parts of a message in ws's hands: packets of one byte would weigh far more than the message. */
+const MAX_PARTS = 16 * 1024;
+/** A longer answer is counted at once, and not only when the turn of the loop ends. */
+const LONG_ANSWER = 64 * 1024;
+/** A close frame has room for 123 bytes. */
+const CLOSE_REASON_MAX_LENGTH = 123;
+/** The protocol's close code for a message that is too big (RFC 6455, section 7.4.1), as ws uses it. */
+const MESSAGE_TOO_BIG = 1009;
 
 /** What the websocket transport needs to answer operations. */
 export interface WebsocketOptions {
@@ -36,6 +50,7 @@ export interface WebsocketOptions {
   readonly services: Services;
   readonly authenticate: Authenticate;
   readonly report: ReportUnexpected;
+  readonly load: Load;
 }
 
 /** `/graphql` over websockets, subprotocol graphql-transport-ws. */
@@ -52,6 +67,8 @@ export function createWebsocketTransport(options: WebsocketOptions): WebsocketTr
     maxPayload: REQUEST_MAX_BYTES,
     // A compression context for each socket would cost hundreds of KB.
     perMessageDeflate: false,
+    maxBufferedChunks: MAX_PARTS,
+    maxFragments: MAX_PARTS,
     handleProtocols: (offered) => (offered.has('graphql-transport-ws') ? 'graphql-transport-ws' : false),
   });
   return {
@@ -72,10 +89,12 @@ type Results = AsyncGenerator<ExecutionResult, void, undefined>;
 
 /** The protocol of one socket. */
 function createProtocol(
-  { operations, inFlight, services, authenticate, report }: WebsocketOptions,
+  { operations, inFlight, services, authenticate, report, load }: WebsocketOptions,
   socket: WebSocket,
   stream: Socket,
   authorization: string | undefined,
+  count: OperationCount,
+  began: (operationId: string) => void,
 ) {
   let principal: Principal = LOOPBACK_OPERATOR;
   const gone = new AbortController();
@@ -83,7 +102,7 @@ function createProtocol(
   socket.once('close', () => {
     gone.abort();
     // graphql-ws ends those that it knows of. It forgets one whose id is given again before it has started.
-    for (const results of running) void results.return();
+    for (const results of running) results.return().catch(() => {});
   });
   /** Keeps results where the socket's end reaches them, until they have ended. */
   function keep(results: Results): Results {
@@ -105,43 +124,58 @@ function createProtocol(
     },
     // Nothing may throw here: graphql-ws would close the socket, and with it every other operation on it.
     onSubscribe: ({ subscriptions }, operationId, { query, operationName, variables }) => {
+      began(operationId);
+      const refused = (errors: readonly GraphQLError[]) => {
+        count.refused();
+        return errors;
+      };
       try {
-        if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
-          return [fault('OVERLOADED', `more than ${MAX_OPERATIONS} operations on one socket: open another`)];
+        if (count.isFull(() => Object.keys(subscriptions).length)) {
+          const message = `more than ${MAX_OPERATIONS} operations on one socket: open another`;
+          return refused([fault('OVERLOADED', message)]);
         }
         if (operationId.length > OPERATION_ID_MAX_LENGTH) {
           const message = `an operation's id has at most ${OPERATION_ID_MAX_LENGTH} characters`;
-          return [fault('BAD_USER_INPUT', message)];
+          return refused([fault('BAD_USER_INPUT', message)]);
         }
         const document = operations.parse(query);
         const errors = operations.validate(document);
         // Yoga adds its statuses to the very errors that both transports share.
-        if (errors.length > 0) return errors.map(withoutStatus);
+        if (errors.length > 0) return refused(errors.map(withoutStatus));
         if (!getOperationAST(document, operationName)) {
-          return [fault('BAD_USER_INPUT', 'operationName must name one of the operations in the document')];
+          return refused([
+            fault('BAD_USER_INPUT', 'operationName must name one of the operations in the document'),
+          ]);
         }
         const request = {
           document,
           operationName,
           variableValues: variables,
           contextValue: { ...services, principal, operationId },
+          owner: stream,
         };
         return { ...request, schema: publicSchema };
       } catch (error) {
-        return [withoutStatus(asFault(error, 'BAD_REQUEST', report))];
+        return refused([withoutStatus(asFault(error, 'BAD_REQUEST', report))]);
       }
     },
     execute: async (args) => {
       try {
-        return await inFlight.track(() => operations.execute(args as OperationRequest));
+        return withinLength(
+          await inFlight.track(() => operations.execute(args as ExecutionArgs & OperationRequest)),
+        );
       } catch (error) {
         return { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
       }
     },
     subscribe: async (args) => {
-      const request = args as OperationRequest & { readonly contextValue: { readonly operationId: string } };
+      const request = args as ExecutionArgs &
+        OperationRequest & { readonly contextValue: { readonly operationId: string } };
       const feed = await openSharedFeed(request);
-      if (feed) return keep(pumpFeed(feed, request.contextValue.operationId, socket, stream));
+      if (feed)
+        return keep(
+          pumpFeed(feed, request.contextValue.operationId, socket, stream, () => load.unread.note(stream)),
+        );
       // A fault thrown here closes the socket so that the client comes back; see where its messages are handled.
       const results = await subscribePatiently(operations, request, gone.signal);
       return keep(Symbol.asyncIterator in results ? results : refusal(results));
@@ -168,11 +202,12 @@ function cutBySocket(
   const cut = withNext<ExecutionResult>(results, async () => {
     try {
       const result = await results.next();
-      if (result.done) onEnd();
+      if (!result.done) return { done: false, value: withinLength(result.value) };
+      onEnd();
       return result;
     } catch (error) {
       onEnd();
-      if (!isPassing(error)) throw asFault(error, 'INTERNAL_SERVER_ERROR', report);
+      if (!isPassing(error)) throw writeFault(error, report);
       const { code, reason } = CLOSE_CODES.tryAgainLater;
       const closed = once(socket, 'close');
       socket.close(code, reason);
@@ -201,37 +236,92 @@ function serve(
   // Each of its operations may wait for room, or for the socket to close.
   stream.setMaxListeners(0);
   socket.setMaxListeners(0);
-  const holdBack = oneWriteATurn(stream);
-  const hold = readsWhileHeard(socket, stream);
-  const stopWatching = watchLiveness(socket, stream);
-  const closed = createProtocol(options, socket, stream, authorization).opened(
+  const { report, load } = options;
+  const { unread } = load;
+  const written = () => unread.note(stream);
+  const holdBack = oneWriteATurn(stream, written);
+  const brake = createBrake(socket);
+  const hold = readsWhileHeard(brake, stream);
+  const stopWatching = watchLiveness(socket, stream, unread);
+  const closeFor = (reason: CloseReason) =>
+    socket.close(CLOSE_CODES[reason].code, CLOSE_CODES[reason].reason);
+  const count = createOperationCount(() => closeFor('tryAgainLater'));
+  // Pongs are ws's own answers, to pings that no protocol above it sees.
+  socket.on('ping', hold);
+  const send = (text: string) => {
+    if (socket.readyState !== socket.OPEN) return;
+    holdBack();
+    socket.send(text);
+    if (text.length > LONG_ANSWER) written();
+    hold();
+  };
+  /** An operation that failed alone. */
+  const sendError = (id: string, error: GraphQLError) =>
+    send(JSON.stringify({ id, type: 'error', payload: [withoutStatus(error)] }));
+
+  let handleText: (text: string) => Promise<void> = async () => {};
+  let begun: string | null = null;
+  async function handle(message: Buffer): Promise<void> {
+    if (count.knownFull() && topLevelString(message, 'type') === 'complete') count.ended();
+    const counted = count.begin();
+    begun = null;
+    const handled = handleText(String(message));
+    // Whether it began an operation is known by now: up to there nothing is waited for.
+    const operationId = begun;
+    try {
+      await handled;
+    } catch (error) {
+      // The peer went away while it was being answered; anything else is a fault of ours.
+      if (socket.readyState !== socket.OPEN) return;
+      const told = writeFault(error, report);
+      if (operationId === null || isPassing(error)) closeFor('tryAgainLater');
+      else sendError(operationId, told);
+    } finally {
+      counted.end();
+    }
+  }
+
+  /** The operation alone fails, where the message says which one it is. */
+  function refuse(message: Buffer, { code, message: words }: MessageRefusal): void {
+    const id = topLevelString(message, 'id');
+    if (id !== null && id.length <= OPERATION_ID_MAX_LENGTH) {
+      count.refused();
+      sendError(id, fault(code, words));
+    } else if (code === 'OVERLOADED') closeFor('tryAgainLater');
+    else socket.close(MESSAGE_TOO_BIG, words.slice(0, CLOSE_REASON_MAX_LENGTH));
+  }
+
+  const closed = createProtocol(options, socket, stream, authorization, count, (operationId) => {
+    begun = operationId;
+  }).opened(
     {
       protocol: socket.protocol,
-      send: (data) => {
-        if (socket.readyState !== socket.OPEN) return;
-        holdBack();
-        socket.send(data);
-        hold();
+      send: (text) => {
+        send(text);
         // Not the write itself is waited for but room for more: a peer that does not read holds up its own answers.
         return stream.writableNeedDrain ? drained(stream) : undefined;
       },
       close: (code, reason) => socket.close(code, reason),
-      onMessage: (handle) =>
-        socket.on('message', (data: RawData) => {
-          handle(String(data)).catch((error: unknown) => {
-            // The peer went away while it was being answered; anything else is a fault of ours.
-            if (socket.readyState !== socket.OPEN) return;
-            asFault(error, 'INTERNAL_SERVER_ERROR', options.report);
-            const { code, reason } = CLOSE_CODES.tryAgainLater;
-            socket.close(code, reason);
-          });
-        }),
+      onMessage: (listener) => {
+        handleText = listener;
+      },
     },
     {},
   );
+  takeMessages(socket, stream, load, brake, {
+    handle,
+    refuse,
+    cut: () => {
+      closeFor('tryAgainLater');
+      // A socket that is closing would otherwise go on collecting the message.
+      brake.hold();
+      const late = setTimeout(() => socket.terminate(), CUT_GRACE_MS);
+      socket.once('close', () => clearTimeout(late));
+    },
+  });
   socket.once('close', (code, reason) => {
     stopWatching();
-    void closed(code, String(reason));
+    closed(code, String(reason)).catch((error: unknown) => asFault(error, 'INTERNAL_SERVER_ERROR', report));
   });
 }
 

@@ -171,7 +171,7 @@ test('a replay in many small portions lets others have their turn', async () => 
     counting = setImmediate(turn);
   });
   // Nobody reads on meanwhile, and the kernel takes everything: the pump itself has to let others go first.
-  const pumped = pumpFeed(feed, '1', line.server, line.stream).next();
+  const pumped = pumpFeed(feed, '1', line.server, line.stream, () => {}).next();
   await pumped;
   clearImmediate(counting);
   expect(turns).toBeGreaterThan(portions / 100);

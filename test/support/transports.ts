@@ -2,12 +2,15 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { LOOPBACK_OPERATOR } from '../../src/auth/principal.ts';
+import { type Totals, totalsOf } from '../../src/config/totals.ts';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { FEED_LIMITS } from '../../src/feed/limits.ts';
 import { createOperations } from '../../src/graphql/operations.ts';
 import { createIngest } from '../../src/ingest/ingest.ts';
 import { createHttpGraphql } from '../../src/server/http-graphql.ts';
 import { createInFlight } from '../../src/server/in-flight.ts';
+import { createLoad, type Load } from '../../src/server/load.ts';
+import { noteAnswer } from '../../src/server/unread.ts';
 import { createWebsocketTransport } from '../../src/server/websocket.ts';
 import { openStore } from '../../src/store/open.ts';
 import { createRunKeys } from '../../src/store/run-keys.ts';
@@ -23,12 +26,14 @@ export interface Transports {
   readonly feed: Feed;
   /** What was reported as unexpected, by the id that the client was told. */
   readonly reported: ReadonlyMap<string, unknown>;
+  readonly load: Load;
 }
 
 /** Starts them on a fresh SQLite store seen through `wrap`. Gone at the end of the test. */
 export async function startTransports(
   wrap: (store: Store) => Store = (store) => store,
   patienceMs: number = FEED_LIMITS.patienceMs,
+  totals: Totals = totalsOf(),
 ): Promise<Transports> {
   const real = await openStore(await freshSqliteUrl());
   const store = wrap(real);
@@ -42,10 +47,14 @@ export async function startTransports(
   const native = createIdleInbox(store, ingest, wakeups);
   const runKeys = createRunKeys(store);
   const services = { store, runKeys, wakeups, feed, ingest, jobs, native, version: '0.0.0' };
-  const options = { operations, inFlight: createInFlight(), services, report };
+  const load = createLoad(totals);
+  const options = { operations, inFlight: createInFlight(), services, report, load };
   const websocket = createWebsocketTransport({ ...options, authenticate: async () => LOOPBACK_OPERATOR });
   const { listener } = createHttpGraphql(options);
-  const http = createServer((request, response) => listener(request, response, LOOPBACK_OPERATOR));
+  const http = createServer((request, response) => {
+    noteAnswer(load.unread, response);
+    listener(request, response, LOOPBACK_OPERATOR);
+  });
   http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) =>
     websocket.upgrade(request, stream, head),
   );
@@ -61,5 +70,5 @@ export async function startTransports(
     await real.close();
   });
   const { port } = http.address() as AddressInfo;
-  return { graphql: `http://127.0.0.1:${port}/graphql`, feed, reported };
+  return { graphql: `http://127.0.0.1:${port}/graphql`, feed, reported, load };
 }

@@ -1,0 +1,109 @@
+import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
+import { REQUEST_MAX_BYTES, REQUEST_MAX_WEIGHT } from '../config/limits.ts';
+import type { FaultCode } from '../contract/errors.ts';
+import { TurnsExhausted } from '../lib/turns.ts';
+import type { Request } from './intake.ts';
+import type { Load } from './load.ts';
+import { estimateWeight, HEAVY_WEIGHT } from './weight.ts';
+
+/** Why a body is not read. */
+export interface BodyRefusal {
+  readonly status: number;
+  readonly code: FaultCode;
+  readonly message: string;
+}
+
+/** A body that is ready to be parsed: whole, UTF-8, not too heavy, and in a turn of the loop with time for it. */
+export interface ReadBody {
+  readonly bytes: Buffer;
+  /** Counts the body's bytes until it is released. */
+  readonly held: Request;
+}
+
+/** The words for a request that is too heavy, on every transport. */
+export const TOO_HEAVY =
+  'the request holds too many values, objects or keys: send fewer events in a batch, or large data as text';
+
+/** The words for a request that there is no room for, on every transport. */
+export const NO_ROOM = 'too many requests are in memory: send the same again a little later';
+
+const TOO_LARGE: BodyRefusal = {
+  status: 413,
+  code: 'BODY_TOO_LARGE',
+  message: `a body has at most ${REQUEST_MAX_BYTES} bytes: send fewer events in a batch`,
+};
+const TOO_HEAVY_BODY: BodyRefusal = { status: 413, code: 'BODY_TOO_LARGE', message: TOO_HEAVY };
+const OVERLOADED: BodyRefusal = { status: 503, code: 'OVERLOADED', message: NO_ROOM };
+const NOT_UTF8: BodyRefusal = { status: 400, code: 'BAD_REQUEST', message: 'the body is not UTF-8' };
+
+/**
+ * Reads the body of a request and calls back once, unless the client leaves first: with the body, which the callee
+ * releases, or with why it is refused. Calls back in the turn of the loop that brings the last byte when it can.
+ */
+export function readBody(
+  request: IncomingMessage,
+  { intake, turns }: Load,
+  onBody: (body: ReadBody) => void,
+  onRefused: (refusal: BodyRefusal) => void,
+): void {
+  const length = Number(request.headers['content-length'] ?? Number.NaN);
+  if (length > REQUEST_MAX_BYTES) {
+    onRefused(TOO_LARGE);
+    return;
+  }
+  const held = intake.begin(() => request.socket.destroy());
+  let body: Buffer = Buffer.alloc(0);
+  let received = 0;
+  const stop = () => {
+    request.off('data', take).off('end', finish).off('close', leave);
+  };
+  const leave = () => {
+    stop();
+    held.release();
+  };
+  const refuse = (refusal: BodyRefusal) => {
+    leave();
+    onRefused(refusal);
+  };
+  const finish = () => {
+    stop();
+    held.arrived();
+    const bytes = body.subarray(0, received);
+    if (!isUtf8(bytes)) return refuse(NOT_UTF8);
+    const weight = estimateWeight(bytes);
+    if (weight > REQUEST_MAX_WEIGHT) return refuse(TOO_HEAVY_BODY);
+    if (weight < HEAVY_WEIGHT) return onBody({ bytes, held });
+    let turn: Promise<void> | null;
+    try {
+      turn = turns.take(request.socket, weight);
+    } catch (error) {
+      if (!(error instanceof TurnsExhausted)) throw error;
+      return refuse(OVERLOADED);
+    }
+    if (turn) void turn.then(() => onBody({ bytes, held }));
+    else onBody({ bytes, held });
+  };
+  const take = (chunk: Buffer) => {
+    if (received + chunk.length > REQUEST_MAX_BYTES) return refuse(TOO_LARGE);
+    if (!held.add(chunk.length)) return refuse(OVERLOADED);
+    body = received === 0 ? chunk : appended(body, received, chunk);
+    received += chunk.length;
+    // The end of a body of known length is known before the stream tells of it.
+    if (received === length) finish();
+  };
+  request.on('data', take).on('end', finish).on('close', leave);
+}
+
+/** A buffer that begins with `length` bytes of `body` and the chunk. Chunks of a byte each would weigh far more. */
+function appended(body: Buffer, length: number, chunk: Buffer): Buffer {
+  const needed = length + chunk.length;
+  // A body that came in one chunk is that chunk: it is never written to, for its memory is shared.
+  const full = needed > body.length;
+  const into = full
+    ? Buffer.allocUnsafeSlow(Math.min(REQUEST_MAX_BYTES, Math.max(needed, 2 * length)))
+    : body;
+  if (full) body.copy(into, 0, 0, length);
+  chunk.copy(into, length);
+  return into;
+}

@@ -1,0 +1,26 @@
+import type { Totals } from '../config/totals.ts';
+import { createTurns, type Turns } from '../lib/turns.ts';
+import { createIntake, type Intake } from './intake.ts';
+import { createUnread, type Unread } from './unread.ts';
+
+/** Weight of requests that are parsed in one turn of the loop; a heavier request has a turn of its own. About 16 ms. */
+const WEIGHT_PER_TURN = 4 * 1024 * 1024;
+/** Heavy requests that wait for a turn. Their bytes are bounded by the intake. */
+const MAX_WAITING = 1_000;
+
+/** What bounds the work and the memory of all connections together. */
+export interface Load {
+  readonly intake: Intake;
+  readonly unread: Unread;
+  /** Turns of the loop for parsing requests, by weight. */
+  readonly turns: Turns;
+}
+
+/** Makes the bounds of one server. */
+export function createLoad(totals: Totals): Load {
+  return {
+    intake: createIntake(totals.requestBytes),
+    unread: createUnread(totals.unreadBytes),
+    turns: createTurns({ costPerTurn: WEIGHT_PER_TURN, maxWaiting: MAX_WAITING }),
+  };
+}

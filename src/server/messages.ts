@@ -1,0 +1,141 @@
+import type { Socket } from 'node:net';
+import type { RawData, WebSocket } from 'ws';
+import { REQUEST_MAX_WEIGHT } from '../config/limits.ts';
+import { TurnsExhausted } from '../lib/turns.ts';
+import { NO_ROOM, TOO_HEAVY } from './bodies.ts';
+import type { Brake } from './brake.ts';
+import { createFrameBytes } from './frame-bytes.ts';
+import type { Request } from './intake.ts';
+import type { Load } from './load.ts';
+import { estimateWeight, HEAVY_WEIGHT } from './weight.ts';
+
+/** Messages of one socket in one turn of the loop. The next ones wait for the next turn. */
+const MESSAGES_PER_TURN = 32;
+/** A message of fewer bytes is always taken: it may end an operation, which makes room. */
+const SMALL_BYTES = 1_024;
+
+/** Why a message is not handled. */
+export interface MessageRefusal {
+  readonly code: 'BODY_TOO_LARGE' | 'OVERLOADED';
+  readonly message: string;
+}
+
+/** What is done with the messages of one socket. */
+export interface MessageHandlers {
+  /** Handles a message; its bytes count until the promise settles, which must not reject. */
+  readonly handle: (message: Buffer) => Promise<void>;
+  readonly refuse: (message: Buffer, refusal: MessageRefusal) => void;
+  /** No room is left for the rest of an unfinished message, or it did not arrive in time. */
+  readonly cut: () => void;
+}
+
+/**
+ * Hands over the messages of a socket in order: no more in a turn of the loop than leaves time for other sockets, heavy
+ * ones in a turn with time for them. While messages wait, the socket is read no further.
+ */
+export function takeMessages(
+  socket: WebSocket,
+  stream: Socket,
+  { intake, turns }: Load,
+  brake: Brake,
+  { handle, refuse, cut }: MessageHandlers,
+): void {
+  let waiting: Buffer[] = [];
+  let taken = 0;
+  let inTurn = false;
+  let heavy = false;
+  let release: (() => void) | null = null;
+
+  function take(message: Buffer): void {
+    if (waiting.length === 0 && !heavy && taken < MESSAGES_PER_TURN) {
+      begin(message);
+      return;
+    }
+    waiting.push(message);
+    release ??= brake.hold();
+  }
+
+  function begin(message: Buffer): void {
+    taken += 1;
+    nextTurn();
+    const counted = intake.take(message.length);
+    const done = () => {
+      if (counted) intake.give(message.length);
+    };
+    const refused = (refusal: MessageRefusal) => {
+      done();
+      refuse(message, refusal);
+    };
+    if (!counted && message.length >= SMALL_BYTES) {
+      refused({ code: 'OVERLOADED', message: NO_ROOM });
+      return;
+    }
+    const weight = estimateWeight(message);
+    if (weight > REQUEST_MAX_WEIGHT) {
+      refused({ code: 'BODY_TOO_LARGE', message: TOO_HEAVY });
+      return;
+    }
+    let turn: Promise<void> | null = null;
+    try {
+      if (weight >= HEAVY_WEIGHT) turn = turns.take(stream, weight);
+    } catch (error) {
+      if (!(error instanceof TurnsExhausted)) throw error;
+      refused({ code: 'OVERLOADED', message: NO_ROOM });
+      return;
+    }
+    if (!turn) {
+      void handle(message).then(done);
+      return;
+    }
+    heavy = true;
+    void turn.then(() => {
+      heavy = false;
+      void handle(message).then(done);
+      nextTurn();
+    });
+  }
+
+  function nextTurn(): void {
+    if (inTurn) return;
+    inTurn = true;
+    setImmediate(() => {
+      inTurn = false;
+      taken = 0;
+      takeWaiting();
+    });
+  }
+
+  function takeWaiting(): void {
+    let next = 0;
+    while (next < waiting.length && !heavy && taken < MESSAGES_PER_TURN) {
+      begin(waiting[next]!);
+      next += 1;
+    }
+    waiting = waiting.slice(next);
+    if (waiting.length > 0 || heavy) return;
+    release?.();
+    release = null;
+  }
+
+  let unfinished: Request | null = null;
+  let counted = 0;
+  const unfinishedBytes = createFrameBytes();
+  // Before ws: what it has made a message of is no longer unfinished.
+  stream.prependListener('data', (chunk: Buffer) => {
+    const { bytes, afterAnother } = unfinishedBytes(chunk);
+    if (afterAnother || bytes === 0) {
+      unfinished?.release();
+      unfinished = null;
+      counted = 0;
+    }
+    if (bytes === 0) return;
+    unfinished ??= intake.begin(cut);
+    if (unfinished.add(bytes - counted)) counted = bytes;
+    else unfinished.cut();
+  });
+  socket.on('message', (data: RawData) => take(data as Buffer));
+  socket.once('close', () => {
+    unfinished?.release();
+    waiting = [];
+  });
+}

@@ -1,0 +1,110 @@
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** A peer is slow when nothing could be written to its socket for this long. */
+const SLOW_CONSUMER_MS = 30_000;
+const CHECK_MS = 5_000;
+/** Sockets are counted again after this share of the limit was written, and cut until this share is free. */
+const SHARE = 1 / 8;
+
+/** The bytes written to sockets that their peers have not taken, over all connections. */
+export interface Unread {
+  /** Looks at a socket after something was written to it. Cheap for a peer that takes everything at once. */
+  note(socket: Socket): void;
+  /** How a socket is cut when its peer is slow, in place of `destroy`. */
+  onSlow(socket: Socket, cut: () => void): void;
+  /** Bytes that wait now. */
+  heldBytes(): number;
+}
+
+/** Looks at the socket of an HTTP response once all of it is written. */
+export function noteAnswer(unread: Unread, response: ServerResponse): void {
+  response.once('prefinish', () => {
+    if (response.socket) unread.note(response.socket);
+  });
+}
+
+interface Waiting {
+  held: number;
+  taken: number;
+  /** When bytes were last taken. */
+  since: number;
+  cut: boolean;
+}
+
+const takenBy = (socket: Socket) => socket.bytesWritten - socket.writableLength;
+
+/**
+ * Watches what waits on sockets. A peer that takes nothing for 30 s is cut; and when more than `maxBytes` wait in all,
+ * the sockets with most bytes for the longest time are cut until they fit.
+ */
+export function createUnread(maxBytes: number): Unread {
+  const sockets = new Map<Socket, Waiting>();
+  const cuts = new WeakMap<Socket, () => void>();
+  let total = 0;
+  let recountAt = maxBytes;
+  let timer: NodeJS.Timeout | null = null;
+
+  function update(socket: Socket, waiting: Waiting, now: number): void {
+    const held = socket.destroyed ? 0 : socket.writableLength;
+    total += held - waiting.held;
+    waiting.held = held;
+    const taken = takenBy(socket);
+    if (taken === waiting.taken && held > 0) return;
+    waiting.taken = taken;
+    waiting.since = now;
+  }
+
+  function recount(now: number): void {
+    for (const [socket, waiting] of sockets) {
+      update(socket, waiting, now);
+      if (waiting.held === 0) sockets.delete(socket);
+    }
+    recountAt = Math.max(maxBytes, total + maxBytes * SHARE);
+    if (sockets.size > 0 || !timer) return;
+    clearInterval(timer);
+    timer = null;
+  }
+
+  function cutSlow(): void {
+    const now = performance.now();
+    recount(now);
+    for (const [socket, waiting] of sockets) {
+      if (waiting.cut || now - waiting.since < SLOW_CONSUMER_MS) continue;
+      waiting.cut = true;
+      (cuts.get(socket) ?? (() => socket.destroy()))();
+    }
+  }
+
+  function relieve(): void {
+    const now = performance.now();
+    recount(now);
+    if (total <= maxBytes) return;
+    const cost = ({ held, since }: Waiting) => held * (1_000 + now - since);
+    const worstFirst = [...sockets].sort(([, one], [, other]) => cost(other) - cost(one));
+    for (const [socket, { held }] of worstFirst) {
+      if (total <= maxBytes * (1 - SHARE)) break;
+      total -= held;
+      sockets.delete(socket);
+      // Without a close frame: it would stand behind what is not read.
+      socket.destroy();
+    }
+    recountAt = maxBytes;
+  }
+
+  return {
+    heldBytes: () => total,
+    onSlow: (socket, cut) => void cuts.set(socket, cut),
+    note: (socket) => {
+      let waiting = sockets.get(socket);
+      if (!waiting) {
+        if (socket.writableLength === 0 || socket.destroyed) return;
+        waiting = { held: 0, taken: -1, since: 0, cut: false };
+        sockets.set(socket, waiting);
+        timer ??= setInterval(cutSlow, CHECK_MS).unref();
+      }
+      update(socket, waiting, performance.now());
+      if (total > recountAt) relieve();
+    },
+  };
+}

@@ -1,0 +1,125 @@
+import { randomInt } from 'node:crypto';
+import { REQUEST_MAX_WEIGHT, WEIGHT } from '../config/limits.ts';
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+/** Up to here a string is read byte by byte, which is faster than a native search; and keys are told apart up to here. */
+const SHORT_STRING = 64;
+/** Slots for keys that the text has had before. */
+const KNOWN_KEYS = 4_096;
+
+/** Random, or a client could choose keys that look the same. */
+const SEED = randomInt(2 ** 31);
+
+/** What weighs more waits for a turn of the loop. About 1 ms of work. */
+export const HEAVY_WEIGHT = 256 * 1024;
+
+/** Shorter text is not scanned: at 145 for each byte, the most there can be, it takes 20 ms. */
+const SCANNED_BYTES = 32 * 1024;
+/** What a byte of text that is not scanned is taken to weigh. */
+const UNSCANNED_BYTE = 32;
+
+/** What JSON text weighs, scanned only when it is long enough to matter; more than the limit where it may not pass. */
+export function estimateWeight(text: Buffer): number {
+  return text.length < SCANNED_BYTES ? text.length * UNSCANNED_BYTE : weigh(text, REQUEST_MAX_WEIGHT);
+}
+
+/**
+ * What JSON text weighs: its bytes and {@link WEIGHT} for what it holds. Reads the text once, without checking it, and
+ * stops soon after `limit` is passed.
+ */
+export function weigh(text: Buffer, limit: number): number {
+  const known = new Int32Array(KNOWN_KEYS);
+  let weight = text.length;
+  let at = 0;
+  while (at < text.length && weight <= limit) {
+    switch (text[at]) {
+      case QUOTE: {
+        const end = stringEnd(text, at);
+        const next = skipSpace(text, end);
+        if (text[next] === 0x3a) weight += keyWeight(text, at, end, known);
+        at = next;
+        continue;
+      }
+      case 0x2c:
+        weight += WEIGHT.value;
+        break;
+      case 0x5b:
+      case 0x7b:
+        weight += WEIGHT.container;
+        break;
+      default:
+    }
+    at += 1;
+  }
+  return weight;
+}
+
+/** The text of the string that is the value of `name` in the outermost object of JSON text; null without one. */
+export function topLevelString(text: Buffer, name: string): string | null {
+  const key = Buffer.from(JSON.stringify(name));
+  let depth = 0;
+  let at = 0;
+  while (at < text.length) {
+    const byte = text[at];
+    if (byte === QUOTE) {
+      const end = stringEnd(text, at);
+      const next = skipSpace(text, end);
+      if (depth === 1 && text[next] === 0x3a && text.subarray(at, end).equals(key)) {
+        const value = skipSpace(text, next + 1);
+        return text[value] === QUOTE ? parsedString(text.subarray(value, stringEnd(text, value))) : null;
+      }
+      at = next;
+      continue;
+    }
+    if (byte === 0x5b || byte === 0x7b) depth += 1;
+    else if (byte === 0x5d || byte === 0x7d) depth -= 1;
+    at += 1;
+  }
+  return null;
+}
+
+function parsedString(text: Buffer): string | null {
+  try {
+    return String(JSON.parse(text.toString()));
+  } catch {
+    return null;
+  }
+}
+
+/** A key that was met before is cheap: the engine keeps one copy of it. */
+function keyWeight(text: Buffer, start: number, end: number, known: Int32Array): number {
+  if (end - start > SHORT_STRING) return WEIGHT.newKey;
+  let hash = SEED;
+  for (let at = start; at < end; at += 1) hash = Math.imul(hash ^ text[at]!, 0x01000193);
+  const slot = (hash ^ (hash >>> 15)) & (KNOWN_KEYS - 1);
+  if (known[slot] === hash) return WEIGHT.key;
+  known[slot] = hash;
+  return WEIGHT.newKey;
+}
+
+/** Where the string that opens at `start` has ended; the text's end for one that does not. */
+function stringEnd(text: Buffer, start: number): number {
+  let at = start + 1;
+  while (at < text.length) {
+    const short = Math.min(text.length, at + SHORT_STRING);
+    while (at < short) {
+      const byte = text[at];
+      if (byte === QUOTE) return at + 1;
+      at += byte === BACKSLASH ? 2 : 1;
+    }
+    const quote = text.indexOf(QUOTE, at);
+    if (quote < 0) return text.length;
+    let before = quote;
+    while (before > at && text[before - 1] === BACKSLASH) before -= 1;
+    at = quote + 1;
+    if ((quote - before) % 2 === 0) return at;
+  }
+  return text.length;
+}
+
+function skipSpace(text: Buffer, start: number): number {
+  let at = start;
+  while (text[at] === 0x20 || text[at] === 0x0a || text[at] === 0x0d || text[at] === 0x09) at += 1;
+  return at;
+}

@@ -1,0 +1,166 @@
+import { describe, expect, test } from 'vitest';
+import { totalsOf } from '../../src/config/totals.ts';
+import { codesOf } from '../support/error-codes.ts';
+import { connectRaw, postHead } from '../support/raw-http.ts';
+import { INGEST, post } from '../support/request.ts';
+import { eventually, fill, ingest, newRun } from '../support/runs.ts';
+import { startTransports } from '../support/transports.ts';
+import { openWebsocket } from '../support/websocket-client.ts';
+
+const MiB = 1024 * 1024;
+const small = { ...totalsOf(), requestBytes: 4 * MiB, unreadBytes: 11 * MiB };
+const start = () => startTransports((store) => store, undefined, small);
+
+const batchOf = (runId: string, data: object) => ({
+  b: { v: 1, runId, events: [{ seq: 0, tMs: 0, kind: 'notification', data }] },
+});
+const list = (length: number) => Array.from({ length }, () => ({}));
+const keys = (length: number) => Object.fromEntries(Array.from({ length }, (_, key) => [`k${key}`, 1]));
+
+describe('a request that weighs too much', () => {
+  test('is refused with BODY_TOO_LARGE on both transports, and only that operation fails', async () => {
+    const { graphql } = await startTransports();
+    const runId = await newRun(graphql);
+    const client = await openWebsocket(graphql);
+    for (const data of [{ list: list(200_000) }, { keys: keys(60_000) }]) {
+      const { status, body } = await post(graphql, INGEST, batchOf(runId, data));
+      expect([status, codesOf(body.errors)]).toEqual([413, ['BODY_TOO_LARGE']]);
+      client.subscribe('heavy', INGEST, batchOf(runId, data));
+      const { id, type, payload } = await client.next();
+      expect([id, type, codesOf(payload)]).toEqual(['heavy', 'error', ['BODY_TOO_LARGE']]);
+    }
+    client.subscribe('light', INGEST, batchOf(runId, { keys: keys(20_000) }));
+    expect(await client.next()).toMatchObject({ payload: { data: { ingestEvents: { accepted: 1 } } } });
+  });
+
+  test('is refused by closing its websocket with 1009 when it names no operation', async () => {
+    const { graphql } = await startTransports();
+    const client = await openWebsocket(graphql);
+    client.send({ type: 'ping', payload: { list: list(200_000) } });
+    expect((await client.closed()).code).toBe(1009);
+  });
+});
+
+test('a body that is not UTF-8 is refused with 400 however it is sent', async () => {
+  const { graphql } = await startTransports();
+  const body = Buffer.from('{"query":"{ server { version } }","operationName":"\xff"}', 'latin1');
+  for (const accept of ['application/json', 'text/html']) {
+    const headers = { 'content-type': 'application/json', accept };
+    const response = await fetch(graphql, { method: 'POST', headers, body });
+    expect(response.status).toBe(400);
+    expect(codesOf(((await response.json()) as { errors: unknown }).errors)).toEqual(['BAD_REQUEST']);
+  }
+});
+
+describe('requests that have not arrived', () => {
+  const half = Buffer.alloc(3 * MiB, ' ');
+
+  test('leave no room over HTTP for others beyond the total, until they are gone', async () => {
+    const { graphql, load } = await start();
+    const runId = await newRun(graphql);
+    const unfinished = connectRaw(graphql);
+    unfinished.socket.write(postHead(graphql, 8 * MiB));
+    unfinished.socket.write(half);
+    await eventually(() => load.intake.heldBytes() === half.length);
+    const batch = batchOf(runId, { text: 'x'.repeat(2 * MiB) });
+    const refused = await post(graphql, INGEST, batch);
+    expect([refused.status, codesOf(refused.body.errors)]).toEqual([503, ['OVERLOADED']]);
+    const client = await openWebsocket(graphql);
+    client.subscribe('1', INGEST, batch);
+    // Which operation it is for is not known before all of it is there.
+    expect((await client.closed()).code).toBe(1013);
+    unfinished.socket.destroy();
+    await eventually(() => load.intake.heldBytes() === 0);
+    expect((await post(graphql, INGEST, batch)).body).toMatchObject({
+      data: { ingestEvents: { accepted: 1 } },
+    });
+    await eventually(() => load.intake.heldBytes() === 0);
+  });
+
+  test('are counted over websockets frame by frame, and cut with 1013 beyond the total', async () => {
+    const { graphql, load } = await start();
+    const clients = [await openWebsocket(graphql), await openWebsocket(graphql)] as const;
+    const [one, other] = clients;
+    one.socket.send(half.subarray(0, 2 * MiB), { fin: false, binary: false });
+    one.socket.send(half.subarray(0, MiB), { fin: false, binary: false });
+    await eventually(() => load.intake.heldBytes() === 3 * MiB);
+    one.socket.ping();
+    other.socket.send(half, { fin: false, binary: false });
+    expect((await other.closed()).code).toBe(1013);
+    expect(load.intake.heldBytes()).toBe(3 * MiB);
+    one.socket.send('{"type":"ping"}', { fin: true, binary: false });
+    expect((await one.next()).type).toBe('pong');
+    await eventually(() => load.intake.heldBytes() === 0);
+  });
+
+  test('are let in alone even above the total', async () => {
+    const { graphql } = await start();
+    const runId = await newRun(graphql);
+    const { body } = await post(graphql, INGEST, batchOf(runId, { text: 'x'.repeat(6 * MiB) }));
+    expect(body).toMatchObject({ data: { ingestEvents: { accepted: 1 } } });
+  });
+});
+
+test('a subscription counts its message for as long as it lasts', async () => {
+  const { graphql, load } = await start();
+  const runId = await newRun(graphql);
+  const client = await openWebsocket(graphql);
+  const query = `subscription { runEventBatches(runId: "${runId}") { cursor } } #${'x'.repeat(100_000)}`;
+  client.subscribe('1', query);
+  await client.next();
+  expect(load.intake.heldBytes()).toBeGreaterThan(100_000);
+  client.send({ id: '1', type: 'complete' });
+  await eventually(() => load.intake.heldBytes() === 0);
+});
+
+describe('answers that are not read', () => {
+  test('are cut beyond the total, those that hold most and read least first, whatever the transport', async () => {
+    const { graphql, load } = await start();
+    const runId = await newRun(graphql);
+    await ingest(graphql, runId, [
+      { seq: 0, tMs: 0, kind: 'notification', data: { text: 'x'.repeat(4 * MiB) } },
+    ]);
+    const asked = (fields: string) => `{ run(id: "${runId}") { events { nodes { ${fields} } } } }`;
+    const body = JSON.stringify({ query: asked('data again: data') });
+    const first = connectRaw(graphql);
+    first.socket.pause();
+    first.socket.write(postHead(graphql, Buffer.byteLength(body)) + body);
+    await eventually(() => load.unread.heldBytes() > 8 * MiB, 20_000);
+    const client = await openWebsocket(graphql);
+    client.subscribe('1', asked('data'));
+    client.socket.pause();
+    await eventually(() => load.unread.heldBytes() < 8 * MiB, 20_000);
+    expect(load.unread.heldBytes()).toBeGreaterThan(4 * MiB);
+    first.socket.resume();
+    await first.closed;
+    expect(first.socket.bytesRead).toBeLessThan(8 * MiB);
+    client.socket.resume();
+    expect((await client.next()).type).toBe('next');
+  });
+});
+
+describe('a socket that goes on after refusals', () => {
+  test('is closed with 1013, and its operations end', async () => {
+    const { graphql, feed } = await startTransports();
+    const runId = await newRun(graphql);
+    const client = await openWebsocket(graphql);
+    const query = `subscription { runEvents(runId: "${runId}") { seq } }`;
+    for (let id = 0; id < 2_000; id += 1) client.subscribe(String(id), query);
+    expect((await client.closed()).code).toBe(1013);
+    await eventually(() => feed.watchedRuns() === 0);
+  });
+});
+
+test('requests in one write are answered in order, one at a time', async () => {
+  const { graphql } = await startTransports();
+  const runId = await newRun(graphql);
+  await fill(graphql, runId, 0, 3);
+  const connection = connectRaw(graphql);
+  const asked = (alias: string) => {
+    const body = JSON.stringify({ query: `{ ${alias}: run(id: "${runId}") { id } }` });
+    return postHead(graphql, Buffer.byteLength(body)) + body;
+  };
+  connection.socket.write(['a', 'b', 'c', 'd'].map(asked).join(''));
+  await connection.received(/"d":/);
+  expect(connection.text().match(/"[abcd]":/g)).toEqual(['"a":', '"b":', '"c":', '"d":']);
+});

@@ -50,7 +50,7 @@ export async function judgeRun(
     const data = terminalOf(excess, committedAt);
     const end = judgeOwnEvent(after, { kind: 'runtime_terminal', data }, committedAt);
     if (end.ok) append(end);
-    return { submission, outcome: reject('run_terminated', `the run has ended: ${excess.message}`, 0) };
+    return { submission, outcome: reject('run_terminated', `the run has ended: ${excess.message}`) };
   });
   const { run } = submissions[0]!;
   if (events.length === 0) return { run, append: null, outcomes };

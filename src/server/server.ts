@@ -74,7 +74,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       keyring,
       tokens,
       log,
-      ...(await startingWith('JOBS_FOLDER', () => openRunners(config, store.id, log))),
+      ...(await startingWith('RUNNERS_FILE', () => openRunners(config, store.id, log))),
       apiBase: () => config.publicUrl?.origin ?? url,
       sweep: config.orphanSweep,
       patienceMs: FEED_LIMITS.patienceMs,

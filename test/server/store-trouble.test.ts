@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { databaseFile } from '../../src/store/sqlite/open.ts';
@@ -127,6 +127,12 @@ test.each([
     /EEXIST|ENOTDIR/,
   ],
   [
+    'a file for jobs',
+    'runfeed.db',
+    (path: string) => writeFileSync(join(path, '..', 'jobs'), ''),
+    /^StartFault: JOBS_FOLDER: E/,
+  ],
+  [
     'a key',
     'runfeed.db',
     (path: string) => writeFileSync(`${path}-key`, 'short'),
@@ -140,7 +146,7 @@ test.each([
     const refused = await startTestServer({ DATABASE_URL }).catch((error: unknown) => error);
     expect(refused).toMatchObject({ name: 'StartFault' });
     expect(String(refused)).toMatch(cause);
-    expect(String(refused)).toContain(databaseFile(DATABASE_URL));
+    expect(String(refused)).toContain(dirname(databaseFile(DATABASE_URL)));
     expect(String(refused)).not.toContain('\n');
   },
 );

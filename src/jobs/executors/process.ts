@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { RunnerJobHandle } from '../../contract/jobs.ts';
+import { startingWith } from '../../lib/start-fault.ts';
 import { SubstrateError } from '../errors.ts';
 import type { OpenedSubstrate, SubstrateSetup } from '../open-substrates.ts';
 import type { JobObservation, JobSpec, Substrate } from '../substrate.ts';
@@ -29,7 +30,12 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const KEEP_MS = 24 * 3_600_000;
 
 /** The substrate with the commands of its runners. */
-export function openSubstrate({ runners, folder, owner, environment }: SubstrateSetup): OpenedSubstrate {
+export async function openSubstrate({
+  runners,
+  folder,
+  owner,
+  environment,
+}: SubstrateSetup): Promise<OpenedSubstrate> {
   const images = new Map(
     runners.map(({ name, command }) => {
       if (command === null) throw new Error(`runner ${name} needs a command to run as a process`);
@@ -37,8 +43,12 @@ export function openSubstrate({ runners, folder, owner, environment }: Substrate
     }),
   );
   const commands = new Map([...images.values()].map(({ image, command }) => [image, command]));
+  requireLinux();
+  const substrate = await startingWith('JOBS_FOLDER', () =>
+    createProcessSubstrate({ folder, owner, commands, environment }),
+  );
   return {
-    substrate: createProcessSubstrate({ folder, owner, commands, environment }),
+    substrate,
     imageOf: ({ name }) => images.get(name)?.image ?? name,
   };
 }

@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { lineOf } from '../lib/error-line.ts';
+import { StartFault } from '../lib/start-fault.ts';
 import { VERSION } from '../server/version.ts';
 import { demoRunner } from './demo-runner.ts';
 import { logs } from './logs.ts';
@@ -33,8 +35,8 @@ const HELP = `runfeed ${VERSION}: the server between AI agent runs and the peopl
   runfeed --version      the version
 
 serve reads PORT (4000), HOST (127.0.0.1), DATABASE_URL (file:./data/runfeed.db), REDIS_URL, PUBLIC_URL,
-RETENTION_DAYS, RUNNERS_FILE, SECRET_KEYS, JOBS_FOLDER, ORPHAN_SWEEP (remove), ANTHROPIC_API_KEY and others for native
-runs, and LOG_LEVEL (info): the README has them all.
+RETENTION_DAYS, MAX_RUN_EVENTS, MAX_RUN_BYTES, RUNNERS_FILE, SECRET_KEYS, JOBS_FOLDER, ORPHAN_SWEEP (remove),
+ANTHROPIC_API_KEY and others for native runs, and LOG_LEVEL (info): the README has them all.
 `;
 
 /** Runs a command; the result is the process's exit code. */
@@ -75,8 +77,7 @@ async function main(argv: readonly string[]): Promise<number> {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`runfeed: ${message}\n`);
+  process.stderr.write(`runfeed: ${lineOf(error)}\n`);
   if (error instanceof UsageError) process.stderr.write('runfeed --help shows what there is\n');
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  process.exitCode = error instanceof UsageError || error instanceof StartFault ? 2 : 1;
 }

@@ -14,6 +14,10 @@ export interface Config {
   readonly publicUrl: URL | null;
   /** How many days an ended run keeps its history; null: for ever. */
   readonly retentionDays: number | null;
+  /** Events that a run may have. */
+  readonly maxRunEvents: number;
+  /** UTF-8 bytes that the data of a run's events may have. */
+  readonly maxRunBytes: number;
   /** What is sealed and signed with, newest first; null: a key beside the SQLite file. */
   readonly secretKeys: readonly [Uint8Array, ...Uint8Array[]] | null;
   /** What jobs can be started with; null: what is there out of the box. */
@@ -66,6 +70,17 @@ const milliseconds = (byDefault: number, most: number) =>
     )
     .transform(Number);
 
+const count = (byDefault: number, least: number) =>
+  z
+    .string()
+    .default(String(byDefault))
+    .refine(
+      (text) =>
+        /^[1-9]\d{0,15}$/.test(text) && Number(text) >= least && Number(text) <= Number.MAX_SAFE_INTEGER,
+      `must be a whole number of at least ${least}`,
+    )
+    .transform(Number);
+
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 
 const variables = z.object({
@@ -111,6 +126,8 @@ const variables = z.object({
       `must be a whole number of days from 1 to ${MAX_RETENTION_DAYS}; without it nothing is ever removed`,
     )
     .transform((days) => (days ? Number(days) : null)),
+  MAX_RUN_EVENTS: count(10_000_000, 1),
+  MAX_RUN_BYTES: count(16 * 1024 ** 3, 1),
   SECRET_KEYS: z
     .string()
     .optional()
@@ -203,6 +220,8 @@ export function readConfig(
       redisUrl: REDIS_URL || null,
       publicUrl: PUBLIC_URL,
       retentionDays: RETENTION_DAYS,
+      maxRunEvents: parsed.data.MAX_RUN_EVENTS,
+      maxRunBytes: parsed.data.MAX_RUN_BYTES,
       secretKeys: SECRET_KEYS as Config['secretKeys'],
       runners: runners?.config ?? null,
       jobsFolder: JOBS_FOLDER ?? null,

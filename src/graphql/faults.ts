@@ -5,7 +5,6 @@ import { EventsRemoved } from '../feed/batches.ts';
 import { Overloaded, ShuttingDown } from '../ingest/faults.ts';
 import { NativeInboxFull } from '../native/refusals.ts';
 import { StoreUnavailable } from '../store/store.ts';
-import { isCatalogDown } from './catalog-faults.ts';
 
 /** Hears of what nobody foresaw, with the id under which the client was told of it. */
 export type ReportUnexpected = (error: unknown, errorId: string) => void;
@@ -72,7 +71,7 @@ function describe(cause: unknown, otherwise: FaultCode, report: ReportUnexpected
   if (cause instanceof Overloaded || cause instanceof NativeInboxFull)
     return fault('OVERLOADED', cause.message);
   if (cause instanceof ShuttingDown) return fault('SHUTTING_DOWN', cause.message);
-  if (cause instanceof StoreUnavailable || isCatalogDown(cause)) {
+  if (cause instanceof StoreUnavailable) {
     return fault('STORE_UNAVAILABLE', 'the store does not answer: send the same again a little later');
   }
   if (cause instanceof EventsRemoved) {

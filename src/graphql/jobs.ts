@@ -3,7 +3,6 @@ import type { Prisma } from '../generated/postgres/client.ts';
 import type { Claim } from '../jobs/claim.ts';
 import { JobBeyondLimits, JobRefused } from '../jobs/refusals.ts';
 import { builder } from './builder.ts';
-import { readCatalog } from './catalog-faults.ts';
 import type { Context } from './context.ts';
 import { fault } from './faults.ts';
 import { checkArguments, invalidInput } from './invalid-input.ts';
@@ -219,7 +218,7 @@ builder.subscriptionField('jobUpdated', (t) =>
       return context.jobs.follow(run.key);
     },
     resolve: (query, { run }, _args, { store }) =>
-      readCatalog(() => store.catalog.job.findUniqueOrThrow({ ...query, where: { run } })) as Promise<JobRow>,
+      store.catalog.job.findUniqueOrThrow({ ...query, where: { run } }) as Promise<JobRow>,
   }),
 );
 

@@ -2,7 +2,6 @@ import { FEED_LIMITS } from '../feed/limits.ts';
 import { withPatience } from '../feed/patience.ts';
 import type { Prisma } from '../generated/postgres/client.ts';
 import { cancellable, unlessAborted } from '../lib/cancellable.ts';
-import { readCatalog } from './catalog-faults.ts';
 import type { Context } from './context.ts';
 import type { RunRow } from './run.ts';
 
@@ -53,7 +52,7 @@ export function followRuns(
           shownAt.set(run, now);
         }
         const query = { where: { AND: [where, { key: { in: ready } }] } };
-        const read = () => readCatalog(() => context.store.catalog.run.findMany(query));
+        const read = () => context.store.catalog.run.findMany(query);
         const rows = await unlessAborted(withPatience(read, FEED_LIMITS.patienceMs, signal), signal);
         yield* rows ?? [];
       }

@@ -8,6 +8,7 @@ import { tellCommitted } from './committed.ts';
 import { Overloaded, ShuttingDown } from './faults.ts';
 import type { Judged, ProducedBatch, ProducedEvent, Rejection } from './judge.ts';
 import { judgeRun, type RunVerdicts } from './judge-run.ts';
+import { RUN_SIZE_LIMITS, type RunSizeLimits } from './run-size.ts';
 import type { Submission } from './submission.ts';
 
 /** What became of a batch whose answer is yes: durable by now. */
@@ -20,7 +21,7 @@ export interface Accepted {
 }
 
 /** How much ingest takes on. */
-export interface IngestLimits {
+export interface IngestLimits extends RunSizeLimits {
   /** Bytes of events that may wait for a commit, in all; past it the answer is OVERLOADED. Default 64 MiB. */
   readonly maxWaitingBytes: number;
   /** A commit takes no further batch once it has this many bytes. Default 4 MiB. */
@@ -39,6 +40,7 @@ export const INGEST_LIMITS: IngestLimits = {
   maxContentionMs: 10_000,
   maxRetryPauseMs: 4,
   rememberedHeads: 10_000,
+  ...RUN_SIZE_LIMITS,
 };
 
 /** The only way an event enters a run. */
@@ -214,12 +216,14 @@ export function createIngest(
     const verdicts: RunVerdicts[] = [];
     for (const [run, submissions] of byRun) {
       const head = heads.get(run)!;
-      const verdict = await judgeRun(store, head, submissions, committedAt);
+      const verdict = await judgeRun(store, head, submissions, committedAt, limits);
       // Another process may have moved the log past a head from memory, or a claim have changed whose events it takes.
       // A commit compares; without one, read again.
       const stale = !read.has(run) && verdict.append === null;
       if (stale) await readHeads([run]);
-      verdicts.push(stale ? await judgeRun(store, heads.get(run)!, submissions, committedAt) : verdict);
+      verdicts.push(
+        stale ? await judgeRun(store, heads.get(run)!, submissions, committedAt, limits) : verdict,
+      );
     }
     return verdicts;
   }

@@ -1,6 +1,7 @@
 import type { RunKey } from '../store/run-keys.ts';
 import type { Append, Head, Store, StoredEvent } from '../store/store.ts';
-import { type Judged, judgeBatch, judgeOwnEvent, type Rejection } from './judge.ts';
+import { type Judged, judgeBatch, judgeOwnEvent, type Rejection, reject } from './judge.ts';
+import { excessOf, type RunSizeLimits, terminalOf } from './run-size.ts';
 import type { Submission } from './submission.ts';
 
 /** What became of one run's part of a group: one append for all that is new, and an outcome for each batch. */
@@ -12,38 +13,51 @@ export interface RunVerdicts {
 
 /**
  * Judges a run's batches one after another, each against the log as it will be after those before it. None of the
- * outcomes may be told before the append is durable: a duplicate may be one of an event in this very group.
+ * outcomes may be told before the append is durable: a duplicate may be one of an event in this very group. A batch with
+ * which the run would get too large is refused as a whole, and the run ends in its place.
  */
 export async function judgeRun(
   store: Store,
   head: Head,
   submissions: readonly Submission[],
   committedAt: number,
+  limits: RunSizeLimits,
 ): Promise<RunVerdicts> {
   const produced = await readPossibleDuplicates(store, head, submissions);
   const events: StoredEvent[] = [];
   let after = head;
+  const append = ({ fresh, head: moved }: Judged) => {
+    after = moved;
+    for (const event of fresh) {
+      events.push(event);
+      if (event.sourceSeq !== null) produced.set(event.sourceSeq, event);
+    }
+  };
   const outcomes = submissions.map((submission) => {
     const { work } = submission;
     const outcome =
       'events' in work
         ? judgeBatch(after, work, (sourceSeq) => produced.get(sourceSeq), committedAt)
         : judgeOwnEvent(after, work, committedAt);
-    if (outcome.ok) {
-      after = outcome.head;
-      for (const event of outcome.fresh) {
-        events.push(event);
-        if (event.sourceSeq !== null) produced.set(event.sourceSeq, event);
-      }
+    if (!outcome.ok || outcome.fresh.length === 0) return { submission, outcome };
+    // The server may always end a run: by then nothing else can follow.
+    const isEnd = !('events' in work) && work.kind === 'runtime_terminal';
+    const excess = isEnd ? null : excessOf(outcome.head, limits);
+    if (excess === null) {
+      append(outcome);
+      return { submission, outcome };
     }
-    return { submission, outcome };
+    const data = terminalOf(excess, committedAt);
+    const end = judgeOwnEvent(after, { kind: 'runtime_terminal', data }, committedAt);
+    if (end.ok) append(end);
+    return { submission, outcome: reject('run_terminated', `the run has ended: ${excess.message}`) };
   });
   const { run } = submissions[0]!;
   if (events.length === 0) return { run, append: null, outcomes };
   const startedAt = events.some((event) => event.kind === 'runtime_started') ? committedAt : null;
   const endedAt = after.terminalSeq === null ? null : committedAt;
-  const append = { run: run.key, expectedLastSeq: head.lastSeq, events, head: after, startedAt, endedAt };
-  return { run, append, outcomes };
+  const all = { run: run.key, expectedLastSeq: head.lastSeq, events, head: after, startedAt, endedAt };
+  return { run, append: all, outcomes };
 }
 
 /** Reads the events that the log may have under numbers in these batches: only those up to the producer's last. */

@@ -65,7 +65,7 @@ export function judgeBatch(
   const outsider = judgeSender(head, batch);
   if (outsider) return outsider;
   const fresh: StoredEvent[] = [];
-  let { lastSeq, lastSourceSeq, lastTMs, terminalSeq } = head;
+  let { lastSeq, lastSourceSeq, lastTMs, terminalSeq, dataBytes } = head;
   for (const [index, event] of batch.events.entries()) {
     const at = `events[${index}]`;
     const stored = event.seq <= head.lastSourceSeq ? findStored(event.seq) : undefined;
@@ -114,6 +114,7 @@ export function judgeBatch(
     lastSeq = seq;
     lastSourceSeq = event.seq;
     lastTMs = event.tMs;
+    dataBytes += Buffer.byteLength(event.data);
     if (event.kind === 'runtime_terminal') terminalSeq = seq;
   }
   const eventCount = head.eventCount + fresh.length;
@@ -121,7 +122,7 @@ export function judgeBatch(
     ok: true,
     fresh,
     duplicates: batch.events.length - fresh.length,
-    head: { ...head, lastSeq, lastSourceSeq, lastTMs, eventCount, terminalSeq },
+    head: { ...head, lastSeq, lastSourceSeq, lastTMs, eventCount, dataBytes, terminalSeq },
   };
 }
 
@@ -147,6 +148,7 @@ export function judgeOwnEvent(
       lastSeq: seq,
       eventCount: head.eventCount + 1,
       serverEvents: head.serverEvents + 1,
+      dataBytes: head.dataBytes + Buffer.byteLength(event.data),
       terminalSeq: event.kind === 'runtime_terminal' ? seq : null,
     },
   };

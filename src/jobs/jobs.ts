@@ -32,6 +32,8 @@ export interface JobsOptions {
   readonly ingest: Ingest;
   readonly wakeups: WakeupPlane;
   readonly config: RunnersConfig;
+  /** Why there are no runners, if something is missing for them: told to callers who start jobs. */
+  readonly noRunners?: string | null;
   readonly substrates: ReadonlyMap<ProviderRuntimeKind, OpenedSubstrate>;
   readonly keyring: Keyring;
   readonly tokens: RunTokens;
@@ -71,7 +73,7 @@ export interface Jobs {
 /** Makes the jobs of a server. */
 export async function createJobs(options: JobsOptions): Promise<Jobs> {
   const { store, ingest, wakeups, config, substrates: opened, keyring, tokens, apiBase, log } = options;
-  const { sweep: mode, patienceMs, limits = JOB_LIMITS } = options;
+  const { sweep: mode, patienceMs, noRunners = null, limits = JOB_LIMITS } = options;
   const releasers = createReleasers();
   const substrates = new Map([...opened].map(([kind, { substrate }]) => [kind, substrate]));
   for (const substrate of substrates.values()) releasers.add(() => substrate.close());
@@ -107,7 +109,7 @@ export async function createJobs(options: JobsOptions): Promise<Jobs> {
       releasers.add(() => sweep.close());
     },
     start: async (request) => {
-      const started = await startJob({ store, specs, safe, substrateOf }, request);
+      const started = await startJob({ store, specs, safe, substrateOf, noRunners }, request);
       const { key, workspace } = started.run;
       const wake = { run: key, workspace, lastSeq: -1, chunk: null };
       if (started.jobCreated) wakeups.publish([{ ...wake, kind: started.runCreated ? 'created' : 'job' }]);

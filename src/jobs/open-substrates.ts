@@ -12,8 +12,10 @@ export interface SubstrateSetup {
   readonly config: unknown;
   /** The server's environment. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Where it may keep what it needs on this machine. */
+  /** Where it may keep what it needs on this machine; other servers may, too. */
   readonly folder: string;
+  /** Names the database whose jobs it runs: what belongs to another one there is left alone. */
+  readonly owner: string;
   readonly log: JobLog;
 }
 
@@ -34,7 +36,7 @@ export interface SubstrateModule {
 /** Opens the substrates that runners are configured for. Each has the file of its name in `executors`. */
 export async function openSubstrates(
   { runners, substrates }: RunnersConfig,
-  setup: Pick<SubstrateSetup, 'environment' | 'folder' | 'log'>,
+  setup: Pick<SubstrateSetup, 'environment' | 'folder' | 'owner' | 'log'>,
 ): Promise<ReadonlyMap<ProviderRuntimeKind, OpenedSubstrate>> {
   const opened = new Map<ProviderRuntimeKind, OpenedSubstrate>();
   for (const kind of PROVIDER_RUNTIME_KINDS) {

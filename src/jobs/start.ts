@@ -39,6 +39,8 @@ export interface StartTools {
   readonly safe: PayloadSafe;
   /** Tells under which image a runner's job is known to its substrate, and where it runs. */
   readonly substrateOf: (runner: RunnerConfig) => { readonly substrate: Substrate; readonly image: string };
+  /** Why there are no runners at all; null where nothing is missing for them. */
+  readonly noRunners: string | null;
 }
 
 /**
@@ -51,7 +53,7 @@ export async function startJob(tools: StartTools, request: JobRequest): Promise<
     const message = `${request.provider} runs this agent itself: ask for a managed runtime to have a job for it`;
     throw new JobRefused('native_run_has_no_job', message);
   }
-  const runner = chooseRunner(tools.specs, request);
+  const runner = chooseRunner(tools, request);
   checkLimits(runner, request);
   const { run, created } = await store.createRun({
     workspace: request.workspace,
@@ -76,7 +78,8 @@ export async function startJob(tools: StartTools, request: JobRequest): Promise<
   return { job, run, runCreated: created, jobCreated };
 }
 
-function chooseRunner(specs: Specs, { provider, runner }: JobRequest): RunnerConfig {
+function chooseRunner({ specs, noRunners }: StartTools, { provider, runner }: JobRequest): RunnerConfig {
+  if (noRunners !== null) throw new JobRefused('runner_runtime_not_implemented', noRunners);
   try {
     return specs.choose(provider, runner);
   } catch (error) {

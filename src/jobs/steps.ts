@@ -183,8 +183,13 @@ export function toStop(job: JobRecord, reason: StopReason, graceMs: number, now:
   };
 }
 
+/** By what a substrate finds a job that was started without its answer. */
+function placeOf({ workspace, runId, specHash }: JobRecord): Parameters<Substrate['find']>[0] {
+  return { workspaceId: workspace, runId, specHash };
+}
+
 async function find(tools: StepTools, substrate: Substrate, job: JobRecord): Promise<StepResult> {
-  const [found] = await substrate.find({ workspaceId: job.workspace, runId: job.runId });
+  const [found] = await substrate.find(placeOf(job));
   if (found) {
     const adopted = await change(tools, job, (was) =>
       was.machineId === null ? { ...was, appName: found.appName, machineId: found.machineId } : was,
@@ -209,7 +214,7 @@ async function settle(
     // Only what is known to have ended keeps what it left; anything else may still be running.
     const keepUntil = (job.endedAt ?? now) + (job.exitCode === null ? 0 : substrate.keepEndedMs);
     if (now < keepUntil) return { job, failures: 0, dueIn: keepUntil - now };
-    const left = await substrate.find({ workspaceId: job.workspace, runId: job.runId });
+    const left = await substrate.find(placeOf(job));
     const known = job.machineId === null ? [] : [handleOf(job)];
     for (const handle of [...known, ...left]) await substrate.remove(handle);
   }
@@ -230,7 +235,7 @@ async function rightHandle(
   const settled =
     !substrate.machineClaims || claimInstance === null || now > (claimedAt ?? 0) + SETTLE_CLAIM_MS;
   if (settled || claimInstance === machineId) return job;
-  const found = await substrate.find({ workspaceId: job.workspace, runId: job.runId });
+  const found = await substrate.find(placeOf(job));
   const real = found.find((handle) => handle.machineId === claimInstance);
   if (!real) return job;
   // First, since nobody looks for it once the job has the right handle.

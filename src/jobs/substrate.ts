@@ -36,6 +36,8 @@ export interface FoundObject {
   readonly runId: string;
   /** Unix milliseconds by the substrate's clock. */
   readonly createdAt: number;
+  /** Where it may be another server's: it is ours if our job of the run has this `specHash`. Null: it is ours. */
+  readonly ownedIfHash: string | null;
 }
 
 /** One substrate. Every call is bounded in time and throws {@link SubstrateError} for what the substrate did not do. */
@@ -57,7 +59,7 @@ export interface Substrate extends RunnerJobExecutor {
   start(spec: JobSpec): Promise<RunnerJobHandle>;
   getStatus(handle: RunnerJobHandle): Promise<JobObservation>;
   /** What is there under this run's name, without making it: for a stop that comes while a start's outcome is unknown. */
-  find(run: { readonly workspaceId: string; readonly runId: string }): Promise<readonly RunnerJobHandle[]>;
+  find(run: Pick<JobSpec, 'workspaceId' | 'runId' | 'specHash'>): Promise<readonly RunnerJobHandle[]>;
   /** Everything that carries our mark, for the sweep of what belongs to no job. May be incomplete. */
   list(): Promise<readonly FoundObject[]>;
   /**

@@ -30,10 +30,11 @@ export interface Sweep {
 export function startSweep({ store, substrates, mode, limits, log }: SweepOptions): Sweep {
   let suspects: ReadonlySet<string> = new Set();
 
-  async function isOrphan({ workspaceId, runId, createdAt }: FoundObject): Promise<boolean> {
+  async function isOrphan({ workspaceId, runId, createdAt, ownedIfHash }: FoundObject): Promise<boolean> {
     if (Date.now() < createdAt + limits.sweepGraceMs) return false;
     const run = await store.findRun(workspaceId, runId);
     const job = run && (await store.jobs.read([run.key])).get(run.key)?.job;
+    if (ownedIfHash !== null && job?.specHash !== ownedIfHash) return false;
     return !job || job.settledAt !== null;
   }
 

@@ -11,6 +11,8 @@ import { createKeyring, type Keyring } from '../lib/keyring.ts';
 import { databaseFile } from '../store/sqlite/open.ts';
 
 const HOUR_MS = 3_600_000;
+const NO_KEYS =
+  'SECRET_KEYS is needed for jobs on Postgres: set the same keys for every process (openssl rand -base64 32 makes one)';
 
 /**
  * What is sealed and signed with: the configured keys, else a key in a file beside the SQLite file. On Postgres without
@@ -25,15 +27,20 @@ export function openKeyring({ secretKeys, databaseUrl }: Config): Keyring {
 /** The runners of a server, and their substrates. */
 export interface OpenedRunners {
   readonly config: RunnersConfig;
+  /** Why there are none; null where nothing is missing for them. */
+  readonly noRunners: string | null;
   readonly substrates: Awaited<ReturnType<typeof openSubstrates>>;
 }
 
 /** Opens what is configured, or what is there out of the box. */
-export async function openRunners(config: Config, log: JobLog): Promise<OpenedRunners> {
+export async function openRunners(config: Config, owner: string, log: JobLog): Promise<OpenedRunners> {
   const runners = config.runners ?? runnersOutOfTheBox(config);
+  const noRunners = hasKeys(config) ? null : NO_KEYS;
+  if (noRunners !== null) log.warn({}, noRunners);
   const { environment } = config;
   const folder = config.jobsFolder ?? join(dataFolder(config), 'jobs');
-  return { config: runners, substrates: await openSubstrates(runners, { environment, folder, log }) };
+  const substrates = await openSubstrates(runners, { environment, folder, owner, log });
+  return { config: runners, noRunners, substrates };
 }
 
 /** Where a server keeps what is not in its database. */
@@ -41,9 +48,13 @@ function dataFolder({ databaseUrl }: Config): string {
   return databaseUrl.startsWith('file:') ? dirname(databaseFile(databaseUrl)) : './data';
 }
 
-/** One runner that plays a short transcript. Without keys that other processes know, too, there can be none. */
-function runnersOutOfTheBox({ secretKeys, databaseUrl }: Config): RunnersConfig {
-  const hasKeys = secretKeys !== null || databaseUrl.startsWith('file:');
+/** Whether all processes on the database seal and sign with the same keys. */
+function hasKeys({ secretKeys, databaseUrl }: Config): boolean {
+  return secretKeys !== null || databaseUrl.startsWith('file:');
+}
+
+/** One runner that plays a short transcript. Without keys that other processes have too there is none. */
+function runnersOutOfTheBox(config: Config): RunnersConfig {
   const demo = {
     name: 'demo',
     substrate: 'process',
@@ -56,7 +67,7 @@ function runnersOutOfTheBox({ secretKeys, databaseUrl }: Config): RunnersConfig 
     resources: null,
     maxRunDurationMs: HOUR_MS,
   } as const;
-  return { runners: hasKeys ? [demo] : [], providers: {}, mcpBase: null, substrates: {} };
+  return { runners: hasKeys(config) ? [demo] : [], providers: {}, mcpBase: null, substrates: {} };
 }
 
 /** The command that is running here; under the tests, where this file is TypeScript still, the built one. */

@@ -1,6 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Logger } from 'pino';
 import type { Authenticate } from '../auth/authenticate.ts';
 import { LOOPBACK_OPERATOR, type Principal } from '../auth/principal.ts';
 import { InvalidToken } from '../auth/tokens.ts';
@@ -19,12 +18,11 @@ export interface Routes {
   readonly graphql: GraphqlListener;
   readonly store: Store;
   readonly inFlight: InFlight;
-  readonly log: Logger;
 }
 
 /** Answers every request: the guard first, then by path. */
 export function route(routes: Routes): RequestListener {
-  const { guard, store, inFlight, log } = routes;
+  const { guard, store, inFlight } = routes;
   return (request, response) => {
     const refusal = guard(request.headers);
     if (refusal) return respondFault(response, 403, 'FORBIDDEN', refusal);
@@ -37,7 +35,7 @@ export function route(routes: Routes): RequestListener {
       case '/health':
         return respondJson(response, 200, { status: 'ok' });
       case '/ready':
-        return void respondReady(response, store, inFlight, log);
+        return void respondReady(response, store, inFlight);
       case '/':
         response.writeHead(302, { location: '/graphiql' }).end();
         return;
@@ -84,20 +82,15 @@ async function handleGraphql(
   graphql(request, response, principal);
 }
 
-async function respondReady(
-  response: ServerResponse,
-  store: Store,
-  inFlight: InFlight,
-  log: Logger,
-): Promise<void> {
+/** Whether a write would succeed. Why not is in the log: this is answered to anyone. */
+async function respondReady(response: ServerResponse, store: Store, inFlight: InFlight): Promise<void> {
   if (inFlight.draining()) return respondJson(response, 503, { status: 'stopping' });
-  try {
-    await store.ping();
-    respondJson(response, 200, { status: 'ready' });
-  } catch (err) {
-    log.warn({ err }, 'not ready: the store does not answer');
-    respondJson(response, 503, { status: 'store unavailable' });
-  }
+  const isReady = await store.ping().then(
+    () => true,
+    () => false,
+  );
+  if (isReady) respondJson(response, 200, { status: 'ready' });
+  else respondJson(response, 503, { status: 'store unavailable' });
 }
 
 /** What answers requests for a websocket. */

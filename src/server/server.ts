@@ -13,9 +13,10 @@ import { createOperations } from '../graphql/operations.ts';
 import { createIngest, INGEST_LIMITS } from '../ingest/ingest.ts';
 import { createJobs } from '../jobs/jobs.ts';
 import { createReleasers } from '../lib/releasers.ts';
+import { startingWith } from '../lib/start-fault.ts';
 import { openNativeInbox } from '../native/inbox.ts';
 import { startRetention } from '../retention/retention.ts';
-import { openStore } from '../store/open.ts';
+import { openStore, type StoreListener } from '../store/open.ts';
 import { createRunKeys } from '../store/run-keys.ts';
 import { openPlane } from '../wakeups/open.ts';
 import { boundConnections } from './connections.ts';
@@ -46,9 +47,7 @@ export interface RunningServer {
 export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
   const releasers = createReleasers();
   try {
-    const store = await openStore(config.databaseUrl, (error) =>
-      log.warn({ err: error }, 'an idle database connection broke'),
-    );
+    const store = await startingWith('DATABASE_URL', () => openStore(config.databaseUrl, storeListener(log)));
     releasers.add(() => store.close());
     const retention = startRetention(store, {
       days: config.retentionDays,
@@ -62,12 +61,14 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const feed = createFeed(store, wakeups, { ...FEED_LIMITS, cachedPageBytes: totals.feedCacheBytes });
     wakeups.onGap(() => void feed.poll());
     releasers.add(() => feed.close());
-    const ingest = createIngest(store, wakeups, { ...INGEST_LIMITS, maxWaitingBytes: totals.ingestBytes });
+    const { maxRunEvents, maxRunBytes } = config;
+    const ingestLimits = { ...INGEST_LIMITS, maxWaitingBytes: totals.ingestBytes, maxRunEvents, maxRunBytes };
+    const ingest = createIngest(store, wakeups, ingestLimits);
     releasers.add(() => ingest.close());
 
     const report = (err: unknown, errorId: string) => log.error({ err, errorId }, 'unexpected error');
     const operations = createOperations(report);
-    const keyring = openKeyring(config);
+    const keyring = await startingWith('SECRET_KEYS', () => openKeyring(config));
     const tokens = createRunTokens(keyring);
     const authenticate = createAuthenticate(tokens);
     // Known once the server listens; no job is looked after before that.
@@ -79,7 +80,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       keyring,
       tokens,
       log,
-      ...(await openRunners(config, log)),
+      ...(await startingWith('RUNNERS_FILE', () => openRunners(config, store.id, log))),
       apiBase: () => config.publicUrl?.origin ?? url,
       sweep: config.orphanSweep,
       patienceMs: FEED_LIMITS.patienceMs,
@@ -108,7 +109,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     });
     const guard = createGuard(config.publicUrl);
 
-    const answer = route({ guard, authenticate, graphql: graphql.listener, store, inFlight, log });
+    const answer = route({ guard, authenticate, graphql: graphql.listener, store, inFlight });
     const http = createServer((request, response) => {
       noteAnswer(load.unread, response);
       answer(request, response);
@@ -131,7 +132,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       if (!(await within(DRAIN_MS, inFlight.drain()))) log.warn('stopping with answers still under way');
     });
     http.listen(config.port, config.host);
-    await once(http, 'listening');
+    await startingWith('PORT', () => once(http, 'listening'));
     releasers.add(() => {
       stopped = once(http, 'close');
       http.close();
@@ -146,6 +147,16 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     await releasers.release();
     throw error;
   }
+}
+
+/** Trouble of the store in the log: a line when it begins and a line when it is over, not one for each call. */
+function storeListener(log: Logger): StoreListener {
+  return {
+    onFailing: (reason) => log.error({ reason }, `the store is failing: ${reason}`),
+    onRecovered: (trouble) => log.info(trouble, 'the store works again'),
+    // A call that needs the connection meets the trouble, if there is any, and tells of it.
+    onBrokenConnection: (err) => log.debug({ err }, 'an idle database connection broke and is replaced'),
+  };
 }
 
 /** Whether the work was done in time. It is not cancelled. */

@@ -74,6 +74,13 @@ export function pendingMigrations(
   return history.filter((migration) => !done.has(migration.name));
 }
 
+/**
+ * Reads what names a database: the random id of its first step's row, which every database of every version has. A copy
+ * has its original's.
+ */
+export const DATABASE_ID =
+  'SELECT id FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY migration_name LIMIT 1';
+
 /** Values of a finished step's row: id, checksum, name. */
 export function migrationRow(migration: Migration): [id: string, checksum: string, name: string] {
   return [randomUUID(), migration.checksum, migration.name];

@@ -1,11 +1,21 @@
+import { type StoreWatcher, watchHealth } from './health.ts';
 import { openPostgresStore } from './postgres/store.ts';
 import { openSqliteStore } from './sqlite/store.ts';
 import type { Store } from './store.ts';
 
+/** Learns what happens to an open store. */
+export interface StoreListener extends StoreWatcher {
+  /** An idle connection broke. It is replaced. */
+  onBrokenConnection?(error: Error): void;
+}
+
 /**
  * Opens the store that the URL names: `file:PATH` (SQLite, the folder is made) or `postgresql://…`. Pending
- * migrations are applied first. `onError` hears of idle connections that broke; they are replaced.
+ * migrations are applied first.
  */
-export function openStore(url: string, onError?: (error: Error) => void): Promise<Store> {
-  return url.startsWith('file:') ? openSqliteStore(url) : openPostgresStore(url, onError);
+export async function openStore(url: string, listener: StoreListener = {}): Promise<Store> {
+  const store = url.startsWith('file:')
+    ? await openSqliteStore(url)
+    : await openPostgresStore(url, listener.onBrokenConnection);
+  return watchHealth(store, listener);
 }

@@ -21,6 +21,8 @@ export interface Head {
   readonly eventCount: number;
   /** How many of the events are the server's own. */
   readonly serverEvents: number;
+  /** UTF-8 bytes of the data of all events. A run of an older version counts from its first new event on. */
+  readonly dataBytes: number;
   /** Number of the terminal event; null while the run goes on. */
   readonly terminalSeq: number | null;
   /** Everything up to here was removed by retention; -1: nothing was. */
@@ -110,6 +112,8 @@ export type PageDirection = 'forward' | 'backward';
  */
 export interface Store {
   readonly dialect: 'sqlite' | 'postgres';
+  /** Names the database: the same for every process on it and for as long as it lives, and no other's. */
+  readonly id: string;
   /** Prisma's model API, for reading lists. It never writes. */
   readonly catalog: CatalogClient;
   readonly jobs: JobStore;
@@ -146,7 +150,10 @@ export interface Store {
    * find it as before. Changes nothing of any other run.
    */
   setTerminalAside(run: number): Promise<void>;
-  /** Resolves when the database answers. */
+  /**
+   * Resolves when a write would succeed, by writing something of no consequence; throws why it would not. A store of
+   * `openStore` does so at most once a second: in between, its last write or ping answers.
+   */
   ping(): Promise<void>;
   close(): Promise<void>;
 }
@@ -163,6 +170,7 @@ export const EMPTY_HEAD: Head = {
   lastTMs: 0,
   eventCount: 0,
   serverEvents: 0,
+  dataBytes: 0,
   terminalSeq: null,
   removedThrough: -1,
   fence: null,

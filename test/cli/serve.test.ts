@@ -41,8 +41,10 @@ describe('runfeed serve', () => {
     const DATABASE_URL = await freshSqliteUrl();
     const first = await startServe({ DATABASE_URL });
     const { code, stdout, stderr } = await runRunfeed(['serve'], { PORT: '0', DATABASE_URL });
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(/^runfeed: .*is in use by another runfeed process.*DATABASE_URL.*\n$/);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(
+      /^runfeed: DATABASE_URL: .*is in use by another runfeed process.*DATABASE_URL.*\n$/,
+    );
     expect((await fetch(`${first.url}/ready`)).status).toBe(200);
   });
 
@@ -55,15 +57,17 @@ describe('runfeed serve', () => {
       DATABASE_URL: await freshSqliteUrl(),
       LOG_LEVEL: 'silent',
     });
-    expect(code).toBe(1);
-    expect(stderr).toMatch(new RegExp(`^runfeed: .*address already in use 127\\.0\\.0\\.1:${port}\\n$`));
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      new RegExp(`^runfeed: PORT: .*address already in use 127\\.0\\.0\\.1:${port}\\n$`),
+    );
   });
 
   test('does not start without its Postgres, and keeps the password to itself', async () => {
     const DATABASE_URL = `postgresql://me:s3cret@127.0.0.1:${await freePort()}/runfeed`;
     const { code, stdout, stderr } = await runRunfeed(['serve'], { PORT: '0', DATABASE_URL });
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(/^runfeed: \S.*\n$/);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^runfeed: DATABASE_URL: .*ECONNREFUSED.*\n$/);
     expect(stderr).not.toContain('s3cret');
   });
 

@@ -38,6 +38,8 @@ describe('the configuration', () => {
       secretKeys: null,
       runners: null,
       jobsFolder: null,
+      maxRunEvents: 10_000_000,
+      maxRunBytes: 17_179_869_184,
       orphanSweep: 'remove',
       native: null,
       environment: {},

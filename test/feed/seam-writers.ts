@@ -2,6 +2,7 @@ import type { RunnerEventKind } from '../../src/contract/events.ts';
 import type { Accepted, Ingest } from '../../src/ingest/ingest.ts';
 import type { ProducedBatch, ProducedEvent, Rejection } from '../../src/ingest/judge.ts';
 import { judgeRun } from '../../src/ingest/judge-run.ts';
+import { RUN_SIZE_LIMITS } from '../../src/ingest/run-size.ts';
 import type { RunKey } from '../../src/store/run-keys.ts';
 import { type Store, StoreUnavailable } from '../../src/store/store.ts';
 import type { WakeupPlane } from '../../src/wakeups/plane.ts';
@@ -22,7 +23,7 @@ export function createCommitter(store: Store, plane: WakeupPlane, chunks: boolea
     for (;;) {
       const head = (await store.readHeads([run.key])).get(run.key)!;
       const submission = { run, work, bytes: 0, since: 0, settle: () => {}, fail: () => {} };
-      const { append, outcomes } = await judgeRun(store, head, [submission], 0);
+      const { append, outcomes } = await judgeRun(store, head, [submission], 0, RUN_SIZE_LIMITS);
       mustBeAccepted(outcomes[0]!.outcome);
       if (!append) return;
       if (!(await store.commit([append])).has(run.key)) continue;

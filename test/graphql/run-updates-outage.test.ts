@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { StoreUnavailable } from '../../src/store/store.ts';
 import { newRun } from '../support/runs.ts';
 import { startTransports } from '../support/transports.ts';
 import { openWebsocket } from '../support/websocket-client.ts';
@@ -11,11 +12,7 @@ test('runUpdated waits for a database that fails for a moment and shows the run 
       get: (catalog, name) => {
         if (name === 'run' && failures > 0) {
           failures -= 1;
-          // As Prisma throws it when the server cannot be reached.
-          const error = Object.assign(new Error('down'), {
-            name: 'PrismaClientKnownRequestError',
-            code: 'P1001',
-          });
+          const error = new StoreUnavailable('down');
           return { findMany: () => Promise.reject(error), findUniqueOrThrow: catalog.run.findUniqueOrThrow };
         }
         return Reflect.get(catalog, name);

@@ -82,6 +82,7 @@ function headOf(log: readonly ModelEvent[]): Head {
     lastTMs: log.at(-1)?.tMs ?? 0,
     eventCount: log.length,
     serverEvents: own.length,
+    dataBytes: log.reduce((sum, { data }) => sum + Buffer.byteLength(data), 0),
     terminalSeq: log.find(({ kind }) => kind === 'runtime_terminal')?.seq ?? null,
     removedThrough: -1,
     fence: null,

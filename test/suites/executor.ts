@@ -118,7 +118,7 @@ export function testExecutor(open: () => Promise<ExecutorHarness>): void {
     for (const run of runs) {
       const handle = await substrate.start(specOf({ does: 'run' }, run));
       handles.add(JSON.stringify(handle));
-      expect(await substrate.find(run)).toEqual([handle]);
+      expect(await substrate.find(specOf({ does: 'run' }, run))).toEqual([handle]);
     }
     expect(handles.size).toBe(runs.length);
   });
@@ -193,10 +193,10 @@ export function testExecutor(open: () => Promise<ExecutorHarness>): void {
   });
 
   test('where nothing is, nothing is seen: missing, and no logs', async () => {
-    const { substrate, nowhere } = await open();
+    const { substrate, specOf, nowhere } = await open();
     expect(await substrate.getStatus(nowhere)).toMatchObject({ missing: true });
     expect((await substrate.tailLogs?.(nowhere)) ?? null).toBeNull();
-    expect(await substrate.find(freshRun())).toEqual([]);
+    expect(await substrate.find(specOf({ does: 'run' }, freshRun()))).toEqual([]);
   });
 
   test('what runs is found by its run and listed, by every server', async () => {
@@ -206,9 +206,9 @@ export function testExecutor(open: () => Promise<ExecutorHarness>): void {
     const handle = await substrate.start(specOf({ does: 'run' }, run));
     await substrate.start(specOf({ does: 'run' }, other));
     for (const each of [substrate, await another()]) {
-      expect(await each.find(run)).toEqual([handle]);
+      expect(await each.find(specOf({ does: 'run' }, run))).toEqual([handle]);
       const found = (await each.list()).filter(({ runId }) => runId === run.runId);
-      expect(found).toEqual([{ handle, ...run, createdAt: expect.any(Number) }]);
+      expect(found).toEqual([{ handle, ...run, createdAt: expect.any(Number), ownedIfHash: null }]);
       // Some substrates count whole seconds.
       expect(found[0]!.createdAt).toBeGreaterThan(before - 2_000);
       expect(found[0]!.createdAt).toBeLessThan(Date.now() + 2_000);
@@ -221,8 +221,8 @@ export function testExecutor(open: () => Promise<ExecutorHarness>): void {
     const endedHandle = await substrate.start(specOf({ does: 'exit', code: 0 }, ended));
     await observed(substrate, endedHandle, isOver);
     for (const each of [handle, endedHandle, handle, nowhere]) await substrate.remove(each);
-    expect(await substrate.find(run)).toEqual([]);
-    expect(await substrate.find(ended)).toEqual([]);
+    expect(await substrate.find(specOf({ does: 'run' }, run))).toEqual([]);
+    expect(await substrate.find(specOf({ does: 'run' }, ended))).toEqual([]);
     const listed = (await substrate.list()).map(({ runId }) => runId);
     expect(listed).not.toContain(run.runId);
     expect(listed).not.toContain(ended.runId);

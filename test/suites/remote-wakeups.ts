@@ -39,7 +39,7 @@ export function testPlanesBetweenProcesses(carrier: Carrier): void {
   test('each hears the other’s wakes, without chunks, and its own only once', async () => {
     const [one, other] = await openTwo();
     const [atOne, atOther] = [await hearAll(one), await hearAll(other)];
-    const head = { lastSeq: 7, lastSourceSeq: 7, lastTMs: 0, eventCount: 8, serverEvents: 0 };
+    const head = { lastSeq: 7, lastSourceSeq: 7, lastTMs: 0, eventCount: 8, serverEvents: 0, dataBytes: 9 };
     const chunk = {
       previousSeq: 6,
       events: [],

@@ -37,6 +37,7 @@ export function testCommits({ open }: TestDatabase): void {
         lastTMs: 1_700_000_000_123,
         eventCount: 5,
         serverEvents: 2,
+        dataBytes: 3_000_000_000,
         terminalSeq: 9,
         removedThrough: -1,
         fence: null,

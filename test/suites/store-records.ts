@@ -69,6 +69,7 @@ export function append(
       lastTMs: last.tMs,
       eventCount: head.eventCount + added.length,
       serverEvents: head.serverEvents + added.length - produced.length,
+      dataBytes: added.reduce((sum, { data }) => sum + Buffer.byteLength(data), head.dataBytes),
       terminalSeq: last.kind === 'runtime_terminal' ? last.seq : head.terminalSeq,
       removedThrough: head.removedThrough,
       fence: head.fence,

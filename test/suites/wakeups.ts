@@ -11,6 +11,7 @@ const chunk: Chunk = {
     lastTMs: 0,
     eventCount: 5,
     serverEvents: 0,
+    dataBytes: 0,
     terminalSeq: null,
     removedThrough: -1,
     fence: null,

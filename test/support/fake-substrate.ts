@@ -255,5 +255,5 @@ function classOf(exitCode: number): JobErrorClass | null {
 }
 
 function found({ handle, spec: { workspaceId, runId }, createdAt }: FakeJob): FoundObject {
-  return { handle, workspaceId, runId, createdAt };
+  return { handle, workspaceId, runId, createdAt, ownedIfHash: null };
 }

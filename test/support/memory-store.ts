@@ -72,6 +72,7 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
 
   return {
     dialect: 'postgres',
+    id: 'memory',
     catalog: {} as CatalogClient,
     jobs: {} as JobStore,
     nativeRuns: {} as NativeRunStore,

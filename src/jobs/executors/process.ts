@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { RunnerJobHandle } from '../../contract/jobs.ts';
+import { startingWith } from '../../lib/start-fault.ts';
 import { SubstrateError } from '../errors.ts';
 import type { OpenedSubstrate, SubstrateSetup } from '../open-substrates.ts';
 import type { JobObservation, JobSpec, Substrate } from '../substrate.ts';
@@ -29,7 +30,12 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const KEEP_MS = 24 * 3_600_000;
 
 /** The substrate with the commands of its runners. */
-export function openSubstrate({ runners, folder, environment }: SubstrateSetup): OpenedSubstrate {
+export async function openSubstrate({
+  runners,
+  folder,
+  owner,
+  environment,
+}: SubstrateSetup): Promise<OpenedSubstrate> {
   const images = new Map(
     runners.map(({ name, command }) => {
       if (command === null) throw new Error(`runner ${name} needs a command to run as a process`);
@@ -37,8 +43,12 @@ export function openSubstrate({ runners, folder, environment }: SubstrateSetup):
     }),
   );
   const commands = new Map([...images.values()].map(({ image, command }) => [image, command]));
+  requireLinux();
+  const substrate = await startingWith('JOBS_FOLDER', () =>
+    createProcessSubstrate({ folder, owner, commands, environment }),
+  );
   return {
-    substrate: createProcessSubstrate({ folder, commands, environment }),
+    substrate,
     imageOf: ({ name }) => images.get(name)?.image ?? name,
   };
 }
@@ -64,7 +74,7 @@ export function createProcessSubstrate(
   };
   requireLinux();
   const host = options.hostId ?? machineName();
-  const folders = openJobFolders(options.folder);
+  const folders = openJobFolders(options.folder, options.owner);
   const environment = passedOn(options.environment ?? {});
   const usage = createUsageMeter();
   const launching = new Map<string, Promise<void>>();
@@ -157,7 +167,7 @@ export function createProcessSubstrate(
         const { workspaceId, runId, image, specHash } = spec;
         // What runs is found also when its command is not configured any more.
         const folder =
-          folders.ofRun(workspaceId, runId) ??
+          folders.ofRun(spec) ??
           (commandOf(spec) && (await folders.make({ workspaceId, runId, image, specHash })));
         if (folder.spec.specHash !== specHash) {
           throw new SubstrateError({
@@ -187,9 +197,9 @@ export function createProcessSubstrate(
         const files = [LOG_FILE, OLD_LOG_FILE].map((name) => join(folder?.path ?? '', name));
         return folder && (await tailFiles(files, lines, tailBytes));
       }),
-    find: ({ workspaceId, runId }) =>
+    find: (run) =>
       told('find a job', async () => {
-        const folder = folders.ofRun(workspaceId, runId);
+        const folder = folders.ofRun(run);
         return folder ? [handleOf(folder)] : [];
       }),
     list: () =>
@@ -199,6 +209,7 @@ export function createProcessSubstrate(
           workspaceId: folder.spec.workspaceId,
           runId: folder.spec.runId,
           createdAt: folder.spec.createdAt,
+          ownedIfHash: folder.isShared ? folder.spec.specHash : null,
         })),
       ),
     remove: (handle) =>

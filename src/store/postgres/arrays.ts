@@ -30,6 +30,7 @@ export function commitParameters(appends: readonly Append[]): string[] {
     numbers(appends.map(({ head }) => head.lastTMs)),
     numbers(appends.map(({ head }) => head.eventCount)),
     numbers(appends.map(({ head }) => head.serverEvents)),
+    numbers(appends.map(({ head }) => head.dataBytes)),
     numbers(appends.map(({ head }) => head.terminalSeq)),
     numbers(appends.map(({ startedAt }) => startedAt)),
     numbers(appends.map(({ endedAt }) => endedAt)),

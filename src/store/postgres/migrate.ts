@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import {
   type AppliedMigration,
+  DATABASE_ID,
   MIGRATIONS_TABLE,
   migrationRow,
   pendingMigrations,
@@ -10,8 +11,11 @@ import {
 /** The advisory lock that Prisma's own migrate command takes, so that the two never run at once. */
 const MIGRATION_LOCK = 72707369;
 
-/** Applies what is pending, in one transaction under a lock: any number of processes may start at once. */
-export async function migratePostgres(pool: Pool): Promise<void> {
+/**
+ * Applies what is pending, in one transaction under a lock: any number of processes may start at once. Answers the
+ * database's id.
+ */
+export async function migratePostgres(pool: Pool): Promise<string> {
   const client = await pool.connect();
   try {
     await client.query('BEGIN');
@@ -29,8 +33,10 @@ export async function migratePostgres(pool: Pool): Promise<void> {
         migrationRow(migration),
       );
     }
+    const named = await client.query<{ id: string }>(DATABASE_ID);
     await client.query('COMMIT');
     client.release();
+    return named.rows[0]!.id;
   } catch (error) {
     // Destroyed rather than returned: the server rolls back what is open.
     client.release(true);

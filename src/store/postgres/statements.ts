@@ -1,8 +1,8 @@
 /** The statements of the Postgres store. Each is prepared once per connection under its key's name. */
 
 const HEAD = `r.last_seq AS "lastSeq", r.last_source_seq AS "lastSourceSeq", r.last_t_ms AS "lastTMs",
-  r.event_count AS "eventCount", r.server_events AS "serverEvents", r.terminal_seq AS "terminalSeq",
-  r.removed_through AS "removedThrough", r.fence`;
+  r.event_count AS "eventCount", r.server_events AS "serverEvents", r.data_bytes AS "dataBytes",
+  r.terminal_seq AS "terminalSeq", r.removed_through AS "removedThrough", r.fence`;
 const EVENT =
   'e.seq, e.source_seq AS "sourceSeq", e.t_ms AS "tMs", e.kind, e.data::text, e.committed_at AS "committedAt"';
 
@@ -31,24 +31,25 @@ export const STATEMENTS = {
   // runs from several processes without that deadlocks. A skipped run is judged again like a lost compare.
   commit: `WITH head AS (
       SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
-          $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[])
-        AS h(run, expected, last_seq, last_source_seq, last_t_ms, event_count, server_events, terminal_seq,
-          started_at, ended_at, fence)
+          $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[])
+        AS h(run, expected, last_seq, last_source_seq, last_t_ms, event_count, server_events, data_bytes,
+          terminal_seq, started_at, ended_at, fence)
     ), locked AS (
       SELECT r.key FROM run r JOIN head h ON h.run = r.key AND h.expected = r.last_seq
         AND h.fence IS NOT DISTINCT FROM r.fence
       FOR UPDATE OF r SKIP LOCKED
     ), moved AS (
       UPDATE run r SET last_seq = h.last_seq, last_source_seq = h.last_source_seq, last_t_ms = h.last_t_ms,
-          event_count = h.event_count, server_events = h.server_events, terminal_seq = h.terminal_seq,
+          event_count = h.event_count, server_events = h.server_events, data_bytes = h.data_bytes,
+          terminal_seq = h.terminal_seq,
           started_at = COALESCE(r.started_at, h.started_at), ended_at = COALESCE(r.ended_at, h.ended_at)
       FROM head h JOIN locked l ON l.key = h.run
       WHERE r.key = h.run
       RETURNING r.key
     ), stored AS (
       INSERT INTO event (run, seq, source_seq, t_ms, kind, data, committed_at)
-      SELECT e.* FROM unnest($12::int[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::json[],
-          $18::bigint[]) AS e(run, seq, source_seq, t_ms, kind, data, committed_at)
+      SELECT e.* FROM unnest($13::int[], $14::bigint[], $15::bigint[], $16::bigint[], $17::text[], $18::json[],
+          $19::bigint[]) AS e(run, seq, source_seq, t_ms, kind, data, committed_at)
       JOIN moved m ON m.key = e.run
     )
     SELECT key FROM moved`,
@@ -103,7 +104,10 @@ export const STATEMENTS = {
 
   readTerminal: `SELECT ${SET_ASIDE} FROM terminal e WHERE e.run = $1`,
 
-  ping: 'SELECT 1',
+  // A record in the write-ahead log and a durable commit, with no row of any table. What reads alone cannot do even
+  // that, and is asked first: `transaction_read_only` is on in a standby too.
+  ping: `SELECT CASE WHEN current_setting('transaction_read_only') = 'on' THEN true
+      ELSE pg_logical_emit_message(true, 'runfeed', '') IS NULL END AS "readOnly"`,
 } as const;
 
 /** The name of one of {@link STATEMENTS}. */

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { PrismaClient } from '../../generated/postgres/client.ts';
 import { asCatalog } from '../catalog.ts';
 import { endsBeyond } from '../ended.ts';
+import { asStoreFault } from '../faults.ts';
 import {
   type EndedRun,
   type Head,
@@ -12,11 +13,11 @@ import {
   StoreUnavailable,
 } from '../store.ts';
 import { commitParameters, numberArray } from './arrays.ts';
+import { postgresReason } from './faults.ts';
 import { createPostgresJobs } from './jobs.ts';
 import { migratePostgres } from './migrate.ts';
 import { createPostgresNativeRuns } from './native-runs.ts';
 import { STATEMENTS, type StatementName } from './statements.ts';
-import { isUnavailable } from './unavailable.ts';
 
 const POOL_SIZE = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -57,7 +58,7 @@ export async function openPostgresStore(
     try {
       return await work;
     } catch (error) {
-      throw asStoreFault(error);
+      throw asStoreFault(error, postgresReason);
     } finally {
       underWay.delete(work);
     }
@@ -69,16 +70,18 @@ export async function openPostgresStore(
     const answer = pool.query<Row>({ name, text: STATEMENTS[name], values: [...values], types });
     return (await track(answer)).rows;
   };
+  let id: string;
   try {
-    await migratePostgres(pool);
+    id = await migratePostgres(pool);
   } catch (error) {
     await pool.end();
-    throw asStoreFault(error);
+    throw asStoreFault(error, postgresReason);
   }
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   return {
     dialect: 'postgres',
-    catalog: asCatalog(prisma),
+    id,
+    catalog: asCatalog(prisma, postgresReason),
     jobs: createPostgresJobs(pool, types, track),
     nativeRuns: createPostgresNativeRuns(pool, types, track),
     createRun: async (run) => {
@@ -128,7 +131,10 @@ export async function openPostgresStore(
       return step?.through ?? null;
     },
     setTerminalAside: async (run) => void (await query('setTerminalAside', [run])),
-    ping: async () => void (await query('ping', [])),
+    ping: async () => {
+      const [answer] = await query<{ readOnly: boolean }>('ping', []);
+      if (answer?.readOnly) throw new StoreUnavailable('the database is read-only: a standby, or set so');
+    },
     close: async () => {
       // A pool that is told to end forgets the calls that still wait for a connection.
       await Promise.allSettled(underWay);
@@ -146,14 +152,20 @@ function withSessionSettings(url: string): string {
   return `${url}${url.includes('?') ? '&' : '?'}options=${options}`;
 }
 
-function asStoreFault(error: unknown): unknown {
-  return isUnavailable(error) ? new StoreUnavailable(String(error), { cause: error }) : error;
-}
-
 function headOf(row: Head): Head {
-  const { lastSeq, lastSourceSeq, lastTMs, eventCount, serverEvents, terminalSeq, removedThrough, fence } =
-    row;
-  return { lastSeq, lastSourceSeq, lastTMs, eventCount, serverEvents, terminalSeq, removedThrough, fence };
+  const { lastSeq, lastSourceSeq, lastTMs, eventCount, serverEvents, dataBytes } = row;
+  const { terminalSeq, removedThrough, fence } = row;
+  return {
+    lastSeq,
+    lastSourceSeq,
+    lastTMs,
+    eventCount,
+    serverEvents,
+    dataBytes,
+    terminalSeq,
+    removedThrough,
+    fence,
+  };
 }
 
 function eventOf({ seq, sourceSeq, tMs, kind, data, committedAt }: StoredEvent): StoredEvent {

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, realpathSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
+import { codeOf, lineOf } from '../../lib/error-line.ts';
 import {
   type AppliedMigration,
   MIGRATIONS_TABLE,
@@ -9,11 +10,22 @@ import {
   pendingMigrations,
   readMigrations,
 } from '../migrations.ts';
+import { withoutLinks } from './files.ts';
 import { lockDatabaseFile } from './lock.ts';
 
 /** The path that a `file:` URL means: relative ones start at the working directory. */
 export function databaseFile(url: string): string {
   return url.startsWith('file://') ? fileURLToPath(url) : resolve(url.slice('file:'.length));
+}
+
+/** Does what opens a database; an error of the system or of SQLite, which names no file, then names it. */
+export async function opening<Opened>(file: string, open: () => Opened | Promise<Opened>): Promise<Opened> {
+  try {
+    return await open();
+  } catch (error) {
+    if (!codeOf(error)) throw error;
+    throw new Error(`${file} cannot be used as a database: ${lineOf(error)}`, { cause: error });
+  }
 }
 
 /** Takes the file for this process, makes its folder, brings its schema up to date, and opens it for reading. */
@@ -50,11 +62,6 @@ export function openForWriting(file: string): Database.Database {
   database.pragma('foreign_keys = ON');
   database.pragma('journal_size_limit = 67108864');
   return database;
-}
-
-/** The file's true path, so that its lock is one and the same by whatever links it is reached. */
-function withoutLinks(file: string): string {
-  return existsSync(file) ? realpathSync(file) : join(realpathSync(dirname(file)), basename(file));
 }
 
 function migrate(database: Database.Database): void {

@@ -3,8 +3,8 @@ import type { Append, EndedRun, Head, NewRun, RunRecord, StoredEvent } from '../
 import type { EventValue } from './packing.ts';
 
 const HEAD = `last_seq AS lastSeq, last_source_seq AS lastSourceSeq, last_t_ms AS lastTMs,
-  event_count AS eventCount, server_events AS serverEvents, terminal_seq AS terminalSeq,
-  removed_through AS removedThrough, fence`;
+  event_count AS eventCount, server_events AS serverEvents, data_bytes AS dataBytes,
+  terminal_seq AS terminalSeq, removed_through AS removedThrough, fence`;
 const EVENT = 'seq, source_seq AS sourceSeq, t_ms AS tMs, kind, data, committed_at AS committedAt';
 
 type MoveHead = Head & Pick<Append, 'run' | 'expectedLastSeq' | 'startedAt' | 'endedAt'>;
@@ -38,7 +38,6 @@ export interface Statements {
   readonly deleteEvents: Statement<[run: number, after: number, through: number]>;
   readonly copyTerminal: Statement<[run: number]>;
   readonly readTerminal: Statement<[run: number], StoredEvent>;
-  readonly ping: Statement<[]>;
 }
 
 /** Compiles the statements against an open, migrated database. */
@@ -55,7 +54,8 @@ export function prepareStatements(database: Database): Statements {
     readHead: database.prepare(`SELECT ${HEAD} FROM run WHERE key = ?`),
     moveHead: database.prepare(
       `UPDATE run SET last_seq = @lastSeq, last_source_seq = @lastSourceSeq, last_t_ms = @lastTMs,
-         event_count = @eventCount, server_events = @serverEvents, terminal_seq = @terminalSeq,
+         event_count = @eventCount, server_events = @serverEvents, data_bytes = @dataBytes,
+         terminal_seq = @terminalSeq,
          started_at = COALESCE(started_at, @startedAt), ended_at = COALESCE(ended_at, @endedAt)
        WHERE key = @run AND last_seq = @expectedLastSeq AND fence IS @fence`,
     ),
@@ -95,7 +95,6 @@ export function prepareStatements(database: Database): Statements {
     readTerminal: database.prepare(
       `SELECT ${EVENT.replace('kind', `'runtime_terminal' AS kind`)} FROM terminal WHERE run = ?`,
     ),
-    ping: database.prepare('SELECT 1'),
   };
 }
 

@@ -1,13 +1,15 @@
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
-import Database from 'better-sqlite3';
 import { PrismaClient } from '../../generated/sqlite/client.ts';
 import { createReleasers } from '../../lib/releasers.ts';
 import { asCatalog } from '../catalog.ts';
 import { endsBeyond } from '../ended.ts';
-import { type PageLimits, type Store, type StoredEvent, StoreUnavailable } from '../store.ts';
+import { asStoreFault } from '../faults.ts';
+import { DATABASE_ID } from '../migrations.ts';
+import type { PageLimits, Store, StoredEvent } from '../store.ts';
+import { sqliteReason } from './faults.ts';
 import { createJobReads } from './jobs.ts';
 import { createNativeRunRead } from './native-runs.ts';
-import { databaseFile, openDatabase } from './open.ts';
+import { databaseFile, openDatabase, opening } from './open.ts';
 import { packAppends } from './packing.ts';
 import { prepareStatements } from './statements.ts';
 import { startWriter } from './writer.ts';
@@ -18,15 +20,16 @@ import { startWriter } from './writer.ts';
  */
 export async function openSqliteStore(url: string): Promise<Store> {
   const file = databaseFile(url);
-  const { database, close } = openDatabase(file);
+  const { database, close } = await opening(file, () => openDatabase(file));
   const releasers = createReleasers();
   releasers.add(close);
-  const writer = await startWriter(file).catch(async (error: unknown) => {
+  const writer = await opening(file, () => startWriter(file)).catch(async (error: unknown) => {
     await releasers.release();
     throw error;
   });
   releasers.add(() => writer.close());
   const statements = prepareStatements(database);
+  const id = database.prepare<[], string>(DATABASE_ID).pluck().get()!;
   const jobReads = createJobReads(database);
   const readNativeRun = createNativeRunRead(database);
   // Read-only by construction: Prisma's own connection can neither write nor hold a write lock over an await.
@@ -36,7 +39,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
     try {
       return work();
     } catch (error) {
-      throw retryable(error) ? new StoreUnavailable(String(error), { cause: error }) : error;
+      throw asStoreFault(error, sqliteReason);
     }
   };
   const begin = database.transaction((work: () => unknown) => work());
@@ -44,7 +47,8 @@ export async function openSqliteStore(url: string): Promise<Store> {
   const answerInSnapshot = <Result>(work: () => Result) => answer(() => begin(work) as Result);
   return {
     dialect: 'sqlite',
-    catalog: asCatalog(prisma),
+    id,
+    catalog: asCatalog(prisma, sqliteReason),
     createRun: async (run) => {
       const created = await writer.write('createRun', run);
       return answer(() => ({ created, run: statements.findRun.get(run.workspace, run.id)! }));
@@ -125,9 +129,4 @@ function takePage(rows: IterableIterator<StoredEvent>, { maxBytes }: PageLimits)
     if (bytes >= maxBytes) break;
   }
   return events;
-}
-
-/** A full disk, a lock or a failing device may pass; anything else is a fault of the statement. */
-function retryable(error: unknown): boolean {
-  return error instanceof Database.SqliteError && /^SQLITE_(BUSY|FULL|IOERR|LOCKED|NOMEM)/.test(error.code);
 }

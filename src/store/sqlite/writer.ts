@@ -10,9 +10,19 @@ export interface WriteRequest {
   readonly args: readonly unknown[];
 }
 
+/** An error on its way between threads. `code` is empty when it has none. */
+export interface Failure {
+  readonly isPassing: boolean;
+  readonly code: string;
+  readonly message: string;
+}
+
 export type WriteAnswer =
   | { readonly id: number; readonly ok: true; readonly value: unknown }
-  | { readonly id: number; readonly ok: false; readonly code: string; readonly message: string };
+  | ({ readonly id: number; readonly ok: false } & Failure);
+
+/** The thread's first message: whether it could open the database. */
+export type WriterStart = { readonly ok: true } | ({ readonly ok: false } & Failure);
 
 /** The one writing connection of this process, in a thread of its own. */
 export interface Writer {
@@ -41,12 +51,13 @@ export async function startWriter(file: string): Promise<Writer> {
   const waiting = new Map<number, Waiting>();
   let gone: Error | null = null;
   let lastId = 0;
-  thread.on('message', (answer: WriteAnswer | 'ready') => {
-    if (answer === 'ready') return;
+  const started = once(thread, 'message');
+  thread.on('message', (answer: WriteAnswer | WriterStart) => {
+    if (!('id' in answer)) return;
     const asked = waiting.get(answer.id);
     waiting.delete(answer.id);
     if (answer.ok) asked?.resolve(answer.value);
-    else asked?.reject(faultOf(answer.code, answer.message));
+    else asked?.reject(faultOf(answer));
   });
   const end = (error: Error) => {
     gone ??= error;
@@ -55,7 +66,11 @@ export async function startWriter(file: string): Promise<Writer> {
   };
   thread.on('error', (error) => end(new StoreUnavailable(`the writing thread failed: ${String(error)}`)));
   thread.on('exit', () => end(new StoreUnavailable('the writing thread has ended')));
-  await once(thread, 'message');
+  const [start] = (await started) as [WriterStart];
+  if (!start.ok) {
+    await thread.terminate();
+    throw faultOf(start);
+  }
   return {
     write: (name, ...args) =>
       new Promise((resolve, reject) => {
@@ -82,9 +97,7 @@ function threadFile(): URL {
   );
 }
 
-/** A full disk, a lock or a failing device may pass; anything else is a fault of the statement. */
-function faultOf(code: string, message: string): Error {
-  return /^SQLITE_(BUSY|FULL|IOERR|LOCKED|NOMEM)/.test(code)
-    ? new StoreUnavailable(message)
-    : new Error(message);
+function faultOf({ isPassing, code, message }: Failure): Error {
+  const fault = isPassing ? new StoreUnavailable(message) : new Error(message);
+  return code ? Object.assign(fault, { code }) : fault;
 }

@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import type { NewRun, PageLimits } from '../store.ts';
+import { requireRoom } from './files.ts';
 import { createJobWrites, type JobWrites } from './jobs.ts';
 import { createNativeRunWrites, type NativeRunWrites } from './native-runs.ts';
 import { type PackedAppends, readRows } from './packing.ts';
@@ -14,12 +15,12 @@ export interface Writes extends JobWrites, NativeRunWrites {
   markRemoved(run: number): void;
   deleteRemoved(run: number, after: number, limits: PageLimits): number | null;
   setTerminalAside(run: number): void;
-  /** Changes nothing: an answer says that the thread is there. */
+  /** Writes a page that stays the same, durably, where there is room for more than that. */
   ping(): void;
 }
 
-/** The writes of an open, migrated database. */
-export function createWrites(database: Database): Writes {
+/** The writes of an open, migrated database in this file. */
+export function createWrites(database: Database, file: string): Writes {
   const statements = prepareStatements(database);
   const commit = database.transaction((appends: PackedAppends) => commitAppends(statements, appends));
   const setAside = database.transaction((run: number) => {
@@ -37,7 +38,9 @@ export function createWrites(database: Database): Writes {
     deleteRemoved: (run, after, limits) => deleteRemoved(statements, run, after, limits),
     setTerminalAside: (run) => setAside(run),
     ping: () => {
-      statements.ping.get();
+      const version = database.pragma('user_version', { simple: true });
+      database.pragma(`user_version = ${version}`);
+      requireRoom(file);
     },
   };
 }

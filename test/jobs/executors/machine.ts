@@ -3,15 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { RunnerJobHandle } from '../../../src/contract/jobs.ts';
+import { ownerFolder } from '../../../src/jobs/executors/process/folders.ts';
 import type { ProcessSubstrateLimits } from '../../../src/jobs/executors/process/options.ts';
 import { type ProcessStat, runs, statOf } from '../../../src/jobs/executors/process/proc.ts';
 import { createProcessSubstrate, processImage } from '../../../src/jobs/executors/process.ts';
 import type { JobObservation, JobSpec, Substrate } from '../../../src/jobs/substrate.ts';
 import { releaseAfterwards } from '../../support/releases.ts';
-import { jobSpec } from './specs.ts';
+import { jobSpec, OWNER } from './specs.ts';
 
 /** A folder of jobs on this machine; everything in it is ended when the test has finished. */
 export interface Machine {
+  /** Where servers keep their jobs; in `folder` are those of the tests' own. */
+  readonly root: string;
   readonly folder: string;
   readonly substrate: Substrate;
   /** The same folder and commands as another server sees them. */
@@ -26,24 +29,26 @@ export const WAIT = { timeout: 20_000, interval: 20 };
 
 /** Makes a machine with no jobs. */
 export function createMachine(limits: Partial<ProcessSubstrateLimits> = {}): Machine {
-  const folder = mkdtempSync(join(tmpdir(), 'runfeed-jobs-'));
+  const root = mkdtempSync(join(tmpdir(), 'runfeed-jobs-'));
   const commands = new Map<string, readonly string[]>();
   const anotherServer = (own: Partial<ProcessSubstrateLimits> = limits) => {
-    const substrate = createProcessSubstrate({ folder, commands, environment: process.env }, own);
+    const options = { folder: root, owner: OWNER, commands, environment: process.env };
+    const substrate = createProcessSubstrate(options, own);
     releaseAfterwards(substrate.close);
     return substrate;
   };
   const substrate = anotherServer();
   releaseAfterwards(async () => {
     for (const { handle } of await substrate.list()) await substrate.remove(handle);
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(root, { recursive: true, force: true });
   });
   const spec = (command: readonly string[], changes: Partial<JobSpec> = {}): JobSpec => {
     commands.set(processImage('test', command), command);
     return jobSpec(command, changes);
   };
   return {
-    folder,
+    root,
+    folder: join(root, ownerFolder(OWNER)),
     substrate,
     anotherServer,
     spec,

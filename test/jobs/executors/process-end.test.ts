@@ -91,7 +91,7 @@ describe('the longest time for a run', () => {
   test('is kept without a server, and is the reason for the end', async () => {
     const machine = createMachine();
     const stubborn = nodeScript("process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)");
-    const server = startChild(SERVER, machine.folder, JSON.stringify(stubborn), 'limit 600');
+    const server = startChild(SERVER, machine.root, JSON.stringify(stubborn), 'limit 600');
     await server.printed(2);
     await server.kill();
     const [{ handle } = { handle: null }] = await machine.substrate.list();
@@ -116,7 +116,7 @@ describe('the longest time for a run', () => {
 
   test('has nothing to say about a run that ended before', async () => {
     const machine = createMachine();
-    const server = startChild(SERVER, machine.folder, JSON.stringify(['sh', '-c', 'exit 6']), 'limit 60000');
+    const server = startChild(SERVER, machine.root, JSON.stringify(['sh', '-c', 'exit 6']), 'limit 60000');
     await server.printed(2);
     await server.kill();
     const [{ handle } = { handle: null }] = await machine.substrate.list();
@@ -142,7 +142,7 @@ describe('a job without its shim', () => {
 
   test('is lost also while the shim is a zombie, which can still be signalled', async () => {
     const machine = createMachine();
-    const server = startChild(SERVER, machine.folder, JSON.stringify(FOREVER));
+    const server = startChild(SERVER, machine.root, JSON.stringify(FOREVER));
     await server.printed(2);
     const [{ handle } = { handle: null }] = await machine.substrate.list();
     const shim = await pidOf(machine, handle!, 'pid.json');

@@ -7,7 +7,7 @@ import { openJobFolders } from '../../../src/jobs/executors/process/folders.ts';
 import { createProcessSubstrate } from '../../../src/jobs/executors/process.ts';
 import { startChild } from '../../store/children/start.ts';
 import { createMachine, ended, folderOf, lives, pidOf, processesIn, WAIT, written } from './machine.ts';
-import { FOREVER, jobSpec, nodeScript } from './specs.ts';
+import { FOREVER, jobSpec, nodeScript, OWNER } from './specs.ts';
 
 /** Leaves a line for each time that it was started. */
 const COUNTED = nodeScript("require('fs').appendFileSync('starts', 'x'); setInterval(() => {}, 1000)");
@@ -80,8 +80,8 @@ describe('starting a job', () => {
     const machine = createMachine();
     const spec = machine.spec(FOREVER);
     const handle = await machine.substrate.start(spec);
-    const { folder } = machine;
-    const newer = createProcessSubstrate({ folder, commands: new Map(), environment: process.env });
+    const options = { folder: machine.root, owner: OWNER, environment: process.env };
+    const newer = createProcessSubstrate({ ...options, commands: new Map() });
     expect(await newer.start(spec)).toEqual(handle);
   });
 
@@ -145,7 +145,7 @@ describe('a server that is killed', () => {
     async (delay) => {
       const machine = createMachine();
       const spec = machine.spec(COUNTED, { runId: 'run-1' });
-      const server = startChild(SERVER, machine.folder, JSON.stringify(COUNTED));
+      const server = startChild(SERVER, machine.root, JSON.stringify(COUNTED));
       await server.printed(1);
       await setTimeout(delay);
       await server.kill();
@@ -162,8 +162,8 @@ describe('a server that is killed', () => {
   test('between making the folder and starting the shim leaves a folder that the next start uses', async () => {
     const machine = createMachine();
     const { workspaceId, runId, image, specHash, ...spec } = machine.spec(COUNTED);
-    await openJobFolders(machine.folder).make({ workspaceId, runId, image, specHash });
-    const [found] = await machine.substrate.find({ workspaceId, runId });
+    await openJobFolders(machine.root, OWNER).make({ workspaceId, runId, image, specHash });
+    const [found] = await machine.substrate.find({ workspaceId, runId, specHash });
     expect(await machine.substrate.getStatus(found!)).toMatchObject({ status: 'provisioning' });
     expect(await machine.substrate.start({ workspaceId, runId, image, specHash, ...spec })).toEqual(found);
     expect(await written(machine, found!, 'starts')).toBe('x');
@@ -172,7 +172,7 @@ describe('a server that is killed', () => {
   test('long after the start leaves a process that goes on, and that a new server looks after', async () => {
     const machine = createMachine();
     const command = nodeScript("setInterval(() => console.log('line'), 10)");
-    const server = startChild(SERVER, machine.folder, JSON.stringify(command));
+    const server = startChild(SERVER, machine.root, JSON.stringify(command));
     await server.printed(2);
     await server.kill();
     const handle = await machine.substrate.start(machine.spec(command, { runId: 'run-1' }));
@@ -214,8 +214,9 @@ test('a run that was removed can be started anew, under another handle', async (
 });
 
 test('a job of another host is not looked for here', async () => {
-  const { folder, substrate } = createMachine();
-  const elsewhere = createProcessSubstrate({ folder, commands: new Map(), hostId: 'elsewhere' });
+  const { root, substrate } = createMachine();
+  const options = { folder: root, owner: OWNER, commands: new Map() };
+  const elsewhere = createProcessSubstrate({ ...options, hostId: 'elsewhere' });
   const handle = { appName: 'elsewhere', machineId: 'x' };
   expect(await elsewhere.getStatus(handle)).toMatchObject({ missing: true });
   await expect(substrate.getStatus(handle)).rejects.toMatchObject({

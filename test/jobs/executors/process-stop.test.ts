@@ -22,7 +22,7 @@ import {
   WAIT,
   written,
 } from './machine.ts';
-import { FOREVER, nodeScript } from './specs.ts';
+import { FOREVER, nodeScript, OWNER } from './specs.ts';
 
 /** Says when it is ready, and ignores SIGTERM. */
 const STUBBORN = nodeScript(`
@@ -113,7 +113,7 @@ describe('stopping a job', () => {
 
   test('whose server dies inside the grace still kills when it is due', async () => {
     const machine = createMachine();
-    const server = startChild(SERVER, machine.folder, JSON.stringify(STUBBORN), 'stop 1500');
+    const server = startChild(SERVER, machine.root, JSON.stringify(STUBBORN), 'stop 1500');
     await server.printed(2);
     await server.kill();
     const [{ handle } = { handle: null }] = await machine.substrate.list();
@@ -133,8 +133,8 @@ describe('stopping a job', () => {
   test('before any shim has begun means that none ever will', async () => {
     const machine = createMachine();
     const { workspaceId, runId, image, specHash, ...rest } = machine.spec(FOREVER);
-    await openJobFolders(machine.folder).make({ workspaceId, runId, image, specHash });
-    const [handle] = await machine.substrate.find({ workspaceId, runId });
+    await openJobFolders(machine.root, OWNER).make({ workspaceId, runId, image, specHash });
+    const [handle] = await machine.substrate.find({ workspaceId, runId, specHash });
     await machine.substrate.stop(handle!);
     await machine.substrate.start({ workspaceId, runId, image, specHash, ...rest });
     expect(await machine.substrate.getStatus(handle!)).toEqual({ status: 'terminated' });

@@ -2,6 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { processImage } from '../../../src/jobs/executors/process.ts';
 import type { JobSpec } from '../../../src/jobs/substrate.ts';
 
+/** Whose jobs the tests' are. */
+export const OWNER = 'the tests';
+
 /** A spec whose image stands for this command line. */
 export function jobSpec(command: readonly string[], changes: Partial<JobSpec> = {}): JobSpec {
   const runId = changes.runId ?? `run-${randomUUID()}`;

@@ -843,6 +843,7 @@ export const RunScalarFieldEnum = {
   lastTMs: 'lastTMs',
   eventCount: 'eventCount',
   serverEvents: 'serverEvents',
+  dataBytes: 'dataBytes',
   terminalSeq: 'terminalSeq',
   removedThrough: 'removedThrough',
   fence: 'fence'

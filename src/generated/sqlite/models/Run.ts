@@ -36,6 +36,7 @@ export type RunAvgAggregateOutputType = {
   lastTMs: number | null
   eventCount: number | null
   serverEvents: number | null
+  dataBytes: number | null
   terminalSeq: number | null
   removedThrough: number | null
 }
@@ -50,6 +51,7 @@ export type RunSumAggregateOutputType = {
   lastTMs: bigint | null
   eventCount: bigint | null
   serverEvents: bigint | null
+  dataBytes: bigint | null
   terminalSeq: bigint | null
   removedThrough: bigint | null
 }
@@ -69,6 +71,7 @@ export type RunMinAggregateOutputType = {
   lastTMs: bigint | null
   eventCount: bigint | null
   serverEvents: bigint | null
+  dataBytes: bigint | null
   terminalSeq: bigint | null
   removedThrough: bigint | null
   fence: string | null
@@ -89,6 +92,7 @@ export type RunMaxAggregateOutputType = {
   lastTMs: bigint | null
   eventCount: bigint | null
   serverEvents: bigint | null
+  dataBytes: bigint | null
   terminalSeq: bigint | null
   removedThrough: bigint | null
   fence: string | null
@@ -110,6 +114,7 @@ export type RunCountAggregateOutputType = {
   lastTMs: number
   eventCount: number
   serverEvents: number
+  dataBytes: number
   terminalSeq: number
   removedThrough: number
   fence: number
@@ -127,6 +132,7 @@ export type RunAvgAggregateInputType = {
   lastTMs?: true
   eventCount?: true
   serverEvents?: true
+  dataBytes?: true
   terminalSeq?: true
   removedThrough?: true
 }
@@ -141,6 +147,7 @@ export type RunSumAggregateInputType = {
   lastTMs?: true
   eventCount?: true
   serverEvents?: true
+  dataBytes?: true
   terminalSeq?: true
   removedThrough?: true
 }
@@ -160,6 +167,7 @@ export type RunMinAggregateInputType = {
   lastTMs?: true
   eventCount?: true
   serverEvents?: true
+  dataBytes?: true
   terminalSeq?: true
   removedThrough?: true
   fence?: true
@@ -180,6 +188,7 @@ export type RunMaxAggregateInputType = {
   lastTMs?: true
   eventCount?: true
   serverEvents?: true
+  dataBytes?: true
   terminalSeq?: true
   removedThrough?: true
   fence?: true
@@ -201,6 +210,7 @@ export type RunCountAggregateInputType = {
   lastTMs?: true
   eventCount?: true
   serverEvents?: true
+  dataBytes?: true
   terminalSeq?: true
   removedThrough?: true
   fence?: true
@@ -309,6 +319,7 @@ export type RunGroupByOutputType = {
   lastTMs: bigint
   eventCount: bigint
   serverEvents: bigint
+  dataBytes: bigint
   terminalSeq: bigint | null
   removedThrough: bigint
   fence: string | null
@@ -353,6 +364,7 @@ export type RunWhereInput = {
   lastTMs?: Prisma.BigIntFilter<"Run"> | bigint | number
   eventCount?: Prisma.BigIntFilter<"Run"> | bigint | number
   serverEvents?: Prisma.BigIntFilter<"Run"> | bigint | number
+  dataBytes?: Prisma.BigIntFilter<"Run"> | bigint | number
   terminalSeq?: Prisma.BigIntNullableFilter<"Run"> | bigint | number | null
   removedThrough?: Prisma.BigIntFilter<"Run"> | bigint | number
   fence?: Prisma.StringNullableFilter<"Run"> | string | null
@@ -376,6 +388,7 @@ export type RunOrderByWithRelationInput = {
   lastTMs?: Prisma.SortOrder
   eventCount?: Prisma.SortOrder
   serverEvents?: Prisma.SortOrder
+  dataBytes?: Prisma.SortOrder
   terminalSeq?: Prisma.SortOrderInput | Prisma.SortOrder
   removedThrough?: Prisma.SortOrder
   fence?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -403,6 +416,7 @@ export type RunWhereUniqueInput = Prisma.AtLeast<{
   lastTMs?: Prisma.BigIntFilter<"Run"> | bigint | number
   eventCount?: Prisma.BigIntFilter<"Run"> | bigint | number
   serverEvents?: Prisma.BigIntFilter<"Run"> | bigint | number
+  dataBytes?: Prisma.BigIntFilter<"Run"> | bigint | number
   terminalSeq?: Prisma.BigIntNullableFilter<"Run"> | bigint | number | null
   removedThrough?: Prisma.BigIntFilter<"Run"> | bigint | number
   fence?: Prisma.StringNullableFilter<"Run"> | string | null
@@ -426,6 +440,7 @@ export type RunOrderByWithAggregationInput = {
   lastTMs?: Prisma.SortOrder
   eventCount?: Prisma.SortOrder
   serverEvents?: Prisma.SortOrder
+  dataBytes?: Prisma.SortOrder
   terminalSeq?: Prisma.SortOrderInput | Prisma.SortOrder
   removedThrough?: Prisma.SortOrder
   fence?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -455,6 +470,7 @@ export type RunScalarWhereWithAggregatesInput = {
   lastTMs?: Prisma.BigIntWithAggregatesFilter<"Run"> | bigint | number
   eventCount?: Prisma.BigIntWithAggregatesFilter<"Run"> | bigint | number
   serverEvents?: Prisma.BigIntWithAggregatesFilter<"Run"> | bigint | number
+  dataBytes?: Prisma.BigIntWithAggregatesFilter<"Run"> | bigint | number
   terminalSeq?: Prisma.BigIntNullableWithAggregatesFilter<"Run"> | bigint | number | null
   removedThrough?: Prisma.BigIntWithAggregatesFilter<"Run"> | bigint | number
   fence?: Prisma.StringNullableWithAggregatesFilter<"Run"> | string | null
@@ -475,6 +491,7 @@ export type RunCreateInput = {
   lastTMs?: bigint | number
   eventCount?: bigint | number
   serverEvents?: bigint | number
+  dataBytes?: bigint | number
   terminalSeq?: bigint | number | null
   removedThrough?: bigint | number
   fence?: string | null
@@ -498,6 +515,7 @@ export type RunUncheckedCreateInput = {
   lastTMs?: bigint | number
   eventCount?: bigint | number
   serverEvents?: bigint | number
+  dataBytes?: bigint | number
   terminalSeq?: bigint | number | null
   removedThrough?: bigint | number
   fence?: string | null
@@ -520,6 +538,7 @@ export type RunUpdateInput = {
   lastTMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   serverEvents?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  dataBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   terminalSeq?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   removedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   fence?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -543,6 +562,7 @@ export type RunUncheckedUpdateInput = {
   lastTMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   serverEvents?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  dataBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   terminalSeq?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   removedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   fence?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -566,6 +586,7 @@ export type RunCreateManyInput = {
   lastTMs?: bigint | number
   eventCount?: bigint | number
   serverEvents?: bigint | number
+  dataBytes?: bigint | number
   terminalSeq?: bigint | number | null
   removedThrough?: bigint | number
   fence?: string | null
@@ -586,6 +607,7 @@ export type RunUpdateManyMutationInput = {
   lastTMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   serverEvents?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  dataBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   terminalSeq?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   removedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   fence?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -607,6 +629,7 @@ export type RunUncheckedUpdateManyInput = {
   lastTMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   serverEvents?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  dataBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   terminalSeq?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   removedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   fence?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -633,6 +656,7 @@ export type RunCountOrderByAggregateInput = {
   lastTMs?: Prisma.SortOrder
   eventCount?: Prisma.SortOrder
   serverEvents?: Prisma.SortOrder
+  dataBytes?: Prisma.SortOrder
   terminalSeq?: Prisma.SortOrder
   removedThrough?: Prisma.SortOrder
   fence?: Prisma.SortOrder
@@ -648,6 +672,7 @@ export type RunAvgOrderByAggregateInput = {
   lastTMs?: Prisma.SortOrder
   eventCount?: Prisma.SortOrder
   serverEvents?: Prisma.SortOrder
+  dataBytes?: Prisma.SortOrder
   terminalSeq?: Prisma.SortOrder
   removedThrough?: Prisma.SortOrder
 }
@@ -667,6 +692,7 @@ export type RunMaxOrderByAggregateInput = {
   lastTMs?: Prisma.SortOrder
   eventCount?: Prisma.SortOrder
   serverEvents?: Prisma.SortOrder
+  dataBytes?: Prisma.SortOrder
   terminalSeq?: Prisma.SortOrder
   removedThrough?: Prisma.SortOrder
   fence?: Prisma.SortOrder
@@ -687,6 +713,7 @@ export type RunMinOrderByAggregateInput = {
   lastTMs?: Prisma.SortOrder
   eventCount?: Prisma.SortOrder
   serverEvents?: Prisma.SortOrder
+  dataBytes?: Prisma.SortOrder
   terminalSeq?: Prisma.SortOrder
   removedThrough?: Prisma.SortOrder
   fence?: Prisma.SortOrder
@@ -702,6 +729,7 @@ export type RunSumOrderByAggregateInput = {
   lastTMs?: Prisma.SortOrder
   eventCount?: Prisma.SortOrder
   serverEvents?: Prisma.SortOrder
+  dataBytes?: Prisma.SortOrder
   terminalSeq?: Prisma.SortOrder
   removedThrough?: Prisma.SortOrder
 }
@@ -786,6 +814,7 @@ export type RunCreateWithoutJobInput = {
   lastTMs?: bigint | number
   eventCount?: bigint | number
   serverEvents?: bigint | number
+  dataBytes?: bigint | number
   terminalSeq?: bigint | number | null
   removedThrough?: bigint | number
   fence?: string | null
@@ -808,6 +837,7 @@ export type RunUncheckedCreateWithoutJobInput = {
   lastTMs?: bigint | number
   eventCount?: bigint | number
   serverEvents?: bigint | number
+  dataBytes?: bigint | number
   terminalSeq?: bigint | number | null
   removedThrough?: bigint | number
   fence?: string | null
@@ -845,6 +875,7 @@ export type RunUpdateWithoutJobInput = {
   lastTMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   serverEvents?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  dataBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   terminalSeq?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   removedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   fence?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -867,6 +898,7 @@ export type RunUncheckedUpdateWithoutJobInput = {
   lastTMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   serverEvents?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  dataBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   terminalSeq?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   removedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   fence?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -888,6 +920,7 @@ export type RunCreateWithoutNativeRunInput = {
   lastTMs?: bigint | number
   eventCount?: bigint | number
   serverEvents?: bigint | number
+  dataBytes?: bigint | number
   terminalSeq?: bigint | number | null
   removedThrough?: bigint | number
   fence?: string | null
@@ -910,6 +943,7 @@ export type RunUncheckedCreateWithoutNativeRunInput = {
   lastTMs?: bigint | number
   eventCount?: bigint | number
   serverEvents?: bigint | number
+  dataBytes?: bigint | number
   terminalSeq?: bigint | number | null
   removedThrough?: bigint | number
   fence?: string | null
@@ -947,6 +981,7 @@ export type RunUpdateWithoutNativeRunInput = {
   lastTMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   serverEvents?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  dataBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   terminalSeq?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   removedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   fence?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -969,6 +1004,7 @@ export type RunUncheckedUpdateWithoutNativeRunInput = {
   lastTMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   eventCount?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   serverEvents?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  dataBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   terminalSeq?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   removedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   fence?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -993,6 +1029,7 @@ export type RunSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = ru
   lastTMs?: boolean
   eventCount?: boolean
   serverEvents?: boolean
+  dataBytes?: boolean
   terminalSeq?: boolean
   removedThrough?: boolean
   fence?: boolean
@@ -1016,6 +1053,7 @@ export type RunSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extension
   lastTMs?: boolean
   eventCount?: boolean
   serverEvents?: boolean
+  dataBytes?: boolean
   terminalSeq?: boolean
   removedThrough?: boolean
   fence?: boolean
@@ -1037,6 +1075,7 @@ export type RunSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extension
   lastTMs?: boolean
   eventCount?: boolean
   serverEvents?: boolean
+  dataBytes?: boolean
   terminalSeq?: boolean
   removedThrough?: boolean
   fence?: boolean
@@ -1058,12 +1097,13 @@ export type RunSelectScalar = {
   lastTMs?: boolean
   eventCount?: boolean
   serverEvents?: boolean
+  dataBytes?: boolean
   terminalSeq?: boolean
   removedThrough?: boolean
   fence?: boolean
 }
 
-export type RunOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"key" | "workspace" | "id" | "provider" | "runtime" | "title" | "labels" | "createdAt" | "startedAt" | "endedAt" | "lastSeq" | "lastSourceSeq" | "lastTMs" | "eventCount" | "serverEvents" | "terminalSeq" | "removedThrough" | "fence", ExtArgs["result"]["run"]>
+export type RunOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"key" | "workspace" | "id" | "provider" | "runtime" | "title" | "labels" | "createdAt" | "startedAt" | "endedAt" | "lastSeq" | "lastSourceSeq" | "lastTMs" | "eventCount" | "serverEvents" | "dataBytes" | "terminalSeq" | "removedThrough" | "fence", ExtArgs["result"]["run"]>
 export type RunInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   job?: boolean | Prisma.Run$jobArgs<ExtArgs>
   nativeRun?: boolean | Prisma.Run$nativeRunArgs<ExtArgs>
@@ -1102,6 +1142,10 @@ export type $RunPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
      * How many of the events are the server's own: bounds `seq - source_seq`.
      */
     serverEvents: bigint
+    /**
+     * UTF-8 bytes of the data of all events. A run that is older than this column counts from its next event on.
+     */
+    dataBytes: bigint
     terminalSeq: bigint | null
     /**
      * Everything up to here was removed by retention; -1: nothing was.
@@ -1551,6 +1595,7 @@ export interface RunFieldRefs {
   readonly lastTMs: Prisma.FieldRef<"Run", 'BigInt'>
   readonly eventCount: Prisma.FieldRef<"Run", 'BigInt'>
   readonly serverEvents: Prisma.FieldRef<"Run", 'BigInt'>
+  readonly dataBytes: Prisma.FieldRef<"Run", 'BigInt'>
   readonly terminalSeq: Prisma.FieldRef<"Run", 'BigInt'>
   readonly removedThrough: Prisma.FieldRef<"Run", 'BigInt'>
   readonly fence: Prisma.FieldRef<"Run", 'String'>

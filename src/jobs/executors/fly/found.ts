@@ -64,5 +64,6 @@ function objectOf(appName: string, machine: Machine): FoundObject | null {
     runId: run_id,
     // The sweep spares what is young: so it does what does not tell its age.
     createdAt: Number.isNaN(createdAt) ? Date.now() : createdAt,
+    ownedIfHash: null,
   };
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { link, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf } from '../../../lib/error-line.ts';
 import type { ProcessIdentity } from './proc.ts';
 
 /**
@@ -103,11 +104,6 @@ export async function claimStart(folder: string, by: ProcessIdentity | null): Pr
   } finally {
     await rm(draft, { force: true });
   }
-}
-
-/** The system's name for what went wrong, such as ENOENT; empty when it has none. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 /** Whether that means that the machine has no room now, for a process or a file. */

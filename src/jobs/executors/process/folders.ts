@@ -1,19 +1,23 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { codeOf, type JobFile, readJobFile, storeJobFile, WORK_FOLDER } from './files.ts';
+import { dirname, join } from 'node:path';
+import { codeOf } from '../../../lib/error-line.ts';
+import { type JobFile, readJobFile, storeJobFile, WORK_FOLDER } from './files.ts';
 
-/** The folders of all jobs on a machine. */
+/** The folders of one server's jobs on a machine. */
 export interface JobFolders {
-  /** The folder of a run's job, made with this content unless it is there. */
+  /** The folder of a run's job, made with this content unless there is one. */
   make(spec: Omit<JobFile<'spec.json'>, 'id' | 'createdAt'>): Promise<JobFolder>;
-  ofRun(workspaceId: string, runId: string): JobFolder | null;
+  ofRun(run: RunOfJob): JobFolder | null;
   ofMachine(machineId: string): JobFolder | null;
   all(): readonly JobFolder[];
   /** Takes a folder out of the others' sight, then deletes it. */
   remove(folder: JobFolder): Promise<void>;
 }
+
+/** Whose job a folder is of. */
+export type RunOfJob = Pick<JobFile<'spec.json'>, 'workspaceId' | 'runId' | 'specHash'>;
 
 /** One job's folder as it is on the disk. */
 export interface JobFolder {
@@ -21,6 +25,8 @@ export interface JobFolder {
   /** Names this very folder, not one made later for the same run. */
   readonly machineId: string;
   readonly spec: JobFile<'spec.json'>;
+  /** Whether it may be another server's: older versions kept the jobs of all databases in one folder. */
+  readonly isShared: boolean;
 }
 
 /** A folder half made or half removed that is older belongs to a process that died over it. */
@@ -30,50 +36,69 @@ const UNFINISHED = '.unfinished-';
 const NAME = /^[0-9a-f]{32}$/;
 const MACHINE_ID = /^([0-9a-f]{32})-([0-9a-f]{16})$/;
 
-/** Opens the folder that holds the jobs' folders, made when it is not there, readable for its owner alone. */
-export function openJobFolders(root: string): JobFolders {
-  mkdirSync(root, { recursive: true, mode: 0o700 });
-  sweepUnfinished(root);
+/**
+ * Opens the folder in which servers keep their jobs, made when there is none, readable for its owner alone. The jobs of
+ * one owner are in a folder of their own within it; what older versions left next to that is found too, for a run
+ * only by its spec's hash, which no other server can make.
+ */
+export function openJobFolders(root: string, owner: string): JobFolders {
+  const own = join(root, ownerFolder(owner));
+  mkdirSync(own, { recursive: true, mode: 0o700 });
+  for (const folder of [own, root]) sweepUnfinished(folder);
 
-  function read(name: string): JobFolder | null {
-    const path = join(root, name);
+  function read(name: string, folder: string = own): JobFolder | null {
+    const path = join(folder, name);
     const spec = readJobFile(path, 'spec.json');
-    return spec && { path, machineId: `${name}-${spec.id}`, spec };
+    return spec && { path, machineId: `${name}-${spec.id}`, spec, isShared: folder === root };
+  }
+
+  function namesIn(folder: string): string[] {
+    return readdirSync(folder).filter((name) => NAME.test(name));
   }
 
   return {
     make: async (content) => {
-      const name = nameOf(content.workspaceId, content.runId);
+      const name = nameOf(content);
       const there = read(name);
       if (there) return there;
       const spec = { ...content, id: randomBytes(8).toString('hex'), createdAt: Date.now() };
-      await placeFolder(root, name, spec);
+      await placeFolder(own, name, spec);
       const made = read(name);
       if (!made) throw new Error('a job’s folder was removed while it was made');
       return made;
     },
-    ofRun: (workspaceId, runId) => read(nameOf(workspaceId, runId)),
+    ofRun: (run) => {
+      const name = nameOf(run);
+      const found = read(name);
+      if (found) return found;
+      const shared = read(name, root);
+      return shared?.spec.specHash === run.specHash ? shared : null;
+    },
     ofMachine: (machineId) => {
       const [, name = '', id] = MACHINE_ID.exec(machineId) ?? [];
-      const folder = name && read(name);
-      return folder && folder.spec.id === id ? folder : null;
+      const found = name ? [read(name), read(name, root)] : [];
+      return found.find((folder) => folder?.spec.id === id) ?? null;
     },
     all: () =>
-      readdirSync(root)
-        .filter((name) => NAME.test(name))
-        .map(read)
-        .filter((folder) => folder !== null),
+      [...namesIn(own).map((name) => read(name)), ...namesIn(root).map((name) => read(name, root))].filter(
+        (folder) => folder !== null,
+      ),
     remove: async ({ path, spec }) => {
-      const hidden = join(root, `${UNFINISHED}${spec.id}`);
+      const hidden = join(dirname(path), `${UNFINISHED}${spec.id}`);
       try {
         await rename(path, hidden);
       } catch (error) {
-        // Somebody else removes it too, or began to and died.
+        // Another process removes it too, or began to and died.
         if (codeOf(error) !== 'ENOENT') throw error;
       }
       await rm(hidden, { recursive: true, force: true, maxRetries: 3 });
     },
   };
+}
+
+/** Where in the servers' folder one owner's jobs are. */
+export function ownerFolder(owner: string): string {
+  return `of-${createHash('sha256').update(owner).digest('hex').slice(0, 16)}`;
 }
 
 /** A folder appears with its content, so that nobody ever finds one half made; whoever is second keeps the first's. */
@@ -102,7 +127,7 @@ function sweepUnfinished(root: string): void {
 }
 
 /** No name that a run can have is too long for a file system or leads out of the folder. */
-function nameOf(workspaceId: string, runId: string): string {
+function nameOf({ workspaceId, runId }: Pick<RunOfJob, 'workspaceId' | 'runId'>): string {
   return createHash('sha256')
     .update(JSON.stringify([workspaceId, runId]))
     .digest('hex')

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
-import { codeOf, type JobFile } from './files.ts';
+import { codeOf } from '../../../lib/error-line.ts';
+import type { JobFile } from './files.ts';
 import {
   allProcesses,
   bootId,

@@ -1,7 +1,9 @@
 /** What a substrate of processes needs. */
 export interface ProcessSubstrateOptions {
-  /** Holds a folder for each job; made when it is not there. On a local disk, and for one machine alone. */
+  /** Holds a folder for each job; made when there is none. On a local disk, and for one machine alone. */
   readonly folder: string;
+  /** Whose jobs these are, as `SubstrateSetup` has it: servers with other owners may use the same folder. */
+  readonly owner: string;
   /** Command lines by the image that stands for them; see `processImage`. */
   readonly commands: ReadonlyMap<string, readonly string[]>;
   /** Names this machine; by default its host name and its machine id. In containers, where both change, to be set. */

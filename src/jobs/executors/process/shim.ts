@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
+import { codeOf } from '../../../lib/error-line.ts';
 import { openCappedLog } from './capped-log.ts';
 import {
   claimStart,
-  codeOf,
   type JobFile,
   LOG_FILE,
   OLD_LOG_FILE,

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { codeOf } from './files.ts';
+import { codeOf } from '../../../lib/error-line.ts';
 
 /**
  * The last lines of a text that lies in these files, the newest first; null when none of them is there. However many

@@ -1,5 +1,6 @@
+import { codeOf } from '../../../lib/error-line.ts';
 import { SubstrateError } from '../../errors.ts';
-import { codeOf, isNoRoom } from './files.ts';
+import { isNoRoom } from './files.ts';
 
 /** Gives what a call threw the substrate's own form. */
 export async function told<Value>(doing: string, call: () => Promise<Value>): Promise<Value> {

@@ -1,11 +1,16 @@
 // A server with jobs in the folder that its arguments name: starts the job `run-1` with a command line, says "starting" before and its process id after, does what its third argument says, and goes on until it is killed.
 import { createProcessSubstrate, processImage } from '../../../../src/jobs/executors/process.ts';
-import { jobSpec } from '../specs.ts';
+import { jobSpec, OWNER } from '../specs.ts';
 
 const [folder = '', commandText = '[]', thenWhat = ''] = process.argv.slice(2);
 const command = JSON.parse(commandText) as readonly string[];
 const substrate = createProcessSubstrate(
-  { folder, commands: new Map([[processImage('test', command), command]]), environment: process.env },
+  {
+    folder,
+    owner: OWNER,
+    commands: new Map([[processImage('test', command), command]]),
+    environment: process.env,
+  },
   { graceMs: 200 },
 );
 const [verb = '', milliseconds = ''] = thenWhat.split(' ');

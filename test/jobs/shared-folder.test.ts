@@ -1,0 +1,164 @@
+import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { RunnerJobHandle } from '../../src/contract/jobs.ts';
+import { ownerFolder } from '../../src/jobs/executors/process/folders.ts';
+import { createProcessSubstrate, processImage } from '../../src/jobs/executors/process.ts';
+import { JOB_LIMITS } from '../../src/jobs/limits.ts';
+import type { Substrate } from '../../src/jobs/substrate.ts';
+import { startSweep } from '../../src/jobs/sweep.ts';
+import type { NewJob } from '../../src/store/jobs.ts';
+import type { Store } from '../../src/store/store.ts';
+import { describeStores } from '../support/databases.ts';
+import { releaseAfterwards } from '../support/releases.ts';
+import { post } from '../support/request.ts';
+import { eventually } from '../support/runs.ts';
+import { startTestServer } from '../support/server.ts';
+import { jobSpec, nodeScript } from './executors/specs.ts';
+
+const COMMAND = nodeScript('console.log("at work"); setInterval(() => {}, 1000)');
+const COMMANDS = new Map([[processImage('test', COMMAND), COMMAND]]);
+
+function freshFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'runfeed-shared-'));
+  releaseAfterwards(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+function openSubstrate(folder: string, owner: string): Substrate {
+  const substrate = createProcessSubstrate({
+    folder,
+    owner,
+    commands: COMMANDS,
+    environment: { PATH: process.env.PATH },
+  });
+  releaseAfterwards(async () => {
+    for (const { handle } of await substrate.list()) await substrate.remove(handle);
+    await substrate.close();
+  });
+  return substrate;
+}
+
+/** Sweeps of a server with these jobs, twice: what is found for the first time is spared. */
+async function sweepTwice(store: Store, substrate: Substrate) {
+  const substrates = new Map([['process', substrate]] as const);
+  const limits = { ...JOB_LIMITS, sweepGraceMs: 0 };
+  const log = { info: () => {}, warn: () => {}, error: () => {} };
+  const sweep = startSweep({ store, substrates, mode: 'remove', limits, log });
+  await sweep.run();
+  const removed = await sweep.run();
+  await sweep.close();
+  return removed;
+}
+
+const isRunning = async (substrate: Substrate, handle: RunnerJobHandle) =>
+  (await substrate.getStatus(handle)).status === 'running';
+
+describeStores('two servers that share a folder of jobs', ({ open }) => {
+  test('have jobs of the same run each, and neither sweep touches the other’s', async () => {
+    const folder = freshFolder();
+    const [one, other] = [await open(), await open()];
+    expect(one.id).not.toBe(other.id);
+    const first = openSubstrate(folder, one.id);
+    const second = openSubstrate(folder, other.id);
+    const spec = jobSpec(COMMAND, { runId: 'the-same' });
+    const theirs = await second.start({ ...spec, specHash: 'another' });
+    const orphan = await first.start(spec);
+    await eventually(async () => (await second.tailLogs?.(theirs, 10)) === 'at work\n');
+    expect((await sweepTwice(one, first)).map(({ handle }) => handle)).toEqual([orphan]);
+    expect(await isRunning(second, theirs)).toBe(true);
+    expect(await second.tailLogs?.(theirs, 10)).toBe('at work\n');
+    expect(await first.find(spec)).toEqual([]);
+  });
+});
+
+describeStores('a job that an older version started', ({ open }) => {
+  /** Where older versions kept a job: next to all others. */
+  function asOlderVersion(folder: string, owner: string): void {
+    const own = join(folder, ownerFolder(owner));
+    for (const name of readdirSync(own)) renameSync(join(own, name), join(folder, name));
+  }
+
+  test('is found by its handle and by its spec, and is swept only by the server whose settled job it is', async () => {
+    const folder = freshFolder();
+    const [mine, foreign] = [await open(), await open()];
+    const spec = jobSpec(COMMAND);
+    const handle = await openSubstrate(folder, mine.id).start(spec);
+    asOlderVersion(folder, mine.id);
+    const after = openSubstrate(folder, mine.id);
+    const elsewhere = openSubstrate(folder, foreign.id);
+    expect(await isRunning(after, handle)).toBe(true);
+    expect(await after.find(spec)).toEqual([handle]);
+    expect(await after.start(spec)).toEqual(handle);
+    expect(await elsewhere.find({ ...spec, specHash: 'theirs' })).toEqual([]);
+    expect(await sweepTwice(foreign, elsewhere)).toEqual([]);
+    expect(await sweepTwice(mine, after)).toEqual([]);
+    expect(await isRunning(after, handle)).toBe(true);
+    await settledJob(mine, spec);
+    expect((await sweepTwice(mine, after)).map((found) => found.handle)).toEqual([handle]);
+    expect(await after.find(spec)).toEqual([]);
+  });
+});
+
+async function settledJob(store: Store, { workspaceId, runId, specHash, image }: ReturnType<typeof jobSpec>) {
+  const { run } = await store.createRun({
+    workspace: workspaceId,
+    id: runId,
+    provider: 'openai',
+    runtime: 'managed',
+    title: null,
+    labels: '{}',
+    createdAt: Date.now(),
+  });
+  const job: NewJob = {
+    run: run.key,
+    substrate: 'process',
+    host: null,
+    runner: 'test',
+    image,
+    region: 'local',
+    cpus: null,
+    memoryMb: null,
+    maxRunDurationMs: 1_000,
+    specHash,
+    payload: null,
+  };
+  await store.jobs.create(job);
+  const read = (await store.jobs.read([run.key])).get(run.key)!.job;
+  await store.jobs.save(run.key, read.version, { ...read, status: 'terminated', settledAt: Date.now() });
+}
+
+test('two servers with databases in one folder keep their jobs apart', async () => {
+  const folder = freshFolder();
+  const start = async (name: string) => {
+    const server = await startTestServer({
+      DATABASE_URL: `file:${join(folder, name)}`,
+      PATH: process.env.PATH ?? '',
+    });
+    releaseAfterwards(() => server.close());
+    return server;
+  };
+  const servers = [await start('one.db'), await start('two.db')];
+  for (const { graphql } of servers) {
+    const { body } = await post(
+      graphql,
+      'mutation { startJob(input: { runId: "the-same", provider: openai, runner: "demo" }) { __typename } }',
+    );
+    expect(body).toEqual({ data: { startJob: { __typename: 'StartJobSuccess' } } });
+  }
+  const owners = () => readdirSync(join(folder, 'jobs')).filter((name) => name.startsWith('of-'));
+  await eventually(
+    () =>
+      owners().length === 2 && owners().every((name) => readdirSync(join(folder, 'jobs', name)).length === 1),
+  );
+  await Promise.all(
+    servers.map(async ({ graphql }) => {
+      await post(graphql, 'mutation { stopJob(input: { runId: "the-same", graceMs: 0 }) { __typename } }');
+      await eventually(async () => {
+        const { body } = await post(graphql, '{ job(runId: "the-same") { status } }');
+        return JSON.stringify(body).includes('terminated');
+      }, 20_000);
+    }),
+  );
+});

@@ -1,0 +1,192 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import pg from 'pg';
+import { describe, expect, test } from 'vitest';
+import { databaseFile } from '../../src/store/sqlite/open.ts';
+import { describePostgres, freshSqliteUrl } from '../support/databases.ts';
+import { codesOf } from '../support/error-codes.ts';
+import { releaseAfterwards } from '../support/releases.ts';
+import { CREATE_RUN, INGEST, post } from '../support/request.ts';
+import { eventually, newRun } from '../support/runs.ts';
+import { startTestServer, type TestServer } from '../support/server.ts';
+import { execute } from '../support/sql.ts';
+
+const isRoot = process.getuid?.() === 0;
+
+const READY = [200, { status: 'ready' }];
+const NOT_READY = [503, { status: 'store unavailable' }];
+
+async function start(env: Readonly<Record<string, string>> = {}): Promise<TestServer> {
+  const server = await startTestServer({ LOG_LEVEL: 'info', ...env });
+  releaseAfterwards(() => server.close());
+  return server;
+}
+
+async function readiness({ url }: TestServer): Promise<[number, unknown]> {
+  const response = await fetch(`${url}/ready`);
+  return [response.status, await response.json()];
+}
+
+const aboutTheStore = ({ logged }: TestServer) => logged.filter((line) => line.startsWith('the store'));
+
+/** The codes of a query's errors; none when it succeeded. */
+async function faultsOf(server: TestServer, query: string, variables?: Record<string, unknown>) {
+  const { body } = await post(server.graphql, query, variables);
+  return body.errors ? codesOf(body.errors) : [];
+}
+
+const createRun = (server: TestServer, id: string) => faultsOf(server, CREATE_RUN, { id });
+
+/** A tmpfs of this size, gone at the end of the test. */
+function mountTmpfs(size: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'runfeed-tmpfs-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder]);
+  releaseAfterwards(() => {
+    execFileSync('umount', ['-l', folder]);
+    rmSync(folder, { recursive: true });
+  });
+  return folder;
+}
+
+function replaceFile(path: string): void {
+  renameSync(path, `${path}-old`);
+  writeFileSync(path, '');
+}
+
+describe('a SQLite server whose files are taken away', () => {
+  test.each([
+    ['the database is deleted', '', (path: string) => rmSync(path)],
+    ['the database is replaced', '', replaceFile],
+    ['the write-ahead log is deleted', '-wal', (path: string) => rmSync(path)],
+    ['the lock is deleted', '-lock', (path: string) => rmSync(path)],
+  ])('acknowledges nothing more once %s, is not ready, and says so in one line', async (_, part, take) => {
+    const server = await start();
+    await newRun(server.graphql);
+    const path = `${databaseFile(server.config.databaseUrl)}${part}`;
+    take(path);
+    expect(await createRun(server, 'lost')).toEqual(['STORE_UNAVAILABLE']);
+    expect(await createRun(server, 'lost-too')).toEqual(['STORE_UNAVAILABLE']);
+    expect(await readiness(server)).toEqual(NOT_READY);
+    const told = `the store is failing: ${path} was deleted or replaced while the server runs, `;
+    expect(aboutTheStore(server)).toEqual([expect.stringContaining(told)]);
+    expect(aboutTheStore(server)[0]).toContain('restart the server');
+  });
+});
+
+describe.skipIf(!isRoot)('a SQLite server on a disk of its own (needs root for mount)', () => {
+  test('a full disk is told of once, and so is its end; meanwhile the server is not ready', async () => {
+    const disk = mountTmpfs('6m');
+    const server = await start({ DATABASE_URL: `file:${disk}/runfeed.db` });
+    const runId = await newRun(server.graphql);
+    expect(await readiness(server)).toEqual(READY);
+    writeFileSync(join(disk, 'filler'), Buffer.alloc(4 * 1024 * 1024));
+    let faults: string[] = [];
+    for (let seq = 0; faults.length === 0; seq += 1) {
+      expect(seq).toBeLessThan(300);
+      const events = [{ seq, tMs: 0, kind: 'notification', data: { text: 'x'.repeat(20_000) } }];
+      faults = await faultsOf(server, INGEST, { b: { v: 1, runId, events } });
+    }
+    expect(faults).toEqual(['STORE_UNAVAILABLE']);
+    expect(await readiness(server)).toEqual(NOT_READY);
+    rmSync(join(disk, 'filler'));
+    await eventually(async () => aboutTheStore(server).length > 1);
+    expect(await readiness(server)).toEqual(READY);
+    expect(aboutTheStore(server)).toEqual([
+      expect.stringMatching(/^the store is failing: .*SQLITE_FULL/),
+      'the store works again',
+    ]);
+  });
+
+  test('does not start on a read-only mount, and names the file', async () => {
+    const disk = mountTmpfs('6m');
+    const DATABASE_URL = `file:${disk}/runfeed.db`;
+    await (await startTestServer({ DATABASE_URL })).close();
+    execFileSync('mount', ['-o', 'remount,ro', disk]);
+    await expect(startTestServer({ DATABASE_URL })).rejects.toMatchObject({
+      name: 'StartFault',
+      message: expect.stringMatching(
+        /^DATABASE_URL: .*runfeed\.db cannot be used as a database: .*\((SQLITE|EROFS)\w*\)$/,
+      ),
+    });
+  });
+});
+
+test.each([
+  [
+    'no database',
+    'runfeed.db',
+    (path: string) => writeFileSync(path, 'text'.repeat(1_000)),
+    /\(SQLITE_NOTADB\)/,
+  ],
+  [
+    'a folder',
+    'runfeed.db/below.db',
+    (path: string) => writeFileSync(join(path, '..'), ''),
+    /EEXIST|ENOTDIR/,
+  ],
+  [
+    'a file for jobs',
+    'runfeed.db',
+    (path: string) => writeFileSync(join(path, '..', 'jobs'), ''),
+    /^StartFault: JOBS_FOLDER: E/,
+  ],
+  [
+    'a key',
+    'runfeed.db',
+    (path: string) => writeFileSync(`${path}-key`, 'short'),
+    /runfeed\.db-key should hold/,
+  ],
+])(
+  'a server does not start where there is %s in place of what it needs, and names the file',
+  async (_, name, put, cause) => {
+    const DATABASE_URL = (await freshSqliteUrl()).replace('runfeed.db', name);
+    put(databaseFile(DATABASE_URL));
+    const refused = await startTestServer({ DATABASE_URL }).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ name: 'StartFault' });
+    expect(String(refused)).toMatch(cause);
+    expect(String(refused)).toContain(dirname(databaseFile(DATABASE_URL)));
+    expect(String(refused)).not.toContain('\n');
+  },
+);
+
+describePostgres('a server on a Postgres', ({ freshUrl }) => {
+  test('that cancels statements or only reads answers STORE_UNAVAILABLE and tells of each once', async () => {
+    const url = await freshUrl();
+    const database = new URL(url).pathname.slice(1);
+    const admin = `${url}?options=-c%20default_transaction_read_only%3Doff`;
+    const server = await start({ DATABASE_URL: url });
+    await newRun(server.graphql);
+    expect(await readiness(server)).toEqual(READY);
+    const set = async (setting: string) => {
+      await execute(admin, `ALTER DATABASE ${database} ${setting}`);
+      await execute(
+        admin,
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'runfeed'`,
+      );
+    };
+    await set("SET default_transaction_read_only = 'on'");
+    await eventually(async () => (await readiness(server))[0] === 503);
+    expect(await createRun(server, 'read-only')).toEqual(['STORE_UNAVAILABLE']);
+    await set('RESET default_transaction_read_only');
+    await eventually(async () => aboutTheStore(server).length === 2);
+    expect(await readiness(server)).toEqual(READY);
+    expect(aboutTheStore(server)).toEqual([
+      expect.stringMatching(/^the store is failing: .*(read-only|terminat|25006)/),
+      'the store works again',
+    ]);
+    await set("SET statement_timeout = '200ms'");
+    const rival = new pg.Client({ connectionString: admin, statement_timeout: 0 });
+    await rival.connect();
+    await rival.query('BEGIN; LOCK TABLE run IN ACCESS EXCLUSIVE MODE');
+    const list = '{ runs(first: 1) { nodes { id } } }';
+    await eventually(async () => (await faultsOf(server, list)).length > 0);
+    expect(await faultsOf(server, list)).toEqual(['STORE_UNAVAILABLE']);
+    expect(await createRun(server, 'late')).toEqual(['STORE_UNAVAILABLE']);
+    await rival.end();
+    expect(await faultsOf(server, list)).toEqual([]);
+    expect(aboutTheStore(server)).toHaveLength(3);
+  });
+});

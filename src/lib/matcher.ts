@@ -16,11 +16,11 @@ export interface Matcher {
 }
 
 /** Bytes of all patterns together that a matcher takes: states are numbered with 16 bits. */
-export const MAX_PATTERN_BYTES = 32 * 1024;
+export const MAX_PATTERN_BYTES = 16 * 1024;
 
 /**
  * Builds a matcher. The work and the table grow with the total length of the patterns times the number of different
- * bytes in them: at most about 16 MB, and typically some 100 KB. Takes patterns of one byte or more, together at most
+ * bytes in them: at most 8 MB, and typically some 50 KB. Takes patterns of one byte or more, together at most
  * {@link MAX_PATTERN_BYTES}; the first `marks` of them are marked.
  */
 export function createMatcher(patterns: readonly Uint8Array[], marks = 0): Matcher {

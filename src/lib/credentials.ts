@@ -86,6 +86,7 @@ function heavier(one: Weight, other: Weight): Weight {
 }
 
 function weightOf(name: string): Weight {
+  if (/^(?:OLD)?PWD$/.test(name)) return 'none';
   const words = name
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
     .toLowerCase()

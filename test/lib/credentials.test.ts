@@ -55,6 +55,7 @@ describe('what counts as a credential in a payload', () => {
       key: 'customer_id',
       sessionKey: 'k3y-123',
       maxTokens: 4_096,
+      PWD: '/home/somebody/project-1',
     };
     expect(credentialsIn(payload).toSorted()).toEqual([
       'correct horse battery',

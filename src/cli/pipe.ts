@@ -1,14 +1,17 @@
 import { CLAIM_REFUSED_EXIT_CODE, ClaimRefused } from '../client/claim.ts';
-import { openFileSpool } from '../client/file-spool.ts';
 import { createReporter } from '../client/reporter.ts';
-import { commandEnvironment } from '../config/runner-env.ts';
+import { commandEnvironment, secretsInEnvironment } from '../config/runner-env.ts';
+import { credentialsIn } from '../lib/credentials.ts';
+import { createRedactor } from '../lib/redact.ts';
 import { createReleasers } from '../lib/releasers.ts';
-import { createDetectingAdapter } from '../runtimes/detecting-adapter.ts';
-import { createAdapter } from '../runtimes/registry.ts';
+import type { RuntimeAdapterOptions } from '../runtimes/adapter.ts';
+import { createDetectingAdapter, type DetectingAdapter } from '../runtimes/detecting-adapter.ts';
+import { createAdapter, RUNTIME_NAMES, type RuntimeName } from '../runtimes/registry.ts';
 import { leaveBy } from './leave.ts';
 import { createOutput } from './output.ts';
 import { withPrompt } from './pipe/command.ts';
 import { createFeeder, type FeederEnd } from './pipe/feeder.ts';
+import { openSpool } from './pipe/open-spool.ts';
 import { type PipeOptions, readPipeOptions } from './pipe/options.ts';
 import { openPayloadFile } from './pipe/payload-file.ts';
 import { checkPlace } from './pipe/place.ts';
@@ -55,7 +58,8 @@ async function pipeInto(
   try {
     const folder = await takeSpoolFolder(options.spool, endpoint.url, runId);
     releasers.add(folder.release);
-    const spool = await openFileSpool(folder.path, { maxCharacters: spoolMib * 1024 * 1024 });
+    const nextSeq = place?.nextSeq ?? null;
+    const spool = await openSpool({ folder: folder.path, spoolMib, nextSeq, tell });
     const resumed = await checkPlace({ target, spool, folder: folder.path, flushTimeoutMs });
     let isAway = false;
     const reporter = createReporter({
@@ -73,9 +77,13 @@ async function pipeInto(
       },
     });
     releasers.add(async () => void (await reporter.close({ deadlineMs: 0 })));
-    const adapter = options.runtime
-      ? createAdapter(options.runtime, { resumed })
-      : createDetectingAdapter({ resumed });
+    const redact = createRedactor([
+      ...Object.values(target.env),
+      ...(endpoint.token === undefined ? [] : [endpoint.token]),
+      ...secretsInEnvironment(),
+      ...credentialsIn(payload),
+    ]);
+    const adapter = adapterOf(options.runtime, { resumed, redact });
     const feeder = createFeeder({ adapter, reporter, flushTimeoutMs, tell });
     const payloadFile = await openPayloadFile(folder.path, payload);
     releasers.add(payloadFile.remove);
@@ -96,14 +104,25 @@ async function pipeInto(
     for (let bytes = await source.next(); bytes; bytes = await source.next()) {
       await Promise.all([output.write(bytes), feeder.push(bytes)]);
     }
-    const { runtime, code } = await exited;
+    const { runtime, code, started } = await exited;
     const end = await feeder.end(runtime);
+    if (started && !adapter.hasRecognised()) tell(unrecognised(runId));
     if (!end.undelivered && !end.failure && !end.isCut) return code;
     tell(lossOf(end, folder.path));
     return code || DELIVERY_FAILED_EXIT_CODE;
   } finally {
     await releasers.release();
   }
+}
+
+/** Without a runtime's name the output tells whose it is. */
+function adapterOf(runtime: RuntimeName | null, options: RuntimeAdapterOptions): DetectingAdapter {
+  if (runtime === null) return createDetectingAdapter(options);
+  return { ...createAdapter(runtime, options), hasRecognised: () => true };
+}
+
+function unrecognised(runId: string): string {
+  return `the output is in no known format, so run ${runId} is stored as failed: name the agent with --runtime, one of ${RUNTIME_NAMES.join(', ')}`;
 }
 
 function lossOf({ undelivered, failure, isCut }: FeederEnd, folder: string): string {

@@ -1,4 +1,5 @@
 import { authorizationOf } from '../client/token.ts';
+import { fetchFailure } from '../lib/fetch-failure.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** An answer that does not come within this is not waited for. */
@@ -22,7 +23,7 @@ export async function request(
     body: JSON.stringify({ query, variables }),
     signal: AbortSignal.timeout(ANSWER_MS),
   }).catch((cause: unknown) => {
-    throw new Unreachable(`there is no server to be reached at ${url}: ${reasonOf(cause)}`, { cause });
+    throw new Unreachable(`cannot reach ${url}: ${fetchFailure(cause)}`, { cause });
   });
   const answer: unknown = await response.json().catch(() => null);
   const { data, errors } = (answer ?? {}) as {
@@ -32,11 +33,4 @@ export async function request(
   if (errors) throw new Error(errors.map(({ message }) => message).join('; '));
   if (!data) throw new Unreachable(`what answers at ${url} (HTTP ${response.status}) is no runfeed server`);
   return data;
-}
-
-/** Why a fetch failed: its own message says only that it did. */
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error ? (error.cause ?? error) : error;
-  if (!(cause instanceof Error)) return String(cause);
-  return 'code' in cause && cause.message === '' ? String(cause.code) : cause.message;
 }

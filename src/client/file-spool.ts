@@ -1,4 +1,5 @@
-import { type FileHandle, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { copyFile, type FileHandle, mkdir, open, readdir, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createTally, howMany, type Spool, type SpooledEvent } from './spool.ts';
 
@@ -8,6 +9,20 @@ export interface FileSpoolOptions {
   readonly maxCharacters?: number;
   /** A file is followed by the next one at so many, and removed when the server has all of it; by default 1 Mi. */
   readonly fileCharacters?: number;
+  /**
+   * Hears of a file that holds something else than events, as after a loss of power: it is set aside, with all later
+   * ones, and its events before that place are kept. Without it such a file is an error.
+   */
+  readonly onDamaged?: (damage: SpoolDamage) => void;
+}
+
+/** A file of a spool that holds something else than events. */
+export interface SpoolDamage {
+  readonly file: string;
+  /** Where, such as `line 3`. */
+  readonly place: string;
+  /** The file that has all of it now. */
+  readonly setAside: string;
 }
 
 /** One file of the folder: events as lines of JSON. */
@@ -20,6 +35,10 @@ interface Segment {
 }
 
 const FILE = /^\d{12}\.ndjson$/;
+const ANY_FILE = /^\d{12}\.ndjson(?:\.damaged)?$/;
+
+/** Not on Windows. */
+const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
 
 /**
  * A spool in a folder, which is made and should be the run's own: what was appended outlives the process, killed or
@@ -27,21 +46,27 @@ const FILE = /^\d{12}\.ndjson$/;
  * out up to a file's worth that the server has already. Needs Node. Throws when the folder cannot be read or written.
  */
 export async function openFileSpool(folder: string, options: FileSpoolOptions = {}): Promise<Spool> {
-  const { maxCharacters = 64 * 1024 * 1024, fileCharacters = 1024 * 1024 } = options;
-  await mkdir(folder, { recursive: true });
-  const names = (await readdir(folder)).filter((name) => FILE.test(name)).sort();
+  const { maxCharacters = 64 * 1024 * 1024, fileCharacters = 1024 * 1024, onDamaged } = options;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const everything = (await readdir(folder)).filter((name) => ANY_FILE.test(name)).sort();
+  const names = everything.filter((name) => FILE.test(name));
   const segments: Segment[] = [];
   const tally = createTally();
   let waiting = 0;
-  for (const name of names) {
+  for (const [index, name] of names.entries()) {
     const path = join(folder, name);
-    const events = await readEvents(path);
+    const { events, damage } = await readEvents(path);
     for (const event of events) tally.add(event);
     waiting += events.length;
     // What was read goes again: it may be more than is to be held in memory.
     segments.push({ path, characters: 0, last: events.at(-1) ?? null, events: null });
+    if (damage === null) continue;
+    if (!onDamaged) throw new Error(`${path} is none of a spool's files, or damaged at ${damage}`);
+    const later = names.slice(index + 1).map((each) => join(folder, each));
+    onDamaged({ file: path, place: damage, setAside: await setAside(path, events, later) });
+    break;
   }
-  let nextName = names.length > 0 ? Number.parseInt(names.at(-1)!, 10) + 1 : 0;
+  let nextName = everything.length > 0 ? Number.parseInt(everything.at(-1)!, 10) + 1 : 0;
   let last = segments.findLast((segment) => segment.last !== null)?.last ?? null;
   let written: { readonly segment: Segment; readonly handle: FileHandle } | null = null;
   let reading: { readonly segment: Segment; readonly events: readonly SpooledEvent[]; next: number } | null =
@@ -49,7 +74,7 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
 
   async function startSegment() {
     const path = join(folder, `${String(nextName).padStart(12, '0')}.ndjson`);
-    const handle = await open(path, 'ax');
+    const handle = await open(path, 'ax', 0o600);
     nextName += 1;
     const segment: Segment = { path, characters: 0, last: null, events: [] };
     segments.push(segment);
@@ -71,7 +96,7 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
     }
     const segment = segments[reading ? segments.indexOf(reading.segment) + 1 : 0];
     if (!segment) return null;
-    reading = { segment, events: segment.events ?? (await readEvents(segment.path)), next: 0 };
+    reading = { segment, events: segment.events ?? (await readEvents(segment.path)).events, next: 0 };
     return reading;
   }
 
@@ -127,13 +152,42 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
   };
 }
 
-/** Whole lines only: what a killed process was writing was never handed over. */
-async function readEvents(path: string): Promise<SpooledEvent[]> {
-  const lines = (await readFile(path, 'utf8')).split('\n').slice(0, -1);
-  return lines.map((json) => {
-    const event: unknown = JSON.parse(json);
-    const { seq } = event as { readonly seq?: unknown };
-    if (typeof seq !== 'number') throw new Error(`${path} is none of a spool's files`);
-    return { seq, json };
-  });
+/** Whole lines only: what a killed process was writing was never handed over. `damage` is the first line that is none. */
+async function readEvents(
+  path: string,
+): Promise<{ readonly events: SpooledEvent[]; readonly damage: string | null }> {
+  const file = await open(path, READ);
+  const text = await file.readFile('utf8').finally(() => file.close());
+  const events: SpooledEvent[] = [];
+  for (const [index, json] of text.split('\n').slice(0, -1).entries()) {
+    const seq = seqOf(json);
+    const last = events.at(-1);
+    if (seq === null || (last && seq !== last.seq + 1)) return { events, damage: `line ${index + 1}` };
+    events.push({ seq, json });
+  }
+  return { events, damage: null };
+}
+
+function seqOf(json: string): number | null {
+  try {
+    const { seq } = JSON.parse(json) as { readonly seq?: unknown };
+    return Number.isSafeInteger(seq) ? (seq as number) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Leaves the file with these events alone, and answers where all of it is. What comes later could not follow them. */
+async function setAside(
+  path: string,
+  events: readonly SpooledEvent[],
+  later: readonly string[],
+): Promise<string> {
+  const aside = `${path}.damaged`;
+  await copyFile(path, aside);
+  const draft = `${path}.draft`;
+  await writeFile(draft, events.map(({ json }) => `${json}\n`).join(''), { mode: 0o600 });
+  await rename(draft, path);
+  for (const each of later) await rename(each, `${each}.damaged`);
+  return aside;
 }

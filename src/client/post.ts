@@ -1,3 +1,4 @@
+import { fetchFailure } from '../lib/fetch-failure.ts';
 import { fieldOf, firstError, UNAUTHENTICATED } from './refusals.ts';
 
 /** What is asked for, and as whom. */
@@ -43,7 +44,7 @@ export async function post(body: string, field: string, options: PostOptions): P
     const text = await response.text();
     answer = parsed(text);
   } catch (cause) {
-    throw new IngestFailed(`no answer from ${new URL(url).host}: ${String(cause)}`, null, { cause });
+    throw new IngestFailed(`cannot reach ${new URL(url).host}: ${fetchFailure(cause)}`, null, { cause });
   }
   const error = firstError(answer);
   if (error) throw new IngestFailed(error.message, error.code ?? STATUS_CODES[status] ?? null);

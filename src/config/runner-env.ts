@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { credentialsIn } from '../lib/credentials.ts';
 
 /** What a runner is told by the environment that its job gave it. */
 export interface RunnerEnvironment {
@@ -35,6 +36,13 @@ export function readRunnerEnvironment(
     // again; with the time of its start it is not.
     instance: machine || `${process.pid}@${Math.round(performance.timeOrigin)}`,
   };
+}
+
+/** Values of the environment, by default this process's, that are secret by their names or look like credentials. */
+export function secretsInEnvironment(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): readonly string[] {
+  return credentialsIn(env);
 }
 
 /** What opens the run to whoever has it. An agent runs what a model wrote, which must not be able to. */

@@ -5,7 +5,6 @@ import type { RunnerConfig, RunnersConfig } from '../config/runners.ts';
 import type { ProviderRuntimeKind } from '../contract/jobs.ts';
 import type { Ingest } from '../ingest/ingest.ts';
 import type { Keyring } from '../lib/keyring.ts';
-import { createRedactor } from '../lib/redact.ts';
 import { createReleasers } from '../lib/releasers.ts';
 import type { JobRecord } from '../store/jobs.ts';
 import type { Store } from '../store/store.ts';
@@ -14,6 +13,7 @@ import { createJobChanges } from './change.ts';
 import { type Claim, claimJob } from './claim.ts';
 import { createJobNotes } from './endings.ts';
 import { followJob } from './follow.ts';
+import { createJobLogs } from './job-logs.ts';
 import { JOB_LIMITS, type JobLimits } from './limits.ts';
 import { type OpenedSubstrate, thisHost } from './open-substrates.ts';
 import { createPayloadSafe } from './payload.ts';
@@ -130,19 +130,7 @@ export async function createJobs(options: JobsOptions): Promise<Jobs> {
     },
     claim: (run, runner, instance) => claimJob({ store, changes, specs, tokens }, run, runner, instance),
     follow: (run) => followJob({ jobs: store.jobs, wakeups, patienceMs }, run),
-    logs: async (run, lines) => {
-      const job = (await store.jobs.read([run])).get(run)?.job;
-      if (!job || job.appName === null || job.machineId === null) return null;
-      const substrate = substrates.get(job.substrate);
-      if (!substrate?.tailLogs) return null;
-      if (job.host !== null && job.host !== substrate.host) return null;
-      const handle = { appName: job.appName, machineId: job.machineId };
-      const text = await substrate.tailLogs(handle, lines).catch((err: unknown) => {
-        log.warn({ err, runId: job.runId }, 'the logs of a job cannot be read');
-        return null;
-      });
-      return text === null ? null : createRedactor(specs.unspeakable(job))(text);
-    },
+    logs: createJobLogs({ jobs: store.jobs, substrates, specs, log }),
     consoleUrl: ({ substrate, appName, machineId }) =>
       appName === null || machineId === null
         ? null

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '../contract/events.ts';
+import type { JsonObject } from '../contract/events.ts';
 import { createKeyedHash } from '../lib/keyed-hash.ts';
 import type { Keyring } from '../lib/keyring.ts';
 import { createSecretBox } from '../lib/secret-box.ts';
@@ -30,16 +30,4 @@ export function createPayloadSafe(keyring: Keyring): PayloadSafe {
     hash: hashes.of,
     isHashOf: hashes.matches,
   };
-}
-
-/** Every text in a payload that could be somebody's secret: to be taken out of what its runner prints. */
-export function textsOf(value: JsonValue): string[] {
-  if (typeof value === 'string') return value.length > 0 ? [value, ...linesOf(value)] : [];
-  if (Array.isArray(value)) return value.flatMap(textsOf);
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.values(value).flatMap(textsOf);
-}
-
-function linesOf(text: string): string[] {
-  return text.includes('\n') ? text.split('\n').filter((line) => line !== '') : [];
 }

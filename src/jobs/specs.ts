@@ -1,10 +1,13 @@
+import { LRUCache } from 'lru-cache';
 import type { RunTokens } from '../auth/tokens.ts';
 import type { RunnerConfig, RunnersConfig } from '../config/runners.ts';
 import type { JsonObject } from '../contract/events.ts';
 import { RunnerRuntimeNotImplementedError, type RunProvider } from '../contract/jobs.ts';
+import { credentialsIn } from '../lib/credentials.ts';
+import { prepareRedactor, type Redactor } from '../lib/redact.ts';
 import type { JobRecord } from '../store/jobs.ts';
 import { SubstrateError } from './errors.ts';
-import { type PayloadSafe, textsOf } from './payload.ts';
+import type { PayloadSafe } from './payload.ts';
 import { PROVIDER_VARIABLES } from './provider-env.ts';
 import type { JobSpec } from './substrate.ts';
 
@@ -23,8 +26,8 @@ export interface Specs {
   payloadOf(job: JobRecord): JsonObject | null;
   /** What of the environment nobody else may see. */
   secretsOf(job: JobRecord): Variables;
-  /** Everything of this job that must not be read in what its runner prints. */
-  unspeakable(job: JobRecord): readonly string[];
+  /** Takes out of a text what must not be read in what this job's runner prints. Kept for the jobs asked for last. */
+  redactorOf(job: JobRecord): Redactor;
 }
 
 /** What specs are made from. */
@@ -39,8 +42,17 @@ export interface SpecSources {
 /** A token to claim with outlives the longest wait for a machine. */
 const CLAIM_MS = 7 * 24 * 3_600_000;
 
+/** What is kept of redactors, the tables of which are typically some 50 KB and at most 8 MB. */
+const MAX_REDACTORS = 256;
+const MAX_REDACTOR_BYTES = 16 * 1024 * 1024;
+
 /** Makes the specs. */
 export function createSpecs({ config, safe, tokens, apiBase }: SpecSources): Specs {
+  const redactors = new LRUCache<string, Redactor>({
+    max: MAX_REDACTORS,
+    maxSize: MAX_REDACTOR_BYTES,
+    sizeCalculation: ({ heldBytes }) => heldBytes,
+  });
   const find = (name: string) => config.runners.find((runner) => runner.name === name);
 
   function runnerOf(job: JobRecord): RunnerConfig {
@@ -62,10 +74,16 @@ export function createSpecs({ config, safe, tokens, apiBase }: SpecSources): Spe
     }
   }
 
+  /** Configured secrets, and what in the payload and the runner's environment looks like a credential. */
+  function unspeakable(job: JobRecord): readonly string[] {
+    const { env = {} } = find(job.runner) ?? {};
+    return [...Object.values(secretsOf(job)), ...credentialsIn(env), ...payloadCredentials(job)];
+  }
+
   /** What cannot be opened cannot be told either. */
-  function payloadTexts(job: JobRecord): readonly string[] {
+  function payloadCredentials(job: JobRecord): readonly string[] {
     try {
-      return textsOf(payloadOf(job) ?? {});
+      return credentialsIn(payloadOf(job));
     } catch {
       return [];
     }
@@ -124,7 +142,12 @@ export function createSpecs({ config, safe, tokens, apiBase }: SpecSources): Spe
     },
     payloadOf,
     secretsOf,
-    unspeakable: (job) => [...textsOf({ ...secretsOf(job) }), ...payloadTexts(job)],
+    redactorOf: (job) => {
+      const key = `${job.run} ${job.payload === null}`;
+      const kept = redactors.get(key) ?? prepareRedactor(unspeakable(job));
+      redactors.set(key, kept);
+      return kept;
+    },
   };
 }
 

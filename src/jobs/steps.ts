@@ -1,5 +1,4 @@
 import type { ResourceStats } from '../contract/jobs.ts';
-import { createRedactor } from '../lib/redact.ts';
 import type { JobReading, JobRecord, StopReason } from '../store/jobs.ts';
 import type { Changed, JobChanges } from './change.ts';
 import type { JobNotes } from './endings.ts';
@@ -285,7 +284,7 @@ function withStats(
 
 /** What a substrate said, without what of this job nobody may see. */
 export function redacted(specs: Specs, job: JobRecord, message: string): string {
-  return createRedactor(specs.unspeakable(job))(message);
+  return specs.redactorOf(job).redact(message);
 }
 
 function handleOf({ appName, machineId }: JobRecord) {

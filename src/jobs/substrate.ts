@@ -40,6 +40,13 @@ export interface FoundObject {
   readonly ownedIfHash: string | null;
 }
 
+/** The end of what a job printed. */
+export interface LogTail {
+  readonly bytes: Buffer;
+  /** Where the part to show begins. What comes before serves to find a secret that this place divides. */
+  readonly from: number;
+}
+
 /** One substrate. Every call is bounded in time and throws {@link SubstrateError} for what the substrate did not do. */
 export interface Substrate extends RunnerJobExecutor {
   readonly kind: ProviderRuntimeKind;
@@ -67,5 +74,21 @@ export interface Substrate extends RunnerJobExecutor {
    * Idempotent. Afterwards `start` with the same run may not find it any more.
    */
   remove(handle: RunnerJobHandle): Promise<void>;
+  /**
+   * The newest lines that the job printed, as they are: secrets are in them. Before them come at least `marginBytes`
+   * if there are as many. Null: there are none to be had.
+   */
+  logTail?(handle: RunnerJobHandle, lines: number, marginBytes: number): Promise<LogTail | null>;
   close(): Promise<void>;
+}
+
+/** The bytes from `from` on as the part to show, with no more before them than the margin. */
+export function tailOf(bytes: Buffer, from: number, marginBytes: number): LogTail {
+  const start = Math.max(0, from - marginBytes);
+  return { bytes: bytes.subarray(start), from: from - start };
+}
+
+/** The part of a tail to show. */
+export function shownOf(tail: LogTail | null): string | null {
+  return tail === null ? null : tail.bytes.toString('utf8', tail.from);
 }

@@ -1,119 +1,137 @@
+import { credentialsIn, withoutOpaqueTexts } from './credentials.ts';
+import { createMatcher, MAX_PATTERN_BYTES } from './matcher.ts';
+import { createSearch, type Range, significant } from './readings.ts';
+
 /** What stands where a secret was. */
 export const REDACTED = '[redacted]';
 
 /** Shorter values would be found everywhere, and redacting them would tell where they are. */
 const MIN_SECRET_LENGTH = 6;
 
-/** Credentials that are known by their looks: whoever sent them, they are nobody's to read. */
+/** A line of a secret of several lines is a secret, too, from this length. */
+const MIN_LINE_LENGTH = 8;
+
+/** Credentials that are known by their form, whoever they belong to. */
 const TOKENS = [
   /\b(Bearer|FlyV1)(\s{1,8})[^\s"'<>\\]{6,}/gi,
   /\b(fm\d[a-z]?_|fo\d_)()[\w+/=.-]{6,}/g,
-  // Our own: a header that begins with {"alg":, which nothing else does.
   /\b(eyJhbGciOi)()[\w-]*\.[\w-]+\.[\w-]+/g,
 ] as const;
 
-/** The same for our own in base64, wherever in a longer text they stand, and in hex. */
-const ENCODED_TOKENS = encodedTokens('eyJhbGciOi');
+/** How every JSON Web Token of this server begins: `{"alg":` in base64. */
+const OWN_TOKEN = 'eyJhbGciOi';
 
-const BASE64_CHARACTER = /[A-Za-z0-9+/_=-]/;
+/** Bytes that are searched without a pause: about a millisecond. */
+const SLICE_BYTES = 16 * 1024;
 
-/** One way in which a secret can be written. */
-interface Form {
-  readonly text: string;
-  /** Part of a longer base64 text: the characters beside it hold the secret's outermost bits, and others' too. */
-  readonly inBase64: boolean;
+/** How far a secret may reach back from where a text is cut: what it takes when it is escaped, wrapped and indented. */
+const STRETCH = 8;
+const MIN_MARGIN_BYTES = 4 * 1024;
+const MAX_MARGIN_BYTES = 64 * 1024;
+
+/** Takes a set of secrets out of texts. */
+export interface Redactor {
+  redact(text: string): string;
+  /**
+   * The bytes from `from` on as text, without secrets. The bytes before `from`, of which {@link marginBytes} are enough,
+   * serve to find a secret that the cut divides; what may be the beginning of a secret at the end is taken out as well.
+   * Works in slices and awaits `pause` between them.
+   */
+  redactTail(bytes: Buffer, from: number, pause: () => Promise<void>): Promise<string>;
+  readonly marginBytes: number;
+  /** Memory that it holds, in bytes. */
+  readonly heldBytes: number;
 }
 
-interface Range {
-  readonly from: number;
-  readonly to: number;
+/** {@link prepareRedactor} for single texts. */
+export function createRedactor(secrets: readonly string[]): (text: string) => string {
+  return prepareRedactor(secrets).redact;
 }
 
 /**
- * Makes a function that takes secrets out of texts for people: the values themselves (of 6 characters or more), in
- * base64 and base64url also inside a longer encoded text, in hex, URL- or JSON-escaped, and whatever looks like a
- * credential of Fly's or ours, or follows `Bearer`. A secret that two texts share between them is not found: cut after redacting.
+ * Prepares to take secrets of 6 characters or more out of texts, and the lines of 8 or more of those that have several:
+ * as they are, JSON-, C- or URL-escaped, in base64 and base64url also inside a longer encoded text, and in hex; each of
+ * these also across line breaks, indentation, spaces and terminal escape sequences. JSON Web Tokens in the same ways,
+ * credentials of Fly's and what follows `Bearer` only as they are. Of a secret that is JSON its credentials count, too.
+ * Where the secrets take more than 16 KiB together, the first ones count, and instead of the others every opaque text is
+ * taken out.
  */
-export function createRedactor(secrets: readonly string[]): (text: string) => string {
-  const forms = [...new Map(secrets.flatMap(formsOf).map((form) => [form.text, form])).values()];
-  return (text) => withoutTokens(withoutRanges(text, rangesOf(text, forms)));
-}
+export function prepareRedactor(secrets: readonly string[]): Redactor {
+  const { patterns, isComplete } = patternsOf(secrets);
+  const matcher = createMatcher(patterns, 1);
+  const marginBytes = Math.min(MAX_MARGIN_BYTES, Math.max(MIN_MARGIN_BYTES, STRETCH * matcher.maxLength));
 
-function formsOf(secret: string): Form[] {
-  if (secret.length < MIN_SECRET_LENGTH) return [];
-  const bytes = Buffer.from(secret);
-  const json = JSON.stringify(secret).slice(1, -1);
-  const url = encodeURIComponent(secret.toWellFormed());
-  const hex = bytes.toString('hex');
-  const plain = [
-    secret,
-    json,
-    // What Go's encoder makes of it.
-    json.replace(/[<>&]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`),
-    url,
-    url.replaceAll('%20', '+'),
-    url.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
-    hex,
-    hex.toUpperCase(),
-  ];
-  const encoded = [0, 1, 2].flatMap((offset) => {
-    const base64 = base64At(bytes, offset);
-    return [base64, base64.replaceAll('+', '-').replaceAll('/', '_')];
-  });
-  return [
-    ...plain.map((text) => ({ text, inBase64: false })),
-    ...encoded.map((text) => ({ text, inBase64: true })),
-  ];
-}
-
-/** The characters that these bytes alone decide when they stand `offset` bytes behind a multiple of three. */
-function base64At(bytes: Buffer, offset: number): string {
-  const base64 = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64');
-  return base64.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6));
-}
-
-/** All places are found before any is taken out, so that one secret inside another cannot hide the longer one. */
-function rangesOf(text: string, forms: readonly Form[]): Range[] {
-  const ranges: Range[] = [];
-  for (const form of forms) {
-    let from = text.indexOf(form.text);
-    while (from !== -1) {
-      const to = from + form.text.length;
-      ranges.push(form.inBase64 ? withNeighbours(text, from, to) : { from, to });
-      from = text.indexOf(form.text, to);
-    }
+  function finish(text: string): string {
+    const known = TOKENS.reduce((rest, token) => rest.replace(token, `$1$2${REDACTED}`), text);
+    return isComplete ? known : withoutOpaqueTexts(known, REDACTED);
   }
-  return ranges.sort((one, other) => one.from - other.from);
+
+  return {
+    redact: (text) => {
+      const bytes = Buffer.from(text);
+      const ranges = createSearch(bytes, matcher).ranges(false);
+      return finish(ranges.length === 0 ? text : withoutRanges(bytes, 0, ranges));
+    },
+    redactTail: async (bytes, from, pause) => {
+      const search = createSearch(bytes, matcher);
+      for (let end = SLICE_BYTES; end < bytes.length; end += SLICE_BYTES) {
+        search.to(end);
+        await pause();
+      }
+      return finish(withoutRanges(bytes, from, search.ranges(true)));
+    },
+    marginBytes,
+    heldBytes: matcher.table.byteLength,
+  };
 }
 
-function withNeighbours(text: string, from: number, to: number): Range {
-  const before = from > 0 && BASE64_CHARACTER.test(text[from - 1]!) ? 1 : 0;
-  let after = 0;
-  while (after < 3 && to + after < text.length && BASE64_CHARACTER.test(text[to + after]!)) after += 1;
-  return { from: from - before, to: to + after };
+/** The first pattern is the beginning of our own tokens. */
+function patternsOf(secrets: readonly string[]): {
+  readonly patterns: readonly Uint8Array[];
+  readonly isComplete: boolean;
+} {
+  const whole = secrets.flatMap((secret) => [secret, ...insideOf(secret)]);
+  const texts = new Set([...whole, ...whole.flatMap(linesOf)]);
+  const patterns = [significant(OWN_TOKEN)];
+  let left = MAX_PATTERN_BYTES - OWN_TOKEN.length;
+  let isComplete = true;
+  for (const text of texts) {
+    // Three bytes a character at most: what cannot fit need not be encoded.
+    const pattern = text.length > left ? null : significant(text);
+    if (pattern && text.length >= MIN_SECRET_LENGTH && pattern.length >= MIN_SECRET_LENGTH) {
+      if (pattern.length <= left) {
+        patterns.push(pattern);
+        left -= pattern.length;
+      } else isComplete = false;
+    } else if (!pattern) isComplete = false;
+  }
+  return { patterns, isComplete };
 }
 
-function withoutRanges(text: string, ranges: readonly Range[]): string {
+function linesOf(secret: string): string[] {
+  return secret.includes('\n')
+    ? secret.split('\n').filter((line) => line.trim().length >= MIN_LINE_LENGTH)
+    : [];
+}
+
+/** A secret may be a document, such as a service account, which programs take apart. */
+function insideOf(secret: string): readonly string[] {
+  if (!/^\s*[{[]/.test(secret)) return [];
+  try {
+    return credentialsIn(JSON.parse(secret));
+  } catch {
+    return [];
+  }
+}
+
+function withoutRanges(bytes: Buffer, start: number, ranges: readonly Range[]): string {
   const kept: string[] = [];
-  let end = 0;
+  let end = start;
   for (const { from, to } of ranges) {
-    if (from >= end) kept.push(text.slice(end, from), REDACTED);
-    end = Math.max(end, to);
+    if (to <= start) continue;
+    kept.push(bytes.toString('utf8', end, Math.max(end, from)), REDACTED);
+    end = to;
   }
-  kept.push(text.slice(end));
+  kept.push(bytes.toString('utf8', end));
   return kept.join('');
-}
-
-function withoutTokens(text: string): string {
-  const plain = TOKENS.reduce((rest, token) => rest.replace(token, `$1$2${REDACTED}`), text);
-  return plain.replace(ENCODED_TOKENS, REDACTED);
-}
-
-function encodedTokens(beginning: string): RegExp {
-  const bytes = Buffer.from(beginning);
-  const base64 = [0, 1, 2].map((offset) => base64At(bytes, offset)).join('|');
-  return new RegExp(
-    `(?:${base64})[\\w+/=-]*|${bytes.toString('hex')}[0-9a-f]*|${bytes.toString('hex').toUpperCase()}[0-9A-F]*`,
-    'g',
-  );
 }

@@ -51,13 +51,6 @@ export function createFaults(apiKey: string): Faults {
   };
 }
 
-/** `fetch` says "fetch failed" of everything and hides why in the cause. */
-export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'the request failed';
-  const { cause } = error;
-  return cause instanceof Error ? `${error.message}: ${cause.message}` : error.message;
-}
-
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,7 +1,8 @@
 import type { NativeConfig } from '../config/env.ts';
+import { fetchFailure } from '../lib/fetch-failure.ts';
 import { type ByteStream, streamOf } from './byte-stream.ts';
 import type { NativeLimits } from './limits.ts';
-import { createFaults, type ProviderFault, reasonOf } from './provider-fault.ts';
+import { createFaults, type ProviderFault } from './provider-fault.ts';
 
 /** What a request came to. */
 export type Answer<Body> =
@@ -57,7 +58,7 @@ export function createProvider(config: NativeConfig, limits: NativeLimits): Prov
   };
 
   const unreachable = (error: unknown): Answer<never> => {
-    const fault = faults.told('provider_unreachable', reasonOf(error));
+    const fault = faults.told('provider_unreachable', fetchFailure(error));
     return { kind: 'unavailable', fault, retryAfterMs: 0 };
   };
 

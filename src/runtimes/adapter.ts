@@ -32,4 +32,6 @@ export interface RuntimeAdapterOptions {
   readonly sessionName?: string;
   /** Says that an earlier adapter began this run: instead of `runtime_started` comes a notification `resumed`. */
   readonly resumed?: boolean;
+  /** Takes secrets out of what is kept of standard error, of lines in no known format and of error messages. */
+  readonly redact?: (text: string) => string;
 }

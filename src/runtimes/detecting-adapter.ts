@@ -8,16 +8,23 @@ import { createAdapter } from './registry.ts';
 /** How much of a stream is looked at to tell the runtime: 1 MiB. */
 export const MAX_UNDECIDED_BYTES = 1024 * 1024;
 
+/** An adapter that knows whether it has found out. */
+export interface DetectingAdapter extends RuntimeAdapter {
+  /** Whether a line told whose output it is. */
+  hasRecognised(): boolean;
+}
+
 /**
  * An adapter that finds out by itself whose output it is. It gives no events until a line tells, and then all of them.
  * If none does in the first {@link MAX_UNDECIDED_BYTES}, the run is one of an unknown runtime: its lines are
  * notifications, and it ends as failed with an error that says how to name the runtime.
  */
-export function createDetectingAdapter(options: RuntimeAdapterOptions = {}): RuntimeAdapter {
+export function createDetectingAdapter(options: RuntimeAdapterOptions = {}): DetectingAdapter {
   const splitter = createLineSplitter(MAX_UNDECIDED_BYTES);
   let held = Buffer.alloc(0);
   let heldBytes = 0;
   let chosen: RuntimeAdapter | null = null;
+  let recognised = false;
 
   // The buffer doubles: a list of the chunks could be a million of them.
   const hold = (bytes: Uint8Array): void => {
@@ -34,7 +41,9 @@ export function createDetectingAdapter(options: RuntimeAdapterOptions = {}): Run
   const choose = (lines: readonly string[]): RuntimeAdapter | null => {
     for (const line of lines) {
       const name = recogniseLine(line);
-      if (name !== null) return createAdapter(name, options);
+      if (name === null) continue;
+      recognised = true;
+      return createAdapter(name, options);
     }
     return null;
   };
@@ -61,6 +70,7 @@ export function createDetectingAdapter(options: RuntimeAdapterOptions = {}): Run
       chosen = choose(splitter.end()) ?? createLineAdapter(createUnknownReader(options.sessionName), options);
       return [...chosen.push(release()), ...chosen.end(exit)];
     },
+    hasRecognised: () => recognised,
   };
 }
 

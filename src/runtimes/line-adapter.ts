@@ -48,7 +48,7 @@ export function createTextAdapter(
   reader: LineReader,
   options: RuntimeAdapterOptions,
 ): HostedAdapter {
-  const noise = createNoiseLog();
+  const noise = createNoiseLog(options.redact);
   const log = createRunLog(options);
   const waiting: ((run: RunRecorder) => void)[] = [];
   let waitingLength = 0;

@@ -1,7 +1,7 @@
 import type { JsonObject, RunnerEvent, RunnerEventKind } from '../contract/events.ts';
 import { clipEnd, clipStart } from '../lib/clip.ts';
 import type { RuntimeAdapterOptions, RuntimeExit } from './adapter.ts';
-import { faultOf, fieldsOf, MAX_DATA_LEVELS, withoutInfinities } from './json.ts';
+import { faultOf, fieldsOf, MAX_DATA_LEVELS, parseObject, withoutInfinities } from './json.ts';
 import { NOISE_TAIL_LENGTH } from './noise.ts';
 import { settle, type Verdict } from './outcome.ts';
 import { createToolLedger, type ToolLedger } from './tools.ts';
@@ -38,6 +38,7 @@ export interface RunLog {
 /** A log for one run. */
 export function createRunLog(options: RuntimeAdapterOptions): RunLog {
   const now = options.now ?? Date.now;
+  const redact = options.redact ?? ((text: string) => text);
   const tools = createToolLedger();
   const errors: string[] = [];
   let events: RunnerEvent[] = [];
@@ -85,12 +86,16 @@ export function createRunLog(options: RuntimeAdapterOptions): RunLog {
     recorder: {
       tools,
       emit,
-      notify: (event, payload, more) => emit('notification', { event, payload, ...more }),
-      warn(message, more) {
-        blame(message);
-        emit('stream_error', { message, ...more });
+      notify: (event, payload, more) => {
+        const kept = event === 'unknown_line' ? redactedObject(payload, redact) : payload;
+        emit('notification', { event, payload: kept, ...more });
       },
-      blame,
+      warn(message, more) {
+        const told = redact(message);
+        blame(told);
+        emit('stream_error', { message: told, ...more });
+      },
+      blame: (message) => blame(redact(message)),
     },
     start(describe) {
       if (started) return;
@@ -111,7 +116,7 @@ export function createRunLog(options: RuntimeAdapterOptions): RunLog {
         ...data,
         ...tools.summary(),
         ...fieldsOf({
-          stderrTail: exit.stderrTail ? clipStart(exit.stderrTail, NOISE_TAIL_LENGTH) : undefined,
+          stderrTail: exit.stderrTail ? clipStart(redact(exit.stderrTail), NOISE_TAIL_LENGTH) : undefined,
         }),
       });
     },
@@ -121,4 +126,13 @@ export function createRunLog(options: RuntimeAdapterOptions): RunLog {
       return taken;
     },
   };
+}
+
+/** The texts in it are redacted together, which costs one search instead of one for each. */
+function redactedObject(value: JsonObject, redact: (text: string) => string): JsonObject {
+  const json = JSON.stringify(value);
+  const redacted = redact(json);
+  if (redacted === json) return value;
+  // Where a secret has quotes or braces in it, the rest may be no JSON any more.
+  return parseObject(redacted) ?? { text: redacted };
 }

@@ -105,6 +105,43 @@ describe('runfeed pipe inside a job', () => {
     await expect(readFile(OUT)).rejects.toThrow('ENOENT');
   });
 
+  test('stores no secret of the job, its payload or its environment that the agent complains with', async () => {
+    const folder = await freshFolder();
+    const keys = { TASK: 'sk-of-the-task-0123456789', OWN: 'opensesame-1' };
+    const goose = await writeProgram(
+      'goose',
+      `const keys = [process.env.AGENT_KEY, '${keys.TASK}', process.env.OWN_TOKEN];
+       console.error('x'.repeat(5000) + keys[0] + 'y'.repeat(4090) + keys.join(' '));
+       console.log('no JSON: ' + Buffer.from(keys.join(' ')).toString('base64').replace(/.{20}/g, '$&\\n'));
+       console.log(JSON.stringify({ type: 'unheard-of', text: keys }));`,
+    );
+    const command = [process.execPath, PROGRAM, 'pipe', '--spool', join(folder, 'spool'), '--', goose];
+    const server = await startWithRunner(command, { OWN_TOKEN: keys.OWN });
+    await startJob(server, { prompt: `Log in with ${keys.TASK}.` });
+    await jobEnd(server);
+    const { events } = (await readRun(server.graphql, 'j'))!;
+    const texts = JSON.stringify(events);
+    expect(texts.match(/\[redacted\]/g)?.length).toBeGreaterThanOrEqual(6);
+    expect(events.at(-1)?.data.stderrTail).toMatch(/^y+\[redacted\] \[redacted\] \[redacted\]\n$/);
+    expect(events.at(-1)?.data.noise).toMatchObject({
+      tail: expect.stringMatching(/^no JSON: \[redacted\]\n*$/),
+    });
+    for (const secret of ['k3y-for-the-agent', keys.TASK, keys.OWN]) expect(texts).not.toContain(secret);
+  });
+
+  test('says what is too long when a prompt is longer than an argument can be', async () => {
+    const folder = await freshFolder();
+    const command = [process.execPath, PROGRAM, 'pipe', '--spool', folder, '--', '/bin/echo', '{prompt}'];
+    const server = await startWithRunner(command, {});
+    await startJob(server, { prompt: 'é'.repeat(70_000) });
+    const job = await jobEnd(server);
+    expect(job).toMatchObject({ status: 'failed', exitCode: 126 });
+    const reason =
+      /argument 1 has 140000 bytes, and the system takes at most 131071 in one.* RUNFEED_PAYLOAD_FILE names/;
+    expect(job.logs).toMatch(reason);
+    expect((await readRun(server.graphql, 'j'))?.events.at(-1)?.data.stderrTail).toMatch(reason);
+  });
+
   test('leaves with code 79 and starts nothing when the claim is refused', async () => {
     const folder = await freshFolder();
     const OUT = join(folder, 'env');

@@ -1,7 +1,18 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -14,6 +25,10 @@ import { freshFolder, GOOSE_COMPLETE, gooseText, writeProgram } from '../support
 const print = (text: string): string => `process.stdout.write(${JSON.stringify(text)});`;
 
 const ANSWERS = gooseText('Hello 👩‍🚀') + GOOSE_COMPLETE;
+
+/** The name of a run's folder in a spool. */
+const keyOf = (url: string, runId: string): string =>
+  createHash('sha256').update(`${url}\n${runId}`).digest('hex').slice(0, 32);
 
 const kindsOf = (run: Awaited<ReturnType<typeof readRun>>) => run?.events.map(({ kind }) => kind);
 
@@ -194,6 +209,20 @@ describe('runfeed pipe runs a command and', () => {
   });
 });
 
+test('runfeed pipe says how to name the agent when its output is in no known format', async () => {
+  const server = await startServe();
+  const TMPDIR = await freshFolder();
+  const args = ['pipe', '--url', server.url, '--run', 'r', '--', 'echo', 'hi'];
+  expect(await runRunfeed(args, { TMPDIR })).toEqual({
+    code: 0,
+    signal: null,
+    stdout: 'hi\n',
+    stderr: expect.stringMatching(
+      /^runfeed: the output is in no known format, so run r is stored as failed: .*--runtime, one of .*goose.*\n$/,
+    ),
+  });
+});
+
 describe('runfeed pipe without a command', () => {
   test('reads what one printed, passes it on, and says what the run is called', async () => {
     const server = await startServe();
@@ -219,6 +248,74 @@ describe('runfeed pipe without a command', () => {
   });
 });
 
+describe('runfeed pipe keeps events in', () => {
+  test('a folder that nobody else can use: a link, one that is open to others or another user’s is refused', async () => {
+    const server = await startServe();
+    const spool = await freshFolder();
+    const folder = join(spool, keyOf(server.graphql, 'r'));
+    const args = ['pipe', '--url', server.url, '--run', 'r', '--spool', spool, '--', 'echo', 'started'];
+    const refused = {
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^runfeed: \S+ is not a folder that this user alone can use .*--spool\n$/,
+      ),
+    };
+    await mkdir(folder, { mode: 0o777 });
+    await chmod(folder, 0o777);
+    await writeFile(
+      join(folder, '000000000000.ndjson'),
+      '{"seq":0,"tMs":1,"kind":"assistant_text","data":{"text":"forged"}}\n',
+    );
+    expect(await runRunfeed(args)).toMatchObject(refused);
+    await rename(folder, `${folder}-private`);
+    await chmod(`${folder}-private`, 0o700);
+    await symlink(`${folder}-private`, folder);
+    expect(await runRunfeed(args)).toMatchObject(refused);
+    if (process.getuid?.() === 0) {
+      await rm(folder);
+      await rename(`${folder}-private`, folder);
+      await chown(folder, 12_345, 12_345);
+      expect(await runRunfeed(args)).toMatchObject(refused);
+    }
+    expect((await readRun(server.graphql, 'r'))?.events).toEqual([]);
+  });
+
+  test('a folder among the temporary files, under another name when somebody has taken it', async () => {
+    const server = await startServe();
+    const TMPDIR = await freshFolder();
+    const parent = join(TMPDIR, `runfeed-pipe-${process.getuid?.()}`);
+    await writeFile(parent, 'not a folder');
+    await mkdir(`${parent}-1`);
+    await chmod(`${parent}-1`, 0o777);
+    const args = ['pipe', '--url', server.url, '--run', 'r', '--', 'echo', 'started'];
+    expect(await runRunfeed(args, { TMPDIR })).toMatchObject({ code: 0, stdout: 'started\n' });
+    expect((await stat(`${parent}-1`)).mode & 0o777).toBe(0o700);
+  });
+
+  test('files that a loss of power has damaged, which are set aside, and the command is started', async () => {
+    const server = await startServe();
+    const spool = await freshFolder();
+    const folder = join(spool, keyOf(server.graphql, 'r'));
+    await mkdir(folder, { mode: 0o700 });
+    const kept = '{"seq":0,"tMs":1,"kind":"assistant_text","data":{"text":"kept, "}}\n';
+    await writeFile(
+      join(folder, '000000000000.ndjson'),
+      Buffer.concat([Buffer.from(kept), Buffer.alloc(99), Buffer.from('\n')]),
+    );
+    const goose = await writeProgram('goose', print(ANSWERS));
+    const args = ['pipe', '--url', server.url, '--run', 'r', '--spool', spool, '--', goose];
+    const { code, stderr } = await runRunfeed(args);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(
+      /^runfeed: \S+0\.ndjson is damaged at line 2 and set aside as \S+\.damaged; .*\n$/,
+    );
+    const run = await readRun(server.graphql, 'r');
+    expect(textOf(run!.events)).toBe('kept, Hello 👩‍🚀');
+    expect(await readdir(folder)).toEqual(['000000000000.ndjson.damaged']);
+  });
+});
+
 describe('runfeed pipe starts nothing', () => {
   test('for a run that has ended', async () => {
     const server = await startServe();
@@ -237,9 +334,7 @@ describe('runfeed pipe starts nothing', () => {
     const env = { RUNFEED_URL: 'http://127.0.0.1:9', TMPDIR: await freshFolder() };
     const { code, stdout, stderr } = await runRunfeed(['pipe', '--run', 'r', '--', 'echo', 'no'], env);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(
-      /^runfeed: there is no server to be reached at http:\/\/127.0.0.1:9\/graphql.*\n$/,
-    );
+    expect(stderr).toMatch(/^runfeed: cannot reach http:\/\/127.0.0.1:9\/graphql.*\n$/);
   });
 
   test.each([

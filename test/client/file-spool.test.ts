@@ -1,9 +1,9 @@
-import { appendFile, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { openFileSpool } from '../../src/client/file-spool.ts';
+import { openFileSpool, type SpoolDamage } from '../../src/client/file-spool.ts';
 import { createReporter } from '../../src/client/reporter.ts';
 import type { SpooledEvent } from '../../src/client/spool.ts';
 import { startRestartableServer } from '../proofs/restartable-server.ts';
@@ -87,7 +87,7 @@ describe('a file spool', () => {
     await spool.close();
   });
 
-  test('takes no notice of half a line at the end, and refuses a folder of other things', async () => {
+  test('takes no notice of half a line at the end, and refuses a folder of other things by its name', async () => {
     const folder = await freshFolder();
     const spool = await openFileSpool(folder);
     for (const each of from(0, 3)) await spool.append(each);
@@ -101,7 +101,49 @@ describe('a file spool', () => {
     expect(await again.take(10, 1_000_000)).toEqual(from(3, 1));
     await again.close();
     await writeFile(join(folder, name!), '"something else"\n');
-    await expect(openFileSpool(folder)).rejects.toThrow(/none of a spool's files/);
+    await expect(openFileSpool(folder)).rejects.toThrow(`${name} is none of a spool's files`);
+  });
+
+  test.each([
+    ['zeros', Buffer.concat([Buffer.alloc(512), Buffer.from('\n')])],
+    ['no JSON', '{"seq":2,\n'],
+    ['a number that does not follow', `${event(7).json}\n`],
+    ['something else', '"x"\n'],
+  ])('sets a damaged file and all later ones aside, and keeps the events before: %s', async (_, damage) => {
+    const folder = await freshFolder();
+    const first = await openFileSpool(folder, { fileCharacters: 120 });
+    for (const each of from(0, 6)) await first.append(each);
+    await first.close();
+    const names = (await readdir(folder)).sort();
+    expect(names).toHaveLength(3);
+    const whole = await readFile(join(folder, names[1]!));
+    await writeFile(join(folder, names[1]!), Buffer.concat([whole, Buffer.from(damage), whole]));
+
+    const told: SpoolDamage[] = [];
+    const again = await openFileSpool(folder, { onDamaged: (each) => told.push(each) });
+    const file = join(folder, names[1]!);
+    expect(told).toEqual([{ file, place: 'line 3', setAside: `${file}.damaged` }]);
+    expect([again.last(), again.waiting()]).toEqual([event(3), 4]);
+    await again.append(event(4));
+    const taken = [
+      ...(await again.take(2, 1_000)),
+      ...(await again.take(9, 1_000)),
+      ...(await again.take(9, 1_000)),
+    ];
+    expect(taken).toEqual(from(0, 5));
+    await again.release(taken);
+    await again.close();
+    expect((await readdir(folder)).sort()).toEqual([`${names[1]}.damaged`, `${names[2]}.damaged`]);
+    expect(await readFile(`${file}.damaged`)).toEqual(Buffer.concat([whole, Buffer.from(damage), whole]));
+    await (await openFileSpool(folder)).close();
+  });
+
+  test('follows no link', async () => {
+    const folder = await freshFolder();
+    await (await openFileSpool(folder)).close();
+    await writeFile(join(folder, 'elsewhere'), `${event(0).json}\n`);
+    await symlink(join(folder, 'elsewhere'), join(folder, '000000000000.ndjson'));
+    await expect(openFileSpool(folder)).rejects.toThrow('ELOOP');
   });
 });
 

@@ -154,9 +154,14 @@ describe('startJob', () => {
 });
 
 describe('a job', () => {
-  test('claims, works and ends its run; what it printed is there, without its secret and its task', async () => {
+  test('claims, works and ends its run; what it printed is there, without its secret and the one in its task', async () => {
     const runId = randomUUID();
-    await start({ runId, provider: 'openai', runner: 'worker', payload: { prompt: 'a private task' } });
+    await start({
+      runId,
+      provider: 'openai',
+      runner: 'worker',
+      payload: { prompt: 'use sk-test-of-the-task-1234' },
+    });
     const job = await jobWhen<Job>(server, runId, FIELDS, isOver);
     expect(job).toEqual({ status: 'terminated', exitCode: 0, terminalErrorClass: null });
     expect(await terminalOf(runId)).toEqual({ outcome: 'success' });
@@ -165,7 +170,7 @@ describe('a job', () => {
       { id: runId },
     );
     expect(body.data?.job).toMatchObject({
-      logs: expect.stringContaining('the key is [redacted], the task [redacted]'),
+      logs: expect.stringContaining('the key is [redacted], the task use [redacted]'),
       substrate: 'process',
       region: 'local',
       image: expect.stringMatching(/^worker@sha256:[0-9a-f]{64}$/),
@@ -173,6 +178,21 @@ describe('a job', () => {
     });
     expect(JSON.stringify(body)).not.toContain('sk-test-model-key');
   });
+
+  test.each([
+    ['wrapper', '[redacted]\n[redacted]\nall\n'],
+    ['long-line', `[redacted]${'y'.repeat(256 * 1024 - 8)}`],
+  ])(
+    'shows no part of a secret that it wrapped, encoded, or that the log is cut in: %s',
+    async (runner, logs) => {
+      const runId = randomUUID();
+      await start({ runId, provider: 'openai', runner });
+      await jobWhen<Job>(server, runId, FIELDS, isOver);
+      const query = 'query ($id: ID!) { job(runId: $id) { logs(lines: 10000) } }';
+      const asked = await Promise.all([1, 2, 3].map(() => server.ask(query, { id: runId })));
+      for (const { body } of asked) expect(body.data).toEqual({ job: { logs } });
+    },
+  );
 
   test('that ends without a word has its run ended for it, and keeps its log', async () => {
     const runId = randomUUID();

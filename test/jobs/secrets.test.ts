@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { REDACTED } from '../../src/lib/redact.ts';
 import { describeStores } from '../support/databases.ts';
@@ -14,7 +15,8 @@ describeStores('the secrets of a job', (database) => {
   test('are handed out to the runner that claims it, and can be read nowhere else', async () => {
     const installation = await startTellingInstallation(await database.freshUrl());
     const { fly, server, secrets, ownSecrets } = installation;
-    const prompt = oddSecret('prompt');
+    const key = randomBytes(24).toString('base64');
+    const prompt = `Log in with ${key}, and say "done".`;
     const content = oddSecret('content');
     const headers = { authorization: content };
     const payload = { prompt, files: [{ name: 'a.txt', content }], mcpServers: { one: { headers } } };
@@ -32,7 +34,7 @@ describeStores('the secrets of a job', (database) => {
     expect(remote.environment).not.toHaveProperty('SIGNING_KEY');
 
     const updates = await api.follow('local');
-    const ofJobs = { ...secrets, prompt, content, lineOfPem: secrets.PEM.split('\n')[1]! };
+    const ofJobs = { ...secrets, key, content, lineOfPem: secrets.PEM.split('\n')[1]! };
     const ofLocal = { ...ofJobs, claimToken: local.claimToken, eventToken: local.token };
     const ofRunners = { ...ofLocal, flyClaimToken: remote.claimToken, flyEventToken: remote.token };
     const all = { ...ofRunners, ...ownSecrets };

@@ -1,8 +1,54 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createRedactor, REDACTED } from '../../src/lib/redact.ts';
+import { significant } from '../../src/lib/readings.ts';
+import { createRedactor, prepareRedactor, REDACTED } from '../../src/lib/redact.ts';
 
 const SECRET = 'hunter2/+é<&>"\\ secret';
+
+/** Any text that has six characters or more which are compared, with one at each end. */
+const SECRETS = fc
+  .string({ minLength: 6, unit: 'binary' })
+  .map((text) => `a${text}b`)
+  .filter((text) => significant(text).length >= 6);
+
+/** As programs make keys. */
+const KEYS = fc
+  .tuple(
+    fc.uint8Array({ minLength: 6, maxLength: 150 }),
+    fc.constantFrom('base64', 'base64url', 'hex'),
+    fc.constantFrom('', 'sk-proj-', 'ghp_'),
+  )
+  .map(([bytes, encoding, prefix]) => prefix + Buffer.from(bytes).toString(encoding))
+  // A plus sign is passed over, and one at the edge of a secret stays.
+  .map((key) => `k${key}k`);
+
+/** Ways to write bytes down that people decode at a glance, or programs do. */
+const WRITINGS = {
+  'as it is': (bytes: Buffer) => bytes.toString(),
+  'in JSON': (bytes: Buffer) => JSON.stringify(bytes.toString()),
+  'in JSON in JSON': (bytes: Buffer) => JSON.stringify(JSON.stringify(bytes.toString())),
+  'in escapes of JSON': (bytes: Buffer) =>
+    [...bytes.toString('latin1')].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`).join(''),
+  'in escapes of C': (bytes: Buffer) => bytes.toString('hex').replace(/../g, '\\x$&'),
+  'in a URL': (bytes: Buffer) => encodeURIComponent(bytes.toString()),
+  'in a URL, all escaped': (bytes: Buffer) => bytes.toString('hex').replace(/../g, '%$&'),
+  'in hex': (bytes: Buffer) => bytes.toString('hex'),
+  'in capital hex': (bytes: Buffer) => bytes.toString('hex').toUpperCase(),
+  'in base64': (bytes: Buffer) => bytes.toString('base64'),
+  'in base64url': (bytes: Buffer) => bytes.toString('base64url'),
+} as const;
+
+/** What programs and terminals put between the characters of what is written. */
+const BREAKS = ['\n', '\r\n', '\n    ', ' ', '\u001b[0m\u001b[1;31m', '\u001b]0;a title\u0007', '\\\n'];
+
+/** What writes an escape does not divide it. */
+function columnsOf(written: string, columns: number): number {
+  if (/^(?:(?:\\u.{4})+|(?:\\x.{2})+|(?:%.{2})+)$/.test(written)) return 12 * Math.ceil(columns / 12);
+  return /[\\%]/.test(written) ? written.length : columns;
+}
+
+const wrapped = (text: string, width: number, between: string): string =>
+  text.replace(new RegExp(`.{${width}}(?=.)`, 'gs'), (line) => line + between);
 
 describe('what is redacted', () => {
   test.each([
@@ -25,7 +71,7 @@ describe('what is redacted', () => {
   test('any secret in base64, wherever it stands in a longer text and whatever is around it', () => {
     const bytes = fc.uint8Array({ maxLength: 20 });
     fc.assert(
-      fc.property(fc.string({ minLength: 6, unit: 'binary' }), bytes, bytes, (secret, before, after) => {
+      fc.property(SECRETS, bytes, bytes, (secret, before, after) => {
         const encoded = Buffer.concat([before, Buffer.from(secret), after]).toString('base64');
         const [start = '', end = ''] = createRedactor([secret])(encoded).split(REDACTED);
         // Nothing of the secret can be decoded from what is left.
@@ -34,6 +80,34 @@ describe('what is redacted', () => {
         expect(padded.length * 6).toBeLessThanOrEqual(after.length * 8 + 6);
         expect(encoded.length).toBeGreaterThan(start.length + end.length);
       }),
+    );
+  });
+
+  test('a key in every writing, wrapped at any width, with anything around it', () => {
+    const around = fc.string({ maxLength: 10, unit: fc.constantFrom('x', '-', '=', '.', '7') });
+    const writing = fc.constantFrom(...Object.values(WRITINGS));
+    const between = fc.constantFrom(...BREAKS);
+    const width = fc.oneof(fc.constantFrom(60, 64, 76), fc.integer({ min: 1, max: 80 }));
+    fc.assert(
+      fc.property(
+        KEYS,
+        writing,
+        width,
+        between,
+        around,
+        around,
+        (key, write, columns, gap, before, after) => {
+          const written = write(Buffer.from(key));
+          const whole = wrapped(written, columnsOf(written, columns), gap);
+          const [start, end, ...more] = createRedactor([key])(`${before}|${whole}|${after}`).split(REDACTED);
+          expect([
+            start!.replace(/"|\\/g, ''),
+            end!.replaceAll(gap, '').replace(/[="\\]/g, ''),
+            more,
+          ]).toEqual([`${before}|`, `|${after.replaceAll('=', '')}`, []]);
+        },
+      ),
+      { numRuns: 500 },
     );
   });
 
@@ -54,18 +128,46 @@ describe('what is redacted', () => {
   });
 
   test.each([
-    ['as it is', 'eyJhbGciOi', (token: string) => token],
+    ['as it is', '', (token: string) => token],
     ['in base64', '', (token: string) => Buffer.from(token).toString('base64')],
-    ['in base64 one on', 'eG', (token: string) => Buffer.from(`x${token}`).toString('base64')],
-    ['in base64 two on', 'eHl', (token: string) => Buffer.from(`xy${token}`).toString('base64')],
+    ['in base64 one on', 'e', (token: string) => Buffer.from(`x${token}`).toString('base64')],
+    ['in base64 two on', 'eH', (token: string) => Buffer.from(`xy${token}`).toString('base64')],
     ['in hex', '', (token: string) => Buffer.from(token).toString('hex')],
     ['in capital hex', '', (token: string) => Buffer.from(token).toString('hex').toUpperCase()],
   ])('a token of ours %s', (_, kept, write) => {
-    const token = 'eyJhbGciOiJIUzI1NiIsImtpZCI6IkEifQ.eyJzdWIiOiJydW4ifQ.c2lnbmF0dXJl';
+    const token =
+      'eyJhbGciOiJIUzI1NiIsImtpZCI6IkEifQ.eyJzdWIiOiJydW4ifQ.c2lnbmF0dXJlc2lnbmF0dXJlc2lnbmF0dXJlc2lnbmF';
     const [before, after] = createRedactor([])(`a ${write(token)} b`).split(REDACTED);
     expect(before?.slice(2).startsWith(kept)).toBe(true);
     expect(before?.length).toBeLessThanOrEqual(kept.length + 3);
     expect(after).toBe(' b');
+  });
+
+  test('a token of ours that is wrapped, as it is or in base64, and nothing of what follows', () => {
+    const token = `eyJhbGciOiJIUzI1NiIsImtpZCI6IkEifQ.${'eyJ3cyI6'.repeat(20)}.${'c2ln'.repeat(10)}bmF`;
+    const folded = wrapped(token, 60, '\n');
+    const encoded = wrapped(Buffer.from(token).toString('base64'), 76, '\n');
+    expect(createRedactor([])(`a ${folded}\nnext\n${encoded}\nlast`)).toBe(
+      `a ${REDACTED}\nnext\n${REDACTED}\nlast`,
+    );
+  });
+
+  test('the lines of a secret that has several, and the credentials in one that is JSON', () => {
+    const pem = '-----BEGIN A KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END A KEY-----';
+    const account = JSON.stringify({ type: 'account', id: 'agent@example.com', private_key: pem });
+    const redact = createRedactor([account]);
+    expect(redact(pem)).toBe(REDACTED);
+    expect(redact('a hkiG9w0BAQEFAASC b')).toBe(`a ${REDACTED} b`);
+    expect(redact('agent@example.com')).toBe('agent@example.com');
+  });
+
+  test('the first 16 KiB of secrets, and every opaque text where there are more', () => {
+    const many = Array.from({ length: 2_000 }, (_, index) => `opensesame-${index}-opensesame`);
+    const redact = createRedactor(many);
+    const opaque = '4fJx2Kq9ZbW7mT1vQpLs';
+    expect(redact(`${many[0]} ${opaque} ordinary words`)).toBe(`${REDACTED} ${REDACTED} ordinary words`);
+    expect(createRedactor(many.slice(0, 20))(opaque)).toBe(opaque);
+    expect(prepareRedactor(many).heldBytes).toBeLessThan(2 * 1024 * 1024);
   });
 
   test('nothing else: other texts, short values, no secrets', () => {
@@ -75,5 +177,42 @@ describe('what is redacted', () => {
 
   test('a lone surrogate in a secret does no harm', () => {
     expect(createRedactor(['secret\uD800'])('a secret\uD800 b')).toBe(`a ${REDACTED} b`);
+  });
+});
+
+describe('what is redacted of the end of a text', () => {
+  const key = 'sk-proj-1f4a9c07d2b86e35';
+  const pause = () => Promise.resolve();
+
+  test('a secret that the cut divides, wherever', async () => {
+    const redactor = prepareRedactor([key]);
+    for (const write of Object.values(WRITINGS)) {
+      const written = write(Buffer.from(key));
+      const text = `before ${wrapped(written, columnsOf(written, 30), '\n')} after`;
+      const bytes = Buffer.from(text);
+      for (let from = 8; from < bytes.length - 10; from += 1) {
+        expect(await redactor.redactTail(bytes, from, pause)).toMatch(/^["\\]*\[redacted\][="\\]* after$/);
+      }
+    }
+  });
+
+  test('the beginning of a secret whose rest has not been printed yet', async () => {
+    const redactor = prepareRedactor([key]);
+    for (let length = 6; length <= key.length; length += 1) {
+      const bytes = Buffer.from(`before ${key.slice(0, length)}`);
+      expect(await redactor.redactTail(bytes, 0, pause)).toBe(`before ${REDACTED}`);
+    }
+  });
+
+  test('as much as without slices, with a pause after each 16 KiB', async () => {
+    const text = `${'x'.repeat(65_530)}${key}${'y'.repeat(65_600)}\u001b[0m${key} z`;
+    let pauses = 0;
+    const redactor = prepareRedactor([key]);
+    const redacted = await redactor.redactTail(Buffer.from(text), 0, async () => {
+      pauses += 1;
+    });
+    expect(redacted).toBe(redactor.redact(text));
+    expect(redacted.split(REDACTED)).toHaveLength(3);
+    expect(pauses).toBe(8);
   });
 });

@@ -11,7 +11,7 @@ export interface SubstrateCall {
   readonly graceMs?: number;
 }
 
-type Method = 'start' | 'getStatus' | 'stop' | 'find' | 'list' | 'remove' | 'tailLogs';
+type Method = 'start' | 'getStatus' | 'stop' | 'find' | 'list' | 'remove' | 'logTail';
 
 /** A job in the fake. Tests may change what it is like. */
 export interface FakeJob {
@@ -207,8 +207,11 @@ export function createFakeSubstrates({
           end(job, { status: 'terminated', exitCode: 137 });
           job.removed = true;
         }),
-      tailLogs: (handle) =>
-        unlessClosed({ method: 'tailLogs', runId: runOf(handle) }, () => under(handle)?.logs || null),
+      logTail: (handle) =>
+        unlessClosed({ method: 'logTail', runId: runOf(handle) }, () => {
+          const logs = under(handle)?.logs;
+          return logs ? { bytes: Buffer.from(logs), from: 0 } : null;
+        }),
       close: async () => {
         closed = true;
       },

@@ -48,6 +48,26 @@ const RUNNERS = {
     command: [process.execPath, '-e', WORKER],
     secrets: { MODEL_KEY: '$TEST_MODEL_KEY' },
   },
+  wrapper: {
+    substrate: 'process',
+    providers: ['openai'],
+    command: [
+      'sh',
+      '-c',
+      'printf %s "$MODEL_KEY" | base64 -w 10; printf %s "$MODEL_KEY" | fold -w 7; echo; echo all',
+    ],
+    secrets: { MODEL_KEY: '$TEST_MODEL_KEY' },
+  },
+  // 256 KiB from its end is in the middle of the key.
+  'long-line': {
+    substrate: 'process',
+    providers: ['openai'],
+    command: [
+      ...[process.execPath, '-e'],
+      `process.stdout.write('x'.repeat(9000) + process.env.MODEL_KEY + 'y'.repeat(${256 * 1024 - 8}))`,
+    ],
+    secrets: { MODEL_KEY: '$TEST_MODEL_KEY' },
+  },
   small: {
     substrate: 'process',
     providers: ['mistral'],

@@ -22,16 +22,32 @@ export interface Source {
 /** How it ended, for the adapter and for whoever started this. */
 export interface SourceExit {
   readonly runtime: RuntimeExit;
+  /** Whether it ever ran. */
+  readonly started: boolean;
   /** As a shell has it: 128 and the signal's number where one ended it. */
   readonly code: number;
 }
 
 /** After its process is gone, output that does not come within this belongs to something that was left behind. */
 const LINGER_MS = 2_000;
-const STDERR_TAIL_LENGTH = 4_096;
+/** More than is reported, so that no secret is cut before it is redacted. */
+const STDERR_TAIL_LENGTH = 16_384;
 /** A shell's own codes for a command that is not there, and for one that cannot be started. */
 const NOT_FOUND = 127;
 const NOT_STARTED = 126;
+
+/** Linux: 32 pages, with the NUL at the end. */
+const MAX_ARGUMENT_BYTES = 128 * 1024 - 1;
+
+class ArgumentTooLong extends Error {
+  readonly place: number;
+  readonly bytes: number;
+  constructor(place: number, bytes: number) {
+    super(`argument ${place} has ${bytes} bytes`);
+    this.place = place;
+    this.bytes = bytes;
+  }
+}
 
 /** Starts a command. Its standard error is passed on to `errors`; standard input is this process's own. */
 export function startCommand(
@@ -40,13 +56,21 @@ export function startCommand(
   errors: Output,
 ): Source {
   const [program, ...args] = command;
+  const tooLong = command.findIndex((argument) => Buffer.byteLength(argument) > MAX_ARGUMENT_BYTES);
+  if (tooLong >= 0) {
+    const bytes = Buffer.byteLength(command[tooLong] ?? '');
+    return unstarted(program, new ArgumentTooLong(tooLong, bytes), errors);
+  }
   try {
     return follow(program, spawn(program, args, { env, stdio: ['inherit', 'pipe', 'pipe'] }), errors);
   } catch (error) {
     // Some reasons not to start are thrown, such as a command line that is too long; others come later.
-    const exit = notStarted(program, error, errors);
-    return { next: async () => null, signal: () => {}, exit };
+    return unstarted(program, error, errors);
   }
+}
+
+function unstarted(program: string, error: unknown, errors: Output): Source {
+  return { next: async () => null, signal: () => {}, exit: notStarted(program, error, errors) };
 }
 
 function follow(
@@ -67,7 +91,7 @@ function follow(
     if (how instanceof Error) return notStarted(program, how, errors);
     const [exitCode, signal] = how as [number | null, NodeJS.Signals | null];
     const code = signal ? codeOfSignal(signal) : (exitCode ?? 1);
-    return { runtime: { exitCode, signal, stderrTail }, code };
+    return { runtime: { exitCode, signal, stderrTail }, started: true, code };
   }
 
   return {
@@ -94,8 +118,8 @@ export function readInput(input: Readable = process.stdin): Source {
       if (chunk === null) {
         resolveExit(
           signalled
-            ? { runtime: { signal: signalled }, code: codeOfSignal(signalled) }
-            : { runtime: {}, code: 0 },
+            ? { runtime: { signal: signalled }, started: true, code: codeOfSignal(signalled) }
+            : { runtime: {}, started: true, code: 0 },
         );
       }
       return chunk;
@@ -119,14 +143,35 @@ async function passOn(next: () => Promise<Uint8Array | null>, errors: Output): P
   return tail.text();
 }
 
-/** Tells of it by its code alone: a message may repeat the command line. */
 async function notStarted(program: string, error: unknown, errors: Output): Promise<SourceExit> {
-  const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-  const isMissing = reason === 'ENOENT';
-  const told = `${program} cannot be started: ${isMissing ? 'there is no such command' : reason}`;
+  const told = `${program} cannot be started: ${whyNotStarted(error)}`;
   await errors.write(`runfeed: ${told}\n`);
-  const code = isMissing ? NOT_FOUND : NOT_STARTED;
-  return { runtime: { exitCode: code, stderrTail: told }, code };
+  const code = codeOf(error) === 'ENOENT' ? NOT_FOUND : NOT_STARTED;
+  return { runtime: { exitCode: code, stderrTail: told }, started: false, code };
+}
+
+/** By its code alone: a message may repeat the command line. */
+function whyNotStarted(error: unknown): string {
+  if (error instanceof ArgumentTooLong) {
+    const { place, bytes } = error;
+    return `argument ${place} has ${bytes} bytes, and the system takes at most ${MAX_ARGUMENT_BYTES} in one. Leave {prompt} out of the command and have it read the prompt from the file that RUNFEED_PAYLOAD_FILE names`;
+  }
+  switch (codeOf(error)) {
+    case 'ENOENT':
+      return 'there is no such command';
+    case 'EACCES':
+      return 'its file may not be executed (EACCES)';
+    case 'E2BIG':
+      return 'its arguments and its environment together are longer than the system takes (E2BIG). Have it read the payload from the file that RUNFEED_PAYLOAD_FILE names';
+    case 'ERR_INVALID_ARG_VALUE':
+      return 'an argument or a variable has a NUL character in it';
+    default:
+      return codeOf(error);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
 }
 
 function hasTerminal(): boolean {

@@ -1,7 +1,7 @@
 import type { RunnerJobHandle } from '../../contract/jobs.ts';
 import { createRedactor } from '../../lib/redact.ts';
 import type { OpenedSubstrate, SubstrateSetup } from '../open-substrates.ts';
-import type { JobObservation, JobSpec, Substrate } from '../substrate.ts';
+import { type JobObservation, type JobSpec, type LogTail, type Substrate, shownOf } from '../substrate.ts';
 import { createApps } from './fly/apps.ts';
 import { createCalls } from './fly/calls.ts';
 import { createFlyClient } from './fly/client.ts';
@@ -91,6 +91,12 @@ export function createFlySubstrate(
     );
   }
 
+  function logTail(handle: RunnerJobHandle, lines: number, marginBytes: number): Promise<LogTail | null> {
+    return calls
+      .run(redact, (call) => readLogs(send, config, handle, lines, marginBytes, call))
+      .catch(() => null);
+  }
+
   return {
     kind: 'fly',
     host: null,
@@ -112,8 +118,8 @@ export function createFlySubstrate(
     find: (run) => calls.run(redact, (call) => findMachines(fly, run, call)),
     list: () => calls.run(redact, (call) => listMachines(fly, call)),
     remove: (handle) => calls.run(redact, (call) => destroyForGood(client, handle, limits, call)),
-    tailLogs: (handle, lines = MAX_LOG_LINES) =>
-      calls.run(redact, (call) => readLogs(send, config, handle, lines, call)).catch(() => null),
+    tailLogs: async (handle, lines = MAX_LOG_LINES) => shownOf(await logTail(handle, lines, 0)),
+    logTail,
     getConsoleUrl: ({ appName, machineId }) =>
       `https://fly.io/apps/${encodeURIComponent(appName)}/machines/${encodeURIComponent(machineId)}`,
     close: () => calls.close(),

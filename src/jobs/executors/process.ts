@@ -4,7 +4,7 @@ import type { RunnerJobHandle } from '../../contract/jobs.ts';
 import { startingWith } from '../../lib/start-fault.ts';
 import { SubstrateError } from '../errors.ts';
 import type { OpenedSubstrate, SubstrateSetup } from '../open-substrates.ts';
-import type { JobObservation, JobSpec, Substrate } from '../substrate.ts';
+import { type JobObservation, type JobSpec, type LogTail, type Substrate, shownOf } from '../substrate.ts';
 import { LOG_FILE, OLD_LOG_FILE, readJobFile } from './process/files.ts';
 import { type JobFolder, openJobFolders } from './process/folders.ts';
 import { machineName, requireLinux } from './process/host.ts';
@@ -155,6 +155,14 @@ export function createProcessSubstrate(
     return { ...observation, resourceStats: await usage.measure(folder.machineId, child) };
   }
 
+  function logTail(handle: RunnerJobHandle, lines: number, marginBytes: number): Promise<LogTail | null> {
+    return told('read a job’s log', async () => {
+      const folder = folderOf(handle);
+      const files = [LOG_FILE, OLD_LOG_FILE].map((name) => join(folder?.path ?? '', name));
+      return folder && (await tailFiles(files, lines, tailBytes, marginBytes));
+    });
+  }
+
   return {
     kind: 'process',
     host,
@@ -191,12 +199,8 @@ export function createProcessSubstrate(
         if (killAt + shimMs > Date.now()) killLater(folder, killAt);
         else await forceEnd(folder, shimMs);
       }),
-    tailLogs: (handle, lines = DEFAULT_LINES) =>
-      told('read a job’s log', async () => {
-        const folder = folderOf(handle);
-        const files = [LOG_FILE, OLD_LOG_FILE].map((name) => join(folder?.path ?? '', name));
-        return folder && (await tailFiles(files, lines, tailBytes));
-      }),
+    tailLogs: async (handle, lines = DEFAULT_LINES) => shownOf(await logTail(handle, lines, 0)),
+    logTail,
     find: (run) =>
       told('find a job', async () => {
         const folder = folders.ofRun(run);

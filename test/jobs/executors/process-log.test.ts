@@ -58,6 +58,23 @@ describe('the log of a job', () => {
     expect(text!.split('\n')[0]).toMatch(/^9\d\d$/);
   });
 
+  test('comes with what is before the part to show, as far as that is asked for', async () => {
+    const machine = createMachine({ tailBytes: 100 });
+    const handle = await machine.start(nodeScript(NUMBERS));
+    await ended(machine.substrate, handle);
+    for (const [lines, shown] of [
+      [2, 9],
+      [10_000, 99],
+    ] as const) {
+      const tail = await machine.substrate.logTail?.(handle, lines, 50);
+      expect(tail?.from).toBe(50);
+      expect(tail?.bytes.length).toBeGreaterThanOrEqual(50 + shown - 5);
+      expect(tail?.bytes.length).toBeLessThanOrEqual(150);
+      expect(tail?.bytes.toString('utf8', 49)).toMatch(/^\n\d+\n(\d+\n)*$/);
+    }
+    expect((await machine.substrate.logTail?.(handle, 10, 10_000))?.bytes.length).toBe(3_893);
+  });
+
   test('gives the end of a single line that is longer than that', async () => {
     expect(await logged(createMachine({ tailBytes: 10 }), "process.stdout.write('x'.repeat(1000))")).toBe(
       'x'.repeat(10),

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { fetchFailure } from '../../../lib/fetch-failure.ts';
 
 /** What a request came to. */
 export type Answer =
@@ -78,7 +79,10 @@ export function createSend(token: string, limits: { requestMs: number; maxAnswer
         retryAfter: response.headers.get('retry-after'),
       };
     } catch (error) {
-      return { kind: 'silent', reason: controller.signal.aborted ? 'no answer in time' : reasonOf(error) };
+      return {
+        kind: 'silent',
+        reason: controller.signal.aborted ? 'no answer in time' : fetchFailure(error),
+      };
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);
@@ -109,11 +113,4 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** `fetch` says "fetch failed" of everything and hides why in the cause. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'the request failed';
-  const { cause } = error;
-  return cause instanceof Error ? `${error.message}: ${cause.message}` : error.message;
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { RunnerJobHandle } from '../../../contract/jobs.ts';
-import { clipStart } from '../../../lib/clip.ts';
+import { type LogTail, tailOf } from '../../substrate.ts';
 import type { Call } from './calls.ts';
 import type { FlyConfig } from './config.ts';
 import type { Send } from './http.ts';
@@ -8,7 +8,7 @@ import type { Send } from './http.ts';
 /** Fly gives the newest hundred lines and none before them. */
 export const MAX_LOG_LINES = 100;
 
-const MAX_LOG_LENGTH = 256 * 1024;
+const MAX_LOG_BYTES = 256 * 1024;
 
 const logsSchema = z.object({
   data: z.array(
@@ -19,16 +19,17 @@ const logsSchema = z.object({
 });
 
 /**
- * A machine's newest lines, the oldest of them first; null when there are none to be had. Fly calls this API
- * unsupported, and what was written seconds ago may not be there yet.
+ * A machine's newest lines, the oldest of them first; null when there are none to be had. At most
+ * 256 KiB are to be shown. Fly calls this API unsupported, and what was written seconds ago may not be there yet.
  */
 export async function readLogs(
   send: Send,
   config: FlyConfig,
   { appName, machineId }: RunnerJobHandle,
   lines: number,
+  marginBytes: number,
   { signal }: Call,
-): Promise<string | null> {
+): Promise<LogTail | null> {
   if (!(lines >= 1)) return null;
   const url = new URL(`${config.logsUrl.replace(/\/$/, '')}/apps/${encodeURIComponent(appName)}/logs`);
   url.searchParams.set('instance', machineId);
@@ -37,8 +38,11 @@ export async function readLogs(
   const { data } = logsSchema.safeParse(answer.body).data ?? { data: [] };
   // All times have one form, in which the order of texts is that of times.
   const sorted = data.map(({ attributes }) => attributes).sort((a, b) => compare(a.timestamp, b.timestamp));
-  const newest = sorted.slice(-Math.floor(lines)).map(({ message }) => message.replace(/\n$/, ''));
-  return newest.length === 0 ? null : clipStart(newest.join('\n'), MAX_LOG_LENGTH);
+  if (sorted.length === 0) return null;
+  const texts = sorted.map(({ message }) => message.replace(/\n$/, ''));
+  const bytes = Buffer.from(texts.join('\n'));
+  const newest = Buffer.byteLength(texts.slice(-Math.floor(lines)).join('\n'));
+  return tailOf(bytes, bytes.length - Math.min(newest, MAX_LOG_BYTES), marginBytes);
 }
 
 function compare(one: string, other: string): number {

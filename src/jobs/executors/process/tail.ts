@@ -1,34 +1,53 @@
 import { open } from 'node:fs/promises';
 import { codeOf } from '../../../lib/error-line.ts';
+import { type LogTail, tailOf } from '../../substrate.ts';
+
+const LF = 0x0a;
 
 /**
- * The last lines of a text that lies in these files, the newest first; null when none of them is there. However many
- * lines were asked for, it reads no more than `maxBytes` from the end and gives none of which it has only the end,
- * unless that is all there is.
+ * The last lines of a text that lies in these files, the newest first; null when none of them exists. However many
+ * lines are asked for, the part to show has at most `maxBytes` and begins with a whole line, unless a single line is
+ * longer than that. Reads at most `maxBytes` and `marginBytes` from the end.
  */
 export async function tailFiles(
   files: readonly string[],
   lines: number,
   maxBytes: number,
-): Promise<string | null> {
+  marginBytes: number,
+): Promise<LogTail | null> {
+  const limit = maxBytes + marginBytes;
   let end: Buffer | null = null;
   for (const file of files) {
-    const room: number = maxBytes - (end?.length ?? 0);
+    const room: number = limit - (end?.length ?? 0);
     const part: Buffer | null = room > 0 ? await readEnd(file, room) : null;
     if (part) end = end ? Buffer.concat([part, end]) : part;
   }
   if (!end) return null;
-  const cut = end.length === maxBytes ? end.indexOf('\n') + 1 : 0;
-  return lastLines(end.subarray(cut < end.length ? cut : 0).toString('utf8'), lines);
+  return tailOf(end, Math.max(lastLines(end, lines), lastBytes(end, maxBytes, limit)), marginBytes);
 }
 
-/** A line is what ends with a newline, and what stands behind the last one. */
-function lastLines(text: string, lines: number): string {
-  let from = text.length;
+/** Where the last lines begin. A line is what ends with a newline, and what comes after the last one. */
+function lastLines(bytes: Buffer, lines: number): number {
+  let from = bytes.length;
   for (let left = lines; left > 0 && from > 0; left -= 1) {
-    from = from === 1 ? 0 : text.lastIndexOf('\n', from - 2) + 1;
+    from = from === 1 ? 0 : bytes.lastIndexOf(LF, from - 2) + 1;
   }
-  return text.slice(from);
+  return from;
+}
+
+/** Where the whole lines among the last bytes begin. Bytes that fill the limit are the end of more. */
+function lastBytes(bytes: Buffer, maxBytes: number, limit: number): number {
+  const from = Math.max(0, bytes.length - maxBytes);
+  if (from === 0 && bytes.length < limit) return 0;
+  const line = bytes.indexOf(LF, from) + 1;
+  return line > 0 && line < bytes.length ? line : firstCharacter(bytes, from);
+}
+
+/** A character of several bytes that the cut divides is left out. */
+function firstCharacter(bytes: Buffer, from: number): number {
+  let start = from;
+  while (start < bytes.length && (bytes[start]! & 0xc0) === 0x80) start += 1;
+  return start;
 }
 
 async function readEnd(path: string, maxBytes: number): Promise<Buffer | null> {

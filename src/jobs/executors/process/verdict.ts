@@ -35,7 +35,7 @@ function verdictOf({ exitCode, signal, error, cause }: JobFile<'exit.json'>): Jo
   if (error !== null) {
     return isNoRoom(error)
       ? failed('capacity', `the machine has no room for another process (${error})`)
-      : failed('start_failed', `the command could not be started (${error})`);
+      : failed('start_failed', `the command could not be started: ${whyNotStarted(error)}`);
   }
   const code = exitCode ?? 128 + signalNumber(signal);
   if (cause === 'deadline')
@@ -45,6 +45,11 @@ function verdictOf({ exitCode, signal, error, cause }: JobFile<'exit.json'>): Jo
   if (COULD_NOT_RUN.includes(code))
     return failed('start_failed', `the command could not be run (exit code ${code})`, code);
   return failed('exit_nonzero', `exit code ${code}`, code);
+}
+
+function whyNotStarted(code: string): string {
+  if (code !== 'E2BIG') return code;
+  return 'an argument or a variable is longer than 128 KiB, or all of them are longer than the system takes (E2BIG)';
 }
 
 function killedBy(signal: string | null): string {

@@ -1,0 +1,57 @@
+import type { ProviderRuntimeKind } from '../contract/jobs.ts';
+import { createTurns } from '../lib/turns.ts';
+import type { JobStore } from '../store/jobs.ts';
+import type { JobLog } from './reconciler.ts';
+import type { Specs } from './specs.ts';
+import type { Substrate } from './substrate.ts';
+
+/** What the logs of jobs are read with. */
+export interface JobLogsOptions {
+  readonly jobs: JobStore;
+  readonly substrates: ReadonlyMap<ProviderRuntimeKind, Substrate>;
+  readonly specs: Specs;
+  readonly log: JobLog;
+}
+
+/** More than can be under way at once. */
+const MAX_WAITING = 10_000;
+
+/**
+ * Reads the newest lines that a job printed, without secrets; null when there are none to be had. Those who ask for the
+ * same while it is read share the answer, and searches for secrets take turns: one slice in each turn of the event loop.
+ */
+export function createJobLogs({
+  jobs,
+  substrates,
+  specs,
+  log,
+}: JobLogsOptions): (run: number, lines: number) => Promise<string | null> {
+  const underWay = new Map<string, Promise<string | null>>();
+  const turns = createTurns({ costPerTurn: 1, maxWaiting: MAX_WAITING });
+
+  async function read(run: number, lines: number): Promise<string | null> {
+    const job = (await jobs.read([run])).get(run)?.job;
+    if (!job || job.appName === null || job.machineId === null) return null;
+    const substrate = substrates.get(job.substrate);
+    if (!substrate?.logTail) return null;
+    if (job.host !== null && job.host !== substrate.host) return null;
+    const redactor = specs.redactorOf(job);
+    const handle = { appName: job.appName, machineId: job.machineId };
+    const tail = await substrate.logTail(handle, lines, redactor.marginBytes).catch((err: unknown) => {
+      log.warn({ err, runId: job.runId }, 'the logs of a job cannot be read');
+      return null;
+    });
+    if (tail === null) return null;
+    const owner = {};
+    return redactor.redactTail(tail.bytes, tail.from, async () => {
+      await turns.take(owner, 1);
+    });
+  }
+
+  return (run, lines) => {
+    const key = `${run} ${lines}`;
+    const reading = underWay.get(key) ?? read(run, lines).finally(() => underWay.delete(key));
+    underWay.set(key, reading);
+    return reading;
+  };
+}

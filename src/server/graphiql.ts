@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 
 const TABS = [
@@ -149,3 +151,34 @@ const page = renderGraphiQL({
 
 /** The GraphiQL page, whole: nothing of it comes from another host. */
 export const GRAPHIQL_PAGE: string = page.replace('</head>', `${TABS_STAY_PUT}</head>`);
+
+/**
+ * The page's own script is allowed by its hash, its editor's workers are made of blobs, and its editor writes style
+ * elements. Everything else is refused: frames around it, other hosts, and scripts that something injects.
+ */
+const POLICY = [
+  "default-src 'none'",
+  `script-src ${inlineScriptHashes(GRAPHIQL_PAGE).join(' ')}`,
+  'worker-src blob:',
+  "style-src 'unsafe-inline'",
+  'img-src data:',
+  'font-src data:',
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/** What the page is answered with. */
+export const GRAPHIQL_HEADERS: OutgoingHttpHeaders = {
+  'content-type': 'text/html; charset=utf-8',
+  'content-security-policy': POLICY,
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+};
+
+function inlineScriptHashes(html: string): string[] {
+  return [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(
+    ([, script = '']) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`,
+  );
+}

@@ -5,7 +5,7 @@ import type { Authenticate } from '../auth/authenticate.ts';
 import { LOOPBACK_OPERATOR, type Principal } from '../auth/principal.ts';
 import { InvalidToken } from '../auth/tokens.ts';
 import type { Store } from '../store/store.ts';
-import { GRAPHIQL_PAGE } from './graphiql.ts';
+import { GRAPHIQL_HEADERS, GRAPHIQL_PAGE } from './graphiql.ts';
 import type { Guard } from './guard.ts';
 import type { InFlight } from './in-flight.ts';
 import type { GraphqlListener } from './plain-post.ts';
@@ -22,16 +22,20 @@ export interface Routes {
   readonly log: Logger;
 }
 
-/** Answers every request: the guard first, then by path. */
+/** Probes come by whatever name a load balancer has for this server, and tell nothing but a status. */
+const PROBES: readonly (string | undefined)[] = ['/health', '/ready'];
+
+/** Answers every request: the guard first (not for probes), then by path. */
 export function route(routes: Routes): RequestListener {
   const { guard, store, inFlight, log } = routes;
   return (request, response) => {
-    const refusal = guard(request.headers);
-    if (refusal) return respondFault(response, 403, 'FORBIDDEN', refusal);
+    response.setHeader('x-content-type-options', 'nosniff');
     const path = request.url?.split('?', 1)[0];
+    const refusal = PROBES.includes(path) ? null : guard(request, path);
+    if (refusal) return respondFault(response, refusal.status, refusal.code, refusal.message);
     if (path === '/graphql') return void handleGraphql(routes, request, response);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return respondFault(response, 405, 'METHOD_NOT_ALLOWED', 'only GET is answered here');
+      return respondFault(response, 405, 'METHOD_NOT_ALLOWED', 'this path answers only GET');
     }
     switch (path) {
       case '/health':
@@ -42,14 +46,14 @@ export function route(routes: Routes): RequestListener {
         response.writeHead(302, { location: '/graphiql' }).end();
         return;
       case '/graphiql':
-        response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(GRAPHIQL_PAGE);
+        response.writeHead(200, GRAPHIQL_HEADERS).end(GRAPHIQL_PAGE);
         return;
       default:
         return respondFault(
           response,
           404,
           'NOT_FOUND',
-          'there are /graphql, /graphiql, /health and /ready here',
+          'this server has /graphql, /graphiql, /health and /ready',
         );
     }
   };
@@ -118,8 +122,10 @@ export function upgrade(
   stream.on('error', () => stream.destroy());
   const refuse = (status: string) =>
     stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-  if (guard(request.headers)) refuse('403 Forbidden');
-  else if (request.url?.split('?', 1)[0] !== '/graphql') refuse('404 Not Found');
+  const path = request.url?.split('?', 1)[0];
+  const refusal = guard(request, path);
+  if (refusal) refuse(refusal.status === 400 ? '400 Bad Request' : '403 Forbidden');
+  else if (path !== '/graphql') refuse('404 Not Found');
   else if (inFlight.draining()) refuse('503 Service Unavailable');
   else websocket.upgrade(request, stream, head);
 }

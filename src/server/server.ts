@@ -22,6 +22,7 @@ import { createHttpGraphql } from './http-graphql.ts';
 import { createInFlight } from './in-flight.ts';
 import { openKeyring, openRunners } from './open-runners.ts';
 import { route, upgrade } from './routes.ts';
+import { UpgradeRequest } from './upgrade-request.ts';
 import { VERSION } from './version.ts';
 import { createWebsocketTransport } from './websocket.ts';
 
@@ -101,6 +102,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const guard = createGuard(config.publicUrl);
 
     const http = createServer(
+      { IncomingMessage: UpgradeRequest },
       route({ guard, authenticate, graphql: graphql.listener, store, inFlight, log }),
     );
     http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) => {

@@ -23,7 +23,7 @@ export interface Specs {
   payloadOf(job: JobRecord): JsonObject | null;
   /** What of the environment nobody else may see. */
   secretsOf(job: JobRecord): Variables;
-  /** Everything of this job that must not be read in what its runner prints. */
+  /** Everything of this job and of the server that must not be read in what its runner prints. */
   unspeakable(job: JobRecord): readonly string[];
 }
 
@@ -32,6 +32,8 @@ export interface SpecSources {
   readonly config: RunnersConfig;
   readonly safe: PayloadSafe;
   readonly tokens: RunTokens;
+  /** Of the server: no job has them, but one that runs as the server's user could read them. */
+  readonly ownSecrets: readonly string[];
   /** Where runners reach this server, without a path. */
   readonly apiBase: () => string;
 }
@@ -40,7 +42,7 @@ export interface SpecSources {
 const CLAIM_MS = 7 * 24 * 3_600_000;
 
 /** Makes the specs. */
-export function createSpecs({ config, safe, tokens, apiBase }: SpecSources): Specs {
+export function createSpecs({ config, safe, tokens, ownSecrets, apiBase }: SpecSources): Specs {
   const find = (name: string) => config.runners.find((runner) => runner.name === name);
 
   function runnerOf(job: JobRecord): RunnerConfig {
@@ -124,7 +126,7 @@ export function createSpecs({ config, safe, tokens, apiBase }: SpecSources): Spe
     },
     payloadOf,
     secretsOf,
-    unspeakable: (job) => [...textsOf({ ...secretsOf(job) }), ...payloadTexts(job)],
+    unspeakable: (job) => [...ownSecrets, ...textsOf({ ...secretsOf(job) }), ...payloadTexts(job)],
   };
 }
 

@@ -1,25 +1,27 @@
 import { randomBytes } from 'node:crypto';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readKeyFile } from '../auth/key-file.ts';
+import { databaseFile, dataFolder } from '../config/data-folder.ts';
 import type { Config } from '../config/env.ts';
 import type { RunnersConfig } from '../config/runners.ts';
 import { RUN_PROVIDERS } from '../contract/jobs.ts';
 import { openSubstrates } from '../jobs/open-substrates.ts';
 import type { JobLog } from '../jobs/reconciler.ts';
-import { createKeyring, type Keyring } from '../lib/keyring.ts';
-import { databaseFile } from '../store/sqlite/open.ts';
+
+/** Newest first. */
+export type SecretKeys = NonNullable<Config['secretKeys']>;
 
 const HOUR_MS = 3_600_000;
 
 /**
- * What is sealed and signed with: the configured keys, else a key in a file beside the SQLite file. On Postgres without
+ * What is sealed and signed with: the configured keys, else a key in a file next to the SQLite file. On Postgres without
  * keys there are no jobs, and so nothing to seal or sign.
  */
-export function openKeyring({ secretKeys, databaseUrl }: Config): Keyring {
-  if (secretKeys) return createKeyring(secretKeys);
+export function readSecretKeys({ secretKeys, databaseUrl }: Config): SecretKeys {
+  if (secretKeys) return secretKeys;
   const isEmbedded = databaseUrl.startsWith('file:');
-  return createKeyring([isEmbedded ? readKeyFile(`${databaseFile(databaseUrl)}-key`) : randomBytes(32)]);
+  return [isEmbedded ? readKeyFile(`${databaseFile(databaseUrl)}-key`) : randomBytes(32)];
 }
 
 /** The runners of a server, and their substrates. */
@@ -32,13 +34,8 @@ export interface OpenedRunners {
 export async function openRunners(config: Config, log: JobLog): Promise<OpenedRunners> {
   const runners = config.runners ?? runnersOutOfTheBox(config);
   const { environment } = config;
-  const folder = config.jobsFolder ?? join(dataFolder(config), 'jobs');
+  const folder = config.jobsFolder ?? join(dataFolder(config.databaseUrl), 'jobs');
   return { config: runners, substrates: await openSubstrates(runners, { environment, folder, log }) };
-}
-
-/** Where a server keeps what is not in its database. */
-function dataFolder({ databaseUrl }: Config): string {
-  return databaseUrl.startsWith('file:') ? dirname(databaseFile(databaseUrl)) : './data';
 }
 
 /** One runner that plays a short transcript. Without keys that other processes know, too, there can be none. */
@@ -56,7 +53,13 @@ function runnersOutOfTheBox({ secretKeys, databaseUrl }: Config): RunnersConfig 
     resources: null,
     maxRunDurationMs: HOUR_MS,
   } as const;
-  return { runners: hasKeys ? [demo] : [], providers: {}, mcpBase: null, substrates: {} };
+  return {
+    runners: hasKeys ? [demo] : [],
+    providers: {},
+    mcpBase: null,
+    substrates: {},
+    substrateSecrets: [],
+  };
 }
 
 /** The command that is running here; under the tests, where this file is TypeScript still, the built one. */

@@ -2,10 +2,10 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { Authenticate } from '../auth/authenticate.ts';
-import { LOOPBACK_OPERATOR, type Principal } from '../auth/principal.ts';
+import type { Principal } from '../auth/principal.ts';
 import { InvalidToken } from '../auth/tokens.ts';
 import type { Store } from '../store/store.ts';
-import { GRAPHIQL_HEADERS, GRAPHIQL_PAGE } from './graphiql.ts';
+import type { GraphiqlPage } from './graphiql.ts';
 import type { Guard } from './guard.ts';
 import type { InFlight } from './in-flight.ts';
 import type { GraphqlListener } from './plain-post.ts';
@@ -17,6 +17,7 @@ export interface Routes {
   readonly guard: Guard;
   readonly authenticate: Authenticate;
   readonly graphql: GraphqlListener;
+  readonly graphiql: GraphiqlPage;
   readonly store: Store;
   readonly inFlight: InFlight;
   readonly log: Logger;
@@ -27,7 +28,7 @@ const PROBES: readonly (string | undefined)[] = ['/health', '/ready'];
 
 /** Answers every request: the guard first (not for probes), then by path. */
 export function route(routes: Routes): RequestListener {
-  const { guard, store, inFlight, log } = routes;
+  const { guard, graphiql, store, inFlight, log } = routes;
   return (request, response) => {
     response.setHeader('x-content-type-options', 'nosniff');
     const path = request.url?.split('?', 1)[0];
@@ -46,7 +47,7 @@ export function route(routes: Routes): RequestListener {
         response.writeHead(302, { location: '/graphiql' }).end();
         return;
       case '/graphiql':
-        response.writeHead(200, GRAPHIQL_HEADERS).end(GRAPHIQL_PAGE);
+        response.writeHead(200, graphiql.headers).end(graphiql.body);
         return;
       default:
         return respondFault(
@@ -75,14 +76,14 @@ async function handleGraphql(
     respondFault(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send content-type: application/json');
     return;
   }
-  const { authorization } = request.headers;
-  // Most requests have none, and need not wait for a turn of the loop.
-  if (authorization === undefined) return graphql(request, response, LOOPBACK_OPERATOR);
   let principal: Principal;
   try {
-    principal = await authenticate(authorization);
+    const found = authenticate(request.headers.authorization);
+    // Waiting for what is known already would still cost a turn of the event loop.
+    principal = found instanceof Promise ? await found : found;
   } catch (error) {
     const message = error instanceof InvalidToken ? error.message : 'no such token';
+    response.setHeader('www-authenticate', 'Bearer');
     return respondFault(response, 401, 'UNAUTHENTICATED', message);
   }
   graphql(request, response, principal);

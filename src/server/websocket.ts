@@ -5,7 +5,7 @@ import { type ExecutionResult, getOperationAST } from 'graphql';
 import { makeServer } from 'graphql-ws';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Authenticate } from '../auth/authenticate.ts';
-import { LOOPBACK_OPERATOR, type Principal } from '../auth/principal.ts';
+import type { Principal } from '../auth/principal.ts';
 import { REQUEST_MAX_BYTES } from '../config/limits.ts';
 import { CLOSE_CODES, type CloseReason } from '../contract/errors.ts';
 import type { Services } from '../graphql/context.ts';
@@ -77,7 +77,8 @@ function createProtocol(
   stream: Socket,
   authorization: string | undefined,
 ) {
-  let principal: Principal = LOOPBACK_OPERATOR;
+  /** Null until the connection is acknowledged; the protocol takes no operation before that. */
+  let principal: Principal | null = null;
   const gone = new AbortController();
   const running = new Set<Results>();
   socket.once('close', () => {
@@ -94,18 +95,21 @@ function createProtocol(
     // Browsers can set no header on a websocket, so a token comes in the first message, too.
     onConnect: async ({ connectionParams }) => {
       const given = connectionParams?.authorization ?? connectionParams?.Authorization ?? authorization;
+      let found: Principal;
       try {
-        principal = await authenticate(given === undefined ? undefined : String(given));
+        found = await authenticate(given === undefined ? undefined : String(given));
       } catch {
         // Closes with 4403.
         return false;
       }
-      if (principal.kind === 'runner') closeAt(socket, principal.expiresAt);
+      principal = found;
+      if (found.kind === 'runner') closeAt(socket, found.expiresAt);
       return true;
     },
     // Nothing may throw here: graphql-ws would close the socket, and with it every other operation on it.
     onSubscribe: ({ subscriptions }, operationId, { query, operationName, variables }) => {
       try {
+        if (!principal) return [fault('UNAUTHENTICATED', 'a token is needed: send it in connection_init')];
         if (Object.keys(subscriptions).length > MAX_OPERATIONS) {
           return [fault('OVERLOADED', `more than ${MAX_OPERATIONS} operations on one socket: open another`)];
         }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config/env.ts';
@@ -34,10 +35,12 @@ describe('the configuration', () => {
       databaseUrl: 'file:./data/runfeed.db',
       redisUrl: null,
       publicUrl: null,
+      adminTokenFile: resolve('data/admin-token'),
       retentionDays: null,
       secretKeys: null,
       runners: null,
       jobsFolder: null,
+      jobsUser: null,
       orphanSweep: 'remove',
       native: null,
       environment: {},

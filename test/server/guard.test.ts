@@ -1,8 +1,12 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RunningServer } from '../../src/server/server.ts';
 import { codesOf } from '../support/error-codes.ts';
+import { ADMIN_TOKEN } from '../support/operator-front.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { eventually } from '../support/runs.ts';
 import { startTestServer } from '../support/server.ts';
@@ -15,7 +19,11 @@ const MUTATION = 'mutation { createRun(input: { id: "planted", provider: openai 
 let server: RunningServer & { readonly graphql: string };
 
 beforeAll(async () => {
-  server = await startTestServer({ PUBLIC_URL });
+  const folder = await mkdtemp(join(tmpdir(), 'runfeed-guard-'));
+  releaseAfterwards(() => rm(folder, { recursive: true, force: true }));
+  const ADMIN_TOKEN_FILE = join(folder, 'admin-token');
+  await writeFile(ADMIN_TOKEN_FILE, ADMIN_TOKEN);
+  server = await startTestServer({ PUBLIC_URL, ADMIN_TOKEN_FILE });
 });
 
 afterAll(() => server.close());
@@ -26,8 +34,11 @@ interface Raw {
   readonly text: string;
 }
 
-/** A request with headers as they are, Host among them, which fetch would not let through. */
-function send(method: string, headers: Record<string, string>, body = '', path = '/graphql'): Promise<Raw> {
+const TOKEN = { authorization: `Bearer ${ADMIN_TOKEN}` };
+
+/** A request with the admin token and headers as they are, Host among them, which fetch would not let through. */
+function send(method: string, given: Record<string, string>, body = '', path = '/graphql'): Promise<Raw> {
+  const headers = { ...TOKEN, ...given };
   return new Promise((resolve, reject) => {
     const sent = request(server.url + path, { method, headers, agent: false }, (response) => {
       let text = '';
@@ -89,7 +100,9 @@ describe('what another web page could do', () => {
       const query = `/graphql?query=${encodeURIComponent('{ server { version } }')}`;
       expectRefusal(await send('GET', headers(), '', query), 403, 'FORBIDDEN');
       expectRefusal(await send('GET', headers(), '', '/graphiql'), 403, 'FORBIDDEN');
-      await expect(openWebsocket(server.graphql, { headers: headers() })).rejects.toThrow('403');
+      await expect(openWebsocket(server.graphql, { headers: { ...TOKEN, ...headers() } })).rejects.toThrow(
+        '403',
+      );
       expect(await planted()).toBe(false);
     });
   }
@@ -193,7 +206,7 @@ describe('whom the server answers', () => {
         200,
         { data: { server: { contractVersion: 1 } } },
       ]);
-      const client = await openWebsocket(server.graphql, { headers: headers() });
+      const client = await openWebsocket(server.graphql, { headers: { ...TOKEN, ...headers() } });
       client.subscribe('1', '{ server { contractVersion } }');
       expect((await client.next()).type).toBe('next');
     });
@@ -215,7 +228,7 @@ function exchange(text: string): Promise<string> {
 
 describe('requests as bytes', () => {
   const body = JSON.stringify({ query: '{ server { contractVersion } }' });
-  const JSON_HEADERS = `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n`;
+  const JSON_HEADERS = `Authorization: Bearer ${ADMIN_TOKEN}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n`;
   const H2C =
     'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n';
   const answered = '{"data":{"server":{"contractVersion":1}}}';

@@ -1,6 +1,5 @@
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import {
   type AppliedMigration,
@@ -10,11 +9,6 @@ import {
   readMigrations,
 } from '../migrations.ts';
 import { lockDatabaseFile } from './lock.ts';
-
-/** The path that a `file:` URL means: relative ones start at the working directory. */
-export function databaseFile(url: string): string {
-  return url.startsWith('file://') ? fileURLToPath(url) : resolve(url.slice('file:'.length));
-}
 
 /** Takes the file for this process, makes its folder, brings its schema up to date, and opens it for reading. */
 export function openDatabase(file: string): { database: Database.Database; close: () => void } {

@@ -1,5 +1,6 @@
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
 import Database from 'better-sqlite3';
+import { databaseFile } from '../../config/data-folder.ts';
 import { PrismaClient } from '../../generated/sqlite/client.ts';
 import { createReleasers } from '../../lib/releasers.ts';
 import { asCatalog } from '../catalog.ts';
@@ -7,7 +8,7 @@ import { endsBeyond } from '../ended.ts';
 import { type PageLimits, type Store, type StoredEvent, StoreUnavailable } from '../store.ts';
 import { createJobReads } from './jobs.ts';
 import { createNativeRunRead } from './native-runs.ts';
-import { databaseFile, openDatabase } from './open.ts';
+import { openDatabase } from './open.ts';
 import { packAppends } from './packing.ts';
 import { prepareStatements } from './statements.ts';
 import { startWriter } from './writer.ts';

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { JobsUser } from '../config/jobs-user.ts';
 import type { RunnerConfig, RunnersConfig } from '../config/runners.ts';
 import { PROVIDER_RUNTIME_KINDS, type ProviderRuntimeKind } from '../contract/jobs.ts';
 import type { JobLog } from './reconciler.ts';
@@ -14,6 +15,8 @@ export interface SubstrateSetup {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Where it may keep what it needs on this machine. */
   readonly folder: string;
+  /** Who commands run as that are started on this machine; null: the server's own user. */
+  readonly jobsUser: JobsUser | null;
   readonly log: JobLog;
 }
 
@@ -34,7 +37,7 @@ export interface SubstrateModule {
 /** Opens the substrates that runners are configured for. Each has the file of its name in `executors`. */
 export async function openSubstrates(
   { runners, substrates }: RunnersConfig,
-  setup: Pick<SubstrateSetup, 'environment' | 'folder' | 'log'>,
+  setup: Pick<SubstrateSetup, 'environment' | 'folder' | 'jobsUser' | 'log'>,
 ): Promise<ReadonlyMap<ProviderRuntimeKind, OpenedSubstrate>> {
   const opened = new Map<ProviderRuntimeKind, OpenedSubstrate>();
   for (const kind of PROVIDER_RUNTIME_KINDS) {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readKeyFile } from '../auth/key-file.ts';
@@ -33,9 +34,28 @@ export interface OpenedRunners {
 /** Opens what is configured, or what is there out of the box. */
 export async function openRunners(config: Config, log: JobLog): Promise<OpenedRunners> {
   const runners = config.runners ?? runnersOutOfTheBox(config);
-  const { environment } = config;
-  const folder = config.jobsFolder ?? join(dataFolder(config.databaseUrl), 'jobs');
-  return { config: runners, substrates: await openSubstrates(runners, { environment, folder, log }) };
+  const { environment, jobsUser } = config;
+  const data = dataFolder(config.databaseUrl);
+  const folder = config.jobsFolder ?? join(data, 'jobs');
+  // What is in it stays closed to them, file by file.
+  if (jobsUser && config.jobsFolder === null) letPass(data);
+  if (!jobsUser && config.runners?.runners.some(({ substrate }) => substrate === 'process')) {
+    log.warn({}, RUN_AS_SERVER);
+  }
+  return {
+    config: runners,
+    substrates: await openSubstrates(runners, { environment, folder, jobsUser, log }),
+  };
+}
+
+const RUN_AS_SERVER =
+  'jobs run as the same user as the server: each can read the server’s environment, key file and database, and other jobs; JOBS_USER makes them run as another';
+
+/** Lets other users pass through a folder, without seeing what it holds. */
+function letPass(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o711 });
+  const { mode } = statSync(folder);
+  if ((mode & 0o001) === 0) chmodSync(folder, (mode & 0o777) | 0o011);
 }
 
 /** One runner that plays a short transcript. Without keys that other processes know, too, there can be none. */

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { JobsUser } from '../../config/jobs-user.ts';
 import type { RunnerJobHandle } from '../../contract/jobs.ts';
 import { SubstrateError } from '../errors.ts';
 import type { OpenedSubstrate, SubstrateSetup } from '../open-substrates.ts';
 import type { JobObservation, JobSpec, Substrate } from '../substrate.ts';
-import { LOG_FILE, OLD_LOG_FILE, readJobFile } from './process/files.ts';
+import { LOG_FILE, OLD_LOG_FILE, readJobFile, WORK_FOLDER } from './process/files.ts';
 import { type JobFolder, openJobFolders } from './process/folders.ts';
 import { machineName, requireLinux } from './process/host.ts';
 import { launchShim } from './process/launch.ts';
@@ -18,6 +20,7 @@ import { askToStop, forceEnd } from './process/stop.ts';
 import { tailFiles } from './process/tail.ts';
 import { told } from './process/told.ts';
 import { createUsageMeter } from './process/usage.ts';
+import { closedFolder, environmentOf, OWN_TO_USER } from './process/user.ts';
 import { observe } from './process/verdict.ts';
 
 const DEFAULT_LINES = 100;
@@ -29,7 +32,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const KEEP_MS = 24 * 3_600_000;
 
 /** The substrate with the commands of its runners. */
-export function openSubstrate({ runners, folder, environment }: SubstrateSetup): OpenedSubstrate {
+export function openSubstrate({ runners, folder, environment, jobsUser }: SubstrateSetup): OpenedSubstrate {
+  if (jobsUser) requireWay(resolve(folder), jobsUser);
   const images = new Map(
     runners.map(({ name, command }) => {
       if (command === null) throw new Error(`runner ${name} needs a command to run as a process`);
@@ -38,9 +42,20 @@ export function openSubstrate({ runners, folder, environment }: SubstrateSetup):
   );
   const commands = new Map([...images.values()].map(({ image, command }) => [image, command]));
   return {
-    substrate: createProcessSubstrate({ folder, commands, environment }),
+    substrate: createProcessSubstrate({ folder: resolve(folder), commands, environment, user: jobsUser }),
     imageOf: ({ name }) => images.get(name)?.image ?? name,
   };
+}
+
+/** Throws when commands could not reach the folders that they start in. */
+function requireWay(folder: string, user: JobsUser): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { uid, gid } = user.kind === 'one' ? user : { uid: user.first, gid: user.first };
+  const closed = closedFolder(dirname(folder), { uid, gid });
+  if (closed === null) return;
+  throw new Error(
+    `JOBS_USER may not pass through ${closed} to the jobs in ${folder}: set JOBS_FOLDER to a folder in a place that is open to it, or run chmod o+x ${closed}`,
+  );
 }
 
 /** The image that stands for a command line: the runner's name, and a digest that changes with the command line. */
@@ -64,7 +79,8 @@ export function createProcessSubstrate(
   };
   requireLinux();
   const host = options.hostId ?? machineName();
-  const folders = openJobFolders(options.folder);
+  const jobsUser = options.user ?? null;
+  const folders = openJobFolders(options.folder, jobsUser);
   const environment = passedOn(options.environment ?? {});
   const usage = createUsageMeter();
   const launching = new Map<string, Promise<void>>();
@@ -92,17 +108,27 @@ export function createProcessSubstrate(
     });
   }
 
-  async function launch({ path, machineId }: JobFolder, spec: JobSpec): Promise<void> {
+  async function launch(folder: JobFolder, spec: JobSpec): Promise<void> {
+    const { path, machineId } = folder;
     if (readJobFile(path, 'pid.json')) return;
     const order = {
       machineId,
       command: commandOf(spec),
-      env: { ...environment, ...spec.env },
+      env: { ...commandEnvironment(path), ...spec.env },
+      user: jobsUser && folder.user(),
+      isOwnUser: folder.ownUid() !== null,
       maxRunDurationMs: spec.maxRunDurationMs,
       deadlineGraceMs: graceMs,
       logBytes,
     };
     await launchShim(path, order, environment, startMs);
+  }
+
+  /** Another user has another home. */
+  function commandEnvironment(path: string): Readonly<Record<string, string>> {
+    if (!jobsUser) return environment;
+    const shared = Object.entries(environment).filter(([name]) => !OWN_TO_USER.includes(name));
+    return { ...Object.fromEntries(shared), ...environmentOf(jobsUser, join(path, WORK_FOLDER)) };
   }
 
   /** The shim kills in time; this is for one that was killed itself, or is stuck. */

@@ -9,11 +9,14 @@ import {
   readMigrations,
 } from '../migrations.ts';
 import { lockDatabaseFile } from './lock.ts';
+import { keepToOwner } from './modes.ts';
 
 /** Takes the file for this process, makes its folder, brings its schema up to date, and opens it for reading. */
 export function openDatabase(file: string): { database: Database.Database; close: () => void } {
-  mkdirSync(dirname(file), { recursive: true });
-  const unlock = lockDatabaseFile(withoutLinks(file));
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const path = withoutLinks(file);
+  keepToOwner(path);
+  const unlock = lockDatabaseFile(path);
   try {
     const writing = openForWriting(file);
     try {

@@ -98,7 +98,8 @@ describe('a server with a PUBLIC_URL', () => {
     expect(elsewhere).toMatchObject({ code: 1, stderr: expect.stringContaining('a token is needed here') });
     expect(given).toMatchObject({ code: 1, stderr: expect.stringContaining('not valid here') });
     expect(toOther).toMatchObject({ code: 0, stderr: '' });
-  });
+    // Four processes of Node start on what may be a busy machine.
+  }, 90_000);
 });
 
 describe('the admin token', () => {

@@ -1,7 +1,7 @@
 /** Who an operation runs for. Every workspace has its own namespace of run ids and sees nothing of the others. */
 export type Principal = Operator | Runner;
 
-/** Whoever reaches this loopback-only server without a token operates its one workspace. */
+/** May do everything in its workspace. */
 export interface Operator {
   readonly kind: 'operator';
   readonly workspace: string;
@@ -17,6 +17,3 @@ export interface Runner {
   /** Unix milliseconds. */
   readonly expiresAt: number;
 }
-
-/** Until there are keys. */
-export const LOOPBACK_OPERATOR: Operator = { kind: 'operator', workspace: 'default' };

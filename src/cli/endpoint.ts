@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import { addressOf } from '../client/address.ts';
 import { readClientEnvironment } from '../config/client-env.ts';
+import { isLoopback } from '../lib/loopback.ts';
 import { UsageError } from './usage-error.ts';
 
 /** A server, and as whom it is asked. */
@@ -15,15 +17,43 @@ export const ENDPOINT_OPTIONS = { url: { type: 'string' }, token: { type: 'strin
 
 const DEFAULT_URL = 'http://127.0.0.1:4000';
 
-/** The server that the options or else RUNFEED_URL and RUNFEED_TOKEN name, by default the one on this machine. */
-export function readEndpoint(given: {
+/** A server that asks for a token says so within this. */
+const ASK_MS = 5_000;
+
+/**
+ * The server that the options or else RUNFEED_URL and RUNFEED_TOKEN name, by default the one on this machine. Without a
+ * token, a server on this machine that asks for one gets the admin token that a server of this environment keeps in its
+ * file. No other server ever does.
+ */
+export async function readEndpoint(given: {
   readonly url?: string | undefined;
   readonly token?: string | undefined;
-}): Endpoint {
+}): Promise<Endpoint> {
   const env = readClientEnvironment();
-  const token = given.token ?? env.token;
   const url = graphqlUrl(given.url ?? env.url ?? DEFAULT_URL);
+  const token = given.token ?? env.token ?? (await ownAdminToken(url, env.adminTokenFile));
   return { url, ...(token !== null && { token }) };
+}
+
+async function ownAdminToken(url: string, file: string): Promise<string | null> {
+  if (!isLoopback(new URL(url).hostname)) return null;
+  // No such file, or not ours to read: then the server says what it needs.
+  const token = (await readFile(file, 'utf8').catch(() => '')).trim();
+  return token !== '' && (await asksForToken(url)) ? token : null;
+}
+
+/**
+ * Whether a server answers nothing without a token. A server that needs none may be another one than the file's, and
+ * would refuse its token. One that cannot be reached is taken for the file's own.
+ */
+async function asksForToken(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}?query=%7B__typename%7D`, { signal: AbortSignal.timeout(ASK_MS) });
+    await response.body?.cancel();
+    return response.status === 401;
+  } catch {
+    return true;
+  }
 }
 
 /** The address as the client library takes it. Throws a UsageError for one that the commands cannot use. */

@@ -15,7 +15,7 @@ export async function logs(argv: readonly string[]): Promise<number> {
   const runId = onlyRun('logs', positionals);
   const lines = wholeNumber('lines', values.lines, 1, MAX_LINES) ?? LINES;
   const query = 'query ($id: ID!, $lines: Int) { job(runId: $id) { logs(lines: $lines) } }';
-  const { job } = await request(readEndpoint(values), query, { id: runId, lines });
+  const { job } = await request(await readEndpoint(values), query, { id: runId, lines });
   if (!job) throw new Error(`there is no run ${runId} that has a job`);
   const { logs } = job as { readonly logs: string | null };
   if (logs) await createOutput(1).write(logs.endsWith('\n') ? logs : `${logs}\n`);

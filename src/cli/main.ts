@@ -30,12 +30,12 @@ const HELP = `runfeed ${VERSION}: the server between AI agent runs and the peopl
   runfeed stop RUN       stop a run's job [--grace MS] [--no-wait]
   runfeed logs RUN       print what a run's job printed [--lines N]
       --url URL          where the server is, for pipe to logs; or RUNFEED_URL (http://127.0.0.1:4000)
-      --token TOKEN      who is asking; or RUNFEED_TOKEN
+      --token TOKEN      who is asking; or RUNFEED_TOKEN (on this machine the admin token is found in its file)
   runfeed --help         this
   runfeed --version      the version
 
 serve reads PORT (4000), HOST (127.0.0.1), DATABASE_URL (file:./data/runfeed.db), REDIS_URL, PUBLIC_URL,
-RETENTION_DAYS, MAX_RUN_EVENTS, MAX_RUN_BYTES, RUNNERS_FILE, SECRET_KEYS, JOBS_FOLDER, ORPHAN_SWEEP (remove),
+ADMIN_TOKEN_FILE, RETENTION_DAYS, MAX_RUN_EVENTS, MAX_RUN_BYTES, RUNNERS_FILE, SECRET_KEYS, JOBS_USER, JOBS_FOLDER, ORPHAN_SWEEP (remove),
 ANTHROPIC_API_KEY and others for native runs, and LOG_LEVEL (info): the README has them all.
 `;
 

@@ -38,7 +38,7 @@ export async function runs(argv: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(argv, OPTIONS, true);
   if (positionals.length > 0) throw new UsageError('runs takes no arguments');
   const first = wholeNumber('limit', values.limit, 1, MAX_LIMIT) ?? LIMIT;
-  const { runs } = await request(readEndpoint(values), RUNS, { first });
+  const { runs } = await request(await readEndpoint(values), RUNS, { first });
   const { nodes } = runs as { readonly nodes: readonly ListedRun[] };
   const output = createOutput(1);
   if (values.json) {

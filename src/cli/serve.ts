@@ -17,6 +17,8 @@ export async function serve(argv: readonly string[]): Promise<number> {
     for (const problem of read.problems) process.stderr.write(`runfeed: ${problem}\n`);
     return 2;
   }
+  // Whatever this process makes is for its own user alone; the commands of jobs get a usual one again.
+  process.umask(0o077);
   const log = pino({ level: read.config.logLevel }, pino.destination(2));
   // Listening for signals first: who reads the addresses may send one before the next line runs.
   const stopped = stopSignal();

@@ -34,7 +34,7 @@ export async function stop(argv: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(argv, OPTIONS, true);
   const runId = onlyRun('stop', positionals);
   const graceMs = wholeNumber('grace', values.grace, 0, MAX_GRACE_MS);
-  const endpoint = readEndpoint(values);
+  const endpoint = await readEndpoint(values);
   const { stopJob } = await request(endpoint, STOP, { runId, graceMs });
   const { job, message } = stopJob as { readonly job?: Job; readonly message?: string };
   if (!job) throw new Error(`run ${runId} was not stopped: ${message}`);

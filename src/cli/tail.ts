@@ -26,7 +26,7 @@ export async function tail(argv: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(argv, OPTIONS, true);
   const runId = onlyRun('tail', positionals);
   const after = wholeNumber('after', values.after, -1, Number.MAX_SAFE_INTEGER) ?? -1;
-  const endpoint = readEndpoint(values);
+  const endpoint = await readEndpoint(values);
   const { run } = await request(endpoint, 'query ($id: ID!) { run(id: $id) { id } }', { id: runId });
   if (!run) throw new Error(`there is no run ${runId}`);
 

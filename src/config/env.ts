@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { isLoopback } from '../lib/loopback.ts';
+import { DEFAULT_DATABASE_URL, defaultAdminTokenFile } from './data-folder.ts';
+import { type JobsUser, readJobsUser } from './jobs-user.ts';
 import { type RunnersConfig, readRunners } from './runners.ts';
+import { withSecretsFromFiles } from './secret-files.ts';
 
 /** Everything that the environment decides about a server. */
 export interface Config {
@@ -12,6 +16,8 @@ export interface Config {
   readonly redisUrl: string | null;
   /** Where the server is reached, when that is not where it listens: scheme, host and port, without a path. */
   readonly publicUrl: URL | null;
+  /** Holds the operator's token, and is made when it is missing; null: this server needs none. */
+  readonly adminTokenFile: string | null;
   /** How many days an ended run keeps its history; null: for ever. */
   readonly retentionDays: number | null;
   /** Events that a run may have. */
@@ -24,6 +30,8 @@ export interface Config {
   readonly runners: RunnersConfig | null;
   /** Where the `process` substrate keeps its jobs; null: in `jobs` beside the SQLite file, or in `./data`. */
   readonly jobsFolder: string | null;
+  /** Who the commands of jobs run as; null: the server's own user. */
+  readonly jobsUser: JobsUser | null;
   /** The environment as it was given: processes that run jobs get what a program needs of it, and no more. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The provider whose streams the server follows itself; null: it follows none. */
@@ -81,8 +89,6 @@ const count = (byDefault: number, least: number) =>
     )
     .transform(Number);
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
-
 const variables = z.object({
   PORT: z
     .string()
@@ -96,12 +102,12 @@ const variables = z.object({
     .string()
     .default('127.0.0.1')
     .refine(
-      (host) => LOOPBACK.test(host),
+      (host) => !host.startsWith('[') && isLoopback(host),
       'must be a loopback address (127.0.0.1, ::1 or localhost): there is no access control yet, so anyone who could reach another address could read and write every run',
     ),
   DATABASE_URL: z
     .string()
-    .default('file:./data/runfeed.db')
+    .default(DEFAULT_DATABASE_URL)
     .refine(
       (url) => /^file:./.test(url) || (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)),
       'must be file:PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE',
@@ -136,7 +142,9 @@ const variables = z.object({
       'must be keys of 32 bytes in base64, separated by commas, the newest first: openssl rand -base64 32 makes one',
     )
     .transform((keys) => (keys ? keys.split(',').map((key) => Buffer.from(key.trim(), 'base64')) : null)),
+  ADMIN_TOKEN_FILE: z.string().optional(),
   RUNNERS_FILE: z.string().optional(),
+  JOBS_USER: z.string().optional(),
   JOBS_FOLDER: z.string().optional(),
   ANTHROPIC_API_KEY: z
     .string()
@@ -187,16 +195,18 @@ const environment = variables
   );
 
 /**
- * Reads a server's configuration from an environment, by default this process's, and from the file that RUNNERS_FILE
- * names. An empty variable counts as absent. What is wrong comes back as one line each, naming the variable; the value itself is never repeated, since it may hold
- * a password.
+ * Reads a server's configuration from an environment, by default this process's, from the files that RUNNERS_FILE and
+ * the `…_FILE` variables of secrets name, and from /etc/passwd for JOBS_USER. An empty variable counts as absent. What is
+ * wrong comes back as one line each, naming the variable; its value is never repeated, since it may hold a password.
  */
 export function readConfig(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ):
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly problems: readonly string[] } {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const secrets = withSecretsFromFiles(env);
+  if (secrets.problems.length > 0) return { ok: false, problems: secrets.problems };
+  const given = Object.fromEntries(Object.entries(secrets.env).filter(([, value]) => value !== ''));
   const parsed = environment.safeParse(given);
   if (!parsed.success) {
     // One line a variable: the first rule that its value breaks.
@@ -208,9 +218,11 @@ export function readConfig(
     return { ok: false, problems: [...problems.values()] };
   }
   const { PORT, HOST, DATABASE_URL, REDIS_URL, PUBLIC_URL, RETENTION_DAYS, LOG_LEVEL } = parsed.data;
-  const { SECRET_KEYS, RUNNERS_FILE, JOBS_FOLDER, ORPHAN_SWEEP } = parsed.data;
+  const { SECRET_KEYS, RUNNERS_FILE, JOBS_FOLDER, JOBS_USER, ADMIN_TOKEN_FILE, ORPHAN_SWEEP } = parsed.data;
   const runners = RUNNERS_FILE ? readRunnersFile(RUNNERS_FILE, env, PUBLIC_URL !== null) : null;
   if (runners && !runners.ok) return runners;
+  const jobsUser = JOBS_USER ? readJobsUser(JOBS_USER) : null;
+  if (jobsUser && !jobsUser.ok) return { ok: false, problems: [jobsUser.problem] };
   return {
     ok: true,
     config: {
@@ -219,18 +231,29 @@ export function readConfig(
       databaseUrl: DATABASE_URL,
       redisUrl: REDIS_URL || null,
       publicUrl: PUBLIC_URL,
+      adminTokenFile: ADMIN_TOKEN_FILE ?? adminTokenFileOf(DATABASE_URL, PUBLIC_URL),
       retentionDays: RETENTION_DAYS,
       maxRunEvents: parsed.data.MAX_RUN_EVENTS,
       maxRunBytes: parsed.data.MAX_RUN_BYTES,
       secretKeys: SECRET_KEYS as Config['secretKeys'],
       runners: runners?.config ?? null,
       jobsFolder: JOBS_FOLDER ?? null,
+      jobsUser: jobsUser?.user ?? null,
       environment: env,
       native: nativeConfigOf(parsed.data),
       orphanSweep: ORPHAN_SWEEP,
       logLevel: LOG_LEVEL,
     },
   };
+}
+
+/**
+ * Next to the SQLite file. On Postgres nothing else is kept on the server's own disk, so a file is made only where it is
+ * needed: where requests without a token have no rights.
+ */
+function adminTokenFileOf(databaseUrl: string, publicUrl: URL | null): string | null {
+  const isNeeded = databaseUrl.startsWith('file:') || publicUrl !== null;
+  return isNeeded ? defaultAdminTokenFile(databaseUrl) : null;
 }
 
 function nativeConfigOf(read: z.infer<typeof variables>): NativeConfig | null {

@@ -5,6 +5,7 @@ import {
   RUN_PROVIDERS,
   type RunProvider,
 } from '../contract/jobs.ts';
+import { readSecretVariable } from './secret-files.ts';
 
 /** A runner that jobs can be started with, by its name. */
 export interface RunnerConfig {
@@ -41,9 +42,12 @@ export interface RunnersConfig {
   readonly mcpBase: string | null;
   /** What each substrate is configured with; the substrate checks its own. */
   readonly substrates: Readonly<Partial<Record<ProviderRuntimeKind, unknown>>>;
+  /** Credentials of substrates: the values of `substrates` that came by `$NAME`. */
+  readonly substrateSecrets: readonly string[];
 }
 
 const NAME = /^[a-z0-9][a-z0-9_.-]{0,62}$/;
+const REFERENCE = /^\$([A-Za-z_][A-Za-z0-9_]*)$/;
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const HOUR_MS = 3_600_000;
 const MAX_DURATION_MS = 30 * 24 * HOUR_MS;
@@ -90,8 +94,8 @@ const fileSchema = z.strictObject({
 });
 
 /**
- * Reads what a runners file says. A value that is `$NAME`, anywhere in it, is that environment variable's: so that no
- * secret need stand in the file. What is wrong comes back as one line each, and repeats no value.
+ * Reads what a runners file says. A value that is `$NAME`, anywhere in it, is that of the environment variable NAME, or
+ * the content of the file that NAME_FILE names, so that the runners file needs to hold no secret. What is wrong comes back as one line each, and repeats no value.
  */
 export function readRunners(
   text: string,
@@ -106,7 +110,8 @@ export function readRunners(
   } catch {
     return { ok: false, problems: ['must hold JSON'] };
   }
-  const parsed = fileSchema.safeParse(fillIn(file, env, problems));
+  const filled = fillIn(file, env, problems);
+  const parsed = fileSchema.safeParse(filled);
   if (!parsed.success) {
     problems.push(...parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`.trim()));
   }
@@ -127,6 +132,7 @@ export function readRunners(
       ),
       mcpBase: mcpBase ?? null,
       substrates,
+      substrateSecrets: filledIn(Object(file).substrates, substrates),
     },
   };
 }
@@ -137,13 +143,22 @@ function fillIn(
   problems: string[],
 ): unknown {
   if (typeof value === 'string') {
-    const name = /^\$([A-Za-z_][A-Za-z0-9_]*)$/.exec(value)?.[1];
+    const name = REFERENCE.exec(value)?.[1];
     if (name === undefined) return value;
-    const found = env[name];
-    if (!found) problems.push(`names the environment variable ${name}, which is not set`);
-    return found ?? '';
+    const read = readSecretVariable(env, name);
+    if (!read.ok) problems.push(read.problem);
+    else if (!read.value) problems.push(`names the environment variable ${name}, which is not set`);
+    return (read.ok && read.value) || '';
   }
   if (Array.isArray(value)) return value.map((item) => fillIn(item, env, problems));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fillIn(item, env, problems)]));
+}
+
+/** The texts of a value that were references before they were filled in. */
+function filledIn(before: unknown, after: unknown): string[] {
+  if (typeof before === 'string' && typeof after === 'string') return REFERENCE.test(before) ? [after] : [];
+  if (typeof before !== 'object' || typeof after !== 'object' || !before || !after) return [];
+  const values = new Map<string, unknown>(Object.entries(after));
+  return Object.entries(before).flatMap(([key, value]) => filledIn(value, values.get(key)));
 }

@@ -52,9 +52,9 @@ export const FAULT_CODES = [
   'RESPONSE_TOO_LARGE',
   'METHOD_NOT_ALLOWED',
   'UNSUPPORTED_MEDIA_TYPE',
-  /** The token is not valid here, or not any more. */
+  /** A token is needed, or the one that was sent is not valid here, or not any more. */
   'UNAUTHENTICATED',
-  /** `Origin` or `Host` names another site than this server; or the token is not good for what is asked. */
+  /** The request comes from a page of another site, by another name; or the token is not good for what is asked. */
   'FORBIDDEN',
   'NOT_FOUND',
   /** Too much is waiting already: send the same again a little later. */
@@ -79,7 +79,7 @@ export const CLOSE_CODES = {
   restart: { code: 1012, reason: 'Service restart' },
   /** The server cannot serve now (the store is down, or too much waits): reconnect later. */
   tryAgainLater: { code: 1013, reason: 'Try again later' },
-  /** The token is not valid here, or not any more: connect with another one. */
+  /** No token was sent where one is needed, or it is not valid here, or not any more: connect with another one. */
   forbidden: { code: 4403, reason: 'Forbidden' },
   /** Nothing could be written to this socket for 30 s: reconnect from the cursor. */
   slowConsumer: { code: 4413, reason: 'Consumer too slow' },

@@ -37,6 +37,8 @@ export interface JobsOptions {
   readonly substrates: ReadonlyMap<ProviderRuntimeKind, OpenedSubstrate>;
   readonly keyring: Keyring;
   readonly tokens: RunTokens;
+  /** The server's own secrets, which are taken out of what jobs print as the job's are. */
+  readonly ownSecrets?: readonly string[];
   /** Where runners reach this server, without a path. Asked when a job starts. */
   readonly apiBase: () => string;
   readonly sweep: Config['orphanSweep'];
@@ -73,12 +75,13 @@ export interface Jobs {
 /** Makes the jobs of a server. */
 export async function createJobs(options: JobsOptions): Promise<Jobs> {
   const { store, ingest, wakeups, config, substrates: opened, keyring, tokens, apiBase, log } = options;
-  const { sweep: mode, patienceMs, noRunners = null, limits = JOB_LIMITS } = options;
+  const { ownSecrets = [], noRunners = null } = options;
+  const { sweep: mode, patienceMs, limits = JOB_LIMITS } = options;
   const releasers = createReleasers();
   const substrates = new Map([...opened].map(([kind, { substrate }]) => [kind, substrate]));
   for (const substrate of substrates.values()) releasers.add(() => substrate.close());
   const safe = createPayloadSafe(keyring);
-  const specs = createSpecs({ config, safe, tokens, apiBase });
+  const specs = createSpecs({ config, safe, tokens, apiBase, ownSecrets });
   const changes = createJobChanges(store.jobs, wakeups);
   const tools = {
     changes,

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { JobsUser } from '../config/jobs-user.ts';
 import type { RunnerConfig, RunnersConfig } from '../config/runners.ts';
 import { PROVIDER_RUNTIME_KINDS, type ProviderRuntimeKind } from '../contract/jobs.ts';
 import type { JobLog } from './reconciler.ts';
@@ -16,6 +17,8 @@ export interface SubstrateSetup {
   readonly folder: string;
   /** Names the database whose jobs it runs: what belongs to another one there is left alone. */
   readonly owner: string;
+  /** Who commands run as that are started on this machine; null: the server's own user. */
+  readonly jobsUser: JobsUser | null;
   readonly log: JobLog;
 }
 
@@ -36,7 +39,7 @@ export interface SubstrateModule {
 /** Opens the substrates that runners are configured for. Each has the file of its name in `executors`. */
 export async function openSubstrates(
   { runners, substrates }: RunnersConfig,
-  setup: Pick<SubstrateSetup, 'environment' | 'folder' | 'owner' | 'log'>,
+  setup: Pick<SubstrateSetup, 'environment' | 'folder' | 'owner' | 'jobsUser' | 'log'>,
 ): Promise<ReadonlyMap<ProviderRuntimeKind, OpenedSubstrate>> {
   const opened = new Map<ProviderRuntimeKind, OpenedSubstrate>();
   for (const kind of PROVIDER_RUNTIME_KINDS) {

@@ -35,6 +35,8 @@ export interface SpecSources {
   readonly config: RunnersConfig;
   readonly safe: PayloadSafe;
   readonly tokens: RunTokens;
+  /** Of the server: no job has them, but one that runs as the server's user could read them. */
+  readonly ownSecrets: readonly string[];
   /** Where runners reach this server, without a path. */
   readonly apiBase: () => string;
 }
@@ -47,7 +49,7 @@ const MAX_REDACTORS = 256;
 const MAX_REDACTOR_BYTES = 16 * 1024 * 1024;
 
 /** Makes the specs. */
-export function createSpecs({ config, safe, tokens, apiBase }: SpecSources): Specs {
+export function createSpecs({ config, safe, tokens, ownSecrets, apiBase }: SpecSources): Specs {
   const redactors = new LRUCache<string, Redactor>({
     max: MAX_REDACTORS,
     maxSize: MAX_REDACTOR_BYTES,
@@ -74,10 +76,11 @@ export function createSpecs({ config, safe, tokens, apiBase }: SpecSources): Spe
     }
   }
 
-  /** Configured secrets, and what in the payload and the runner's environment looks like a credential. */
+  /** The server's and configured secrets, and what in the payload and the runner's environment looks like a credential. */
   function unspeakable(job: JobRecord): readonly string[] {
     const { env = {} } = find(job.runner) ?? {};
-    return [...Object.values(secretsOf(job)), ...credentialsIn(env), ...payloadCredentials(job)];
+    const configured = Object.values(secretsOf(job));
+    return [...ownSecrets, ...configured, ...credentialsIn(env), ...payloadCredentials(job)];
   }
 
   /** What cannot be opened cannot be told either. */

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import type { OutgoingHttpHeaders } from 'node:http';
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 
 const TABS = [
@@ -140,12 +142,81 @@ mutation StopJob {
  */
 const TABS_STAY_PUT = '<style>.graphiql-tab { transform: none !important; }</style>';
 
-const page = renderGraphiQL({
-  title: 'runfeed',
-  endpoint: '/graphql',
-  subscriptionsProtocol: 'WS',
-  defaultTabs: TABS,
-});
+/** The first words of the first tab, where a token is needed. */
+const TOKEN_HINT = `# This server answers nothing without a token. Replace TOKEN in the Headers pane below, in every tab, by the
+# admin token: the line in the file \`admin-token\` next to the database, or in ADMIN_TOKEN_FILE. Then press the button
+# "Re-fetch GraphQL schema". Browsers keep the headers of this page until its storage is cleared.
 
-/** The GraphiQL page, whole: nothing of it comes from another host. */
-export const GRAPHIQL_PAGE: string = page.replace('</head>', `${TABS_STAY_PUT}</head>`);
+`;
+
+const TOKEN_HEADERS = JSON.stringify({ authorization: 'Bearer TOKEN' }, null, 2);
+
+/** The GraphiQL page and the headers that it is answered with. */
+export interface GraphiqlPage {
+  readonly body: string;
+  readonly headers: OutgoingHttpHeaders;
+}
+
+/** A page takes some 50 ms to make: it is made once in a process, however many servers it has. */
+const made = new Map<boolean, GraphiqlPage>();
+
+/**
+ * The GraphiQL page, whole: nothing of it comes from another host. Where requests need a token, subscriptions come over
+ * server-sent events, which carry the headers of the Headers pane; GraphiQL cannot pass them on a websocket.
+ */
+export function graphiqlPage(needsToken: boolean): GraphiqlPage {
+  const page = made.get(needsToken) ?? makePage(needsToken);
+  made.set(needsToken, page);
+  return page;
+}
+
+function makePage(needsToken: boolean): GraphiqlPage {
+  const html = renderGraphiQL({
+    title: 'runfeed',
+    endpoint: '/graphql',
+    subscriptionsProtocol: needsToken ? 'SSE' : 'WS',
+    defaultTabs: needsToken ? withToken(TABS) : TABS,
+    ...(needsToken && { headers: TOKEN_HEADERS }),
+  });
+  const body = html.replace('</head>', `${TABS_STAY_PUT}</head>`);
+  return { body, headers: headersFor(body) };
+}
+
+function withToken(tabs: typeof TABS): typeof TABS {
+  return tabs.map((tab, index) => ({
+    ...tab,
+    headers: TOKEN_HEADERS,
+    query: index === 0 ? TOKEN_HINT + tab.query : tab.query,
+  }));
+}
+
+/**
+ * The page's own script is allowed by its hash, its editor's workers are made of blobs, and its editor writes style
+ * elements. Everything else is refused: frames around it, other hosts, and scripts that something injects.
+ */
+function headersFor(html: string): OutgoingHttpHeaders {
+  const policy = [
+    "default-src 'none'",
+    `script-src ${inlineScriptHashes(html).join(' ')}`,
+    'worker-src blob:',
+    "style-src 'unsafe-inline'",
+    'img-src data:',
+    'font-src data:',
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ];
+  return {
+    'content-type': 'text/html; charset=utf-8',
+    'content-security-policy': policy.join('; '),
+    'x-frame-options': 'DENY',
+    'referrer-policy': 'no-referrer',
+  };
+}
+
+function inlineScriptHashes(html: string): string[] {
+  return [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(
+    ([, script = '']) => `'sha256-${createHash('sha256').update(script).digest('base64')}'`,
+  );
+}

@@ -1,24 +1,92 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { isLoopback } from '../lib/loopback.ts';
 
-/** Why a request is not let in; null: it is. */
-export type Guard = (headers: IncomingHttpHeaders) => string | null;
+/** Why a request is refused before anything of it is executed. */
+export interface GuardRefusal {
+  readonly status: 400 | 403;
+  readonly code: 'BAD_REQUEST' | 'FORBIDDEN';
+  readonly message: string;
+}
 
-const LOOPBACK_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i;
+/** What the guard reads of a request. */
+export type GuardedRequest = Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'method'>;
+
+/** Decides about a request for a path (without its query). Null: it may be answered. */
+export type Guard = (request: GuardedRequest, path: string | undefined) => GuardRefusal | null;
+
+/** Pages that a link of another site may open. They execute nothing. */
+const PAGES: readonly (string | undefined)[] = ['/', '/graphiql'];
 
 /**
- * Loopback is not access control: every page that somebody opens can reach it. A page of another site gives itself
- * away by its `Origin` (browsers set it on POST, on preflights, on websockets and on cross-site reads of an event
- * stream), and one that made its own name point to this machine by its `Host`.
+ * Loopback is not access control: every page that a browser on this machine opens can send requests to it. Three
+ * headers, which pages cannot change, tell such requests apart. `Host` shows a foreign name that resolves to this
+ * machine (DNS rebinding). `Origin` shows the page's site, but browsers leave it out of plain GETs. `Sec-Fetch-Site`
+ * covers those, and the pages that other local servers serve on other ports of `localhost` (`same-site`).
  */
 export function createGuard(publicUrl: URL | null): Guard {
-  return ({ host, origin }) => {
-    if (host === undefined) return 'a request must name its Host';
-    const atPublicUrl = publicUrl !== null && host.toLowerCase() === publicUrl.host;
-    if (!atPublicUrl && !LOOPBACK_HOST.test(host)) {
-      return 'Host is neither a loopback address nor that of PUBLIC_URL';
+  return (request, path) => {
+    const { headers } = request;
+    if (hostsOf(request) !== 1) return badRequest('send exactly one Host header');
+    const host = headers.host?.toLowerCase() ?? '';
+    const isPublic = publicUrl !== null && withoutDefaultPort(host, publicUrl.protocol) === publicUrl.host;
+    const local = withoutDefaultPort(host, 'http:');
+    if (!isPublic && !isLoopbackHost(host)) {
+      return forbidden('Host must be a loopback address or the host of PUBLIC_URL');
     }
-    if (origin === undefined) return null;
-    const own = origin === `http://${host}` || (publicUrl !== null && origin === publicUrl.origin);
-    return own ? null : 'Origin is another site: this server answers only its own pages and programs';
+    const origin = headers.origin === undefined ? null : httpOrigin(headers.origin);
+    const isOwn = origin === publicUrl?.origin || (!isPublic && origin === `http://${local}`);
+    if (origin !== null && !isOwn) {
+      return forbidden('Origin is another site: only pages of this server may send requests from a browser');
+    }
+    return isFromElsewhere(request) && !opensPage(request, path)
+      ? forbidden(
+          'Sec-Fetch-Site shows a request of another site or port: only pages of this server may send requests from a browser',
+        )
+      : null;
   };
+}
+
+/** Node keeps the first of several `Host` headers and drops the others; RFC 9112 asks for 400. */
+function hostsOf({ rawHeaders }: GuardedRequest): number {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.toLowerCase() === 'host') count += 1;
+  }
+  return count;
+}
+
+function isLoopbackHost(host: string): boolean {
+  return isLoopback(host.replace(/:\d+$/, ''));
+}
+
+/** A port that the scheme implies is the same host with or without it. */
+function withoutDefaultPort(host: string, protocol: string): string {
+  return host.replace(protocol === 'https:' ? /:443$/ : /:80$/, '');
+}
+
+/** Some websocket clients send the websocket's own address as `Origin`. */
+function httpOrigin(origin: string): string {
+  return origin.replace(/^ws(?=s?:\/\/)/, 'http');
+}
+
+function isFromElsewhere({ headers }: GuardedRequest): boolean {
+  const site = headers['sec-fetch-site'];
+  return site !== undefined && site !== 'same-origin' && site !== 'none';
+}
+
+function opensPage({ method, headers }: GuardedRequest, path: string | undefined): boolean {
+  return (
+    method === 'GET' &&
+    headers['sec-fetch-mode'] === 'navigate' &&
+    headers['sec-fetch-dest'] === 'document' &&
+    PAGES.includes(path)
+  );
+}
+
+function badRequest(message: string): GuardRefusal {
+  return { status: 400, code: 'BAD_REQUEST', message };
+}
+
+function forbidden(message: string): GuardRefusal {
+  return { status: 403, code: 'FORBIDDEN', message };
 }

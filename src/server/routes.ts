@@ -1,10 +1,10 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Authenticate } from '../auth/authenticate.ts';
-import { LOOPBACK_OPERATOR, type Principal } from '../auth/principal.ts';
+import type { Principal } from '../auth/principal.ts';
 import { InvalidToken } from '../auth/tokens.ts';
 import type { Store } from '../store/store.ts';
-import { GRAPHIQL_PAGE } from './graphiql.ts';
+import type { GraphiqlPage } from './graphiql.ts';
 import type { Guard } from './guard.ts';
 import type { GraphqlListener } from './http-graphql.ts';
 import type { InFlight } from './in-flight.ts';
@@ -16,20 +16,25 @@ export interface Routes {
   readonly guard: Guard;
   readonly authenticate: Authenticate;
   readonly graphql: GraphqlListener;
+  readonly graphiql: GraphiqlPage;
   readonly store: Store;
   readonly inFlight: InFlight;
 }
 
-/** Answers every request: the guard first, then by path. */
+/** Probes come by whatever name a load balancer has for this server, and tell nothing but a status. */
+const PROBES: readonly (string | undefined)[] = ['/health', '/ready'];
+
+/** Answers every request: the guard first (not for probes), then by path. */
 export function route(routes: Routes): RequestListener {
-  const { guard, store, inFlight } = routes;
+  const { guard, graphiql, store, inFlight } = routes;
   return (request, response) => {
-    const refusal = guard(request.headers);
-    if (refusal) return respondFault(response, 403, 'FORBIDDEN', refusal);
+    response.setHeader('x-content-type-options', 'nosniff');
     const path = request.url?.split('?', 1)[0];
+    const refusal = PROBES.includes(path) ? null : guard(request, path);
+    if (refusal) return respondFault(response, refusal.status, refusal.code, refusal.message);
     if (path === '/graphql') return void handleGraphql(routes, request, response);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return respondFault(response, 405, 'METHOD_NOT_ALLOWED', 'only GET is answered here');
+      return respondFault(response, 405, 'METHOD_NOT_ALLOWED', 'this path answers only GET');
     }
     switch (path) {
       case '/health':
@@ -40,14 +45,14 @@ export function route(routes: Routes): RequestListener {
         response.writeHead(302, { location: '/graphiql' }).end();
         return;
       case '/graphiql':
-        response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(GRAPHIQL_PAGE);
+        response.writeHead(200, graphiql.headers).end(graphiql.body);
         return;
       default:
         return respondFault(
           response,
           404,
           'NOT_FOUND',
-          'there are /graphql, /graphiql, /health and /ready here',
+          'this server has /graphql, /graphiql, /health and /ready',
         );
     }
   };
@@ -69,14 +74,14 @@ async function handleGraphql(
     respondFault(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send content-type: application/json');
     return;
   }
-  const { authorization } = request.headers;
-  // Most requests have none, and need not wait for a turn of the loop.
-  if (authorization === undefined) return graphql(request, response, LOOPBACK_OPERATOR);
   let principal: Principal;
   try {
-    principal = await authenticate(authorization);
+    const found = authenticate(request.headers.authorization);
+    // Waiting for what is known already would still cost a turn of the event loop.
+    principal = found instanceof Promise ? await found : found;
   } catch (error) {
     const message = error instanceof InvalidToken ? error.message : 'no such token';
+    response.setHeader('www-authenticate', 'Bearer');
     return respondFault(response, 401, 'UNAUTHENTICATED', message);
   }
   graphql(request, response, principal);
@@ -111,8 +116,10 @@ export function upgrade(
   stream.on('error', () => stream.destroy());
   const refuse = (status: string) =>
     stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-  if (guard(request.headers)) refuse('403 Forbidden');
-  else if (request.url?.split('?', 1)[0] !== '/graphql') refuse('404 Not Found');
+  const path = request.url?.split('?', 1)[0];
+  const refusal = guard(request, path);
+  if (refusal) refuse(refusal.status === 400 ? '400 Bad Request' : '403 Forbidden');
+  else if (path !== '/graphql') refuse('404 Not Found');
   else if (inFlight.draining()) refuse('503 Service Unavailable');
   else websocket.upgrade(request, stream, head);
 }

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { readAdminToken } from '../auth/admin-token.ts';
 import { createAuthenticate } from '../auth/authenticate.ts';
 import { createRunTokens } from '../auth/tokens.ts';
 import type { Config } from '../config/env.ts';
@@ -12,6 +13,7 @@ import { FEED_LIMITS } from '../feed/limits.ts';
 import { createOperations } from '../graphql/operations.ts';
 import { createIngest, INGEST_LIMITS } from '../ingest/ingest.ts';
 import { createJobs } from '../jobs/jobs.ts';
+import { createKeyring } from '../lib/keyring.ts';
 import { createReleasers } from '../lib/releasers.ts';
 import { startingWith } from '../lib/start-fault.ts';
 import { openNativeInbox } from '../native/inbox.ts';
@@ -20,13 +22,16 @@ import { openStore, type StoreListener } from '../store/open.ts';
 import { createRunKeys } from '../store/run-keys.ts';
 import { openPlane } from '../wakeups/open.ts';
 import { boundConnections } from './connections.ts';
+import { graphiqlPage } from './graphiql.ts';
 import { createGuard } from './guard.ts';
 import { createHttpGraphql } from './http-graphql.ts';
 import { createInFlight } from './in-flight.ts';
 import { createLoad } from './load.ts';
-import { openKeyring, openRunners } from './open-runners.ts';
+import { openRunners, readSecretKeys } from './open-runners.ts';
+import { ownSecrets } from './own-secrets.ts';
 import { route, upgrade } from './routes.ts';
 import { noteAnswer } from './unread.ts';
+import { UpgradeRequest } from './upgrade-request.ts';
 import { VERSION } from './version.ts';
 import { createWebsocketTransport } from './websocket.ts';
 
@@ -68,9 +73,16 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
 
     const report = (err: unknown, errorId: string) => log.error({ err, errorId }, 'unexpected error');
     const operations = createOperations(report);
-    const keyring = await startingWith('SECRET_KEYS', () => openKeyring(config));
+    const keys = await startingWith('SECRET_KEYS', () => readSecretKeys(config));
+    const keyring = createKeyring(keys);
     const tokens = createRunTokens(keyring);
-    const authenticate = createAuthenticate(tokens);
+    const adminToken = config.adminTokenFile === null ? null : readAdminToken(config.adminTokenFile);
+    // A proxy that answers at PUBLIC_URL connects from loopback, too: there only a token tells who asks.
+    const authenticate = createAuthenticate({
+      tokens,
+      adminToken,
+      trustsLoopback: config.publicUrl === null,
+    });
     // Known once the server listens; no job is looked after before that.
     let url = '';
     const jobs = await createJobs({
@@ -79,6 +91,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       wakeups,
       keyring,
       tokens,
+      ownSecrets: ownSecrets(config, keys, adminToken),
       log,
       ...(await startingWith('RUNNERS_FILE', () => openRunners(config, store.id, log))),
       apiBase: () => config.publicUrl?.origin ?? url,
@@ -109,8 +122,15 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     });
     const guard = createGuard(config.publicUrl);
 
-    const answer = route({ guard, authenticate, graphql: graphql.listener, store, inFlight });
-    const http = createServer((request, response) => {
+    const answer = route({
+      guard,
+      authenticate,
+      graphql: graphql.listener,
+      graphiql: graphiqlPage(config.publicUrl !== null),
+      store,
+      inFlight,
+    });
+    const http = createServer({ IncomingMessage: UpgradeRequest }, (request, response) => {
       noteAnswer(load.unread, response);
       answer(request, response);
     });

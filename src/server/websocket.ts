@@ -5,7 +5,7 @@ import { type ExecutionArgs, type ExecutionResult, type GraphQLError, getOperati
 import { makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Authenticate } from '../auth/authenticate.ts';
-import { LOOPBACK_OPERATOR, type Principal } from '../auth/principal.ts';
+import type { Principal } from '../auth/principal.ts';
 import { REQUEST_MAX_BYTES } from '../config/limits.ts';
 import { CLOSE_CODES, type CloseReason } from '../contract/errors.ts';
 import type { Services } from '../graphql/context.ts';
@@ -96,7 +96,8 @@ function createProtocol(
   count: OperationCount,
   began: (operationId: string) => void,
 ) {
-  let principal: Principal = LOOPBACK_OPERATOR;
+  /** Null until the connection is acknowledged; the protocol takes no operation before that. */
+  let principal: Principal | null = null;
   const gone = new AbortController();
   const running = new Set<Results>();
   socket.once('close', () => {
@@ -113,13 +114,15 @@ function createProtocol(
     // Browsers can set no header on a websocket, so a token comes in the first message, too.
     onConnect: async ({ connectionParams }) => {
       const given = connectionParams?.authorization ?? connectionParams?.Authorization ?? authorization;
+      let found: Principal;
       try {
-        principal = await authenticate(given === undefined ? undefined : String(given));
+        found = await authenticate(given === undefined ? undefined : String(given));
       } catch {
         // Closes with 4403.
         return false;
       }
-      if (principal.kind === 'runner') closeAt(socket, principal.expiresAt);
+      principal = found;
+      if (found.kind === 'runner') closeAt(socket, found.expiresAt);
       return true;
     },
     // Nothing may throw here: graphql-ws would close the socket, and with it every other operation on it.
@@ -130,6 +133,9 @@ function createProtocol(
         return errors;
       };
       try {
+        if (!principal) {
+          return refused([fault('UNAUTHENTICATED', 'a token is needed: send it in connection_init')]);
+        }
         if (count.isFull(() => Object.keys(subscriptions).length)) {
           const message = `more than ${MAX_OPERATIONS} operations on one socket: open another`;
           return refused([fault('OVERLOADED', message)]);

@@ -96,7 +96,7 @@ async function openJobs(store: Store, substrate: Substrate): Promise<Jobs> {
     wakeups,
     keyring,
     tokens: createRunTokens(keyring),
-    config: { runners: [runner], providers: {}, mcpBase: null, substrates: {} },
+    config: { runners: [runner], providers: {}, mcpBase: null, substrates: {}, substrateSecrets: [] },
     substrates: new Map([[substrate.kind, { substrate, imageOf: () => 'bench' }]]),
     apiBase: () => 'http://127.0.0.1',
     sweep: 'off',

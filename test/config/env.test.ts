@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readConfig } from '../../src/config/env.ts';
+import { type Config, readConfig } from '../../src/config/env.ts';
+import { releaseAfterwards } from '../support/releases.ts';
 
 const VARIABLES = [
   'PORT',
@@ -26,6 +30,60 @@ function problemsOf(env: Record<string, string>): readonly string[] {
   return read.ok ? [] : read.problems;
 }
 
+describe('secrets from files', () => {
+  const KEY = 'A'.repeat(43);
+  function fileWith(text: string): string {
+    const folder = mkdtempSync(join(tmpdir(), 'runfeed-config-'));
+    releaseAfterwards(() => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, 'secret');
+    writeFileSync(file, text);
+    return file;
+  }
+
+  test.each([
+    ['SECRET_KEYS', KEY, (config: Config) => config.secretKeys, [Buffer.from(KEY, 'base64')]],
+    ['ANTHROPIC_API_KEY', 'sk-1', (config: Config) => config.native?.apiKey, 'sk-1'],
+    ['DATABASE_URL', 'file:./other.db', (config: Config) => config.databaseUrl, 'file:./other.db'],
+  ])('%s may be in the file that %s_FILE names, with a line end behind it', (name, text, pick, value) => {
+    for (const content of [text, `${text}\n`, `${text}\r\n`]) {
+      expect(pick(configOf({ [`${name}_FILE`]: fileWith(content) }))).toEqual(value);
+    }
+  });
+
+  test('REDIS_URL too', () => {
+    const given = { DATABASE_URL: 'postgresql://db/runfeed', REDIS_URL_FILE: fileWith('redis://cache\n') };
+    expect(configOf(given).redisUrl).toBe('redis://cache');
+  });
+
+  test('both ways at once are refused, as is a file that cannot be read: a line each, with the cause', () => {
+    expect(problemsOf({ SECRET_KEYS: KEY, SECRET_KEYS_FILE: fileWith(KEY) })).toEqual([
+      'SECRET_KEYS and SECRET_KEYS_FILE are both set: keep one of them',
+    ]);
+    const given = { SECRET_KEYS_FILE: '/nowhere/keys', DATABASE_URL_FILE: fileWith('\n') };
+    expect(problemsOf(given)).toEqual([
+      'SECRET_KEYS_FILE names /nowhere/keys, which cannot be read (ENOENT)',
+      `DATABASE_URL_FILE names ${given.DATABASE_URL_FILE}, which is empty`,
+    ]);
+  });
+
+  test('a wrong value from a file is a line that names its variable and does not repeat it', () => {
+    const [problem] = problemsOf({ SECRET_KEYS_FILE: fileWith('wrong-content') });
+    expect(problem).toMatch(/^SECRET_KEYS must be keys/);
+    expect(problem).not.toContain('wrong-content');
+  });
+
+  test('a reference in the runners file may be one, too', () => {
+    const RUNNERS_FILE = fileWith(
+      JSON.stringify({ runners: { r: { substrate: 'process', command: ['r'], secrets: { K: '$KEY' } } } }),
+    );
+    const config = configOf({ RUNNERS_FILE, KEY_FILE: fileWith('from a file\n') });
+    expect(config.runners?.runners[0]?.secrets).toEqual({ K: 'from a file' });
+    expect(problemsOf({ RUNNERS_FILE, KEY_FILE: '/nowhere/key' })).toEqual([
+      'RUNNERS_FILE: KEY_FILE names /nowhere/key, which cannot be read (ENOENT)',
+    ]);
+  });
+});
+
 describe('the configuration', () => {
   test('of an empty environment is that of a server of one’s own on loopback', () => {
     expect(configOf({})).toEqual({
@@ -34,10 +92,12 @@ describe('the configuration', () => {
       databaseUrl: 'file:./data/runfeed.db',
       redisUrl: null,
       publicUrl: null,
+      adminTokenFile: resolve('data/admin-token'),
       retentionDays: null,
       secretKeys: null,
       runners: null,
       jobsFolder: null,
+      jobsUser: null,
       maxRunEvents: 10_000_000,
       maxRunBytes: 17_179_869_184,
       orphanSweep: 'remove',

@@ -24,7 +24,7 @@ function problemsOf(file: unknown, env: Readonly<Record<string, string>> = {}): 
 describe('a runners file', () => {
   test('may say no more of a runner than what it runs and on what', () => {
     const { runners, ...rest } = configOf({ runners: { demo: DEMO } });
-    expect(rest).toEqual({ providers: {}, mcpBase: null, substrates: {} });
+    expect(rest).toEqual({ providers: {}, mcpBase: null, substrates: {}, substrateSecrets: [] });
     expect(runners).toEqual([
       {
         name: 'demo',

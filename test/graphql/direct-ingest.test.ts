@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { LOOPBACK_OPERATOR } from '../../src/auth/principal.ts';
 import { createFeed } from '../../src/feed/feed.ts';
 import { ingestDirectly } from '../../src/graphql/direct-ingest.ts';
 import { createOperations, type OperationRequest } from '../../src/graphql/operations.ts';
@@ -12,6 +11,7 @@ import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { newRun } from '../suites/store-records.ts';
 import { createIdleInbox, createIdleJobs } from '../support/idle-jobs.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
+import { OPERATOR } from '../support/operator.ts';
 
 /** Each is sent up to five times, and a document of its own. */
 const SELECTIONS = Math.ceil(Number(process.env.RUNFEED_PROOF_RUNS ?? 1_000) / 5);
@@ -28,7 +28,7 @@ async function createSystem(ingest?: Ingest['append'], runs = ['r']): Promise<Te
   const wakeups = createLocalPlane();
   const feed = createFeed(store, wakeups);
   feed.close();
-  const { workspace } = LOOPBACK_OPERATOR;
+  const { workspace } = OPERATOR;
   for (const id of runs) await store.createRun(newRun({ workspace, id }));
   const real = createIngest(store, wakeups, INGEST_LIMITS);
   return {
@@ -40,7 +40,7 @@ async function createSystem(ingest?: Ingest['append'], runs = ['r']): Promise<Te
     jobs: await createIdleJobs(store, real, wakeups),
     native: createIdleInbox(store, real, wakeups),
     version: 'test',
-    principal: LOOPBACK_OPERATOR,
+    principal: OPERATOR,
   };
 }
 

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { LOOPBACK_OPERATOR } from '../../src/auth/principal.ts';
 import { valuesOf } from '../../src/feed/batches.ts';
 import { createFeed } from '../../src/feed/feed.ts';
 import type { Context } from '../../src/graphql/context.ts';
@@ -13,6 +12,7 @@ import { createRunKeys } from '../../src/store/run-keys.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
 import { createIdleInbox, createIdleJobs } from '../support/idle-jobs.ts';
+import { OPERATOR } from '../support/operator.ts';
 
 const SELECTIONS = Number(process.env.RUNFEED_PROOF_RUNS ?? 1_000);
 
@@ -38,7 +38,7 @@ beforeAll(async () => {
     jobs: await createIdleJobs(store, ingest, wakeups),
     native: createIdleInbox(store, ingest, wakeups),
     version: 'test',
-    principal: LOOPBACK_OPERATOR,
+    principal: OPERATOR,
   };
   const { run } = await store.createRun({
     workspace: 'default',
@@ -190,6 +190,6 @@ test('subscribers of one selection get the very same bytes, and those of another
   expect(one).toHaveLength(5);
   for (const [index, bytes] of one.entries()) expect(other[index]).toBe(bytes);
   expect(await read(7)).toEqual(one.slice(2));
-  const stranger = { ...context, principal: { ...LOOPBACK_OPERATOR, workspace: 'other' } };
+  const stranger = { ...context, principal: { ...OPERATOR, workspace: 'other' } };
   expect(await openSharedFeed({ document, variableValues: {}, contextValue: stranger })).toBeNull();
 });

@@ -20,7 +20,7 @@ describeStores('the secrets of a job', (database) => {
     const content = oddSecret('content');
     const headers = { authorization: content };
     const payload = { prompt, files: [{ name: 'a.txt', content }], mcpServers: { one: { headers } } };
-    const api = await openApi(server.graphql);
+    const api = await openApi(installation.graphql);
 
     await api.start({ runId: 'local', runner: 'local', payload });
     await api.start({ runId: 'remote', runner: 'remote', payload });

@@ -107,7 +107,7 @@ function testStarts(database: TestDatabase): void {
     const { fake, process } = await oneProcess(database, fakes(), { idle: true });
     const { run } = await startJob(process);
     const later = await openJobs(process.store, fake.open(), {
-      runners: { runners: [], providers: {}, mcpBase: null, substrates: {} },
+      runners: { runners: [], providers: {}, mcpBase: null, substrates: {}, substrateSecrets: [] },
     });
     expect(await jobWhen(later, run, isSettled)).toMatchObject({
       status: 'failed',

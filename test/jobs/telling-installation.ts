@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { databaseFile } from '../../src/store/sqlite/open.ts';
+import { databaseFile } from '../../src/config/data-folder.ts';
 import { type FakeFly, startFakeFly } from '../support/fake-fly/server.ts';
+import { openOperatorFront } from '../support/operator-front.ts';
 import { freePort } from '../support/ports.ts';
 import { programGuest } from '../support/program-guest.ts';
 import { releaseAfterwards } from '../support/releases.ts';
@@ -22,10 +23,12 @@ export const WAIT = { timeout: 25_000, interval: 50 };
 export interface TellingInstallation {
   readonly fly: FakeFly;
   readonly server: ServeProcess;
+  /** Its `/graphql`, asked as the operator. */
+  readonly graphql: string;
   /** By the names of the variables that the server is told them by. */
   readonly secrets: Readonly<Record<'API_KEY' | 'SIGNING_KEY' | 'PEM', string>>;
   /** The server's own, which no runner is told. */
-  readonly ownSecrets: { readonly FLY_TOKEN: string; readonly SECRET_KEYS: string };
+  readonly ownSecrets: Readonly<Record<'FLY_TOKEN' | 'SECRET_KEYS' | 'ADMIN_TOKEN', string>>;
   /** What a run's runner was handed out, once it has told all. */
   claimed(runId: string): Promise<Claimed>;
   /** What the server keeps of jobs that are processes. */
@@ -66,6 +69,7 @@ export async function startTellingInstallation(databaseUrl: string): Promise<Tel
   const ownSecrets = {
     FLY_TOKEN: `fm2_${randomBytes(24).toString('hex')}`,
     SECRET_KEYS: randomBytes(32).toString('base64'),
+    ADMIN_TOKEN: randomBytes(32).toString('hex'),
   };
   const fly = await startFakeFly({
     token: ownSecrets.FLY_TOKEN,
@@ -73,6 +77,7 @@ export async function startTellingInstallation(databaseUrl: string): Promise<Tel
   });
   releaseAfterwards(() => fly.close());
   writeFileSync(join(folder, 'runners.json'), runnersFile(fly));
+  writeFileSync(join(folder, 'admin-token'), ownSecrets.ADMIN_TOKEN);
   const port = await freePort();
   const server = await startServe({
     ...secrets,
@@ -80,6 +85,7 @@ export async function startTellingInstallation(databaseUrl: string): Promise<Tel
     DATABASE_URL: databaseUrl,
     PORT: String(port),
     PUBLIC_URL: `http://127.0.0.1:${port}`,
+    ADMIN_TOKEN_FILE: join(folder, 'admin-token'),
     RUNNERS_FILE: join(folder, 'runners.json'),
     JOBS_FOLDER: jobsFolder,
     LOG_LEVEL: 'trace',
@@ -88,6 +94,7 @@ export async function startTellingInstallation(databaseUrl: string): Promise<Tel
   return {
     fly,
     server,
+    graphql: await openOperatorFront(server.graphql, ownSecrets.ADMIN_TOKEN),
     secrets,
     ownSecrets,
     claimed: async (runId) => {

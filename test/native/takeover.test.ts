@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { databaseFile } from '../../src/store/sqlite/open.ts';
+import { databaseFile } from '../../src/config/data-folder.ts';
 import { startRestartableServer } from '../proofs/restartable-server.ts';
 import { begins, says } from '../runtimes/messages-frames.ts';
 import { describePostgres, freshSqliteUrl } from '../support/databases.ts';

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { processesIn, WAIT } from '../jobs/executors/machine.ts';
 import { describeStores } from '../support/databases.ts';
+import { ADMIN_TOKEN, openOperatorFront } from '../support/operator-front.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { makeUpPlan } from './job-plan.ts';
 import { PLANNED_RUNNER, startPlannedMachines } from './planned-machines.ts';
@@ -44,15 +45,19 @@ describeStores('jobs whose server is killed again and again', (database) => {
         for (const pid of processesIn(folder)) process.kill(pid, 'SIGKILL');
         rmSync(folder, { recursive: true, force: true });
       });
+      const adminTokenFile = join(folder, 'admin-token');
+      writeFileSync(adminTokenFile, ADMIN_TOKEN);
       const server = await startRestartableServer(await database.freshUrl(), {
+        ADMIN_TOKEN_FILE: adminTokenFile,
         RUNNERS_FILE: runnersFile,
         JOBS_FOLDER: jobsFolder,
         SECRET_KEYS: randomBytes(32).toString('base64'),
       });
 
+      const graphql = await openOperatorFront(server.graphql);
       const jobs = Array.from({ length: PROOF_JOBS }, (_, index) =>
         ['local', 'remote'].map((runner) =>
-          startProvenJob(server.graphql, makeUpPlan(`${runner}-${index}`, runner, SPAN_MS)),
+          startProvenJob(graphql, makeUpPlan(`${runner}-${index}`, runner, SPAN_MS)),
         ),
       ).flat();
       let hit = 0;

@@ -21,7 +21,8 @@ export async function startRestartableServer(
     startServe({
       DATABASE_URL: databaseUrl,
       PORT: String(port),
-      PUBLIC_URL: `http://127.0.0.1:${port}`,
+      // With one, requests need a token.
+      ...(env.ADMIN_TOKEN_FILE && { PUBLIC_URL: `http://127.0.0.1:${port}` }),
       ...env,
     });
   let server = await start();

@@ -1,17 +1,29 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RunningServer } from '../../src/server/server.ts';
 import { codesOf } from '../support/error-codes.ts';
+import { ADMIN_TOKEN } from '../support/operator-front.ts';
+import { releaseAfterwards } from '../support/releases.ts';
+import { eventually } from '../support/runs.ts';
 import { startTestServer } from '../support/server.ts';
 import { openWebsocket } from '../support/websocket-client.ts';
 
-const PUBLIC_URL = 'https://runs.example.org';
+const PUBLIC_HOST = 'runs.example.org';
+const PUBLIC_URL = `https://${PUBLIC_HOST}`;
 const MUTATION = 'mutation { createRun(input: { id: "planted", provider: openai }) { __typename } }';
 
 let server: RunningServer & { readonly graphql: string };
 
 beforeAll(async () => {
-  server = await startTestServer({ PUBLIC_URL });
+  const folder = await mkdtemp(join(tmpdir(), 'runfeed-guard-'));
+  releaseAfterwards(() => rm(folder, { recursive: true, force: true }));
+  const ADMIN_TOKEN_FILE = join(folder, 'admin-token');
+  await writeFile(ADMIN_TOKEN_FILE, ADMIN_TOKEN);
+  server = await startTestServer({ PUBLIC_URL, ADMIN_TOKEN_FILE });
 });
 
 afterAll(() => server.close());
@@ -22,8 +34,11 @@ interface Raw {
   readonly text: string;
 }
 
-/** A request with headers as they are, Host among them, which fetch would not let through. */
-function send(method: string, headers: Record<string, string>, body = '', path = '/graphql'): Promise<Raw> {
+const TOKEN = { authorization: `Bearer ${ADMIN_TOKEN}` };
+
+/** A request with the admin token and headers as they are, Host among them, which fetch would not let through. */
+function send(method: string, given: Record<string, string>, body = '', path = '/graphql'): Promise<Raw> {
+  const headers = { ...TOKEN, ...given };
   return new Promise((resolve, reject) => {
     const sent = request(server.url + path, { method, headers, agent: false }, (response) => {
       let text = '';
@@ -57,6 +72,14 @@ function expectRefusal({ status, headers, text }: Raw, expected: number, code: s
 }
 
 const foreign: readonly [string, () => Record<string, string>][] = [
+  ['a request of another site', () => ({ 'sec-fetch-site': 'cross-site' })],
+  ['a request of another port of localhost', () => ({ 'sec-fetch-site': 'same-site' })],
+  [
+    'a frame of another site',
+    () => ({ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' }),
+  ],
+  ['the public Host by the other scheme', () => ({ host: PUBLIC_HOST, origin: `http://${PUBLIC_HOST}` })],
+  ['a Host that only looks like a loopback address', () => ({ host: '127.999.1.1' })],
   ['an Origin of another site', () => ({ origin: 'https://evil.example' })],
   ['the Origin null', () => ({ origin: 'null' })],
   ['an Origin of another port of this machine', () => ({ origin: 'http://127.0.0.1:1' })],
@@ -77,7 +100,9 @@ describe('what another web page could do', () => {
       const query = `/graphql?query=${encodeURIComponent('{ server { version } }')}`;
       expectRefusal(await send('GET', headers(), '', query), 403, 'FORBIDDEN');
       expectRefusal(await send('GET', headers(), '', '/graphiql'), 403, 'FORBIDDEN');
-      await expect(openWebsocket(server.graphql, { headers: headers() })).rejects.toThrow('403');
+      await expect(openWebsocket(server.graphql, { headers: { ...TOKEN, ...headers() } })).rejects.toThrow(
+        '403',
+      );
       expect(await planted()).toBe(false);
     });
   }
@@ -88,6 +113,34 @@ describe('what another web page could do', () => {
     const { origin: _origin, ...silent } = asking;
     expectRefusal(await send('OPTIONS', silent), 405, 'METHOD_NOT_ALLOWED');
   });
+
+  const LINK = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+
+  test('a link of another site opens GraphiQL and executes nothing', async () => {
+    expect((await send('GET', LINK, '', '/graphiql')).status).toBe(200);
+    expect((await send('GET', LINK, '', '/')).status).toBe(302);
+    const query = `/graphql?query=${encodeURIComponent('{ server { version } }')}`;
+    expectRefusal(await send('GET', LINK, '', query), 403, 'FORBIDDEN');
+    expectRefusal(await send('POST', LINK, '', '/graphiql'), 403, 'FORBIDDEN');
+  });
+
+  test('GraphiQL cannot be framed and runs only its own script', async () => {
+    const { headers } = await send('GET', {}, '', '/graphiql');
+    expect(headers).toMatchObject({ 'x-frame-options': 'DENY', 'referrer-policy': 'no-referrer' });
+    const policy = String(headers['content-security-policy']).split('; ');
+    expect(policy).toEqual(
+      expect.arrayContaining(["default-src 'none'", "frame-ancestors 'none'", "connect-src 'self'"]),
+    );
+    expect(policy.find((rule) => rule.startsWith('script-src'))).toMatch(/^script-src 'sha256-[\w+/]{43}='$/);
+  });
+
+  test.each(['/graphql', '/graphiql', '/', '/health', '/ready', '/nowhere'])(
+    'no browser guesses a type for the answer of %s',
+    async (path) => {
+      const { headers } = await send('GET', {}, '', path);
+      expect(headers['x-content-type-options']).toBe('nosniff');
+    },
+  );
 
   const forms: readonly [string, string][] = [
     ['application/x-www-form-urlencoded', new URLSearchParams({ query: MUTATION }).toString()],
@@ -131,6 +184,18 @@ describe('whom the server answers', () => {
         return { host: `localhost:${port}`, origin: `http://localhost:${port}` };
       },
     ],
+    [
+      'its own pages, as browsers say it',
+      () => ({ origin: server.url, 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' }),
+    ],
+    ['a person who typed the address', () => ({ 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' })],
+    ['a program whose Origin is the websocket', () => ({ origin: server.url.replace('http', 'ws') })],
+    ['a program whose Origin is the public websocket', () => ({ origin: `wss://${PUBLIC_HOST}` })],
+    [
+      'the pages of PUBLIC_URL by the port of its scheme',
+      () => ({ host: `${PUBLIC_HOST}:443`, origin: PUBLIC_URL }),
+    ],
+    ['its own pages by port 80', () => ({ host: 'localhost:80', origin: 'http://localhost' })],
     ['the pages of PUBLIC_URL', () => ({ host: 'runs.example.org', origin: PUBLIC_URL })],
     ['the pages of PUBLIC_URL behind a proxy that sets Host', () => ({ origin: PUBLIC_URL })],
   ];
@@ -141,9 +206,82 @@ describe('whom the server answers', () => {
         200,
         { data: { server: { contractVersion: 1 } } },
       ]);
-      const client = await openWebsocket(server.graphql, { headers: headers() });
+      const client = await openWebsocket(server.graphql, { headers: { ...TOKEN, ...headers() } });
       client.subscribe('1', '{ server { contractVersion } }');
       expect((await client.next()).type).toBe('next');
     });
   }
+});
+
+/** Writes bytes as they are and answers all that comes back until the server closes the connection. */
+function exchange(text: string): Promise<string> {
+  const { hostname, port } = new URL(server.url);
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => socket.write(text));
+    let answer = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => {
+      answer += chunk;
+    });
+    socket.on('close', () => resolve(answer)).on('error', reject);
+  });
+}
+
+describe('requests as bytes', () => {
+  const body = JSON.stringify({ query: '{ server { contractVersion } }' });
+  const JSON_HEADERS = `Authorization: Bearer ${ADMIN_TOKEN}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n`;
+  const H2C =
+    'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n';
+  const answered = '{"data":{"server":{"contractVersion":1}}}';
+
+  test.each([
+    ['HTTP', 'POST', JSON_HEADERS, body],
+    [
+      'websocket',
+      'GET',
+      'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n',
+      '',
+    ],
+  ])('two Host headers are refused over %s with 400', async (_transport, method, headers, content) => {
+    const hosts = `Host: localhost\r\nHost: localhost\r\nConnection: close\r\n`;
+    expect(await exchange(`${method} /graphql HTTP/1.1\r\n${hosts}${headers}\r\n${content}`)).toMatch(
+      /^HTTP\/1\.1 400 /,
+    );
+  });
+
+  test('an upgrade to anything but a websocket is ignored, and the connection goes on', async () => {
+    const first = `POST /graphql HTTP/1.1\r\nHost: localhost\r\n${H2C}${JSON_HEADERS}\r\n${body}`;
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    releaseAfterwards(() => socket.destroy());
+    let answers = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => {
+      answers += chunk;
+    });
+    socket.write(first);
+    await eventually(async () => answers.includes(answered));
+    answers = '';
+    socket.write(`GET /health HTTP/1.1\r\nHost: localhost\r\n${H2C}\r\n`);
+    await eventually(async () => answers.includes('{"status":"ok"}'));
+    answers = '';
+    socket.write(
+      `POST /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${JSON_HEADERS}\r\n${body}`,
+    );
+    await eventually(async () => answers.includes(answered));
+  });
+
+  test('a POST is no request for a websocket', async () => {
+    const upgrade = 'Connection: Upgrade, close\r\nUpgrade: websocket\r\n';
+    const answer = await exchange(
+      `POST /graphql HTTP/1.1\r\nHost: localhost\r\n${upgrade}${JSON_HEADERS}\r\n${body}`,
+    );
+    expect(answer).toContain(answered);
+  });
+});
+
+describe('probes', () => {
+  test.each(['/health', '/ready'])('%s answers by any Host, and only with a status', async (path) => {
+    const anyone = { host: 'pod-7.internal', origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
+    const { status, text } = await send('GET', anyone, '', path);
+    expect([status, Object.keys(JSON.parse(text))]).toEqual([200, ['status']]);
+  });
 });

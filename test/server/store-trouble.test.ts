@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
-import { databaseFile } from '../../src/store/sqlite/open.ts';
+import { databaseFile } from '../../src/config/data-folder.ts';
 import { describePostgres, freshSqliteUrl } from '../support/databases.ts';
 import { codesOf } from '../support/error-codes.ts';
 import { releaseAfterwards } from '../support/releases.ts';

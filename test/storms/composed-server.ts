@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { LOOPBACK_OPERATOR } from '../../src/auth/principal.ts';
 import { totalsOf } from '../../src/config/totals.ts';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { createOperations } from '../../src/graphql/operations.ts';
@@ -15,6 +14,7 @@ import { createRunKeys } from '../../src/store/run-keys.ts';
 import type { Store } from '../../src/store/store.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { createIdleInbox, createIdleJobs } from '../support/idle-jobs.ts';
+import { OPERATOR } from '../support/operator.ts';
 
 /** A server whose inside can be looked at: both transports over a store seen through `wrap`. */
 export interface ComposedServer {
@@ -58,9 +58,9 @@ export async function composeServer(
   const services = { store, runKeys, wakeups, feed, ingest, jobs, native, version: '0.0.0' };
   const load = createLoad(totalsOf());
   const options = { operations, inFlight: createInFlight(), services, report, load };
-  const websocket = createWebsocketTransport({ ...options, authenticate: async () => LOOPBACK_OPERATOR });
+  const websocket = createWebsocketTransport({ ...options, authenticate: async () => OPERATOR });
   const { listener, cutStreams } = createHttpGraphql(options);
-  const http = createServer((request, response) => listener(request, response, LOOPBACK_OPERATOR));
+  const http = createServer((request, response) => listener(request, response, OPERATOR));
   http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) =>
     websocket.upgrade(request, stream, head),
   );

@@ -15,7 +15,7 @@ export function createIdleJobs(store: Store, ingest: Ingest, wakeups: WakeupPlan
     wakeups,
     keyring,
     tokens: createRunTokens(keyring),
-    config: { runners: [], providers: {}, mcpBase: null, substrates: {} },
+    config: { runners: [], providers: {}, mcpBase: null, substrates: {}, substrateSecrets: [] },
     substrates: new Map(),
     apiBase: () => '',
     sweep: 'off',

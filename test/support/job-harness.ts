@@ -60,6 +60,7 @@ export const DEMO_RUNNERS: RunnersConfig = {
   providers: {},
   mcpBase: null,
   substrates: {},
+  substrateSecrets: [],
 };
 
 /** A line that was logged, as text. */

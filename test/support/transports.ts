@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { LOOPBACK_OPERATOR } from '../../src/auth/principal.ts';
 import { type Totals, totalsOf } from '../../src/config/totals.ts';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { FEED_LIMITS } from '../../src/feed/limits.ts';
@@ -18,6 +17,7 @@ import type { Store } from '../../src/store/store.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { freshSqliteUrl } from './databases.ts';
 import { createIdleInbox, createIdleJobs } from './idle-jobs.ts';
+import { OPERATOR } from './operator.ts';
 import { releaseAfterwards } from './releases.ts';
 
 /** Both transports over a store of the test's making, without the server's guard. */
@@ -49,11 +49,11 @@ export async function startTransports(
   const services = { store, runKeys, wakeups, feed, ingest, jobs, native, version: '0.0.0' };
   const load = createLoad(totals);
   const options = { operations, inFlight: createInFlight(), services, report, load };
-  const websocket = createWebsocketTransport({ ...options, authenticate: async () => LOOPBACK_OPERATOR });
+  const websocket = createWebsocketTransport({ ...options, authenticate: async () => OPERATOR });
   const { listener } = createHttpGraphql(options);
   const http = createServer((request, response) => {
     noteAnswer(load.unread, response);
-    listener(request, response, LOOPBACK_OPERATOR);
+    listener(request, response, OPERATOR);
   });
   http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) =>
     websocket.upgrade(request, stream, head),

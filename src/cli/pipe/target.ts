@@ -52,7 +52,7 @@ async function claimTarget(
 }
 
 async function openRun(options: PipeOptions): Promise<Target> {
-  const endpoint = readEndpoint(options);
+  const endpoint = await readEndpoint(options);
   const target = { endpoint, payload: null, env: {} };
   const { run } = options;
   if (run === undefined) {

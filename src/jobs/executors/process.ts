@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { JobsUser } from '../../config/jobs-user.ts';
 import type { RunnerJobHandle } from '../../contract/jobs.ts';
 import { startingWith } from '../../lib/start-fault.ts';
 import { SubstrateError } from '../errors.ts';
 import type { OpenedSubstrate, SubstrateSetup } from '../open-substrates.ts';
 import { type JobObservation, type JobSpec, type LogTail, type Substrate, shownOf } from '../substrate.ts';
-import { LOG_FILE, OLD_LOG_FILE, readJobFile } from './process/files.ts';
+import { LOG_FILE, OLD_LOG_FILE, readJobFile, WORK_FOLDER } from './process/files.ts';
 import { type JobFolder, openJobFolders } from './process/folders.ts';
 import { machineName, requireLinux } from './process/host.ts';
 import { launchShim } from './process/launch.ts';
@@ -19,6 +21,7 @@ import { askToStop, forceEnd } from './process/stop.ts';
 import { tailFiles } from './process/tail.ts';
 import { told } from './process/told.ts';
 import { createUsageMeter } from './process/usage.ts';
+import { closedFolder, environmentOf, OWN_TO_USER } from './process/user.ts';
 import { observe } from './process/verdict.ts';
 
 const DEFAULT_LINES = 100;
@@ -35,7 +38,9 @@ export async function openSubstrate({
   folder,
   owner,
   environment,
+  jobsUser,
 }: SubstrateSetup): Promise<OpenedSubstrate> {
+  if (jobsUser) requireWay(resolve(folder), jobsUser);
   const images = new Map(
     runners.map(({ name, command }) => {
       if (command === null) throw new Error(`runner ${name} needs a command to run as a process`);
@@ -45,12 +50,23 @@ export async function openSubstrate({
   const commands = new Map([...images.values()].map(({ image, command }) => [image, command]));
   requireLinux();
   const substrate = await startingWith('JOBS_FOLDER', () =>
-    createProcessSubstrate({ folder, owner, commands, environment }),
+    createProcessSubstrate({ folder: resolve(folder), owner, commands, environment, user: jobsUser }),
   );
   return {
     substrate,
     imageOf: ({ name }) => images.get(name)?.image ?? name,
   };
+}
+
+/** Throws when commands could not reach the folders that they start in. */
+function requireWay(folder: string, user: JobsUser): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { uid, gid } = user.kind === 'one' ? user : { uid: user.first, gid: user.first };
+  const closed = closedFolder(dirname(folder), { uid, gid });
+  if (closed === null) return;
+  throw new Error(
+    `JOBS_USER may not pass through ${closed} to the jobs in ${folder}: set JOBS_FOLDER to a folder in a place that is open to it, or run chmod o+x ${closed}`,
+  );
 }
 
 /** The image that stands for a command line: the runner's name, and a digest that changes with the command line. */
@@ -74,7 +90,8 @@ export function createProcessSubstrate(
   };
   requireLinux();
   const host = options.hostId ?? machineName();
-  const folders = openJobFolders(options.folder, options.owner);
+  const jobsUser = options.user ?? null;
+  const folders = openJobFolders(options.folder, options.owner, jobsUser);
   const environment = passedOn(options.environment ?? {});
   const usage = createUsageMeter();
   const launching = new Map<string, Promise<void>>();
@@ -102,17 +119,27 @@ export function createProcessSubstrate(
     });
   }
 
-  async function launch({ path, machineId }: JobFolder, spec: JobSpec): Promise<void> {
+  async function launch(folder: JobFolder, spec: JobSpec): Promise<void> {
+    const { path, machineId } = folder;
     if (readJobFile(path, 'pid.json')) return;
     const order = {
       machineId,
       command: commandOf(spec),
-      env: { ...environment, ...spec.env },
+      env: { ...commandEnvironment(path), ...spec.env },
+      user: jobsUser && folder.user(),
+      isOwnUser: folder.ownUid() !== null,
       maxRunDurationMs: spec.maxRunDurationMs,
       deadlineGraceMs: graceMs,
       logBytes,
     };
     await launchShim(path, order, environment, startMs);
+  }
+
+  /** Another user has another home. */
+  function commandEnvironment(path: string): Readonly<Record<string, string>> {
+    if (!jobsUser) return environment;
+    const shared = Object.entries(environment).filter(([name]) => !OWN_TO_USER.includes(name));
+    return { ...Object.fromEntries(shared), ...environmentOf(jobsUser, join(path, WORK_FOLDER)) };
   }
 
   /** The shim kills in time; this is for one that was killed itself, or is stuck. */

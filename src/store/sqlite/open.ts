@@ -1,6 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { codeOf, lineOf } from '../../lib/error-line.ts';
 import {
@@ -12,11 +11,7 @@ import {
 } from '../migrations.ts';
 import { withoutLinks } from './files.ts';
 import { lockDatabaseFile } from './lock.ts';
-
-/** The path that a `file:` URL means: relative ones start at the working directory. */
-export function databaseFile(url: string): string {
-  return url.startsWith('file://') ? fileURLToPath(url) : resolve(url.slice('file:'.length));
-}
+import { keepToOwner } from './modes.ts';
 
 /** Does what opens a database; an error of the system or of SQLite, which names no file, then names it. */
 export async function opening<Opened>(file: string, open: () => Opened | Promise<Opened>): Promise<Opened> {
@@ -30,8 +25,10 @@ export async function opening<Opened>(file: string, open: () => Opened | Promise
 
 /** Takes the file for this process, makes its folder, brings its schema up to date, and opens it for reading. */
 export function openDatabase(file: string): { database: Database.Database; close: () => void } {
-  mkdirSync(dirname(file), { recursive: true });
-  const unlock = lockDatabaseFile(withoutLinks(file));
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const path = withoutLinks(file);
+  keepToOwner(path);
+  const unlock = lockDatabaseFile(path);
   try {
     const writing = openForWriting(file);
     try {

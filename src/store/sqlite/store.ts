@@ -1,4 +1,5 @@
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
+import { databaseFile } from '../../config/data-folder.ts';
 import { PrismaClient } from '../../generated/sqlite/client.ts';
 import { createReleasers } from '../../lib/releasers.ts';
 import { asCatalog } from '../catalog.ts';
@@ -9,7 +10,7 @@ import type { PageLimits, Store, StoredEvent } from '../store.ts';
 import { sqliteReason } from './faults.ts';
 import { createJobReads } from './jobs.ts';
 import { createNativeRunRead } from './native-runs.ts';
-import { databaseFile, openDatabase, opening } from './open.ts';
+import { openDatabase, opening } from './open.ts';
 import { packAppends } from './packing.ts';
 import { prepareStatements } from './statements.ts';
 import { startWriter } from './writer.ts';

@@ -1,9 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { chmodSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmod, chown, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { JobsUser } from '../../../config/jobs-user.ts';
 import { codeOf } from '../../../lib/error-line.ts';
+import { SubstrateError } from '../../errors.ts';
 import { type JobFile, readJobFile, storeJobFile, WORK_FOLDER } from './files.ts';
+import type { ProcessUser } from './user.ts';
 
 /** The folders of one server's jobs on a machine. */
 export interface JobFolders {
@@ -27,6 +30,10 @@ export interface JobFolder {
   readonly spec: JobFile<'spec.json'>;
   /** Whether it may be another server's: older versions kept the jobs of all databases in one folder. */
   readonly isShared: boolean;
+  /** Who the command runs as: the owner of the folder that it starts in. */
+  user(): ProcessUser;
+  /** The same when no other job runs as that user, else null. */
+  ownUid(): number | null;
 }
 
 /** A folder half made or half removed that is older belongs to a process that died over it. */
@@ -34,22 +41,83 @@ const LEFT_BEHIND_MS = 10 * 60_000;
 
 const UNFINISHED = '.unfinished-';
 const NAME = /^[0-9a-f]{32}$/;
+const OWNER_FOLDER = /^of-[0-9a-f]{16}$/;
 const MACHINE_ID = /^([0-9a-f]{32})-([0-9a-f]{16})$/;
 
+/** Others may pass through it to their own, and see nothing of what it holds. */
+const PASSABLE = 0o711;
+
 /**
- * Opens the folder in which servers keep their jobs, made when there is none, readable for its owner alone. The jobs of
- * one owner are in a folder of their own within it; what older versions left next to that is found too, for a run
- * only by its spec's hash, which no other server can make.
+ * Opens the folder in which servers keep their jobs, made when it is missing. Its files are readable for the server's
+ * user alone. The jobs of one owner are in a folder of their own within it; what older versions left next to that is
+ * found too, for a run only by its spec's hash, which no other server can make. With another user for commands, the
+ * folder that a command starts in is that user's.
  */
-export function openJobFolders(root: string, owner: string): JobFolders {
+export function openJobFolders(root: string, owner: string, jobsUser: JobsUser | null = null): JobFolders {
   const own = join(root, ownerFolder(owner));
   mkdirSync(own, { recursive: true, mode: 0o700 });
-  for (const folder of [own, root]) sweepUnfinished(folder);
+  for (const folder of [own, root]) {
+    if (jobsUser) chmodSync(folder, PASSABLE);
+    sweepUnfinished(folder);
+  }
+  /** Users of jobs whose folders are being made. */
+  const reserved = new Set<number>();
+
+  function isOwn(uid: number): boolean {
+    return jobsUser?.kind === 'each' && uid >= jobsUser.first && uid <= jobsUser.last;
+  }
+
+  /** Users of all jobs in the folder, other servers' too. */
+  function takenUids(): ReadonlySet<number> {
+    const servers = readdirSync(root).filter((entry) => OWNER_FOLDER.test(entry));
+    const folders = [root, ...servers.map((name) => join(root, name))];
+    const uids = folders.flatMap((folder) =>
+      namesIn(folder).flatMap((name) => ownerOfWork(join(folder, name)) ?? []),
+    );
+    return new Set([...uids, ...reserved]);
+  }
+
+  /** A job's user is its own until its folder is removed. */
+  function freeUid(name: string, first: number, last: number): number {
+    const taken = takenUids();
+    const size = last - first + 1;
+    // Servers that share the folder begin at different numbers.
+    const start = Number.parseInt(name.slice(0, 8), 16);
+    for (let tries = 0; tries < Math.min(size, taken.size + 1); tries += 1) {
+      const uid = first + ((start + tries) % size);
+      if (!taken.has(uid)) return uid;
+    }
+    throw new SubstrateError({
+      errorClass: 'capacity',
+      message: 'every number of JOBS_USER is in use by a job of the last day',
+      transient: true,
+    });
+  }
+
+  async function place(name: string, spec: JobFile<'spec.json'>): Promise<void> {
+    if (!jobsUser) return placeFolder(own, name, spec, null);
+    if (jobsUser.kind === 'one') return placeFolder(own, name, spec, jobsUser);
+    const uid = freeUid(name, jobsUser.first, jobsUser.last);
+    reserved.add(uid);
+    await placeFolder(own, name, spec, { uid, gid: uid }).finally(() => reserved.delete(uid));
+  }
 
   function read(name: string, folder: string = own): JobFolder | null {
     const path = join(folder, name);
     const spec = readJobFile(path, 'spec.json');
-    return spec && { path, machineId: `${name}-${spec.id}`, spec, isShared: folder === root };
+    if (!spec) return null;
+    const user = () => {
+      const owner = userOfWork(path);
+      if (!jobsUser || (jobsUser.kind === 'one' ? owner.uid === jobsUser.uid : isOwn(owner.uid)))
+        return owner;
+      const message = 'the job was prepared for another JOBS_USER: start it as a new run';
+      throw new SubstrateError({ errorClass: 'config_invalid', message });
+    };
+    const ownUid = () => {
+      const uid = ownerOfWork(path);
+      return uid !== null && isOwn(uid) ? uid : null;
+    };
+    return { path, machineId: `${name}-${spec.id}`, spec, isShared: folder === root, user, ownUid };
   }
 
   function namesIn(folder: string): string[] {
@@ -62,7 +130,7 @@ export function openJobFolders(root: string, owner: string): JobFolders {
       const there = read(name);
       if (there) return there;
       const spec = { ...content, id: randomBytes(8).toString('hex'), createdAt: Date.now() };
-      await placeFolder(own, name, spec);
+      await place(name, spec);
       const made = read(name);
       if (!made) throw new Error('a job’s folder was removed while it was made');
       return made;
@@ -102,16 +170,36 @@ export function ownerFolder(owner: string): string {
 }
 
 /** A folder appears with its content, so that nobody ever finds one half made; whoever is second keeps the first's. */
-async function placeFolder(root: string, name: string, spec: JobFile<'spec.json'>): Promise<void> {
+async function placeFolder(
+  root: string,
+  name: string,
+  spec: JobFile<'spec.json'>,
+  user: ProcessUser | null,
+): Promise<void> {
   const draft = await mkdtemp(join(root, UNFINISHED));
   try {
-    await mkdir(join(draft, WORK_FOLDER), { mode: 0o700 });
+    const work = join(draft, WORK_FOLDER);
+    await mkdir(work, { mode: 0o700 });
+    if (user) {
+      await chown(work, user.uid, user.gid);
+      await chmod(draft, PASSABLE);
+    }
     await storeJobFile(draft, 'spec.json', spec);
     await rename(draft, join(root, name));
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
     if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error))) throw error;
   }
+}
+
+function userOfWork(path: string): ProcessUser {
+  const { uid, gid } = statSync(join(path, WORK_FOLDER));
+  return { uid, gid };
+}
+
+/** Null: it has no such folder. */
+function ownerOfWork(path: string): number | null {
+  return statSync(join(path, WORK_FOLDER), { throwIfNoEntry: false })?.uid ?? null;
 }
 
 function sweepUnfinished(root: string): void {

@@ -5,6 +5,7 @@ import {
   allProcesses,
   bootId,
   hasEnvironmentLine,
+  ownerOf,
   type ProcessIdentity,
   type ProcessStat,
   runs,
@@ -19,6 +20,8 @@ export interface JobProcesses {
   readonly machineId: string;
   readonly shim: ProcessIdentity;
   readonly child: JobFile<'child.json'> | null;
+  /** Whose processes are all of this job; null: its user has other processes, too. */
+  readonly uid: number | null;
 }
 
 /** What forks faster than it is killed gets so many rounds. */
@@ -28,9 +31,14 @@ const BETWEEN_ROUNDS_MS = 20;
 /**
  * The living processes of a job without its shim: the main process's group, and whoever carries the job's mark, with
  * their groups. The second finds those that left by `setsid` and, when the shim was killed, those whose leader is gone.
- * What has wiped its environment as well is not found.
+ * What has wiped its environment as well is found only where the job has a user of its own.
  */
-export async function processesOf({ machineId, shim, child }: JobProcesses): Promise<readonly ProcessStat[]> {
+export async function processesOf({
+  machineId,
+  shim,
+  child,
+  uid,
+}: JobProcesses): Promise<readonly ProcessStat[]> {
   if (bootId() !== shim.bootId) return [];
   // Nobody older than the shim can be its job's, which spares most of a table the second look.
   const table = (await allProcesses()).filter(
@@ -39,7 +47,9 @@ export async function processesOf({ machineId, shim, child }: JobProcesses): Pro
   const groups = new Set<number>();
   for (const { pid, group, startTime } of table) {
     const isLeader = pid === child?.pid && startTime === child.startTime;
-    if (isLeader || hasEnvironmentLine(pid, `${MACHINE_ID_VARIABLE}=${machineId}`)) groups.add(group);
+    const isOwned = uid !== null && ownerOf(pid) === uid;
+    const isMarked = () => hasEnvironmentLine(pid, `${MACHINE_ID_VARIABLE}=${machineId}`);
+    if (isLeader || isOwned || isMarked()) groups.add(group);
   }
   return table.filter((stat) => groups.has(stat.group) && runs(stat));
 }

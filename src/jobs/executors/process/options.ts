@@ -1,3 +1,5 @@
+import type { JobsUser } from '../../../config/jobs-user.ts';
+
 /** What a substrate of processes needs. */
 export interface ProcessSubstrateOptions {
   /** Holds a folder for each job; made when there is none. On a local disk, and for one machine alone. */
@@ -10,6 +12,8 @@ export interface ProcessSubstrateOptions {
   readonly hostId?: string;
   /** The server's environment. A command gets PATH, HOME and the like of it, and besides only its spec's. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Who commands run as; null or absent: the server's own user. Another one needs a server that runs as root. */
+  readonly user?: JobsUser | null;
 }
 
 /** Bounds of a substrate of processes, in milliseconds and bytes. */

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 
 /** Which process: a number alone is given out again, with the boot and the moment of its start it is not. */
@@ -84,6 +84,11 @@ export async function allProcesses(): Promise<readonly ProcessStat[]> {
 /** Whether a process was started with this line (`NAME=value`) in its environment, as far as we may see. */
 export function hasEnvironmentLine(pid: number, line: string): boolean {
   return readProc(`/proc/${pid}/environ`)?.split('\0').includes(line) ?? false;
+}
+
+/** The user that a process runs as; null when it is gone. One that may not be looked into is shown as root's. */
+export function ownerOf(pid: number): number | null {
+  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? null;
 }
 
 /** Seconds since the boot, on the clock of {@link ProcessStat.startTime}. */

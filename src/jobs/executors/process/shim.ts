@@ -66,7 +66,8 @@ async function run(): Promise<void> {
   const finishedAt = Date.now();
   // As with a machine: when its main process has ended, so has all the rest.
   guard.kill();
-  await killAll({ machineId: order.machineId, shim: self, child: main });
+  const uid = order.isOwnUser ? (order.user?.uid ?? null) : null;
+  await killAll({ machineId: order.machineId, shim: self, child: main, uid });
   await Promise.race([closed, setTimeout(DRAIN_MS)]);
   await writeExit(problem ? { ...end, error: problem } : end, guard.release(), finishedAt);
 }
@@ -75,12 +76,16 @@ async function run(): Promise<void> {
 function start(): ReturnType<typeof spawn> | { readonly error: string } {
   const [program = '', ...args] = order.command;
   const log = openCappedLog(LOG_FILE, OLD_LOG_FILE, order.logBytes);
+  // The server's own keeps everything from others, which is not what programs expect.
+  process.umask(0o022);
   try {
     const child = spawn(program, args, {
       cwd: WORK_FOLDER,
       env: { ...order.env, [MACHINE_ID_VARIABLE]: order.machineId },
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
+      // Node (libuv) drops the supplementary groups, too, when it changes the user.
+      ...order.user,
     });
     child.stdout.on('data', log.write);
     child.stderr.on('data', log.write);

@@ -65,6 +65,6 @@ function shimOf({ path }: JobFolder): JobFile<'pid.json'> | null {
   return claim?.pid === 0 ? null : claim;
 }
 
-function processesOf({ path, machineId }: JobFolder, shim: JobFile<'pid.json'>) {
-  return { machineId, shim, child: readJobFile(path, 'child.json') };
+function processesOf({ path, machineId, ownUid }: JobFolder, shim: JobFile<'pid.json'>) {
+  return { machineId, shim, child: readJobFile(path, 'child.json'), uid: ownUid() };
 }

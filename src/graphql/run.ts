@@ -3,7 +3,7 @@ import type { StoredEvent } from '../store/store.ts';
 import { builder } from './builder.ts';
 import { RunnerEventKindEnum, RunProviderEnum, RunRuntimeEnum } from './enums.ts';
 import { RunnerEventType } from './event.ts';
-import { eventsConnection } from './event-pages.ts';
+import { eventsConnection, readEvent } from './event-pages.ts';
 
 /** A run's row as Prisma reads it. */
 export type RunRow = Prisma.RunGetPayload<object>;
@@ -88,14 +88,8 @@ export const RunType = builder.prismaObject('Run', {
       type: RunnerEventType,
       nullable: true,
       description: 'The event that ended the run; null while it goes on.',
-      resolve: async ({ key, terminalSeq }, _args, { store }): Promise<StoredEvent | null> => {
-        if (terminalSeq === null) return null;
-        const page = await store.readPage(key, Number(terminalSeq) - 1, {
-          maxEvents: 1,
-          maxBytes: 1,
-        });
-        return page?.events[0] ?? null;
-      },
+      resolve: async ({ key, terminalSeq }, _args, { store, budget }): Promise<StoredEvent | null> =>
+        terminalSeq === null ? null : readEvent(store, budget, key, Number(terminalSeq)),
     }),
     job: t.relation('job', {
       nullable: true,

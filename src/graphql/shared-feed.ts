@@ -11,12 +11,12 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { mapped, openBatches, openEvents } from '../feed/batches.ts';
-import type { Reader } from '../feed/cursor.ts';
+import type { Reader, Weigh } from '../feed/cursor.ts';
 import type { StoredEvent } from '../store/store.ts';
-import { refusedTo } from './authorize.ts';
+import { priceOf, weighEvents } from './admission.ts';
 import { openFeed } from './feed.ts';
 import { type AnsweredBatch, compileFeedWriter, type FeedWriter } from './feed-writer.ts';
-import type { OperationRequest } from './operations.ts';
+import { type OperationRequest, refusalOf } from './operations.ts';
 import { executedSchema } from './schema.ts';
 import { rootField } from './selection.ts';
 
@@ -26,7 +26,7 @@ const WRITERS_PER_DOCUMENT = 32;
 const SHARED_BATCH_BYTES = 8 * 1024 * 1024;
 /** Events of one `runEvents` go to a socket in portions: one write for many messages. A stalled socket holds one. */
 const PORTION_EVENTS = 32;
-const PORTION_BYTES = 2 * 1024;
+const PORTION_BYTES = 6 * 1024;
 
 /** The answers of a feed subscription as bytes, which all who asked the same share. */
 export interface SharedFeed {
@@ -45,9 +45,9 @@ export interface SharedFeed {
 export async function openSharedFeed(request: OperationRequest): Promise<SharedFeed | null> {
   const plan = planOf(request);
   if (!plan) return null;
-  const { writer, args } = plan;
+  const { writer, args, weigh } = plan;
   const { feed } = request.contextValue;
-  const opened = await openFeed(request.contextValue, args).catch(() => null);
+  const opened = await openFeed(request.contextValue, args, weigh).catch(() => null);
   if (!opened) return null;
   const { runId, maxEvents } = opened;
   if (plan.field.name.value === 'runEvents') {
@@ -76,13 +76,14 @@ interface Plan {
   readonly field: FieldNode;
   readonly writer: SharedWriter;
   readonly args: Readonly<Record<string, unknown>>;
+  readonly weigh: Weigh;
 }
 
 const writers = new WeakMap<DocumentNode, LRUCache<string, SharedWriter>>();
 
 function planOf(request: OperationRequest): Plan | null {
   // The executor's part of the code says why not.
-  if (refusedTo(request)) return null;
+  if (refusalOf(request)) return null;
   const { document, operationName, variableValues } = request;
   const operation = getOperationAST(document, operationName);
   if (operation?.operation !== OperationTypeNode.SUBSCRIPTION || operation.directives?.length) return null;
@@ -92,11 +93,13 @@ function planOf(request: OperationRequest): Plan | null {
     executedSchema,
     operation.variableDefinitions ?? [],
     variableValues ?? {},
+    { maxErrors: 1 },
   );
   const definition = executedSchema.getSubscriptionType()?.getFields()[field.name.value];
   if (!coerced || !definition) return null;
   const args = getArgumentValues(definition, field, coerced);
-  return { field, args, writer: writerOf(document, operationName ?? '', field, coerced) };
+  const writer = writerOf(document, operationName ?? '', field, coerced);
+  return writer && { field, args, writer, weigh: weighEvents(priceOf(request)) };
 }
 
 function writerOf(
@@ -104,7 +107,7 @@ function writerOf(
   operationName: string,
   field: FieldNode,
   variables: Readonly<Record<string, unknown>>,
-): SharedWriter {
+): SharedWriter | null {
   let ofDocument = writers.get(document);
   if (!ofDocument) {
     ofDocument = new LRUCache({ max: WRITERS_PER_DOCUMENT });
@@ -113,7 +116,9 @@ function writerOf(
   const key = JSON.stringify([operationName, shapingVariables(document, field, variables)]);
   const known = ofDocument.get(key);
   if (known) return known;
-  const writer = share(compileFeedWriter(document, field, variables));
+  const compiled = compileFeedWriter(document, field, variables);
+  if (!compiled) return null;
+  const writer = share(compiled);
   ofDocument.set(key, writer);
   return writer;
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LOOPBACK_OPERATOR } from '../../src/auth/principal.ts';
 import { valuesOf } from '../../src/feed/batches.ts';
 import { createFeed } from '../../src/feed/feed.ts';
-import type { Context } from '../../src/graphql/context.ts';
+import type { AskedContext } from '../../src/graphql/context.ts';
 import { createOperations } from '../../src/graphql/operations.ts';
 import { openSharedFeed } from '../../src/graphql/shared-feed.ts';
 import { createIngest } from '../../src/ingest/ingest.ts';
@@ -17,7 +17,7 @@ import { createIdleInbox, createIdleJobs } from '../support/idle-jobs.ts';
 const SELECTIONS = Number(process.env.RUNFEED_PROOF_RUNS ?? 1_000);
 
 const releasers = createReleasers();
-let context: Omit<Context, 'budget'>;
+let context: AskedContext;
 const operations = createOperations((error) => {
   throw error;
 });

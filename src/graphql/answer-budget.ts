@@ -118,3 +118,23 @@ export async function takeTurn(turns: Turns, owner: object, cost: number): Promi
     throw error;
   }
 }
+
+/** Counts a text that the answer is about to hold, and returns it. */
+export function counted<Text extends string | null>(budget: AnswerBudget, text: Text): Text {
+  if (text) budget.write(text.length);
+  return text;
+}
+
+const lengths = new WeakMap<object, number>();
+
+/** Counts a JSON value that the answer is about to hold, and returns it. It is measured once. */
+export function countedJson<Json extends object | null>(budget: AnswerBudget, json: Json): Json {
+  if (!json) return json;
+  let length = lengths.get(json);
+  if (length === undefined) {
+    length = JSON.stringify(json).length;
+    lengths.set(json, length);
+  }
+  budget.write(length);
+  return json;
+}

@@ -120,6 +120,10 @@ function assertWritten(document: DocumentNode): void {
     FragmentSpread: () => {
       fields += 1;
     },
+    // Counts as well: everything that looks at the document recurses along its fragments.
+    InlineFragment: () => {
+      fields += 1;
+    },
   });
   assertWithin('fields as they are written', fields, DOCUMENT_LIMITS.writtenFields);
 }

@@ -162,7 +162,9 @@ export function createPricing(
   }
 
   function sizeOf(node: FieldNode, page: PageSize): number {
-    const given = page.arguments.map((name) => readValue(argument(node, name))).filter((size) => size !== null);
+    const given = page.arguments
+      .map((name) => readValue(argument(node, name)))
+      .filter((size) => size !== null);
     if (given.length === 0) return page.byDefault;
     return Math.max(...given.map((size) => (isCount(size) && size <= page.max ? size : page.max)));
   }
@@ -176,7 +178,9 @@ export function createPricing(
     return (directives ?? []).every((directive) => {
       const { value: name } = directive.name;
       if (name !== 'skip' && name !== 'include') return true;
-      const condition = readValue(directive.arguments?.find((argument) => argument.name.value === 'if')?.value);
+      const condition = readValue(
+        directive.arguments?.find((argument) => argument.name.value === 'if')?.value,
+      );
       return condition !== (name === 'skip');
     });
   }
@@ -212,7 +216,8 @@ export function createPricing(
       asked.selectionSet,
       schema.getRootType(asked.operation) ?? undefined,
     );
-    return { price, varies };
+    // On average the lists of introspection are not whole numbers long.
+    return { price: { ...price, cost: Math.ceil(price.cost), bytes: Math.ceil(price.bytes) }, varies };
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Prisma } from '../generated/postgres/client.ts';
 import type { StoredEvent } from '../store/store.ts';
+import { counted, countedJson } from './answer-budget.ts';
 import { builder } from './builder.ts';
 import { RunnerEventKindEnum, RunProviderEnum, RunRuntimeEnum } from './enums.ts';
 import { RunnerEventType } from './event.ts';
@@ -33,14 +34,16 @@ export const RunType = builder.prismaObject('Run', {
       description: 'Where its agent runs.',
       resolve: ({ runtime }) => runtime as typeof RunRuntimeEnum.$inferType,
     }),
-    title: t.exposeString('title', {
+    title: t.string({
       nullable: true,
       description: 'For people.',
+      resolve: ({ title }, _args, { budget }) => counted(budget, title),
     }),
     labels: t.field({
       type: 'JSONObject',
       description: 'For programs: whatever runs are to be found by.',
-      resolve: ({ labels }) => labels as { readonly [key: string]: never },
+      resolve: ({ labels }, _args, { budget }) =>
+        countedJson(budget, labels as { readonly [key: string]: never }),
     }),
     createdAt: t.field({
       type: 'DateTime',

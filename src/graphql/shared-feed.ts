@@ -12,18 +12,16 @@ import {
 import { LRUCache } from 'lru-cache';
 import { mapped, openBatches, openEvents } from '../feed/batches.ts';
 import type { Reader, Weigh } from '../feed/cursor.ts';
-import type { StoredEvent } from '../store/store.ts';
 import { priceOf, weighEvents } from './admission.ts';
 import { openFeed } from './feed.ts';
-import { type AnsweredBatch, compileFeedWriter, type FeedWriter } from './feed-writer.ts';
+import { compileFeedWriter, type FeedWriter } from './feed-writer.ts';
 import { type OperationRequest, refusalOf } from './operations.ts';
+import { batchPayload, eventPayload } from './payload-cache.ts';
 import { executedSchema } from './schema.ts';
 import { rootField } from './selection.ts';
 
 /** Selections of one document that differ in their directives' variables. */
 const WRITERS_PER_DOCUMENT = 32;
-/** Bytes of batches that are kept for the next subscriber who gets the same one. */
-const SHARED_BATCH_BYTES = 8 * 1024 * 1024;
 /** Events of one `runEvents` go to a socket in portions: one write for many messages. A stalled socket holds one. */
 const PORTION_EVENTS = 32;
 const PORTION_BYTES = 6 * 1024;
@@ -54,32 +52,26 @@ export async function openSharedFeed(request: OperationRequest): Promise<SharedF
     return {
       open: async (signal) =>
         mapped(await openEvents(feed, opened.request, PORTION_EVENTS, PORTION_BYTES, signal), (events) =>
-          events.map((event) => writer.event(event)),
+          events.map((event) => eventPayload(writer, event)),
         ),
     };
   }
   return {
     open: async (signal) =>
       mapped(await openBatches(feed, opened.request, maxEvents, signal), (batch) => [
-        writer.batch({ ...batch, runId }),
+        batchPayload(writer, { ...batch, runId }),
       ]),
   };
 }
 
-/** A writer whose bytes are kept as long as what they were made of. */
-interface SharedWriter {
-  event(event: StoredEvent): Buffer;
-  batch(batch: AnsweredBatch): Buffer;
-}
-
 interface Plan {
   readonly field: FieldNode;
-  readonly writer: SharedWriter;
+  readonly writer: FeedWriter;
   readonly args: Readonly<Record<string, unknown>>;
   readonly weigh: Weigh;
 }
 
-const writers = new WeakMap<DocumentNode, LRUCache<string, SharedWriter>>();
+const writers = new WeakMap<DocumentNode, LRUCache<string, FeedWriter>>();
 
 function planOf(request: OperationRequest): Plan | null {
   // The executor's part of the code says why not.
@@ -107,7 +99,7 @@ function writerOf(
   operationName: string,
   field: FieldNode,
   variables: Readonly<Record<string, unknown>>,
-): SharedWriter | null {
+): FeedWriter | null {
   let ofDocument = writers.get(document);
   if (!ofDocument) {
     ofDocument = new LRUCache({ max: WRITERS_PER_DOCUMENT });
@@ -116,10 +108,8 @@ function writerOf(
   const key = JSON.stringify([operationName, shapingVariables(document, field, variables)]);
   const known = ofDocument.get(key);
   if (known) return known;
-  const compiled = compileFeedWriter(document, field, variables);
-  if (!compiled) return null;
-  const writer = share(compiled);
-  ofDocument.set(key, writer);
+  const writer = compileFeedWriter(document, field, variables);
+  if (writer) ofDocument.set(key, writer);
   return writer;
 }
 
@@ -138,40 +128,4 @@ function shapingVariables(
   if (field.selectionSet) visit(field.selectionSet, note);
   for (const node of document.definitions) if (node.kind === Kind.FRAGMENT_DEFINITION) visit(node, note);
   return shaping;
-}
-
-function share(writer: FeedWriter): SharedWriter {
-  const events = new WeakMap<StoredEvent, Buffer>();
-  const batches = new LRUCache<string, { readonly batch: AnsweredBatch; readonly bytes: Buffer }>({
-    maxSize: SHARED_BATCH_BYTES,
-    sizeCalculation: ({ bytes }) => bytes.length + 1,
-  });
-  return {
-    event: (event) => {
-      let bytes = events.get(event);
-      if (!bytes) {
-        bytes = Buffer.from(writer.event(event));
-        events.set(event, bytes);
-      }
-      return bytes;
-    },
-    batch: (batch) => {
-      const { runId, events: all, cursor, caughtUp, ended } = batch;
-      const key = `${runId} ${cursor} ${all.length} ${caughtUp} ${ended}`;
-      const known = batches.get(key);
-      if (known && sameBatch(known.batch, batch)) return known.bytes;
-      const bytes = Buffer.from(writer.batch(batch));
-      batches.set(key, { batch, bytes });
-      return bytes;
-    },
-  };
-}
-
-/** The very same events: two workspaces may have runs of one id, and a filter may have left others out. */
-function sameBatch(one: AnsweredBatch, other: AnsweredBatch): boolean {
-  return (
-    one.gap?.toSeq === other.gap?.toSeq &&
-    one.gap?.fromSeq === other.gap?.fromSeq &&
-    one.events.every((event, index) => event === other.events[index])
-  );
 }

@@ -53,6 +53,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     operationName,
     variableValues,
     contextValue: { ...services, principal: (contextValue as NodeContext).principal },
+    owner: (contextValue as NodeContext).req.socket,
   });
   const streams = new Set<ServerResponse>();
   const ours: Plugin = {

@@ -81,7 +81,7 @@ export function createPlainPost(options: PlainPostOptions, yoga: Yoga): GraphqlL
       if (missing > 0) return;
       request.off('data', take);
       const body = chunks.length === 1 ? chunk : Buffer.concat(chunks);
-      const operation = readOperation(body, options, principal);
+      const operation = readOperation(body, options, principal, request.socket);
       if (operation) return void answer(operation, mediaType, response);
       // The stream has not ended yet, so it can have its body back.
       request.pause();
@@ -106,6 +106,7 @@ function readOperation(
   body: Buffer,
   { operations, services }: PlainPostOptions,
   principal: Principal,
+  owner: object,
 ): OperationRequest | null {
   try {
     const parameters: unknown = JSON.parse(body.toString());
@@ -118,7 +119,8 @@ function readOperation(
     if (operations.validate(document).length > 0) return null;
     const operation = getOperationAST(document, operationName)?.operation;
     if (!operation || operation === OperationTypeNode.SUBSCRIPTION) return null;
-    return { document, operationName, variableValues: variables, contextValue: { ...services, principal } };
+    const contextValue = { ...services, principal };
+    return { document, operationName, variableValues: variables, contextValue, owner };
   } catch {
     return null;
   }

@@ -133,13 +133,13 @@ function createProtocol(
     },
     execute: async (args) => {
       try {
-        return await inFlight.track(() => operations.execute(args as OperationRequest));
+        return withoutStatuses(await inFlight.track(() => operations.execute(ownedBy(socket, args))));
       } catch (error) {
         return { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
       }
     },
     subscribe: async (args) => {
-      const request = args as OperationRequest & { readonly contextValue: { readonly operationId: string } };
+      const request = ownedBy(socket, args);
       const feed = await openSharedFeed(request);
       if (feed) return keep(pumpFeed(feed, request.contextValue.operationId, socket, stream));
       // A fault thrown here closes the socket so that the client comes back; see where its messages are handled.
@@ -149,10 +149,19 @@ function createProtocol(
   });
 }
 
+/** An operation as graphql-ws hands it on, whose turns of the event loop are the socket's. */
+function ownedBy(owner: object, args: unknown) {
+  return { ...(args as OperationRequest & { contextValue: { readonly operationId: string } }), owner };
+}
+
+function withoutStatuses(result: ExecutionResult): ExecutionResult {
+  return result.errors ? { ...result, errors: result.errors.map(withoutStatus) } : result;
+}
+
 /** A subscription that never began. Thrown, because a result would be followed by `complete`: that is the run's end. */
 // biome-ignore lint/correctness/useYield: there is nothing to yield
 async function* refusal({ errors }: ExecutionResult): Results {
-  throw errors?.[0];
+  throw errors?.[0] && withoutStatus(errors[0]);
 }
 
 /**

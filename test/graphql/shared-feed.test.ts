@@ -193,3 +193,14 @@ test('subscribers of one selection get the very same bytes, and those of another
   const stranger = { ...context, principal: { ...LOOPBACK_OPERATOR, workspace: 'other' } };
   expect(await openSharedFeed({ document, variableValues: {}, contextValue: stranger })).toBeNull();
 });
+
+test('portions are measured by what is written: a subscriber that stalls holds a few KiB, whatever its names are', async () => {
+  const names = Array.from({ length: 90 }, (_, index) => `${'k'.repeat(120)}${index}: seq`).join(' ');
+  const document = operations.parse(`subscription { runEvents(runId: "r") { ${names} } }`);
+  const shared = await openSharedFeed({ document, contextValue: context });
+  const portions: number[] = [];
+  for await (const payloads of valuesOf(() => shared!.open(new AbortController().signal))) {
+    portions.push(payloads.length);
+  }
+  expect(portions).toEqual([1, 1, 1, 1, 1]);
+});

@@ -5,8 +5,12 @@ import {
   getOperationAST,
   isEnumType,
   isInputObjectType,
+  isInputType,
+  isLeafType,
   isListType,
   isNonNullType,
+  type NamedTypeNode,
+  type OperationDefinitionNode,
   typeFromAST,
 } from 'graphql';
 import { fault } from './faults.ts';
@@ -23,14 +27,37 @@ export function refusedVariables({
   operationName,
   variableValues,
 }: OperationRequest): GraphQLError | null {
-  if (!variableValues) return null;
-  for (const { variable, type } of getOperationAST(document, operationName)?.variableDefinitions ?? []) {
-    const name = variable.name.value;
-    const known = Object.hasOwn(variableValues, name) && typeFromAST(executedSchema, type as never);
-    const refused = known && tooLong(variableValues[name], known as GraphQLInputType, `$${name}`);
+  const operation = variableValues && getOperationAST(document, operationName);
+  if (!operation) return null;
+  for (const { name, type } of variablesWithLists(operation)) {
+    const refused = Object.hasOwn(variableValues, name) && tooLong(variableValues[name], type, `$${name}`);
     if (refused) return fault('BAD_USER_INPUT', refused);
   }
   return null;
+}
+
+interface Variable {
+  readonly name: string;
+  readonly type: GraphQLInputType;
+}
+
+const known = new WeakMap<OperationDefinitionNode, readonly Variable[]>();
+
+/** The variables that can hold a list. `ingestEvents` has none, and runs all day. */
+function variablesWithLists(operation: OperationDefinitionNode): readonly Variable[] {
+  const before = known.get(operation);
+  if (before) return before;
+  const variables = (operation.variableDefinitions ?? []).flatMap(({ variable, type: node }) => {
+    const type = typeFromAST(executedSchema, node as NamedTypeNode);
+    if (!isInputType(type) || (isLeafType(getNamedType(type)) && !isList(type))) return [];
+    return [{ name: variable.name.value, type }];
+  });
+  known.set(operation, variables);
+  return variables;
+}
+
+function isList(type: GraphQLInputType): boolean {
+  return isListType(isNonNullType(type) ? type.ofType : type);
 }
 
 function tooLong(value: unknown, type: GraphQLInputType, path: string): string | null {

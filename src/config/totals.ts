@@ -4,12 +4,16 @@ import { getHeapStatistics } from 'node:v8';
 export interface Totals {
   /** Bytes of requests that are arriving or being answered. Above this, requests are refused with OVERLOADED. */
   readonly requestBytes: number;
+  /** Bytes of events and texts in answers that are being made. Above this, operations are refused with OVERLOADED. */
+  readonly answerBytes: number;
   /** Bytes of answers that wait to be read. Above this, the connections that read least are cut. */
   readonly unreadBytes: number;
   /** Bytes of events that wait for a commit. Above this, batches are refused with OVERLOADED. */
   readonly ingestBytes: number;
   /** Bytes of stored history that the feed keeps for its next reader. */
   readonly feedCacheBytes: number;
+  /** Bytes of written payloads that feeds keep for the next subscriber with the same selection. */
+  readonly sharedPayloadBytes: number;
   /** Open connections. Above this, a new one is closed at once. */
   readonly connections: number;
 }
@@ -26,9 +30,11 @@ export function totalsOf(heapBytes: number = getHeapStatistics().heap_size_limit
   return {
     // A request of text outside Latin-1 is held three times while it is stored, with two bytes for each character.
     requestBytes: Math.floor(heapBytes / 8),
+    answerBytes: Math.floor(heapBytes / 4),
     unreadBytes: Math.floor(heapBytes / 8),
     ingestBytes: Math.min(64 * MiB, Math.floor(heapBytes / 8)),
     feedCacheBytes: Math.min(32 * MiB, Math.floor(heapBytes / 32)),
+    sharedPayloadBytes: Math.floor(heapBytes / 64),
     connections: Math.floor(heapBytes / BYTES_PER_CONNECTION),
   };
 }

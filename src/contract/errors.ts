@@ -45,10 +45,10 @@ export const FAULT_CODES = [
   'BAD_REQUEST',
   /** A variable or argument has the wrong type or breaks a documented rule; `extensions.issues` says where. */
   'BAD_USER_INPUT',
-  /** The document has too many bytes, tokens or levels. */
+  /** The document is too long, or an operation costs too much: `extensions.price` is more than `extensions.allowed`. */
   'DOCUMENT_TOO_LARGE',
   'BODY_TOO_LARGE',
-  /** The answer would hold too many bytes of events: ask for fewer at a time. */
+  /** The answer would hold too many bytes of events and texts: ask for fewer at a time. */
   'RESPONSE_TOO_LARGE',
   'METHOD_NOT_ALLOWED',
   'UNSUPPORTED_MEDIA_TYPE',

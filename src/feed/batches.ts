@@ -1,7 +1,7 @@
 import type { RunnerEventKind } from '../contract/events.ts';
 import { cancellable } from '../lib/cancellable.ts';
 import type { StoredEvent } from '../store/store.ts';
-import type { Reader, Step } from './cursor.ts';
+import type { Reader, Step, Weigh } from './cursor.ts';
 import type { Feed } from './feed.ts';
 
 /** The most and the usual number of events in a batch, and the size at which one is cut. */
@@ -19,6 +19,8 @@ export interface FeedRequest {
   readonly after: number;
   /** Which events to deliver; null: all. The terminal one is always delivered. */
   readonly kinds: ReadonlySet<RunnerEventKind> | null;
+  /** Bytes of an event where it is written to; absent: those of its data. Batches and portions are cut by it. */
+  readonly weigh?: Weigh | undefined;
 }
 
 /** What was there, in order. */
@@ -54,7 +56,7 @@ export function followEvents(feed: Feed, request: FeedRequest): AsyncGenerator<S
 /** {@link followBatches} for those who wait by themselves; null when the signal aborts before it is open. */
 export async function openBatches(
   feed: Feed,
-  { run, after, kinds }: FeedRequest,
+  { run, after, kinds, weigh }: FeedRequest,
   maxEvents: number,
   signal: AbortSignal,
 ): Promise<Reader<FeedBatch> | null> {
@@ -63,7 +65,7 @@ export async function openBatches(
   let place = after;
   let caughtUpOnce = false;
   const idleMs = () => (place === told ? null : toldAt + PROGRESS_MS - Date.now());
-  const steps = await feed.open({ run, after, maxEvents, maxBytes: BATCH_MAX_BYTES, idleMs }, signal);
+  const steps = await feed.open({ run, after, maxEvents, maxBytes: BATCH_MAX_BYTES, weigh, idleMs }, signal);
   return mapped(steps, ({ events: all, cursor, gap, head }) => {
     place = cursor;
     const events = kinds ? all.filter((event) => passes(event, kinds)) : all;
@@ -80,12 +82,12 @@ export async function openBatches(
 /** {@link followEvents} likewise, in portions of at most so many events and about so many bytes. */
 export async function openEvents(
   feed: Feed,
-  { run, after, kinds }: FeedRequest,
+  { run, after, kinds, weigh }: FeedRequest,
   maxEvents: number,
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<Reader<readonly StoredEvent[]> | null> {
-  const steps = await feed.open({ run, after, maxEvents, maxBytes, idleMs: () => null }, signal);
+  const steps = await feed.open({ run, after, maxEvents, maxBytes, weigh, idleMs: () => null }, signal);
   return mapped(steps, ({ events, gap }) => {
     if (gap) throw new EventsRemoved(gap.toSeq);
     const passing = kinds ? events.filter((event) => passes(event, kinds)) : events;

@@ -4,6 +4,9 @@ import type { Pages } from './pages.ts';
 import { firstAfter } from './ring.ts';
 import type { Watch } from './watch.ts';
 
+/** How many bytes an event takes where it goes, at least those of its data. */
+export type Weigh = (event: StoredEvent) => number;
+
 /** What to follow, from where, in what portions. */
 export interface FollowRequest {
   readonly run: number;
@@ -13,6 +16,8 @@ export interface FollowRequest {
   readonly maxEvents: number;
   /** … or with the event that reaches so many bytes. */
   readonly maxBytes: number;
+  /** Bytes of an event where it is written to; absent: those of its data. */
+  readonly weigh?: Weigh | undefined;
   /** When nothing comes for so long, a step without events is made. Asked anew before every wait; null: never. */
   readonly idleMs: () => number | null;
 }
@@ -123,12 +128,17 @@ function portion(
   cursor: number,
   limits: FollowRequest,
 ): readonly StoredEvent[] {
+  const { weigh = weighData } = limits;
   const from = firstAfter(events, cursor);
   let bytes = 0;
   let to = from;
   while (to < events.length && to - from < limits.maxEvents && bytes < limits.maxBytes) {
-    bytes += events[to]!.data.length;
+    bytes += weigh(events[to]!);
     to += 1;
   }
   return events.slice(from, to);
+}
+
+function weighData(event: StoredEvent): number {
+  return event.data.length;
 }

@@ -11,29 +11,21 @@ const RUNNER_FIELDS: Readonly<Record<Runner['right']['may'], readonly string[]>>
 };
 
 /** Why the caller may not ask for this; null: it may. Which run it is about, `findRun` looks after. */
-export function refusedTo({
-  document,
-  operationName,
-  variableValues,
-  contextValue,
-}: OperationRequest): GraphQLError | null {
+export function refusedTo({ document, operationName, contextValue }: OperationRequest): GraphQLError | null {
   const { principal } = contextValue;
   if (principal.kind === 'operator') return null;
   const operation = getOperationAST(document, operationName);
   const allowed = RUNNER_FIELDS[principal.right.may];
-  const asked = operation ? rootFieldsOf(operation, document, variableValues ?? {}) : [];
+  const asked = operation ? rootFieldsOf(operation, document) : [];
   const refused = asked.find((name) => !allowed.includes(name));
   if (refused === undefined) return null;
   const use = principal.right.may === 'claim' ? 'to claim its run’s job' : 'to send its run’s events';
   return fault('FORBIDDEN', `this token is only good ${use}, not for ${refused}`, 403);
 }
 
-function rootFieldsOf(
-  operation: OperationDefinitionNode,
-  document: OperationRequest['document'],
-  variables: Readonly<Record<string, unknown>>,
-): string[] {
-  const scope = { fragments: fragmentsOf(document), variables };
+function rootFieldsOf(operation: OperationDefinitionNode, document: OperationRequest['document']): string[] {
+  // What a directive leaves out must be allowed, too: its variables have not been looked at yet.
+  const scope = { fragments: fragmentsOf(document), variables: null };
   const fields = collectFields(['Query', 'Mutation', 'Subscription'], [operation], scope);
   return [...fields.values()].flatMap((nodes) => nodes.map(({ name }) => name.value));
 }

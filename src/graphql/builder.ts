@@ -12,6 +12,8 @@ import { invalidInput } from './invalid-input.ts';
 
 /** The longest page of a list of runs. */
 export const MAX_RUNS_A_PAGE = 100;
+/** Its length where nothing is said. */
+export const RUNS_A_PAGE = 20;
 
 /** The types that the builder threads through every field. */
 export interface ApiTypes {
@@ -46,7 +48,7 @@ export const builder = new SchemaBuilder<ApiTypes>({
     client: (context) => context.store.catalog,
     dmmf: getDatamodel(),
     maxConnectionSize: MAX_RUNS_A_PAGE,
-    defaultConnectionSize: 20,
+    defaultConnectionSize: RUNS_A_PAGE,
   },
   relay: {
     edgesFieldOptions: {

@@ -1,4 +1,5 @@
 import type { Principal } from '../auth/principal.ts';
+import type { Weigh } from '../feed/cursor.ts';
 import type { Feed } from '../feed/feed.ts';
 import type { Ingest } from '../ingest/ingest.ts';
 import type { Jobs } from '../jobs/jobs.ts';
@@ -6,6 +7,7 @@ import type { NativeInbox } from '../native/inbox.ts';
 import type { RunKeys } from '../store/run-keys.ts';
 import type { Store } from '../store/store.ts';
 import type { WakeupPlane } from '../wakeups/plane.ts';
+import type { AnswerBudget } from './answer-budget.ts';
 
 /** What the schema works with, whoever asks. */
 export interface Services {
@@ -23,6 +25,11 @@ export interface Services {
 /** What every resolver gets. */
 export interface Context extends Services {
   readonly principal: Principal;
-  /** Bytes of events that this answer may still read, and how many of their data it may still write. */
-  readonly budget: { readBytes: number; writtenBytes: number };
+  /** What this answer may still read and write. */
+  readonly budget: AnswerBudget;
+  /** Bytes of an event as this operation writes it. */
+  readonly weigh: Weigh;
 }
+
+/** What an operation is asked with: who asks, and what it works with. */
+export type AskedContext = Omit<Context, 'budget' | 'weigh'>;

@@ -1,33 +1,25 @@
 import {
+  type DefinitionNode,
   type DocumentNode,
   GraphQLError,
   type GraphQLSchema,
   Kind,
   OperationTypeNode,
   parse,
+  type Token,
+  TokenKind,
   type ValueNode,
   validate,
   visit,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { validateRunnerEventBatch } from '../contract/validate.ts';
+import { clipEnd } from '../lib/clip.ts';
+import { assertBounded } from './admission.ts';
 import { BATCH_ENUM_KEYS, BATCH_INPUT } from './batch-input.ts';
-import { fault, recoded } from './faults.ts';
+import { assertWithin, documentTooLarge, MAX_MESSAGE_LENGTH, recoded } from './faults.ts';
+import { DOCUMENT_LIMITS, SUBSCRIPTION_LIMITS } from './limits.ts';
 import { literalToJson } from './literals.ts';
-
-/** What a document may cost before it is understood. Batches belong in variables, which these limits do not touch. */
-export const DOCUMENT_LIMITS = {
-  bytes: 1024 * 1024,
-  tokens: 20_000,
-  /** Brackets within brackets. Room for a literal batch whose data is as deep as the contract allows. */
-  nesting: 600,
-  /** Comparing fields for conflicts grows with their square. */
-  fields: 500,
-  /** Fields within fields. */
-  depth: 20,
-  /** Fields `data` of a document that subscribes: each is all of an event's data once more, for every event. */
-  subscribedData: 16,
-} as const;
 
 /** Of documents as text. Parsed, one of short tokens weighs a hundred times as much. */
 const CACHED_BYTES = 512 * 1024;
@@ -67,60 +59,73 @@ export function createDocuments(schema: GraphQLSchema): Documents {
 }
 
 function parseWithinLimits(query: string): DocumentNode {
-  if (query.length > DOCUMENT_LIMITS.bytes) throw tooLarge(`more than ${DOCUMENT_LIMITS.bytes} bytes`);
+  assertWithin('characters', query.length, DOCUMENT_LIMITS.bytes);
   // The parser recurses: what nests too deep is refused before it starts.
-  if (nesting(query) > DOCUMENT_LIMITS.nesting)
-    throw tooLarge(`more than ${DOCUMENT_LIMITS.nesting} nested levels`);
+  assertWithin('brackets within brackets', nesting(query), DOCUMENT_LIMITS.nesting);
   let document: DocumentNode;
   try {
     document = parse(query, { maxTokens: DOCUMENT_LIMITS.tokens });
   } catch (error) {
-    if (error instanceof RangeError) throw tooLarge('too many nested levels');
+    if (error instanceof RangeError) {
+      throw documentTooLarge('levels', Number.MAX_SAFE_INTEGER, DOCUMENT_LIMITS.nesting);
+    }
     if (!(error instanceof GraphQLError)) throw error;
     if (/contains more tha[nt] \d+ tokens/.test(error.message)) {
-      throw tooLarge(`more than ${DOCUMENT_LIMITS.tokens} tokens`);
+      throw documentTooLarge('tokens', DOCUMENT_LIMITS.tokens + 1, DOCUMENT_LIMITS.tokens);
     }
-    throw recoded(error, error.message, {
+    throw recoded(error, clipEnd(error.message, MAX_MESSAGE_LENGTH), {
       code: 'GRAPHQL_PARSE_FAILED',
       http: { spec: true, status: 400 },
     });
   }
+  const tokens = unlinkTokens(document);
+  if (document.definitions.some(isSubscription)) {
+    assertWithin('characters of a subscription', query.length, SUBSCRIPTION_LIMITS.bytes);
+    assertWithin('tokens and comments of a subscription', tokens, SUBSCRIPTION_LIMITS.tokens);
+  }
+  assertWritten(document);
+  assertBounded(document);
+  return document;
+}
+
+function isSubscription(node: DefinitionNode): boolean {
+  return node.kind === Kind.OPERATION_DEFINITION && node.operation === OperationTypeNode.SUBSCRIPTION;
+}
+
+/**
+ * Counts the tokens and comments, and refuses long names. Unlinks them from one another: as a chain they all stay in
+ * memory for as long as one node of the document does.
+ */
+function unlinkTokens(document: DocumentNode): number {
+  let count = 0;
+  let token: Token | null = document.loc?.startToken ?? null;
+  while (token) {
+    const { kind, start, end, next }: Token = token;
+    count += 1;
+    if (kind === TokenKind.NAME)
+      assertWithin('characters of a name', end - start, DOCUMENT_LIMITS.nameLength);
+    Object.assign(token, { prev: null, next: null });
+    token = next;
+  }
+  return count;
+}
+
+/** Bounds what is written, before anything walks it along its fragments. */
+function assertWritten(document: DocumentNode): void {
   let fields = 0;
-  let data = 0;
-  let depth = 0;
   visit(document, {
-    Field: {
-      enter: ({ name }) => {
-        fields += 1;
-        if (name.value === 'data') data += 1;
-        depth += 1;
-        if (depth > DOCUMENT_LIMITS.depth)
-          throw tooLarge(`fields nested more than ${DOCUMENT_LIMITS.depth} deep`);
-      },
-      leave: () => {
-        depth -= 1;
-      },
+    Field: () => {
+      fields += 1;
     },
     FragmentSpread: () => {
       fields += 1;
     },
+    // Counts as well: everything that looks at the document recurses along its fragments.
+    InlineFragment: () => {
+      fields += 1;
+    },
   });
-  if (fields > DOCUMENT_LIMITS.fields) throw tooLarge(`more than ${DOCUMENT_LIMITS.fields} fields`);
-  const subscribes = document.definitions.some(
-    (node) => node.kind === Kind.OPERATION_DEFINITION && node.operation === OperationTypeNode.SUBSCRIPTION,
-  );
-  if (subscribes && data > DOCUMENT_LIMITS.subscribedData) {
-    throw tooLarge(`more than ${DOCUMENT_LIMITS.subscribedData} fields for an event's data`);
-  }
-  return document;
-}
-
-function tooLarge(what: string): GraphQLError {
-  return fault(
-    'DOCUMENT_TOO_LARGE',
-    `the document has ${what}: ask for less, and pass batches as variables`,
-    400,
-  );
+  assertWithin('fields as they are written', fields, DOCUMENT_LIMITS.writtenFields);
 }
 
 /** A string, a block string or a comment, whole or up to where it breaks off. */

@@ -2,7 +2,6 @@ import type { JsonObject } from '../contract/events.ts';
 import type { StoredEvent } from '../store/store.ts';
 import { builder } from './builder.ts';
 import { RunnerEventKindEnum } from './enums.ts';
-import { responseTooLarge } from './faults.ts';
 
 /** An event in the log, the same whether it is read from history or arrives live. */
 export const RunnerEventType = builder.objectRef<StoredEvent>('RunnerEvent').implement({
@@ -26,9 +25,8 @@ export const RunnerEventType = builder.objectRef<StoredEvent>('RunnerEvent').imp
       type: 'JSONObject',
       description: 'Its content, by kind.',
       resolve: (event, _args, { budget }) => {
-        // One event can be asked for under hundreds of names; reading it was counted once.
-        budget.writtenBytes -= event.data.length;
-        if (budget.writtenBytes < 0) throw responseTooLarge();
+        // One event can be asked for under many names; reading it was counted once.
+        budget.write(event.data.length);
         return parsedData(event);
       },
     }),

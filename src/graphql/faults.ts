@@ -6,6 +6,9 @@ import { Overloaded, ShuttingDown } from '../ingest/faults.ts';
 import { NativeInboxFull } from '../native/refusals.ts';
 import { StoreUnavailable } from '../store/store.ts';
 
+/** UTF-16 units of a message that may repeat what a client sent. */
+export const MAX_MESSAGE_LENGTH = 1_000;
+
 /** Hears of what nobody foresaw, with the id under which the client was told of it. */
 export type ReportUnexpected = (error: unknown, errorId: string) => void;
 
@@ -44,9 +47,28 @@ export function recoded(
   });
 }
 
-/** The fault of an answer that would hold too many bytes of events. */
+/** The fault of a document or operation with more of something than is allowed. `price` is how much it has. */
+export function documentTooLarge(what: string, price: number, allowed: number): GraphQLError {
+  const most = price >= Number.MAX_SAFE_INTEGER ? 'more than can be counted' : String(price);
+  return new GraphQLError(
+    `the operation is too large: ${what}: ${most}, allowed: ${allowed}. Ask for less, and pass batches as variables`,
+    { extensions: { code: 'DOCUMENT_TOO_LARGE', what, price, allowed, http: { status: 400 } } },
+  );
+}
+
+/** Throws {@link documentTooLarge} where there is more than is allowed. */
+export function assertWithin(what: string, price: number, allowed: number): void {
+  if (price > allowed) throw documentTooLarge(what, price, allowed);
+}
+
+/** The fault of a server that has too much to do: the same may be sent again. */
+export function overloaded(reason: string): GraphQLError {
+  return fault('OVERLOADED', `${reason}: send the same again a little later`);
+}
+
+/** The fault of an answer that would hold too many bytes. */
 export function responseTooLarge(): GraphQLError {
-  return fault('RESPONSE_TOO_LARGE', 'the answer would be too large: ask for fewer events');
+  return fault('RESPONSE_TOO_LARGE', 'the answer would be too large: ask for fewer events or texts');
 }
 
 /** A refusal for a transport without statuses: what is for HTTP alone stays out. */

@@ -21,7 +21,7 @@ type Write<Value> = (value: Value) => string;
 
 /** How each field of a type is written, given the nodes that select it. A field that is missing here is not ours. */
 type FieldWriters<Value> = Readonly<
-  Record<string, (nodes: readonly FieldNode[], scope: Scope) => Write<Value>>
+  Record<string, (nodes: readonly FieldNode[], scope: Scope) => Write<Value> | null>
 >;
 
 /** An event's data is spliced as it is stored: that is the text which stringifying it again would give. */
@@ -47,28 +47,30 @@ const BATCH_FIELDS: FieldWriters<AnsweredBatch> = {
   ended: () => (batch) => String(batch.ended),
   events: (nodes, scope) => {
     const write = objectWriter('RunnerEvent', EVENT_FIELDS, nodes, scope);
-    return (batch) => `[${batch.events.map(write).join(',')}]`;
+    return write && ((batch) => `[${batch.events.map(write).join(',')}]`);
   },
   gap: (nodes, scope) => {
     const write = objectWriter('RunFeedGap', GAP_FIELDS, nodes, scope);
-    return (batch) => (batch.gap ? write(batch.gap) : 'null');
+    return write && ((batch) => (batch.gap ? write(batch.gap) : 'null'));
   },
 };
 
 /**
  * Compiles a subscription's selection. `field` is its one root field; `variables` are coerced. Directives and
- * fragments are decided here once, as the executor decides them for every event.
+ * fragments are decided here once, as the executor decides them for every event. Null where a field has no writer here:
+ * the executor answers it.
  */
 export function compileFeedWriter(
   document: DocumentNode,
   field: FieldNode,
   variables: Readonly<Record<string, unknown>>,
-): FeedWriter {
+): FeedWriter | null {
   const scope = { fragments: fragmentsOf(document), variables };
   const open = `{"data":{"${field.alias?.value ?? field.name.value}":`;
   const isEvents = field.name.value === 'runEvents';
   const writeEvent = isEvents ? objectWriter('RunnerEvent', EVENT_FIELDS, [field], scope) : () => '';
   const writeBatch = isEvents ? () => '' : objectWriter('RunFeedBatch', BATCH_FIELDS, [field], scope);
+  if (!writeEvent || !writeBatch) return null;
   return {
     event: (event) => `${open}${writeEvent(event)}}}`,
     batch: (batch) => `${open}${writeBatch(batch)}}}`,
@@ -80,16 +82,15 @@ function objectWriter<Value>(
   writers: FieldWriters<Value>,
   nodes: readonly FieldNode[],
   scope: Scope,
-): Write<Value> {
-  const fields = collectFields([typeName], nodes, scope);
-  const parts = [...fields].map(([key, sameKey], index) => {
+): Write<Value> | null {
+  const parts: Write<Value>[] = [];
+  for (const [key, sameKey] of collectFields([typeName], nodes, scope)) {
     const name = sameKey[0]!.name.value;
-    const before = `${index === 0 ? '' : ','}"${key}":`;
-    if (name === '__typename') return () => `${before}"${typeName}"`;
-    const write = writers[name]?.(sameKey, scope);
-    if (!write) throw new Error(`${typeName}.${name} has no writer`);
-    return (value: Value) => before + write(value);
-  });
+    const before = `${parts.length === 0 ? '' : ','}"${key}":`;
+    const write = name === '__typename' ? () => `"${typeName}"` : writers[name]?.(sameKey, scope);
+    if (!write) return null;
+    parts.push((value) => before + write(value));
+  }
   return (value) => {
     let text = '{';
     for (const part of parts) text += part(value);

@@ -8,8 +8,9 @@ import {
   followBatches,
   followEvents,
 } from '../feed/batches.ts';
+import type { Weigh } from '../feed/cursor.ts';
 import { builder } from './builder.ts';
-import type { Context } from './context.ts';
+import type { AskedContext } from './context.ts';
 import { RunnerEventKindEnum } from './enums.ts';
 import { RunnerEventType } from './event.ts';
 import { checkArguments } from './invalid-input.ts';
@@ -19,7 +20,11 @@ import { findRun } from './run-ids.ts';
 const feedArguments = z.object({
   runId: z.string(),
   after: z.int().min(-1).nullish(),
-  kinds: z.array(z.enum(RUNNER_EVENT_KINDS)).min(1, 'must name at least one kind, or be left out').nullish(),
+  kinds: z
+    .array(z.enum(RUNNER_EVENT_KINDS))
+    .min(1, 'must name at least one kind, or be left out')
+    .max(RUNNER_EVENT_KINDS.length)
+    .nullish(),
   maxEvents: z.int().min(1).max(BATCH_MAX_EVENTS).nullish(),
 });
 
@@ -96,7 +101,7 @@ builder.subscriptionFields((t) => ({
       }),
     },
     subscribe: async (_root, args, context) => {
-      const { request } = await openFeed(context, args);
+      const { request } = await openFeed(context, args, context.weigh);
       return followEvents(context.feed, request);
     },
     resolve: (event) => event,
@@ -120,7 +125,7 @@ builder.subscriptionFields((t) => ({
       }),
     },
     subscribe: async (_root, args, context) => {
-      const { request, maxEvents } = await openFeed(context, args);
+      const { request, maxEvents } = await openFeed(context, args, context.weigh);
       return followBatches(context.feed, request, maxEvents);
     },
     resolve: (batch, { runId }) => ({ ...batch, runId }),
@@ -128,7 +133,7 @@ builder.subscriptionFields((t) => ({
 }));
 
 /** What to read for a feed subscription's arguments. Throws a GraphQL error for those that are at fault. */
-export async function openFeed(context: Omit<Context, 'budget'>, args: unknown): Promise<OpenedFeed> {
+export async function openFeed(context: AskedContext, args: unknown, weigh?: Weigh): Promise<OpenedFeed> {
   const { runId, after, kinds, maxEvents } = checkArguments(feedArguments, args);
   const run = await findRun(context, runId);
   if (!run) throw outcomeError('unknown_run', unknownRunMessage(runId));
@@ -138,6 +143,7 @@ export async function openFeed(context: Omit<Context, 'budget'>, args: unknown):
       run: run.key,
       after: after ?? -1,
       kinds: kinds ? new Set(kinds) : null,
+      weigh,
     },
     maxEvents: maxEvents ?? BATCH_DEFAULT_EVENTS,
   };

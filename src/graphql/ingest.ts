@@ -5,7 +5,7 @@ import { LATE_MS } from '../jobs/claim.ts';
 import type { Store } from '../store/store.ts';
 import { BATCH_INPUT } from './batch-input.ts';
 import { builder } from './builder.ts';
-import type { Context } from './context.ts';
+import type { AskedContext } from './context.ts';
 import { fault } from './faults.ts';
 import { BatchRejectedError, unknownRunMessage } from './outcomes.ts';
 import { RunType } from './run.ts';
@@ -73,7 +73,7 @@ builder.mutationField('ingestEvents', (t) =>
 
 /** What `ingestEvents` does with a batch that the contract has looked at; throws {@link BatchRejectedError}. */
 export async function appendBatch(
-  context: Omit<Context, 'budget'>,
+  context: AskedContext,
   verdict: RunnerEventBatchValidation,
   previousSeq: number | null = null,
 ) {

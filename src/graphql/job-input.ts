@@ -102,8 +102,12 @@ export const logLinesSchema = z.int().min(1).max(MAX_LOG_LINES);
 
 /** What a filter on jobs may say. */
 export const jobFilterSchema = z.object({
-  statuses: z.array(z.enum(PROVIDER_RUNTIME_JOB_STATUSES)).min(1).nullish(),
-  providers: z.array(z.enum(RUN_PROVIDERS)).min(1).nullish(),
+  statuses: z
+    .array(z.enum(PROVIDER_RUNTIME_JOB_STATUSES))
+    .min(1)
+    .max(PROVIDER_RUNTIME_JOB_STATUSES.length)
+    .nullish(),
+  providers: z.array(z.enum(RUN_PROVIDERS)).min(1).max(RUN_PROVIDERS.length).nullish(),
   runner: plainText.max(100).nullish(),
   createdFrom: z.date().nullish(),
   createdBefore: z.date().nullish(),

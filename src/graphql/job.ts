@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ResourceStats } from '../contract/jobs.ts';
 import type { Prisma } from '../generated/postgres/client.ts';
+import { counted } from './answer-budget.ts';
 import { builder } from './builder.ts';
 import { JobStatusEnum, JobSubstrateEnum } from './enums.ts';
 import { checkArguments } from './invalid-input.ts';
@@ -10,6 +11,9 @@ import { logLinesSchema } from './job-input.ts';
 export type JobRow = Prisma.JobGetPayload<object>;
 
 const DEFAULT_LOG_LINES = 100;
+/** What logs come to at most, in UTF-16 units, and what reading them costs, in fields. */
+const LOGS_BYTES = 256 * 1024;
+export const LOGS_COST = 2_500;
 
 const date = (milliseconds: bigint | null) => (milliseconds === null ? null : new Date(Number(milliseconds)));
 
@@ -104,9 +108,10 @@ export const RunnerJobType = builder.prismaObject('Job', {
       nullable: true,
       description: 'Why it failed, for programs, such as `oom_killed`; null: it did not.',
     }),
-    terminalErrorMessage: t.exposeString('errorMessage', {
+    terminalErrorMessage: t.string({
       nullable: true,
       description: 'The same for people.',
+      resolve: ({ errorMessage }, _args, { budget }) => counted(budget, errorMessage),
     }),
     exitCode: t.exposeInt('exitCode', {
       nullable: true,
@@ -144,9 +149,13 @@ export const RunnerJobType = builder.prismaObject('Job', {
           description: `How many: 1 to 10,000, by default ${DEFAULT_LOG_LINES}.`,
         }),
       },
-      resolve: ({ run }, args, { jobs }) => {
+      resolve: async ({ run }, args, { jobs, budget }) => {
         const { lines } = checkArguments(z.object({ lines: logLinesSchema.nullish() }), args);
-        return jobs.logs(run, lines ?? DEFAULT_LOG_LINES);
+        const { text } = await budget.read({ cost: LOGS_COST, maxBytes: LOGS_BYTES }, async () => {
+          const text = await jobs.logs(run, lines ?? DEFAULT_LOG_LINES);
+          return { text, bytes: text?.length ?? 0 };
+        });
+        return counted(budget, text);
       },
     }),
     consoleUrl: t.string({

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Prisma } from '../generated/postgres/client.ts';
 import type { Claim } from '../jobs/claim.ts';
 import { JobBeyondLimits, JobRefused } from '../jobs/refusals.ts';
+import { countedJson } from './answer-budget.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { fault } from './faults.ts';
@@ -108,7 +109,7 @@ const ClaimJobSuccess = builder.objectRef<Claim>('ClaimJobSuccess').implement({
       type: 'JSONObject',
       nullable: true,
       description: 'What it is to do, as `startJob` was given it; null: nothing was given.',
-      resolve: ({ payload }) => payload,
+      resolve: ({ payload }, _args, { budget }) => countedJson(budget, payload),
     }),
     env: t.field({
       type: 'JSONObject',

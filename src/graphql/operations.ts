@@ -9,22 +9,35 @@ import {
   Kind,
   type TypeNode,
 } from 'graphql';
-import { RESPONSE_EVENT_BYTES } from '../config/limits.ts';
+import { type Totals, totalsOf } from '../config/totals.ts';
 import { withNext } from '../lib/cancellable.ts';
+import { clipEnd } from '../lib/clip.ts';
+import { createTurns } from '../lib/turns.ts';
+import { priceOf, refusedForCost, weighEvents } from './admission.ts';
+import { type AnswerBudget, createAnswerBudgets, takeTurn } from './answer-budget.ts';
 import { refusedTo } from './authorize.ts';
 import { BATCH_INPUT } from './batch-input.ts';
-import type { Context } from './context.ts';
+import type { AskedContext } from './context.ts';
 import { ingestDirectly } from './direct-ingest.ts';
 import { createDocuments, type Documents } from './document.ts';
-import { asFault, isPassing, type ReportUnexpected, recoded, rootCause } from './faults.ts';
+import {
+  asFault,
+  isPassing,
+  MAX_MESSAGE_LENGTH,
+  type ReportUnexpected,
+  recoded,
+  rootCause,
+} from './faults.ts';
+import { CHEAP_COST, MAX_WAITING_FOR_TURN, TURN_COST } from './limits.ts';
 import { executedSchema, publicSchema } from './schema.ts';
+import { refusedVariables } from './variables.ts';
 
 /** One operation that a client asks for. */
 export interface OperationRequest {
   readonly document: DocumentNode;
   readonly operationName?: string | null | undefined;
   readonly variableValues?: Readonly<Record<string, unknown>> | null | undefined;
-  readonly contextValue: Omit<Context, 'budget'>;
+  readonly contextValue: AskedContext;
   /** Who shares turns of the event loop with itself alone, such as a socket. Absent: this request. */
   readonly owner?: object | undefined;
 }
@@ -42,32 +55,51 @@ export interface Operations extends Documents {
   ): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void, undefined>>;
 }
 
-/** Makes the operations over the one schema. `report` hears of what nobody foresaw. */
-export function createOperations(report: ReportUnexpected): Operations {
+/** Why an operation may not run: its variables, its caller's rights, its price. Null: it may. Costs next to nothing. */
+export function refusalOf(request: OperationRequest): GraphQLError | null {
+  return refusedTo(request) ?? refusedForCost(request) ?? refusedVariables(request);
+}
+
+/** Creates the operations over the one schema. `report` is given errors that have no code. */
+export function createOperations(report: ReportUnexpected, totals: Totals = totalsOf()): Operations {
+  const turns = createTurns({ costPerTurn: TURN_COST, maxWaiting: MAX_WAITING_FOR_TURN });
+  const budgets = createAnswerBudgets(totals.answerBytes, turns);
+
+  /** Executes with a budget, in a turn of the loop where that is not cheap. Nothing is held once it has an answer. */
+  async function executeWithin(request: OperationRequest, rootValue?: unknown): Promise<ExecutionResult> {
+    const { cost, bytes } = priceOf(request);
+    const owner = request.owner ?? request;
+    const budget = budgets.open(bytes, owner);
+    try {
+      if (cost > CHEAP_COST) await takeTurn(turns, owner, cost);
+      return told(await execute({ ...executionArgs(request, budget), rootValue }));
+    } finally {
+      budget.close();
+    }
+  }
+
   function told(result: ExecutionResult): ExecutionResult {
     if (!result.errors) return result;
     const errors = result.errors.map((error) => {
       // Without data nothing was executed, and without a path no resolver was asked: the variables or the operation's
       // name are at fault, even where a scalar stumbled over a value instead of refusing it.
       if (result.data === undefined && !error.path) {
-        return recoded(error, error.message, { code: 'BAD_USER_INPUT', ...error.extensions });
+        const message = clipEnd(error.message, MAX_MESSAGE_LENGTH);
+        return recoded(error, message, { code: 'BAD_USER_INPUT', ...error.extensions });
       }
       return asFault(error, result.data === undefined ? 'BAD_USER_INPUT' : 'INTERNAL_SERVER_ERROR', report);
     });
     return { ...result, errors };
   }
 
-  function executionArgs(request: OperationRequest): ExecutionArgs {
+  function executionArgs(request: OperationRequest, budget: AnswerBudget): ExecutionArgs {
     const { document, operationName, variableValues, contextValue } = request;
     const operation = getOperationAST(document, operationName)?.operation;
     return {
       // Introspection, which only queries can hold, has to show the batch as people see it.
       schema: operation === 'query' ? publicSchema : executedSchema,
       document,
-      contextValue: {
-        ...contextValue,
-        budget: { readBytes: RESPONSE_EVENT_BYTES, writtenBytes: RESPONSE_EVENT_BYTES },
-      },
+      contextValue: { ...contextValue, budget, weigh: weighEvents(priceOf(request)) },
       ...(operationName != null && { operationName }),
       ...(variableValues && { variableValues }),
     };
@@ -76,18 +108,19 @@ export function createOperations(report: ReportUnexpected): Operations {
   return {
     ...createDocuments(publicSchema),
     execute: async (request) => {
-      const forbidden = refusedTo(request);
-      if (forbidden) return { errors: [forbidden] };
+      const refusal = refusalOf(request);
+      if (refusal) return { errors: [refusal] };
       const direct = ingestDirectly(request);
       if (direct) return told(await direct);
       const refused = absentBatch(request);
-      return refused ? { errors: [refused] } : told(await execute(executionArgs(request)));
+      return refused ? { errors: [refused] } : executeWithin(request);
     },
     subscribe: async (request) => {
-      const forbidden = refusedTo(request);
-      if (forbidden) return { errors: [forbidden] };
-      const args = executionArgs(request);
-      const source = await createSourceEventStream(args);
+      const refusal = refusalOf(request);
+      if (refusal) return { errors: [refusal] };
+      // It begins without reading what it answers later: each of its events has a budget of its own.
+      const budget = budgets.open(0, request.owner ?? request);
+      const source = await createSourceEventStream(executionArgs(request, budget)).finally(budget.close);
       if (!(Symbol.asyncIterator in source)) {
         const passing = source.errors?.map(rootCause).find(isPassing);
         if (passing) throw passing;
@@ -97,10 +130,7 @@ export function createOperations(report: ReportUnexpected): Operations {
       return withNext<ExecutionResult>(events, async () => {
         const { done, value } = await events.next();
         if (done) return { done, value: undefined };
-        return {
-          done: false,
-          value: told(await execute({ ...executionArgs(request), rootValue: value })),
-        };
+        return { done: false, value: await executeWithin(request, value) };
       });
     },
   };

@@ -8,9 +8,13 @@ import { labelsSchema, plainText } from './run-input.ts';
 
 /** What a filter on runs may say. Checked here and not by the plugin, since subscriptions use it too. */
 export const runFilterSchema = z.object({
-  providers: z.array(z.enum(RUN_PROVIDERS)).min(1).nullish(),
+  providers: z.array(z.enum(RUN_PROVIDERS)).min(1).max(RUN_PROVIDERS.length).nullish(),
   ended: z.boolean().nullish(),
-  jobStatuses: z.array(z.enum(PROVIDER_RUNTIME_JOB_STATUSES)).min(1).nullish(),
+  jobStatuses: z
+    .array(z.enum(PROVIDER_RUNTIME_JOB_STATUSES))
+    .min(1)
+    .max(PROVIDER_RUNTIME_JOB_STATUSES.length)
+    .nullish(),
   createdFrom: z.date().nullish(),
   createdBefore: z.date().nullish(),
   labels: labelsSchema.nullish(),

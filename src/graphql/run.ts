@@ -1,9 +1,10 @@
 import type { Prisma } from '../generated/postgres/client.ts';
 import type { StoredEvent } from '../store/store.ts';
+import { counted, countedJson } from './answer-budget.ts';
 import { builder } from './builder.ts';
 import { RunnerEventKindEnum, RunProviderEnum, RunRuntimeEnum } from './enums.ts';
 import { RunnerEventType } from './event.ts';
-import { eventsConnection } from './event-pages.ts';
+import { eventsConnection, readEvent } from './event-pages.ts';
 
 /** A run's row as Prisma reads it. */
 export type RunRow = Prisma.RunGetPayload<object>;
@@ -33,14 +34,16 @@ export const RunType = builder.prismaObject('Run', {
       description: 'Where its agent runs.',
       resolve: ({ runtime }) => runtime as typeof RunRuntimeEnum.$inferType,
     }),
-    title: t.exposeString('title', {
+    title: t.string({
       nullable: true,
       description: 'For people.',
+      resolve: ({ title }, _args, { budget }) => counted(budget, title),
     }),
     labels: t.field({
       type: 'JSONObject',
       description: 'For programs: whatever runs are to be found by.',
-      resolve: ({ labels }) => labels as { readonly [key: string]: never },
+      resolve: ({ labels }, _args, { budget }) =>
+        countedJson(budget, labels as { readonly [key: string]: never }),
     }),
     createdAt: t.field({
       type: 'DateTime',
@@ -88,14 +91,8 @@ export const RunType = builder.prismaObject('Run', {
       type: RunnerEventType,
       nullable: true,
       description: 'The event that ended the run; null while it goes on.',
-      resolve: async ({ key, terminalSeq }, _args, { store }): Promise<StoredEvent | null> => {
-        if (terminalSeq === null) return null;
-        const page = await store.readPage(key, Number(terminalSeq) - 1, {
-          maxEvents: 1,
-          maxBytes: 1,
-        });
-        return page?.events[0] ?? null;
-      },
+      resolve: async ({ key, terminalSeq }, _args, { store, budget }): Promise<StoredEvent | null> =>
+        terminalSeq === null ? null : readEvent(store, budget, key, Number(terminalSeq)),
     }),
     job: t.relation('job', {
       nullable: true,

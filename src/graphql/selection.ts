@@ -11,10 +11,10 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 
-/** What a selection is read with: its document's fragments, and the coerced variables. */
+/** What a selection is read with: its document's fragments, and the coerced variables. Null: directives are ignored. */
 export interface Scope {
   readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
-  readonly variables: Readonly<Record<string, unknown>>;
+  readonly variables: Readonly<Record<string, unknown>> | null;
 }
 
 /** A document's fragments by name. */
@@ -85,7 +85,7 @@ function collect(
 }
 
 function isIncluded(node: SelectionNode, { variables }: Scope): boolean {
-  if (!node.directives?.length) return true;
+  if (!node.directives?.length || !variables) return true;
   const skip = getDirectiveValues(GraphQLSkipDirective, node, variables);
   if (skip?.if === true) return false;
   const include = getDirectiveValues(GraphQLIncludeDirective, node, variables);

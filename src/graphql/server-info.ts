@@ -3,8 +3,14 @@ import type { RunnerConfig } from '../config/runners.ts';
 import { RUNNER_EVENT_BATCH_MAX_EVENTS, RUNNER_EVENT_VERSION } from '../contract/events.ts';
 import { BATCH_MAX_EVENTS } from '../feed/batches.ts';
 import { builder } from './builder.ts';
-import { DOCUMENT_LIMITS } from './document.ts';
 import { JobSubstrateEnum, RunProviderEnum } from './enums.ts';
+import {
+  DOCUMENT_LIMITS,
+  OPERATION_COST,
+  RESPONSE_BYTES,
+  SUBSCRIPTION_COST,
+  SUBSCRIPTION_LIMITS,
+} from './limits.ts';
 
 interface ServerInfo {
   readonly version: string;
@@ -69,8 +75,45 @@ const ServerLimits = builder.objectRef<Record<string, never>>('ServerLimits').im
       resolve: () => DOCUMENT_LIMITS.tokens,
     }),
     documentDepth: t.int({
-      description: 'Fields within fields of a document.',
+      description: 'Fields within fields of an operation, through its fragments.',
       resolve: () => DOCUMENT_LIMITS.depth,
+    }),
+    documentFields: t.int({
+      description: 'Fields of an operation, each fragment counted wherever it is spread.',
+      resolve: () => DOCUMENT_LIMITS.fields,
+    }),
+    documentReads: t.int({
+      description: 'Fields of an operation that read a list, a page of events or a terminal event.',
+      resolve: () => DOCUMENT_LIMITS.reads,
+    }),
+    documentLogs: t.int({
+      description: 'Fields `logs` of an operation.',
+      resolve: () => DOCUMENT_LIMITS.logs,
+    }),
+    nameLength: t.int({
+      description: 'Characters of a name in a document: of a field, an alias, a variable, a fragment.',
+      resolve: () => DOCUMENT_LIMITS.nameLength,
+    }),
+    operationCost: t.int({
+      description:
+        'Cost of a query or mutation: its fields, each as often as the lists above it can answer it, and what reading takes.',
+      resolve: () => OPERATION_COST,
+    }),
+    subscriptionCost: t.int({
+      description: 'Cost of one event of a subscription.',
+      resolve: () => SUBSCRIPTION_COST,
+    }),
+    subscriptionDocumentBytes: t.int({
+      description: 'Characters of a document that holds a subscription.',
+      resolve: () => SUBSCRIPTION_LIMITS.bytes,
+    }),
+    subscriptionFields: t.int({
+      description: 'Fields of a subscription, each fragment counted wherever it is spread.',
+      resolve: () => SUBSCRIPTION_LIMITS.fields,
+    }),
+    responseBytes: t.int({
+      description: 'Bytes of events and texts in an answer.',
+      resolve: () => RESPONSE_BYTES,
     }),
   }),
 });

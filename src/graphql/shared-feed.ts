@@ -11,22 +11,20 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { mapped, openBatches, openEvents } from '../feed/batches.ts';
-import type { Reader } from '../feed/cursor.ts';
-import type { StoredEvent } from '../store/store.ts';
-import { refusedTo } from './authorize.ts';
+import type { Reader, Weigh } from '../feed/cursor.ts';
+import { priceOf, weighEvents } from './admission.ts';
 import { openFeed } from './feed.ts';
-import { type AnsweredBatch, compileFeedWriter, type FeedWriter } from './feed-writer.ts';
-import type { OperationRequest } from './operations.ts';
+import { compileFeedWriter, type FeedWriter } from './feed-writer.ts';
+import { type OperationRequest, refusalOf } from './operations.ts';
+import { batchPayload, eventPayload } from './payload-cache.ts';
 import { executedSchema } from './schema.ts';
 import { rootField } from './selection.ts';
 
 /** Selections of one document that differ in their directives' variables. */
 const WRITERS_PER_DOCUMENT = 32;
-/** Bytes of batches that are kept for the next subscriber who gets the same one. */
-const SHARED_BATCH_BYTES = 8 * 1024 * 1024;
 /** Events of one `runEvents` go to a socket in portions: one write for many messages. A stalled socket holds one. */
 const PORTION_EVENTS = 32;
-const PORTION_BYTES = 2 * 1024;
+const PORTION_BYTES = 6 * 1024;
 
 /** The answers of a feed subscription as bytes, which all who asked the same share. */
 export interface SharedFeed {
@@ -45,44 +43,39 @@ export interface SharedFeed {
 export async function openSharedFeed(request: OperationRequest): Promise<SharedFeed | null> {
   const plan = planOf(request);
   if (!plan) return null;
-  const { writer, args } = plan;
+  const { writer, args, weigh } = plan;
   const { feed } = request.contextValue;
-  const opened = await openFeed(request.contextValue, args).catch(() => null);
+  const opened = await openFeed(request.contextValue, args, weigh).catch(() => null);
   if (!opened) return null;
   const { runId, maxEvents } = opened;
   if (plan.field.name.value === 'runEvents') {
     return {
       open: async (signal) =>
         mapped(await openEvents(feed, opened.request, PORTION_EVENTS, PORTION_BYTES, signal), (events) =>
-          events.map((event) => writer.event(event)),
+          events.map((event) => eventPayload(writer, event)),
         ),
     };
   }
   return {
     open: async (signal) =>
       mapped(await openBatches(feed, opened.request, maxEvents, signal), (batch) => [
-        writer.batch({ ...batch, runId }),
+        batchPayload(writer, { ...batch, runId }),
       ]),
   };
 }
 
-/** A writer whose bytes are kept as long as what they were made of. */
-interface SharedWriter {
-  event(event: StoredEvent): Buffer;
-  batch(batch: AnsweredBatch): Buffer;
-}
-
 interface Plan {
   readonly field: FieldNode;
-  readonly writer: SharedWriter;
+  readonly writer: FeedWriter;
   readonly args: Readonly<Record<string, unknown>>;
+  readonly weigh: Weigh;
 }
 
-const writers = new WeakMap<DocumentNode, LRUCache<string, SharedWriter>>();
+const writers = new WeakMap<DocumentNode, LRUCache<string, FeedWriter>>();
 
 function planOf(request: OperationRequest): Plan | null {
   // The executor's part of the code says why not.
-  if (refusedTo(request)) return null;
+  if (refusalOf(request)) return null;
   const { document, operationName, variableValues } = request;
   const operation = getOperationAST(document, operationName);
   if (operation?.operation !== OperationTypeNode.SUBSCRIPTION || operation.directives?.length) return null;
@@ -92,11 +85,13 @@ function planOf(request: OperationRequest): Plan | null {
     executedSchema,
     operation.variableDefinitions ?? [],
     variableValues ?? {},
+    { maxErrors: 1 },
   );
   const definition = executedSchema.getSubscriptionType()?.getFields()[field.name.value];
   if (!coerced || !definition) return null;
   const args = getArgumentValues(definition, field, coerced);
-  return { field, args, writer: writerOf(document, operationName ?? '', field, coerced) };
+  const writer = writerOf(document, operationName ?? '', field, coerced);
+  return writer && { field, args, writer, weigh: weighEvents(priceOf(request)) };
 }
 
 function writerOf(
@@ -104,7 +99,7 @@ function writerOf(
   operationName: string,
   field: FieldNode,
   variables: Readonly<Record<string, unknown>>,
-): SharedWriter {
+): FeedWriter | null {
   let ofDocument = writers.get(document);
   if (!ofDocument) {
     ofDocument = new LRUCache({ max: WRITERS_PER_DOCUMENT });
@@ -113,8 +108,8 @@ function writerOf(
   const key = JSON.stringify([operationName, shapingVariables(document, field, variables)]);
   const known = ofDocument.get(key);
   if (known) return known;
-  const writer = share(compileFeedWriter(document, field, variables));
-  ofDocument.set(key, writer);
+  const writer = compileFeedWriter(document, field, variables);
+  if (writer) ofDocument.set(key, writer);
   return writer;
 }
 
@@ -133,40 +128,4 @@ function shapingVariables(
   if (field.selectionSet) visit(field.selectionSet, note);
   for (const node of document.definitions) if (node.kind === Kind.FRAGMENT_DEFINITION) visit(node, note);
   return shaping;
-}
-
-function share(writer: FeedWriter): SharedWriter {
-  const events = new WeakMap<StoredEvent, Buffer>();
-  const batches = new LRUCache<string, { readonly batch: AnsweredBatch; readonly bytes: Buffer }>({
-    maxSize: SHARED_BATCH_BYTES,
-    sizeCalculation: ({ bytes }) => bytes.length + 1,
-  });
-  return {
-    event: (event) => {
-      let bytes = events.get(event);
-      if (!bytes) {
-        bytes = Buffer.from(writer.event(event));
-        events.set(event, bytes);
-      }
-      return bytes;
-    },
-    batch: (batch) => {
-      const { runId, events: all, cursor, caughtUp, ended } = batch;
-      const key = `${runId} ${cursor} ${all.length} ${caughtUp} ${ended}`;
-      const known = batches.get(key);
-      if (known && sameBatch(known.batch, batch)) return known.bytes;
-      const bytes = Buffer.from(writer.batch(batch));
-      batches.set(key, { batch, bytes });
-      return bytes;
-    },
-  };
-}
-
-/** The very same events: two workspaces may have runs of one id, and a filter may have left others out. */
-function sameBatch(one: AnsweredBatch, other: AnsweredBatch): boolean {
-  return (
-    one.gap?.toSeq === other.gap?.toSeq &&
-    one.gap?.fromSeq === other.gap?.fromSeq &&
-    one.events.every((event, index) => event === other.events[index])
-  );
 }

@@ -167,9 +167,8 @@ function createProtocol(
     },
     execute: async (args) => {
       try {
-        return withinLength(
-          await inFlight.track(() => operations.execute(args as ExecutionArgs & OperationRequest)),
-        );
+        const request = args as ExecutionArgs & OperationRequest;
+        return withoutStatuses(withinLength(await inFlight.track(() => operations.execute(request))));
       } catch (error) {
         return { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
       }
@@ -189,10 +188,14 @@ function createProtocol(
   });
 }
 
+function withoutStatuses(result: ExecutionResult): ExecutionResult {
+  return result.errors ? { ...result, errors: result.errors.map(withoutStatus) } : result;
+}
+
 /** A subscription that never began. Thrown, because a result would be followed by `complete`: that is the run's end. */
 // biome-ignore lint/correctness/useYield: there is nothing to yield
 async function* refusal({ errors }: ExecutionResult): Results {
-  throw errors?.[0];
+  throw errors?.[0] && withoutStatus(errors[0]);
 }
 
 /**

@@ -164,6 +164,7 @@ describe('the log of a run with a job', () => {
 });
 
 const EVERYTHING = [
+  'query ($s: Boolean! = true) { __typename runs @skip(if: $s) { nodes { id } } }',
   '{ runs { nodes { id } } }',
   '{ jobs { nodes { status } } }',
   'query ($id: ID!) { job(runId: $id) { status } }',

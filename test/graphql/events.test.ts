@@ -119,17 +119,6 @@ describeStores('an answer that would be too large', (database) => {
     expect(codesOf(many.errors)).toContain('RESPONSE_TOO_LARGE');
   });
 
-  test('is refused when its pages hold too many small events', async () => {
-    const { graphql, runId } = await start();
-    await fill(graphql, runId, 0, 1_000);
-    const pages = Array.from(
-      { length: 160 },
-      (_, index) => `p${index}: events(first: 1000) { nodes { seq } }`,
-    );
-    const { body } = await post(graphql, `{ run(id: "${runId}") { ${pages.join(' ')} } }`);
-    expect(codesOf(body.errors)).toContain('RESPONSE_TOO_LARGE');
-  });
-
   test('is refused when the same data is asked for under many names', async () => {
     const { graphql, runId } = await start();
     const data = { text: 'x'.repeat(1024 * 1024) };

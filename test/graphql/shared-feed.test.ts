@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { valuesOf } from '../../src/feed/batches.ts';
 import { createFeed } from '../../src/feed/feed.ts';
-import type { Context } from '../../src/graphql/context.ts';
+import type { AskedContext } from '../../src/graphql/context.ts';
 import { createOperations } from '../../src/graphql/operations.ts';
 import { openSharedFeed } from '../../src/graphql/shared-feed.ts';
 import { createIngest } from '../../src/ingest/ingest.ts';
@@ -17,7 +17,7 @@ import { OPERATOR } from '../support/operator.ts';
 const SELECTIONS = Number(process.env.RUNFEED_PROOF_RUNS ?? 1_000);
 
 const releasers = createReleasers();
-let context: Omit<Context, 'budget'>;
+let context: AskedContext;
 const operations = createOperations((error) => {
   throw error;
 });
@@ -192,4 +192,15 @@ test('subscribers of one selection get the very same bytes, and those of another
   expect(await read(7)).toEqual(one.slice(2));
   const stranger = { ...context, principal: { ...OPERATOR, workspace: 'other' } };
   expect(await openSharedFeed({ document, variableValues: {}, contextValue: stranger })).toBeNull();
+});
+
+test('portions are measured by what is written: a subscriber that stalls holds a few KiB, whatever its names are', async () => {
+  const names = Array.from({ length: 90 }, (_, index) => `${'k'.repeat(120)}${index}: seq`).join(' ');
+  const document = operations.parse(`subscription { runEvents(runId: "r") { ${names} } }`);
+  const shared = await openSharedFeed({ document, contextValue: context });
+  const portions: number[] = [];
+  for await (const payloads of valuesOf(() => shared!.open(new AbortController().signal))) {
+    portions.push(payloads.length);
+  }
+  expect(portions).toEqual([1, 1, 1, 1, 1]);
 });

@@ -98,7 +98,7 @@ describe('documents', () => {
         `fragment F${index} on __Type { fields { type { ${index < 29 ? `...F${index + 1}` : 'name'} } } }`,
     );
     const query = `{ __schema { types { ...F0 } } } ${fragments.join(' ')}`;
-    expect(await refusedWith(query)).toEqual(['GRAPHQL_VALIDATION_FAILED']);
+    expect(await refusedWith(query)).toEqual(['DOCUMENT_TOO_LARGE']);
   });
 
   test('a subscription that asks for the same data under more than 16 names is refused', async () => {

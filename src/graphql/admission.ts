@@ -1,0 +1,75 @@
+import {
+  type DocumentNode,
+  type GraphQLError,
+  getOperationAST,
+  Kind,
+  type OperationDefinitionNode,
+  OperationTypeNode,
+} from 'graphql';
+import type { Weigh } from '../feed/cursor.ts';
+import { assertWithin, documentTooLarge } from './faults.ts';
+import { DOCUMENT_LIMITS, OPERATION_COST, SUBSCRIPTION_COST, SUBSCRIPTION_LIMITS } from './limits.ts';
+import type { OperationRequest } from './operations.ts';
+import { createPricing, type Price, type Priced, priceOperation } from './price.ts';
+import { createPriceList } from './price-list.ts';
+import { publicSchema } from './schema.ts';
+
+const priceList = createPriceList(publicSchema);
+
+/**
+ * Refuses a document whose operations are too big once their fragments are put in place, whatever the variables are.
+ * Takes documents that are not valid, so that only small ones are validated.
+ */
+export function assertBounded(document: DocumentNode): void {
+  const price = createPricing(document, { schema: publicSchema, priceList, variables: null });
+  for (const node of document.definitions) {
+    if (node.kind === Kind.OPERATION_DEFINITION) assertOperationBounded(node, price(node).price);
+  }
+}
+
+function assertOperationBounded(operation: OperationDefinitionNode, price: Price): void {
+  const subscribes = operation.operation === OperationTypeNode.SUBSCRIPTION;
+  const fields = subscribes ? SUBSCRIPTION_LIMITS.fields : DOCUMENT_LIMITS.fields;
+  assertWithin('fields', price.fields, fields);
+  assertWithin('levels of fields', price.depth, DOCUMENT_LIMITS.depth);
+  assertWithin('fields that read lists', price.reads, DOCUMENT_LIMITS.reads);
+  assertWithin('logs', price.logs, DOCUMENT_LIMITS.logs);
+  if (subscribes) assertWithin('fields for the data of an event', price.data, SUBSCRIPTION_LIMITS.data);
+}
+
+/** Why an operation costs too much with these variables; null: it does not. */
+export function refusedForCost(request: OperationRequest): GraphQLError | null {
+  const { cost } = priceOf(request);
+  if (cost <= SUBSCRIPTION_COST) return null;
+  const operation = getOperationAST(request.document, request.operationName)?.operation;
+  const allowed = operation === OperationTypeNode.SUBSCRIPTION ? SUBSCRIPTION_COST : OPERATION_COST;
+  return cost > allowed ? documentTooLarge('cost', cost, allowed) : null;
+}
+
+type Known = Map<string | null, Priced>;
+const known = new WeakMap<DocumentNode, Known>();
+
+const FREE: Price = { depth: 0, fields: 0, reads: 0, logs: 0, data: 0, bytesOnce: 0, cost: 0, bytes: 0 };
+
+/** The price of the operation that is asked for, with its variables. One that the document does not have costs nothing. */
+export function priceOf({ document, operationName = null, variableValues }: OperationRequest): Price {
+  let ofDocument = known.get(document);
+  if (!ofDocument) {
+    ofDocument = new Map();
+    known.set(document, ofDocument);
+  }
+  const before = ofDocument.get(operationName);
+  if (before && !before.varies) return before.price;
+  const operation = getOperationAST(document, operationName);
+  // Not remembered: there is no end of names that no operation has.
+  if (!operation) return FREE;
+  const options = { schema: publicSchema, priceList, variables: variableValues ?? {} };
+  const priced = priceOperation(document, operation, options);
+  ofDocument.set(operationName, priced);
+  return priced.price;
+}
+
+/** How many bytes of an answer an event comes to: names and short values, and its data as often as it is selected. */
+export function weighEvents({ bytesOnce, data }: Price): Weigh {
+  return (event) => bytesOnce + Math.max(1, data) * event.data.length;
+}

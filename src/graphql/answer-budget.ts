@@ -1,0 +1,140 @@
+import { type Turns, TurnsExhausted } from '../lib/turns.ts';
+import { overloaded, responseTooLarge } from './faults.ts';
+import { RESPONSE_BYTES } from './limits.ts';
+
+/** What a read brought, and how many bytes that is. */
+export interface Measured {
+  readonly bytes: number;
+}
+
+/** What one answer may still read and write. Answers under construction share what the process may hold. */
+export interface AnswerBudget {
+  /**
+   * Runs one read, after the reads of this answer that came before. `read` is given the most bytes that it may bring; it
+   * may bring more only in its last item. Throws RESPONSE_TOO_LARGE without reading when nothing is left, and OVERLOADED
+   * when the answers under construction hold too much. `cost` is the read's, in fields.
+   */
+  read<Value extends Measured>(
+    request: { readonly cost: number; readonly maxBytes: number },
+    read: (maxBytes: number) => Promise<Value>,
+  ): Promise<Value>;
+  /** Waits for a turn of the event loop in which more work of this cost may run. */
+  turn(cost: number): Promise<void>;
+  /** Counts bytes that the answer is about to hold. Throws as `read` does. */
+  write(bytes: number): void;
+  /** Gives everything back when the answer is complete. Reads that still wait then fail. */
+  close(): void;
+}
+
+/** Opens the budgets of answers. */
+export interface AnswerBudgets {
+  /** `bytes`: what the answer's names and short values come to. `owner`: in whose turns of the loop it reads. */
+  open(bytes: number, owner: object): AnswerBudget;
+}
+
+/** Creates budgets that hold at most `maxBytes` together, and read in turns. */
+export function createAnswerBudgets(maxBytes: number, turns: Turns): AnswerBudgets {
+  // Where the heap is small, one large answer is too large: waiting would not make room for it.
+  const perAnswer = Math.min(RESPONSE_BYTES, Math.floor(maxBytes / 4));
+  let heldByAll = 0;
+
+  function open(bytes: number, owner: object): AnswerBudget {
+    let held = 0;
+    let readable = perAnswer;
+    let writable = perAnswer - bytes;
+    let closed = false;
+    /** The read that the next one waits for; null when none is under way. */
+    let last: Promise<unknown> | null = null;
+
+    function add(more: number): void {
+      if (closed) return;
+      held += more;
+      heldByAll += more;
+    }
+
+    function reserve(more: number): void {
+      if (heldByAll + more > maxBytes) throw overloaded('the answers under construction hold too much');
+      add(more);
+    }
+
+    async function readNow<Value extends Measured>(
+      cost: number,
+      maxBytes: number,
+      read: (maxBytes: number) => Promise<Value>,
+    ): Promise<Value> {
+      if (readable <= 0) throw responseTooLarge();
+      await takeTurn(turns, owner, cost);
+      if (closed) throw responseTooLarge();
+      const reserved = Math.min(maxBytes, readable);
+      reserve(reserved);
+      let brought = 0;
+      try {
+        const value = await read(reserved);
+        brought = value.bytes;
+        readable -= brought;
+        if (readable < 0) throw responseTooLarge();
+        return value;
+      } finally {
+        add(brought - reserved);
+      }
+    }
+
+    return {
+      read: ({ cost, maxBytes }, read) => {
+        const before = last;
+        const next = () => readNow(cost, maxBytes, read);
+        const mine = before ? before.then(next, next) : next();
+        last = mine;
+        const forget = () => {
+          if (last === mine) last = null;
+        };
+        mine.then(forget, forget);
+        return mine;
+      },
+      turn: (cost) => takeTurn(turns, owner, cost),
+      write: (more) => {
+        writable -= more;
+        if (writable < 0) throw responseTooLarge();
+        reserve(more);
+      },
+      close: () => {
+        if (closed) return;
+        heldByAll -= held;
+        closed = true;
+      },
+    };
+  }
+
+  return { open };
+}
+
+/** Waits until work of this cost, in fields, may run. Throws OVERLOADED when too much waits. */
+export async function takeTurn(turns: Turns, owner: object, cost: number): Promise<void> {
+  try {
+    const turn = turns.take(owner, cost);
+    if (turn) await turn;
+  } catch (error) {
+    if (error instanceof TurnsExhausted) throw overloaded('too many operations wait');
+    throw error;
+  }
+}
+
+/** Counts a text that the answer is about to hold, and returns it. */
+export function counted<Text extends string | null>(budget: AnswerBudget, text: Text): Text {
+  if (text) budget.write(text.length);
+  return text;
+}
+
+const lengths = new WeakMap<object, number>();
+
+/** Counts a JSON value that the answer is about to hold, and returns it. It is measured once. */
+export function countedJson<Json extends object | null>(budget: AnswerBudget, json: Json): Json {
+  if (!json) return json;
+  let length = lengths.get(json);
+  if (length === undefined) {
+    length = JSON.stringify(json).length;
+    lengths.set(json, length);
+  }
+  budget.write(length);
+  return json;
+}

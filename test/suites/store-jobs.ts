@@ -13,6 +13,23 @@ const LEASE = {
   known: ['fly', 'process'] as ProviderRuntimeKind[],
 };
 
+/** A job of a run, on a host of its own. */
+export function jobOf(run: number): NewJob {
+  return {
+    run,
+    substrate: 'process',
+    host: randomUUID(),
+    runner: 'demo',
+    image: 'demo@sha256:0',
+    region: 'local',
+    cpus: 0.5,
+    memoryMb: 256,
+    maxRunDurationMs: 3_600_000,
+    specHash: 'k:hash',
+    payload: 'sealed',
+  };
+}
+
 /** How jobs are created, changed and handed out. */
 export function testJobs({ open }: TestDatabase): void {
   let store: Store;
@@ -22,21 +39,7 @@ export function testJobs({ open }: TestDatabase): void {
 
   /** A host of its own for each test, so that leases of one do not meet jobs of another. */
   async function newJob(job: Partial<NewJob> = {}): Promise<NewJob> {
-    const run = await createRun(store);
-    return {
-      run: run.key,
-      substrate: 'process',
-      host: randomUUID(),
-      runner: 'demo',
-      image: 'demo@sha256:0',
-      region: 'local',
-      cpus: 0.5,
-      memoryMb: 256,
-      maxRunDurationMs: 3_600_000,
-      specHash: 'k:hash',
-      payload: 'sealed',
-      ...job,
-    };
+    return { ...jobOf((await createRun(store)).key), ...job };
   }
 
   async function created(job: Partial<NewJob> = {}): Promise<JobReading> {

@@ -13,6 +13,7 @@ import {
 } from '../store.ts';
 import { commitParameters, numberArray } from './arrays.ts';
 import { createPostgresJobs } from './jobs.ts';
+import { createPostgresLists } from './lists.ts';
 import { migratePostgres } from './migrate.ts';
 import { createPostgresNativeRuns } from './native-runs.ts';
 import { STATEMENTS, type StatementName } from './statements.ts';
@@ -79,6 +80,7 @@ export async function openPostgresStore(
   return {
     dialect: 'postgres',
     catalog: asCatalog(prisma),
+    lists: createPostgresLists(pool, track),
     jobs: createPostgresJobs(pool, types, track),
     nativeRuns: createPostgresNativeRuns(pool, types, track),
     createRun: async (run) => {

@@ -6,11 +6,12 @@ import { asCatalog } from '../catalog.ts';
 import { endsBeyond } from '../ended.ts';
 import { type PageLimits, type Store, type StoredEvent, StoreUnavailable } from '../store.ts';
 import { createJobReads } from './jobs.ts';
+import { startListReader } from './list-reader.ts';
 import { createNativeRunRead } from './native-runs.ts';
 import { databaseFile, openDatabase } from './open.ts';
 import { packAppends } from './packing.ts';
 import { prepareStatements } from './statements.ts';
-import { startWriter } from './writer.ts';
+import { faultOf, startWriter } from './writer.ts';
 
 /**
  * The embedded store. Writes happen in a thread of their own, on the one connection that writes; reads happen here, on
@@ -21,11 +22,20 @@ export async function openSqliteStore(url: string): Promise<Store> {
   const { database, close } = openDatabase(file);
   const releasers = createReleasers();
   releasers.add(close);
-  const writer = await startWriter(file).catch(async (error: unknown) => {
-    await releasers.release();
-    throw error;
-  });
-  releasers.add(() => writer.close());
+  const started = async <Thread extends { close(): Promise<void> }>(
+    start: Promise<Thread>,
+  ): Promise<Thread> => {
+    try {
+      const thread = await start;
+      releasers.add(() => thread.close());
+      return thread;
+    } catch (error) {
+      await releasers.release();
+      throw error;
+    }
+  };
+  const writer = await started(startWriter(file));
+  const lists = await started(startListReader(file, faultOf));
   const statements = prepareStatements(database);
   const jobReads = createJobReads(database);
   const readNativeRun = createNativeRunRead(database);
@@ -45,6 +55,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
   return {
     dialect: 'sqlite',
     catalog: asCatalog(prisma),
+    lists: { runs: lists.runs, jobs: lists.jobs },
     createRun: async (run) => {
       const created = await writer.write('createRun', run);
       return answer(() => ({ created, run: statements.findRun.get(run.workspace, run.id)! }));

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { openForWriting } from './open.ts';
-import type { WriteAnswer, WriteRequest } from './writer.ts';
-import { createWrites } from './writes.ts';
+import { failedAnswer, type ThreadAnswer, type ThreadCall } from './thread.ts';
+import { createWrites, type Writes } from './writes.ts';
 
 /** The thread that `writer.ts` starts: one connection, one request after another. */
 const port = parentPort;
@@ -10,7 +10,7 @@ if (!port) throw new Error('this file is the start of a thread');
 const database = openForWriting(workerData as string);
 const writes = createWrites(database);
 
-port.on('message', (request: WriteRequest | 'close') => {
+port.on('message', (request: ThreadCall | 'close') => {
   if (request === 'close') {
     database.close();
     port.close();
@@ -20,13 +20,12 @@ port.on('message', (request: WriteRequest | 'close') => {
 });
 port.postMessage('ready');
 
-function answer({ id, name, args }: WriteRequest): WriteAnswer {
+function answer({ id, name, args }: ThreadCall): ThreadAnswer {
   try {
     // The name picks the function that these arguments were given for: `write` in writer.ts is typed so.
-    const write = writes[name] as (...args: readonly unknown[]) => unknown;
+    const write = writes[name as keyof Writes] as (...args: readonly unknown[]) => unknown;
     return { id, ok: true, value: write(...args) };
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    return { id, ok: false, code, message: String(error) };
+    return failedAnswer(id, error);
   }
 }

@@ -1,18 +1,6 @@
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
 import { StoreUnavailable } from '../store.ts';
+import { startThread } from './thread.ts';
 import type { Writes } from './writes.ts';
-
-/** A write on its way to the thread, and its answer on the way back. */
-export interface WriteRequest {
-  readonly id: number;
-  readonly name: keyof Writes;
-  readonly args: readonly unknown[];
-}
-
-export type WriteAnswer =
-  | { readonly id: number; readonly ok: true; readonly value: unknown }
-  | { readonly id: number; readonly ok: false; readonly code: string; readonly message: string };
 
 /** The one writing connection of this process, in a thread of its own. */
 export interface Writer {
@@ -25,11 +13,6 @@ export interface Writer {
   close(): Promise<void>;
 }
 
-interface Waiting {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
-}
-
 /**
  * Starts the writing thread on a migrated file. Storing an event costs about as much as all else that is done for it,
  * and a commit waits for the disk: in a thread both happen beside the loop instead of in it. Side by side with commits
@@ -37,53 +20,16 @@ interface Waiting {
  * with 256; the hop costs a lone batch about 30 µs.
  */
 export async function startWriter(file: string): Promise<Writer> {
-  const thread = new Worker(threadFile(), { workerData: file });
-  const waiting = new Map<number, Waiting>();
-  let gone: Error | null = null;
-  let lastId = 0;
-  thread.on('message', (answer: WriteAnswer | 'ready') => {
-    if (answer === 'ready') return;
-    const asked = waiting.get(answer.id);
-    waiting.delete(answer.id);
-    if (answer.ok) asked?.resolve(answer.value);
-    else asked?.reject(faultOf(answer.code, answer.message));
-  });
-  const end = (error: Error) => {
-    gone ??= error;
-    for (const { reject } of waiting.values()) reject(gone);
-    waiting.clear();
-  };
-  thread.on('error', (error) => end(new StoreUnavailable(`the writing thread failed: ${String(error)}`)));
-  thread.on('exit', () => end(new StoreUnavailable('the writing thread has ended')));
-  await once(thread, 'message');
+  const thread = await startThread({ module: 'writer-thread', file, work: 'writing', faultOf });
   return {
-    write: (name, ...args) =>
-      new Promise((resolve, reject) => {
-        if (gone) return reject(gone);
-        lastId += 1;
-        waiting.set(lastId, { resolve: resolve as (value: unknown) => void, reject });
-        thread.postMessage({ id: lastId, name, args } satisfies WriteRequest);
-      }),
-    close: async () => {
-      if (gone) return;
-      const exited = once(thread, 'exit');
-      thread.postMessage('close');
-      await exited;
-    },
+    // The thread's functions are those of `Writes`, by name.
+    write: (name, ...args) => thread.call(name, args) as Promise<never>,
+    close: () => thread.close(),
   };
-}
-
-/** Node 20 runs no TypeScript: where this file is still TypeScript, under the tests, the thread starts from the build. */
-function threadFile(): URL {
-  const built = !import.meta.url.endsWith('.ts');
-  return new URL(
-    built ? './writer-thread.js' : '../../../dist/store/sqlite/writer-thread.js',
-    import.meta.url,
-  );
 }
 
 /** A full disk, a lock or a failing device may pass; anything else is a fault of the statement. */
-function faultOf(code: string, message: string): Error {
+export function faultOf(code: string, message: string): Error {
   return /^SQLITE_(BUSY|FULL|IOERR|LOCKED|NOMEM)/.test(code)
     ? new StoreUnavailable(message)
     : new Error(message);

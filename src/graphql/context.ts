@@ -6,6 +6,7 @@ import type { NativeInbox } from '../native/inbox.ts';
 import type { RunKeys } from '../store/run-keys.ts';
 import type { Store } from '../store/store.ts';
 import type { WakeupPlane } from '../wakeups/plane.ts';
+import type { RunUpdates } from './run-updates.ts';
 
 /** What the schema works with, whoever asks. */
 export interface Services {
@@ -16,6 +17,7 @@ export interface Services {
   readonly wakeups: WakeupPlane;
   readonly jobs: Jobs;
   readonly native: NativeInbox;
+  readonly runUpdates: RunUpdates;
   /** This package's version, as `server.version` tells it. */
   readonly version: string;
 }
@@ -23,6 +25,8 @@ export interface Services {
 /** What every resolver gets. */
 export interface Context extends Services {
   readonly principal: Principal;
+  /** What the caller is connected by, where a limit holds for each connection; absent: one request, one connection. */
+  readonly connection?: object;
   /** Bytes of events that this answer may still read, and how many of their data it may still write. */
   readonly budget: { readBytes: number; writtenBytes: number };
 }

@@ -38,6 +38,8 @@ export interface Operations extends Documents {
   subscribe(
     request: OperationRequest,
   ): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void, undefined>>;
+  /** Answers one event of a subscription's source. */
+  answer(request: OperationRequest, event: unknown): Promise<ExecutionResult>;
 }
 
 /** Makes the operations over the one schema. `report` hears of what nobody foresaw. */
@@ -71,8 +73,12 @@ export function createOperations(report: ReportUnexpected): Operations {
     };
   }
 
+  const answer = async (request: OperationRequest, event: unknown) =>
+    told(await execute({ ...executionArgs(request), rootValue: event }));
+
   return {
     ...createDocuments(publicSchema),
+    answer,
     execute: async (request) => {
       const forbidden = refusedTo(request);
       if (forbidden) return { errors: [forbidden] };
@@ -95,10 +101,7 @@ export function createOperations(report: ReportUnexpected): Operations {
       return withNext<ExecutionResult>(events, async () => {
         const { done, value } = await events.next();
         if (done) return { done, value: undefined };
-        return {
-          done: false,
-          value: told(await execute({ ...executionArgs(request), rootValue: value })),
-        };
+        return { done: false, value: await answer(request, value) };
       });
     },
   };

@@ -187,7 +187,8 @@ builder.subscriptionFields((t) => ({
         description: 'Only these.',
       }),
     },
-    subscribe: (_root, { filter }, context) => followRuns(context, runListFilter(context, filter)),
+    subscribe: (_root, { filter }, context) =>
+      followRuns(context.runUpdates, runListFilter(context, filter), context.connection),
     resolve: (_query, run) => run as typeof RunType.$inferType,
   }),
 }));

@@ -1,24 +1,12 @@
-import {
-  type DocumentNode,
-  type FieldNode,
-  getArgumentValues,
-  getOperationAST,
-  getVariableValues,
-  Kind,
-  OperationTypeNode,
-  type VariableNode,
-  visit,
-} from 'graphql';
+import type { DocumentNode, FieldNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { mapped, openBatches, openEvents } from '../feed/batches.ts';
 import type { Reader } from '../feed/cursor.ts';
 import type { StoredEvent } from '../store/store.ts';
-import { refusedTo } from './authorize.ts';
 import { openFeed } from './feed.ts';
 import { type AnsweredBatch, compileFeedWriter, type FeedWriter } from './feed-writer.ts';
 import type { OperationRequest } from './operations.ts';
-import { executedSchema } from './schema.ts';
-import { rootField } from './selection.ts';
+import { shapingVariables, subscriptionRoot } from './subscription-root.ts';
 
 /** Selections of one document that differ in their directives' variables. */
 const WRITERS_PER_DOCUMENT = 32;
@@ -81,22 +69,11 @@ interface Plan {
 const writers = new WeakMap<DocumentNode, LRUCache<string, SharedWriter>>();
 
 function planOf(request: OperationRequest): Plan | null {
-  // The executor's part of the code says why not.
-  if (refusedTo(request)) return null;
-  const { document, operationName, variableValues } = request;
-  const operation = getOperationAST(document, operationName);
-  if (operation?.operation !== OperationTypeNode.SUBSCRIPTION || operation.directives?.length) return null;
-  const field = rootField(operation);
-  if (field?.name.value !== 'runEvents' && field?.name.value !== 'runEventBatches') return null;
-  const { coerced } = getVariableValues(
-    executedSchema,
-    operation.variableDefinitions ?? [],
-    variableValues ?? {},
-  );
-  const definition = executedSchema.getSubscriptionType()?.getFields()[field.name.value];
-  if (!coerced || !definition) return null;
-  const args = getArgumentValues(definition, field, coerced);
-  return { field, args, writer: writerOf(document, operationName ?? '', field, coerced) };
+  const root = subscriptionRoot(request, ['runEvents', 'runEventBatches']);
+  if (!root) return null;
+  const { field, args, variables } = root;
+  const { document, operationName } = request;
+  return { field, args, writer: writerOf(document, operationName ?? '', field, variables) };
 }
 
 function writerOf(
@@ -116,23 +93,6 @@ function writerOf(
   const writer = share(compileFeedWriter(document, field, variables));
   ofDocument.set(key, writer);
   return writer;
-}
-
-/** Variables that decide what is selected: all but those that are only the root field's own arguments. */
-function shapingVariables(
-  document: DocumentNode,
-  field: FieldNode,
-  variables: Readonly<Record<string, unknown>>,
-): Readonly<Record<string, unknown>> {
-  const shaping: Record<string, unknown> = {};
-  const note = {
-    Variable: ({ name }: VariableNode) => {
-      shaping[name.value] = variables[name.value];
-    },
-  };
-  if (field.selectionSet) visit(field.selectionSet, note);
-  for (const node of document.definitions) if (node.kind === Kind.FRAGMENT_DEFINITION) visit(node, note);
-  return shaping;
 }
 
 function share(writer: FeedWriter): SharedWriter {

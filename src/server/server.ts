@@ -9,6 +9,7 @@ import type { Config } from '../config/env.ts';
 import { createFeed } from '../feed/feed.ts';
 import { FEED_LIMITS } from '../feed/limits.ts';
 import { createOperations } from '../graphql/operations.ts';
+import { createRunUpdates } from '../graphql/run-updates.ts';
 import { createIngest } from '../ingest/ingest.ts';
 import { createJobs } from '../jobs/jobs.ts';
 import { createReleasers } from '../lib/releasers.ts';
@@ -83,7 +84,8 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const native = openNativeInbox({ store, ingest, wakeups, keyring, config: config.native, log });
     releasers.add(() => native.close());
     const runKeys = createRunKeys(store);
-    const services = { store, wakeups, feed, ingest, jobs, native, version: VERSION, runKeys };
+    const runUpdates = createRunUpdates(store, wakeups);
+    const services = { store, wakeups, feed, ingest, jobs, native, version: VERSION, runKeys, runUpdates };
     const inFlight = createInFlight();
     const graphql = createHttpGraphql({
       operations,

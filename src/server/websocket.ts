@@ -13,6 +13,7 @@ import { asFault, fault, isPassing, type ReportUnexpected, withoutStatus } from 
 import type { OperationRequest, Operations } from '../graphql/operations.ts';
 import { publicSchema } from '../graphql/schema.ts';
 import { openSharedFeed } from '../graphql/shared-feed.ts';
+import { openSharedUpdates } from '../graphql/shared-updates.ts';
 import { withNext } from '../lib/cancellable.ts';
 import { pumpFeed } from './feed-pump.ts';
 import type { InFlight } from './in-flight.ts';
@@ -124,7 +125,7 @@ function createProtocol(
           document,
           operationName,
           variableValues: variables,
-          contextValue: { ...services, principal, operationId },
+          contextValue: { ...services, principal, operationId, connection: socket },
         };
         return { ...request, schema: publicSchema };
       } catch (error) {
@@ -140,7 +141,7 @@ function createProtocol(
     },
     subscribe: async (args) => {
       const request = args as OperationRequest & { readonly contextValue: { readonly operationId: string } };
-      const feed = await openSharedFeed(request);
+      const feed = (await openSharedFeed(request)) ?? openSharedUpdates(request, operations);
       if (feed) return keep(pumpFeed(feed, request.contextValue.operationId, socket, stream));
       // A fault thrown here closes the socket so that the client comes back; see where its messages are handled.
       const results = await subscribePatiently(operations, request, gone.signal);

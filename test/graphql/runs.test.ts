@@ -203,9 +203,9 @@ describeStores('runs', (database) => {
     await create({
       id: 'numbers',
       provider: 'openai',
-      labels: { sum: 0.1 + 0.2, long: 12345678901234567890, big: 1e300 },
+      labels: { sum: 0.1 + 0.2, long: 12_345_678_901_234_567_000, big: 1e300 },
     });
-    expect(await list({ labels: { sum: 0.1 + 0.2, long: 12345678901234567890, big: 1e300 } })).toEqual([
+    expect(await list({ labels: { sum: 0.1 + 0.2, long: 12_345_678_901_234_567_000, big: 1e300 } })).toEqual([
       'numbers',
     ]);
     expect(await list({ labels: { sum: 0.3 } })).toEqual([]);

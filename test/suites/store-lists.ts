@@ -12,7 +12,7 @@ const WORKSPACE = 'lists';
 const LABELS = [
   {},
   { n: 0.1 + 0.2, team: 'a' },
-  { n: 12345678901234567890, team: 'a"b' },
+  { n: 12_345_678_901_234_567_000, team: 'a"b' },
   { n: 1e300, 'dot.ted': true },
   { n: '1', 'quo"te': 'y\\' },
   { n: 1, team: 'A' },
@@ -135,7 +135,7 @@ export function testLists({ open }: TestDatabase): void {
     });
 
     test('compare labels as JSON text: a number of any size, and no text for a number', async () => {
-      for (const n of [0.1 + 0.2, 12345678901234567890, 1e300, 1, '1']) {
+      for (const n of [0.1 + 0.2, 12_345_678_901_234_567_000, 1e300, 1, '1']) {
         const found = await store.lists.runs({ ...ANY_RUN, labels: { n } }, FIRST);
         expect(found.length, String(n)).toBeGreaterThan(0);
         const rows = await store.catalog.run.findMany({ where: { key: { in: [...found] } } });

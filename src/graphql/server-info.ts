@@ -5,6 +5,7 @@ import { BATCH_MAX_EVENTS } from '../feed/batches.ts';
 import { builder } from './builder.ts';
 import { DOCUMENT_LIMITS } from './document.ts';
 import { JobSubstrateEnum, RunProviderEnum } from './enums.ts';
+import { RUN_UPDATE_LIMITS } from './run-updates.ts';
 
 interface ServerInfo {
   readonly version: string;
@@ -61,6 +62,10 @@ const ServerLimits = builder.objectRef<Record<string, never>>('ServerLimits').im
     documentDepth: t.int({
       description: 'Fields within fields of a document.',
       resolve: () => DOCUMENT_LIMITS.depth,
+    }),
+    runUpdateFilters: t.int({
+      description: 'Different filters of `runUpdated` on one connection.',
+      resolve: () => RUN_UPDATE_LIMITS.filtersPerConnection,
     }),
   }),
 });

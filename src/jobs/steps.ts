@@ -169,13 +169,15 @@ async function look(
 /** A job that is to stop, with the time that it has for it. A second wish can shorten that and never lengthen it. */
 export function toStop(job: JobRecord, reason: StopReason, graceMs: number, now: number): JobRecord {
   if (isFinal(job.status)) return job;
-  const killAt = Math.min(job.killAt ?? Number.MAX_SAFE_INTEGER, now + graceMs);
+  const stopping = moved(job, 'stopping', now);
+  const stopAskedAt = job.stopAskedAt ?? now;
+  const killAt = Math.min(job.killAt ?? Number.MAX_SAFE_INTEGER, stopAskedAt + stopping.statusMs + graceMs);
   if (job.wish === 'stop' && killAt === job.killAt) return job;
   return {
-    ...moved(job, 'stopping', now),
+    ...stopping,
     wish: 'stop',
     stopReason: job.stopReason ?? reason,
-    stopAskedAt: job.stopAskedAt ?? now,
+    stopAskedAt,
     killAt,
     // What failed before was another call: from here on looks are counted.
     failures: job.wish === 'stop' ? job.failures : 0,
@@ -207,8 +209,8 @@ async function settle(
   if (waitMs !== null) return { job, failures: 0, dueIn: waitMs };
   if (job.startAskedAt !== null) {
     // Only what is known to have ended keeps what it left; anything else may still be running.
-    const keepUntil = (job.endedAt ?? now) + (job.exitCode === null ? 0 : substrate.keepEndedMs);
-    if (now < keepUntil) return { job, failures: 0, dueIn: keepUntil - now };
+    const keepMs = job.exitCode === null ? 0 : substrate.keepEndedMs;
+    if (job.statusMs < keepMs) return { job, failures: 0, dueIn: keepMs - job.statusMs };
     const left = await substrate.find({ workspaceId: job.workspace, runId: job.runId });
     const known = job.machineId === null ? [] : [handleOf(job)];
     for (const handle of [...known, ...left]) await substrate.remove(handle);
@@ -273,7 +275,7 @@ function withStats(
   now: number,
   { statsMs }: JobLimits,
 ): JobRecord {
-  const due = job.statsAt === null || now >= job.statsAt + statsMs;
+  const due = job.statsAt === null || now >= job.statsAt + statsMs || now < job.statsAt;
   if (!stats || !due || job.runEndedAt !== null) return job;
   return { ...job, stats: JSON.stringify(stats), statsAt: now };
 }

@@ -18,9 +18,9 @@ const SLOW_GRACE_MS = 30_000;
  */
 export function watchProgress(stream: Socket, onSlow: () => void): () => void {
   let taken = -1;
-  let since = Date.now();
+  let since = performance.now();
   const timer = setInterval(() => {
-    const now = Date.now();
+    const now = performance.now();
     const takenNow = stream.bytesWritten - stream.writableLength;
     if (stream.writableLength === 0 || takenNow !== taken) {
       taken = takenNow;

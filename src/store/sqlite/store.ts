@@ -110,6 +110,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
       renew: (owner, runs, leaseMs) => writer.write('renewLeases', owner, runs, leaseMs),
       giveBack: (owner, jobs) => writer.write('giveBackJobs', owner, jobs),
       nextDue: (request) => answer(() => jobReads.nextDue(request)),
+      recall: (leaseMs) => writer.write('recallJobs', leaseMs),
     },
     nativeRuns: {
       create: (run, lease) => writer.write('createNativeRun', run, lease),

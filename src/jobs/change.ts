@@ -51,8 +51,12 @@ export function createJobChanges(jobs: JobStore, wakeups: WakeupPlane, clock: Ev
   };
 }
 
-/** The job as it is at the time of its reading: how long it has had its status is counted until then. */
+/**
+ * The job as it is at the time of its reading: how long it has had its status is counted until then, unless nothing is
+ * left to do for it.
+ */
 export function aged({ job, now }: JobReading, clock: EvenClock): JobReading {
+  if (job.settledAt !== null) return { job, now };
   const statusMs = Math.round(job.statusMs + clock.elapsed(job.lookedAt, now));
   return { job: { ...job, statusMs, lookedAt: now }, now };
 }

@@ -132,8 +132,11 @@ async function look(
 ): Promise<StepResult> {
   const { limits, notes } = tools;
   const seen = await substrate.getStatus(handleOf(job));
-  const stopping = (was: JobRecord, at: number) =>
-    reason === null || was.wish === 'stop' ? was : toStop(was, reason, limits.graceMs, at);
+  const stopping = (was: JobRecord, at: number) => {
+    // It came to run at last, perhaps while this server was busy or suspended.
+    const late = reason === 'provisioning' && was.status === 'running';
+    return reason === null || late || was.wish === 'stop' ? was : toStop(was, reason, limits.graceMs, at);
+  };
   const doubt = doubtIn(tools, job, seen);
   if (doubt === 'wait' && reason === null) {
     const failures = job.failures + 1;

@@ -17,7 +17,7 @@ if (!LIBRARY) console.warn('faketime is not installed: what happens when the clo
 const START = `mutation ($run: ID!, $runner: String!) {
   startJob(input: { runId: $run, provider: openai, runner: $runner }) { __typename }
 }`;
-const JOB = 'query ($run: ID!) { job(runId: $run) { status errorClass } }';
+const JOB = 'query ($run: ID!) { job(runId: $run) { status terminalErrorClass } }';
 
 /** A server whose wall clock can be set. Its monotonic clock goes on as it does. */
 async function startClocked(library: string) {
@@ -42,7 +42,7 @@ async function startClocked(library: string) {
   const { graphql } = server;
   const job = async (run: string) => {
     const { body } = await post(graphql, JOB, { run });
-    return body.data?.job as unknown as { readonly status: string; readonly errorClass: string | null };
+    return body.data?.job as unknown as { readonly status: string; readonly terminalErrorClass: string | null };
   };
   const start = (run: string, runner: string) => post(graphql, START, { run, runner });
   onTestFinished(async () => {
@@ -91,6 +91,6 @@ test.skipIf(!LIBRARY)(
     // As long as this one takes, the long one is looked at, too.
     await start('after', 'short');
     await status('after', 'terminated');
-    expect(await job('long')).toEqual({ status: 'running', errorClass: null });
+    expect(await job('long')).toEqual({ status: 'running', terminalErrorClass: null });
   },
 );

@@ -42,7 +42,10 @@ async function startClocked(library: string) {
   const { graphql } = server;
   const job = async (run: string) => {
     const { body } = await post(graphql, JOB, { run });
-    return body.data?.job as unknown as { readonly status: string; readonly terminalErrorClass: string | null };
+    return body.data?.job as unknown as {
+      readonly status: string;
+      readonly terminalErrorClass: string | null;
+    };
   };
   const start = (run: string, runner: string) => post(graphql, START, { run, runner });
   onTestFinished(async () => {

@@ -115,7 +115,7 @@ async function startRun(url: string, { file }: DemoOptions): Promise<StartedRun>
 async function leaveNoRunner(url: string): Promise<void> {
   const stop = `mutation { stopJob(input: { runId: "${RUN_ID}", graceMs: ${STOP_GRACE_MS} }) { __typename } }`;
   await request({ url }, stop);
-  for (const until = Date.now() + STOP_WAIT_MS; Date.now() < until; ) {
+  for (const until = performance.now() + STOP_WAIT_MS; performance.now() < until; ) {
     const { job } = await request({ url }, `{ job(runId: "${RUN_ID}") { endedAt } }`);
     if ((job as { endedAt: string | null }).endedAt !== null) return;
     await sleep(STOP_LOOK_MS);

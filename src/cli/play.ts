@@ -61,12 +61,12 @@ export async function play({ chunks, totalBytes }: Source, options: ReporterOpti
     for (const event of events) await reporter.report(event);
   }
 
-  let due = Date.now();
+  let due = performance.now();
   for await (const chunk of chunks) {
     for (const line of wholeLines(chunk)) {
       await report(adapter.push(line));
       if (totalBytes !== null) due += Math.min(LONGEST_LINE_MS, (PLAY_MS * line.length) / totalBytes);
-      const early = due - Date.now();
+      const early = due - performance.now();
       if (early > 0) await sleep(early);
     }
   }

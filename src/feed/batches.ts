@@ -61,19 +61,19 @@ export async function openBatches(
   signal: AbortSignal,
 ): Promise<Reader<FeedBatch> | null> {
   let told = after;
-  let toldAt = Date.now();
+  let toldAt = performance.now();
   let place = after;
   let caughtUpOnce = false;
-  const idleMs = () => (place === told ? null : toldAt + PROGRESS_MS - Date.now());
+  const idleMs = () => (place === told ? null : toldAt + PROGRESS_MS - performance.now());
   const steps = await feed.open({ run, after, maxEvents, maxBytes: BATCH_MAX_BYTES, weigh, idleMs }, signal);
   return mapped(steps, ({ events: all, cursor, gap, head }) => {
     place = cursor;
     const events = kinds ? all.filter((event) => passes(event, kinds)) : all;
     const caughtUp = cursor >= head.lastSeq;
-    const due = cursor !== told && Date.now() - toldAt >= PROGRESS_MS;
+    const due = cursor !== told && performance.now() - toldAt >= PROGRESS_MS;
     if (events.length === 0 && !gap && !due && (caughtUpOnce || !caughtUp)) return null;
     told = cursor;
-    toldAt = Date.now();
+    toldAt = performance.now();
     caughtUpOnce ||= caughtUp;
     return { events, cursor, caughtUp, ended: events.at(-1)?.kind === 'runtime_terminal', gap };
   });

@@ -13,13 +13,13 @@ export async function withPatience<Value>(
   patienceMs: number,
   signal: AbortSignal,
 ): Promise<Value> {
-  const deadline = Date.now() + patienceMs;
+  const deadline = performance.now() + patienceMs;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     signal.throwIfAborted();
     try {
       return await read();
     } catch (error) {
-      if (!(error instanceof StoreUnavailable) || Date.now() >= deadline) throw error;
+      if (!(error instanceof StoreUnavailable) || performance.now() >= deadline) throw error;
     }
     await sleep(pause * (0.5 + Math.random()), undefined, { signal });
   }

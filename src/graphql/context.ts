@@ -8,6 +8,7 @@ import type { RunKeys } from '../store/run-keys.ts';
 import type { Store } from '../store/store.ts';
 import type { WakeupPlane } from '../wakeups/plane.ts';
 import type { AnswerBudget } from './answer-budget.ts';
+import type { RunUpdates } from './run-updates.ts';
 
 /** What the schema works with, whoever asks. */
 export interface Services {
@@ -18,6 +19,7 @@ export interface Services {
   readonly wakeups: WakeupPlane;
   readonly jobs: Jobs;
   readonly native: NativeInbox;
+  readonly runUpdates: RunUpdates;
   /** This package's version, as `server.version` tells it. */
   readonly version: string;
 }
@@ -25,6 +27,8 @@ export interface Services {
 /** What every resolver gets. */
 export interface Context extends Services {
   readonly principal: Principal;
+  /** What the caller is connected by, where a limit holds for each connection; absent: one request, one connection. */
+  readonly connection?: object;
   /** What this answer may still read and write. */
   readonly budget: AnswerBudget;
   /** Bytes of an event as this operation writes it. */

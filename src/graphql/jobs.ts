@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Prisma } from '../generated/postgres/client.ts';
 import type { Claim } from '../jobs/claim.ts';
 import { JobBeyondLimits, JobRefused } from '../jobs/refusals.ts';
+import type { JobListFilter } from '../store/lists.ts';
 import { countedJson } from './answer-budget.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
@@ -16,7 +16,8 @@ import {
   StopJobInput,
 } from './job-input.ts';
 import { JobRefusedError, NotFoundError, outcomeError, RunConflictError } from './outcomes.ts';
-import { pageSchema } from './page-input.ts';
+import { listPage, pageSchema } from './page-input.ts';
+import { distinct } from './run-filter.ts';
 import { findRun } from './run-ids.ts';
 import { defaultRuntime } from './run-input.ts';
 
@@ -40,31 +41,37 @@ builder.queryFields((t) => ({
       args: {
         filter: t.arg({ type: RunnerJobFilterInput, required: false, description: 'Only these.' }),
       },
-      resolve: (query, _root, { filter }, context) =>
-        context.store.catalog.job.findMany({
-          ...query,
-          where: whereJobs(context, checkArguments(jobFilterSchema.nullish(), filter) ?? null),
+      resolve: async (
+        { cursor, take, skip: _skip, ...selection },
+        _root,
+        { filter },
+        { store, principal },
+      ) => {
+        const page = listPage(cursor?.run, take);
+        const keys = await store.lists.jobs(jobListFilter({ principal }, filter), page);
+        return store.catalog.job.findMany({
+          ...selection,
+          where: { run: { in: [...keys] } },
           orderBy: { run: 'desc' },
-        }),
+        });
+      },
     },
     { name: 'RunnerJobConnection', description: 'A page of jobs.' },
     { name: 'RunnerJobEdge', description: 'A job and its cursor.' },
   ),
 }));
 
-function whereJobs(context: Context, filter: z.infer<typeof jobFilterSchema> | null): Prisma.JobWhereInput {
-  const { statuses, providers, runner, createdFrom, createdBefore } = filter ?? {};
+/** A filter as the store takes it, within the caller's workspace. Throws for one that is at fault. */
+function jobListFilter({ principal }: Pick<Context, 'principal'>, filter: unknown): JobListFilter {
+  const checked = checkArguments(jobFilterSchema.nullish(), filter);
+  const { statuses, providers, runner, createdFrom, createdBefore } = checked ?? {};
   return {
-    runRow: {
-      workspace: context.principal.workspace,
-      ...(providers && { provider: { in: [...providers] } }),
-    },
-    AND: [
-      ...(statuses ? [{ status: { in: [...statuses] } }] : []),
-      ...(runner == null ? [] : [{ runner }]),
-      ...(createdFrom ? [{ createdAt: { gte: createdFrom.getTime() } }] : []),
-      ...(createdBefore ? [{ createdAt: { lt: createdBefore.getTime() } }] : []),
-    ],
+    workspace: principal.workspace,
+    statuses: distinct(statuses),
+    providers: distinct(providers),
+    runner: runner ?? null,
+    createdFrom: createdFrom?.getTime() ?? null,
+    createdBefore: createdBefore?.getTime() ?? null,
   };
 }
 

@@ -53,6 +53,8 @@ export interface Operations extends Documents {
   subscribe(
     request: OperationRequest,
   ): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void, undefined>>;
+  /** Answers one event of a subscription's source. */
+  answer(request: OperationRequest, event: unknown): Promise<ExecutionResult>;
 }
 
 /** Why an operation may not run: its variables, its caller's rights, its price. Null: it may. Costs next to nothing. */
@@ -107,6 +109,7 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
 
   return {
     ...createDocuments(publicSchema),
+    answer: executeWithin,
     execute: async (request) => {
       const refusal = refusalOf(request);
       if (refusal) return { errors: [refusal] };

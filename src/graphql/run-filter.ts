@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import { PROVIDER_RUNTIME_JOB_STATUSES, RUN_PROVIDERS } from '../contract/jobs.ts';
-import type { Prisma } from '../generated/postgres/client.ts';
+import type { RunListFilter } from '../store/lists.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { JobStatusEnum, RunProviderEnum } from './enums.ts';
+import { checkArguments } from './invalid-input.ts';
 import { labelsSchema, plainText } from './run-input.ts';
 
 /** What a filter on runs may say. Checked here and not by the plugin, since subscriptions use it too. */
-export const runFilterSchema = z.object({
+const runFilterSchema = z.object({
   providers: z.array(z.enum(RUN_PROVIDERS)).min(1).max(RUN_PROVIDERS.length).nullish(),
   ended: z.boolean().nullish(),
   jobStatuses: z
@@ -51,40 +52,24 @@ export const RunFilterInput = builder.inputType('RunFilter', {
   }),
 });
 
-/** A filter as a condition of the model API, within the caller's workspace. */
-export function whereRuns(
-  context: Context,
-  filter: z.infer<typeof runFilterSchema> | null,
-): Prisma.RunWhereInput {
-  const { providers, ended, jobStatuses, createdFrom, createdBefore, labels, title } = filter ?? {};
-  const words = title?.split(/\s+/).filter(Boolean) ?? [];
-  const { dialect } = context.store;
+/** A filter as the store takes it, within the caller's workspace. Throws for one that is at fault. */
+export function runListFilter(context: Pick<Context, 'principal'>, filter: unknown): RunListFilter {
+  const checked = checkArguments(runFilterSchema.nullish(), filter);
+  const { providers, ended, jobStatuses, createdFrom, createdBefore, labels, title } = checked ?? {};
   return {
     workspace: context.principal.workspace,
-    AND: [
-      ...(providers ? [{ provider: { in: [...providers] } }] : []),
-      ...(ended == null ? [] : [{ terminalSeq: ended ? { not: null } : null }]),
-      ...(jobStatuses ? [{ job: { status: { in: [...jobStatuses] } } }] : []),
-      ...(createdFrom ? [{ createdAt: { gte: createdFrom.getTime() } }] : []),
-      ...(createdBefore ? [{ createdAt: { lt: createdBefore.getTime() } }] : []),
-      ...Object.entries(labels ?? {}).map(([label, value]) => hasLabel(dialect, label, value)),
-      ...words.map((word) => ({ title: containsWord(dialect, word) })),
-    ],
+    providers: distinct(providers),
+    ended: ended ?? null,
+    jobStatuses: distinct(jobStatuses),
+    createdFrom: createdFrom?.getTime() ?? null,
+    createdBefore: createdBefore?.getTime() ?? null,
+    // Checked to be flat; see labelsSchema.
+    labels: (labels ?? {}) as RunListFilter['labels'],
+    words: title?.split(/\s+/).filter(Boolean) ?? [],
   };
 }
 
-/** Postgres takes the path to a JSON value as a list, SQLite as one expression. */
-function hasLabel(dialect: 'sqlite' | 'postgres', label: string, value: unknown): Prisma.RunWhereInput {
-  const path = dialect === 'postgres' ? [label] : `$.${JSON.stringify(label)}`;
-  return { labels: { path: path as string[], equals: value as string } };
-}
-
-/**
- * SQLite's LIKE ignores the case of ASCII by itself and has no mode for it. Prisma escapes nothing: in Postgres a
- * backslash does, SQLite has no such character unless the statement names one, so there `_` and `%` find too much.
- */
-function containsWord(dialect: 'sqlite' | 'postgres', word: string): Prisma.StringNullableFilter {
-  return dialect === 'postgres'
-    ? { contains: word.replace(/[\\%_]/g, '\\$&'), mode: 'insensitive' }
-    : { contains: word };
+/** The values of a condition, each once; null: no such condition. */
+export function distinct<Value>(values: readonly Value[] | null | undefined): readonly Value[] | null {
+  return values ? [...new Set(values)] : null;
 }

@@ -1,63 +1,234 @@
+import { LRUCache } from 'lru-cache';
+import { valuesOf } from '../feed/batches.ts';
+import type { Reader } from '../feed/cursor.ts';
 import { FEED_LIMITS } from '../feed/limits.ts';
 import { withPatience } from '../feed/patience.ts';
-import type { Prisma } from '../generated/postgres/client.ts';
+import { createBell } from '../lib/bell.ts';
 import { cancellable, unlessAborted } from '../lib/cancellable.ts';
-import type { Context } from './context.ts';
+import { isListed, type RunListFilter } from '../store/lists.ts';
+import { type Store, StoreUnavailable } from '../store/store.ts';
+import type { WakeupPlane } from '../wakeups/plane.ts';
+import { fault } from './faults.ts';
 import type { RunRow } from './run.ts';
+import { createRunChanges, type RunChanges } from './run-changes.ts';
 
-/** A growing run is shown at most this often. */
-const GROWTH_INTERVAL_MS = 1_000;
-/** How many changed runs one read brings. */
-const MAX_RUNS_A_READ = 100;
+/** What `runUpdated` takes on. */
+export interface RunUpdateLimits {
+  /** Different filters that one connection watches at once. */
+  readonly filtersPerConnection: number;
+  /** Different filters that the process watches at once. */
+  readonly filters: number;
+  /** Changed runs that wait for one subscriber who does not read; with more the subscription is cut. */
+  readonly waitingRuns: number;
+  /** Rows that are kept for those who take them later; others are read again. */
+  readonly keptRows: number;
+}
 
-/** Rows of the caller's runs that match, whenever they change. Quick changes of one run fold into its latest row. */
-export function followRuns(
-  context: Context,
-  where: Prisma.RunWhereInput,
-): AsyncGenerator<RunRow, void, undefined> {
-  return cancellable(async function* (signal) {
-    // When each changed run is due, and when each was shown last. A run is in one of them for a second at most.
-    const due = new Map<number, number>();
-    const shownAt = new Map<number, number>();
-    let wake = () => {};
-    signal.addEventListener('abort', () => wake(), { once: true });
-    const stop = await context.wakeups.listenToAll(({ run, workspace, kind }) => {
-      if (workspace !== context.principal.workspace) return;
-      const now = Date.now();
-      const time = kind === 'appended' ? Math.max(now, (shownAt.get(run) ?? 0) + GROWTH_INTERVAL_MS) : now;
-      due.set(run, Math.min(time, due.get(run) ?? time));
-      wake();
+export const RUN_UPDATE_LIMITS: RunUpdateLimits = {
+  filtersPerConnection: 100,
+  filters: 10_000,
+  waitingRuns: 10_000,
+  keptRows: 500,
+};
+
+/** Rows that a subscriber takes at once. */
+const PORTION_RUNS = 32;
+
+/** A row with what filters look at. */
+export type UpdatedRun = RunRow & { readonly job: { readonly status: string } | null };
+
+/** Tells who follows runs of their changes. Each change is read once, whatever the number of those who follow. */
+export interface RunUpdates {
+  /**
+   * Opens a reader of the rows that match, whenever they change, in portions. Changes that nobody has taken yet fold
+   * into the run's latest row. Null when the signal aborts first. Throws a fault beyond the limits; the reader throws
+   * `StoreUnavailable` where the store stays down or too much waits.
+   *
+   * @param connection What limits per connection are counted by; undefined: only the process's limits hold.
+   */
+  open(
+    filter: RunListFilter,
+    connection: object | undefined,
+    signal: AbortSignal,
+  ): Promise<Reader<readonly UpdatedRun[]> | null>;
+}
+
+/** Those who watch with the same filter. */
+interface Group {
+  readonly key: string;
+  readonly filter: RunListFilter;
+  readonly watchers: Set<Watcher>;
+}
+
+/** One subscriber's changes that are still to be taken. */
+interface Watcher {
+  changed(run: number): void;
+  failed(error: unknown): void;
+}
+
+interface Workspace {
+  readonly groups: Map<string, Group>;
+  readonly changes: RunChanges;
+}
+
+/** Creates the updates of one process. They listen to the plane while somebody follows. */
+export function createRunUpdates(
+  store: Pick<Store, 'catalog'>,
+  wakeups: WakeupPlane,
+  limits: RunUpdateLimits = RUN_UPDATE_LIMITS,
+): RunUpdates {
+  const workspaces = new Map<string, Workspace>();
+  const latest = new LRUCache<number, UpdatedRun>({ max: limits.keptRows });
+  const perConnection = new WeakMap<object, Map<string, number>>();
+  let filters = 0;
+
+  async function read(runs: readonly number[], signal: AbortSignal): Promise<readonly UpdatedRun[]> {
+    const query = {
+      where: { key: { in: [...runs] } },
+      include: { job: { select: { status: true } } },
+    };
+    const once = () => store.catalog.run.findMany(query);
+    const rows = await unlessAborted(withPatience(once, FEED_LIMITS.patienceMs, signal), signal);
+    for (const row of rows ?? []) latest.set(row.key, row);
+    return rows ?? [];
+  }
+
+  function openWorkspace(name: string): Workspace {
+    const groups = new Map<string, Group>();
+    const watchers = () => [...groups.values()].flatMap((group) => [...group.watchers]);
+    const changes = createRunChanges(name, wakeups, {
+      read,
+      changed: (rows) => {
+        for (const row of rows) {
+          for (const group of groups.values()) {
+            if (isListed(group.filter, row)) for (const watcher of group.watchers) watcher.changed(row.key);
+          }
+        }
+      },
+      failed: (error) => {
+        for (const watcher of watchers()) watcher.failed(error);
+      },
     });
-    try {
-      while (!signal.aborted) {
-        const now = Date.now();
-        for (const [run, at] of shownAt) if (at + GROWTH_INTERVAL_MS <= now) shownAt.delete(run);
-        const ready = [...due]
-          .filter(([, at]) => at <= now)
-          .map(([run]) => run)
-          .slice(0, MAX_RUNS_A_READ);
-        if (ready.length === 0) {
-          const next = Math.min(...due.values());
-          await new Promise<void>((resolve) => {
-            const timer = Number.isFinite(next) ? setTimeout(resolve, next - now) : undefined;
-            wake = () => {
-              clearTimeout(timer);
-              resolve();
-            };
-          });
-          continue;
-        }
-        for (const run of ready) {
-          due.delete(run);
-          shownAt.set(run, now);
-        }
-        const query = { where: { AND: [where, { key: { in: ready } }] } };
-        const read = () => context.store.catalog.run.findMany(query);
-        const rows = await unlessAborted(withPatience(read, FEED_LIMITS.patienceMs, signal), signal);
-        yield* rows ?? [];
+    const workspace = { groups, changes };
+    workspaces.set(name, workspace);
+    return workspace;
+  }
+
+  /** Adds a watcher to its group, and answers what removes it. */
+  function join(filter: RunListFilter, connection: object | undefined, watcher: Watcher) {
+    const key = JSON.stringify(filter);
+    const leaveConnection = connection ? countOn(connection, key) : () => {};
+    const workspace = workspaces.get(filter.workspace) ?? openWorkspace(filter.workspace);
+    let group = workspace.groups.get(key);
+    if (!group) {
+      if (filters >= limits.filters) {
+        leaveConnection();
+        if (workspace.groups.size === 0) workspaces.delete(filter.workspace);
+        throw fault('OVERLOADED', `more than ${limits.filters} filters are watched: try again later`);
       }
-    } finally {
-      stop();
+      filters += 1;
+      group = { key, filter, watchers: new Set() };
+      workspace.groups.set(key, group);
     }
+    const joined = group;
+    joined.watchers.add(watcher);
+    const leave = () => {
+      if (!joined.watchers.delete(watcher)) return;
+      leaveConnection();
+      if (joined.watchers.size > 0) return;
+      filters -= 1;
+      workspace.groups.delete(key);
+      if (workspace.groups.size > 0) return;
+      workspaces.delete(filter.workspace);
+      workspace.changes.close();
+    };
+    return { leave, listening: workspace.changes.listening };
+  }
+
+  function countOn(connection: object, key: string): () => void {
+    const counts = perConnection.get(connection) ?? new Map<string, number>();
+    perConnection.set(connection, counts);
+    const count = counts.get(key) ?? 0;
+    if (count === 0 && counts.size >= limits.filtersPerConnection) {
+      const message = `more than ${limits.filtersPerConnection} filters of runUpdated on one connection: open another`;
+      throw fault('OVERLOADED', message);
+    }
+    counts.set(key, count + 1);
+    return () => {
+      const left = (counts.get(key) ?? 1) - 1;
+      if (left > 0) counts.set(key, left);
+      else counts.delete(key);
+    };
+  }
+
+  async function open(filter: RunListFilter, connection: object | undefined, signal: AbortSignal) {
+    const bell = createBell();
+    const waiting = new Set<number>();
+    let failure: { readonly error: unknown } | null = null;
+    const watcher: Watcher = {
+      changed: (run) => {
+        waiting.add(run);
+        if (waiting.size > limits.waitingRuns) {
+          waiting.clear();
+          watcher.failed(new StoreUnavailable('more changed runs wait than are kept for a subscriber'));
+        }
+        bell.ring();
+      },
+      failed: (error) => {
+        failure ??= { error };
+        bell.ring();
+      },
+    };
+    const { leave, listening } = join(filter, connection, watcher);
+    try {
+      await unlessAborted(listening, signal);
+    } catch (error) {
+      leave();
+      throw error;
+    }
+    if (signal.aborted) {
+      leave();
+      return null;
+    }
+
+    const portion = () => [...waiting].slice(0, PORTION_RUNS);
+    const reader: Reader<readonly UpdatedRun[]> = {
+      take: () => {
+        if (failure) throw failure.error;
+        const rows: UpdatedRun[] = [];
+        for (const run of portion()) {
+          const row = latest.get(run);
+          if (!row) continue;
+          waiting.delete(run);
+          // It may have changed again since it matched.
+          if (isListed(filter, row)) rows.push(row);
+        }
+        return rows.length > 0 ? rows : null;
+      },
+      ended: () => signal.aborted,
+      ready: async () => {
+        await bell.until(() => waiting.size > 0 || failure !== null, signal);
+        const missing = portion().filter((run) => !latest.has(run));
+        if (missing.length === 0 || failure || signal.aborted) return;
+        await read(missing, signal);
+        // A run that is gone for good must not be asked for again and again.
+        for (const run of missing) if (!latest.has(run)) waiting.delete(run);
+      },
+      close: leave,
+    };
+    return reader;
+  }
+
+  return { open };
+}
+
+/** What {@link RunUpdates} tells, row by row. */
+export function followRuns(
+  updates: RunUpdates,
+  filter: RunListFilter,
+  connection: object | undefined,
+): AsyncGenerator<UpdatedRun, void, undefined> {
+  return cancellable(async function* (signal) {
+    for await (const rows of valuesOf(() => updates.open(filter, connection, signal))) yield* rows;
   });
 }

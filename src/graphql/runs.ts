@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { RunProviderEnum, RunRuntimeEnum } from './enums.ts';
-import { checkArguments } from './invalid-input.ts';
 import { NotFoundError, RunConflictError } from './outcomes.ts';
-import { pageSchema } from './page-input.ts';
+import { listPage, pageSchema } from './page-input.ts';
 import { RunType } from './run.ts';
-import { RunFilterInput, runFilterSchema, whereRuns } from './run-filter.ts';
+import { RunFilterInput, runListFilter } from './run-filter.ts';
 import { findRun } from './run-ids.ts';
 import { createRunSchema, defaultRuntime, plainText } from './run-input.ts';
 import { followRuns } from './run-updates.ts';
@@ -41,12 +40,20 @@ builder.queryFields((t) => ({
           description: 'Only these.',
         }),
       },
-      resolve: (query, _root, { filter }, context) =>
-        context.store.catalog.run.findMany({
-          ...query,
-          where: whereRuns(context, checkArguments(runFilterSchema.nullish(), filter) ?? null),
+      resolve: async (
+        { cursor, take, skip: _skip, ...selection },
+        _root,
+        { filter },
+        { store, principal },
+      ) => {
+        const page = listPage(cursor?.key, take);
+        const keys = await store.lists.runs(runListFilter({ principal }, filter), page);
+        return store.catalog.run.findMany({
+          ...selection,
+          where: { key: { in: [...keys] } },
           orderBy: { key: 'desc' },
-        }),
+        });
+      },
     },
     { name: 'RunConnection', description: 'A page of runs.' },
     { name: 'RunEdge', description: 'A run and its cursor.' },
@@ -181,7 +188,7 @@ builder.subscriptionFields((t) => ({
       }),
     },
     subscribe: (_root, { filter }, context) =>
-      followRuns(context, whereRuns(context, checkArguments(runFilterSchema.nullish(), filter) ?? null)),
+      followRuns(context.runUpdates, runListFilter(context, filter), context.connection),
     resolve: (_query, run) => run as typeof RunType.$inferType,
   }),
 }));

@@ -11,6 +11,7 @@ import {
   SUBSCRIPTION_COST,
   SUBSCRIPTION_LIMITS,
 } from './limits.ts';
+import { RUN_UPDATE_LIMITS } from './run-updates.ts';
 
 interface ServerInfo {
   readonly version: string;
@@ -114,6 +115,10 @@ const ServerLimits = builder.objectRef<Record<string, never>>('ServerLimits').im
     responseBytes: t.int({
       description: 'Bytes of events and texts in an answer.',
       resolve: () => RESPONSE_BYTES,
+    }),
+    runUpdateFilters: t.int({
+      description: 'Different filters of `runUpdated` on one connection.',
+      resolve: () => RUN_UPDATE_LIMITS.filtersPerConnection,
     }),
   }),
 });

@@ -1,24 +1,13 @@
-import {
-  type DocumentNode,
-  type FieldNode,
-  getArgumentValues,
-  getOperationAST,
-  getVariableValues,
-  Kind,
-  OperationTypeNode,
-  type VariableNode,
-  visit,
-} from 'graphql';
+import type { DocumentNode, FieldNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { mapped, openBatches, openEvents } from '../feed/batches.ts';
 import type { Reader, Weigh } from '../feed/cursor.ts';
 import { priceOf, weighEvents } from './admission.ts';
 import { openFeed } from './feed.ts';
 import { compileFeedWriter, type FeedWriter } from './feed-writer.ts';
-import { type OperationRequest, refusalOf } from './operations.ts';
+import type { OperationRequest } from './operations.ts';
 import { batchPayload, eventPayload } from './payload-cache.ts';
-import { executedSchema } from './schema.ts';
-import { rootField } from './selection.ts';
+import { shapingVariables, subscriptionRoot } from './subscription-root.ts';
 
 /** Selections of one document that differ in their directives' variables. */
 const WRITERS_PER_DOCUMENT = 32;
@@ -74,23 +63,11 @@ interface Plan {
 const writers = new WeakMap<DocumentNode, LRUCache<string, FeedWriter>>();
 
 function planOf(request: OperationRequest): Plan | null {
-  // The executor's part of the code says why not.
-  if (refusalOf(request)) return null;
-  const { document, operationName, variableValues } = request;
-  const operation = getOperationAST(document, operationName);
-  if (operation?.operation !== OperationTypeNode.SUBSCRIPTION || operation.directives?.length) return null;
-  const field = rootField(operation);
-  if (field?.name.value !== 'runEvents' && field?.name.value !== 'runEventBatches') return null;
-  const { coerced } = getVariableValues(
-    executedSchema,
-    operation.variableDefinitions ?? [],
-    variableValues ?? {},
-    { maxErrors: 1 },
-  );
-  const definition = executedSchema.getSubscriptionType()?.getFields()[field.name.value];
-  if (!coerced || !definition) return null;
-  const args = getArgumentValues(definition, field, coerced);
-  const writer = writerOf(document, operationName ?? '', field, coerced);
+  const root = subscriptionRoot(request, ['runEvents', 'runEventBatches']);
+  if (!root) return null;
+  const { field, args, variables } = root;
+  const { document, operationName } = request;
+  const writer = writerOf(document, operationName ?? '', field, variables);
   return writer && { field, args, writer, weigh: weighEvents(priceOf(request)) };
 }
 
@@ -111,21 +88,4 @@ function writerOf(
   const writer = compileFeedWriter(document, field, variables);
   if (writer) ofDocument.set(key, writer);
   return writer;
-}
-
-/** Variables that decide what is selected: all but those that are only the root field's own arguments. */
-function shapingVariables(
-  document: DocumentNode,
-  field: FieldNode,
-  variables: Readonly<Record<string, unknown>>,
-): Readonly<Record<string, unknown>> {
-  const shaping: Record<string, unknown> = {};
-  const note = {
-    Variable: ({ name }: VariableNode) => {
-      shaping[name.value] = variables[name.value];
-    },
-  };
-  if (field.selectionSet) visit(field.selectionSet, note);
-  for (const node of document.definitions) if (node.kind === Kind.FRAGMENT_DEFINITION) visit(node, note);
-  return shaping;
 }

@@ -96,7 +96,7 @@ export function createIngest(
     waitingBytes += bytes;
     try {
       const outcome = await new Promise<Judged | Rejection>((settle, fail) => {
-        waiting.push({ run, work, bytes, since: Date.now(), settle, fail });
+        waiting.push({ run, work, bytes, since: performance.now(), settle, fail });
         startSoon();
       });
       if (!outcome.ok) return outcome;
@@ -196,7 +196,7 @@ export function createIngest(
 
   /** Puts what lost a race back in front, in its order; gives up on what has been losing for too long. */
   async function tryAgain(lost: readonly Submission[]): Promise<void> {
-    const oldest = Date.now() - limits.maxContentionMs;
+    const oldest = performance.now() - limits.maxContentionMs;
     for (const submission of lost) if (submission.since < oldest) submission.fail(new Overloaded());
     waiting.unshift(...lost.filter((submission) => submission.since >= oldest));
     // Jitter, or two processes that write one run could skip each other's lock for ever.

@@ -1,6 +1,7 @@
-import type { JobRecord, JobState, JobStore } from '../store/jobs.ts';
+import type { JobReading, JobRecord, JobState, JobStore } from '../store/jobs.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import type { WakeupPlane } from '../wakeups/plane.ts';
+import type { EvenClock } from './even-clock.ts';
 import { isFinal, mayFollow } from './transitions.ts';
 
 /** What a job becomes; the very same object: it stays as it is. */
@@ -24,13 +25,15 @@ export interface JobChanges {
 /** Rivals are few: a step, a stop, a claim. Losing to them so often in a row means that something is wrong. */
 const MAX_LOST_RACES = 50;
 
-/** Makes the changes over a store; who follows the run hears of them. */
-export function createJobChanges(jobs: JobStore, wakeups: WakeupPlane): JobChanges {
+/** Makes the changes over a store; who follows the run hears of them. The clock counts how long a status has lasted. */
+export function createJobChanges(jobs: JobStore, wakeups: WakeupPlane, clock: EvenClock): JobChanges {
   async function apply(run: number, change: Change, save: JobStore['save']): Promise<Changed | null> {
     for (let tries = 0; tries < MAX_LOST_RACES; tries += 1) {
+      const askedAt = performance.now();
       const reading = (await jobs.read([run])).get(run);
       if (!reading) return null;
-      const { job, now } = reading;
+      clock.note(reading.now, askedAt);
+      const { job, now } = aged(reading, clock);
       const next = change(job, now);
       if (next === job) return { job, now, changed: false };
       checkMove(job, next);
@@ -46,6 +49,16 @@ export function createJobChanges(jobs: JobStore, wakeups: WakeupPlane): JobChang
     apply: (run, change) => apply(run, change, jobs.save),
     applyClaim: (run, change) => apply(run, change, jobs.saveClaim),
   };
+}
+
+/**
+ * The job as it is at the time of its reading: how long it has had its status is counted until then, unless nothing is
+ * left to do for it.
+ */
+export function aged({ job, now }: JobReading, clock: EvenClock): JobReading {
+  if (job.settledAt !== null) return { job, now };
+  const statusMs = Math.round(job.statusMs + clock.elapsed(job.lookedAt, now));
+  return { job: { ...job, statusMs, lookedAt: now }, now };
 }
 
 /** A status that goes backwards, or on after its end, is a fault of ours: better no change than that one. */

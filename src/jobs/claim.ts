@@ -5,7 +5,7 @@ import type { JobRecord } from '../store/jobs.ts';
 import type { Store } from '../store/store.ts';
 import type { JobChanges } from './change.ts';
 import { SubstrateError } from './errors.ts';
-import { deadlineOf } from './plan.ts';
+import { runTimeLeft } from './plan.ts';
 import { JobRefused } from './refusals.ts';
 import type { Specs } from './specs.ts';
 import { isFinal, moved } from './transitions.ts';
@@ -54,7 +54,7 @@ export async function claimJob(
   const { job, now } = claimed;
   const payload = payloadOf(specs, job);
   const head = (await store.readHeads([run])).get(run);
-  const deadlineAt = deadlineOf(job) ?? now + job.maxRunDurationMs;
+  const deadlineAt = now + runTimeLeft(job);
   // The job is over by its deadline or soon after; what is late then still has its hour, which ingest looks at.
   const expiresAt = Date.now() + Math.max(0, deadlineAt - now) + 2 * LATE_MS;
   return {

@@ -37,11 +37,11 @@ export function createJobNotes(store: Store, ingest: Ingest, limits: JobLimits):
     },
     endRun: async (job, now) => {
       if (job.runEndedAt !== null) return null;
-      const endedAt = job.endedAt ?? now;
       // Without a claim nothing can be on its way. The two clocks need not agree, so the wait has an end of its own.
-      if (job.claimInstance !== null && now < endedAt + limits.maxQuietMs) {
-        const quietAt = Math.max(endedAt, await lastEventAt(job.run)) + limits.quietMs;
-        if (now < quietAt) return quietAt - now;
+      if (job.claimInstance !== null && job.statusMs < limits.maxQuietMs) {
+        const sinceEvent = now - (await lastEventAt(job.run));
+        const quiet = sinceEvent < 0 ? job.statusMs : Math.min(job.statusMs, sinceEvent);
+        if (quiet < limits.quietMs) return limits.quietMs - quiet;
       }
       await ingest.appendOwn(runOf(job), {
         kind: 'runtime_terminal',

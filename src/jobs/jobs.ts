@@ -12,6 +12,7 @@ import type { WakeupPlane } from '../wakeups/plane.ts';
 import { createJobChanges } from './change.ts';
 import { type Claim, claimJob } from './claim.ts';
 import { createJobNotes } from './endings.ts';
+import { createEvenClock } from './even-clock.ts';
 import { followJob } from './follow.ts';
 import { createJobLogs } from './job-logs.ts';
 import { JOB_LIMITS, type JobLimits } from './limits.ts';
@@ -82,7 +83,8 @@ export async function createJobs(options: JobsOptions): Promise<Jobs> {
   for (const substrate of substrates.values()) releasers.add(() => substrate.close());
   const safe = createPayloadSafe(keyring);
   const specs = createSpecs({ config, safe, tokens, apiBase, ownSecrets });
-  const changes = createJobChanges(store.jobs, wakeups);
+  const clock = createEvenClock();
+  const changes = createJobChanges(store.jobs, wakeups, clock);
   const tools = {
     changes,
     specs,
@@ -91,7 +93,7 @@ export async function createJobs(options: JobsOptions): Promise<Jobs> {
     haveVanished: createVanishingGuard(),
   };
   const host = thisHost(opened.values());
-  const reconciler = createReconciler({ jobs: store.jobs, substrates, host, tools, log });
+  const reconciler = createReconciler({ jobs: store.jobs, substrates, host, tools, clock, log });
   releasers.add(() => reconciler.close());
   const unlisten = await wakeups.listenToAll(({ kind }) => {
     if (kind === 'job') reconciler.kick();

@@ -25,37 +25,40 @@ export function nextStep(job: JobRecord, now: number, limits: JobLimits): Step {
   const exists = job.machineId !== null;
   if (job.wish === 'stop') {
     if (!exists) return job.startAskedAt === null ? { do: 'cancel' } : { do: 'find' };
-    return { do: 'stop', graceMs: Math.max(0, (job.killAt ?? now) - now) };
+    return { do: 'stop', graceMs: graceLeft(job) ?? 0 };
   }
   if (!exists) return { do: 'start' };
   const reason = reasonToStop(job, now, limits);
   return reason ? { do: 'look and stop', reason } : { do: 'look' };
 }
 
-/** When the job's time is up; null: it does not run yet. */
-export function deadlineOf({ startedAt, maxRunDurationMs }: JobRecord): number | null {
-  return startedAt === null ? null : startedAt + maxRunDurationMs;
+/** How many milliseconds a job still has, as it was last looked at: all, until it runs. */
+export function runTimeLeft({ status, statusMs, maxRunDurationMs }: JobRecord): number {
+  return status === 'running' ? Math.max(0, maxRunDurationMs - statusMs) : maxRunDurationMs;
+}
+
+/** How many of its stop's milliseconds are left; null: it is not to stop. */
+function graceLeft({ killAt, stopAskedAt, statusMs }: JobRecord): number | null {
+  return killAt === null || stopAskedAt === null ? null : Math.max(0, killAt - stopAskedAt - statusMs);
 }
 
 function reasonToStop(job: JobRecord, now: number, limits: JobLimits): StopReason | null {
-  const deadline = deadlineOf(job);
-  if (deadline !== null && now >= deadline) return 'deadline';
+  if (runTimeLeft(job) === 0) return 'deadline';
   // Either way: that time is another clock's, and one that is far ahead must not keep a runner alive.
   if (job.runEndedAt !== null && Math.abs(now - job.runEndedAt) >= limits.afterRunMs) return 'run_ended';
-  const neverRan = job.status === 'provisioning' && now >= (job.provisionedAt ?? now) + limits.provisionMs;
+  const neverRan = job.status === 'provisioning' && job.statusMs >= limits.provisionMs;
   return neverRan ? 'provisioning' : null;
 }
 
 /** In how many milliseconds a job that is as it should be is to be looked at again. */
 export function nextLookIn(job: JobRecord, now: number, pollMs: number, limits: JobLimits): number {
-  const deadline = deadlineOf(job);
-  const times = [
-    now + pollMs,
-    ...(deadline === null ? [] : [deadline]),
-    ...(job.wish === 'stop' && job.killAt !== null && job.killAt > now ? [job.killAt] : []),
-    ...(job.runEndedAt === null ? [] : [job.runEndedAt + limits.afterRunMs]),
+  const waits = [
+    pollMs,
+    runTimeLeft(job),
+    graceLeft(job) ?? 0,
+    job.runEndedAt === null ? 0 : job.runEndedAt + limits.afterRunMs - now,
   ];
-  return Math.max(0, Math.min(...times.filter((time) => time > now)) - now);
+  return Math.min(...waits.filter((wait) => wait > 0));
 }
 
 /** How long to wait after so many failures in a row; full jitter, so that jobs do not come back together. */

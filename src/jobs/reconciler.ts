@@ -3,8 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProviderRuntimeKind } from '../contract/jobs.ts';
 import type { GivenBack, JobReading, JobRecord, JobStore } from '../store/jobs.ts';
 import { StoreUnavailable } from '../store/store.ts';
+import { aged } from './change.ts';
 import { createDispatchers } from './dispatchers.ts';
 import { SubstrateError } from './errors.ts';
+import type { EvenClock } from './even-clock.ts';
 import { backoff } from './plan.ts';
 import {
   failedStep,
@@ -31,6 +33,7 @@ export interface ReconcilerOptions {
   /** This machine. */
   readonly host: string;
   readonly tools: StepTools;
+  readonly clock: EvenClock;
   readonly log: JobLog;
 }
 
@@ -59,7 +62,7 @@ const RETRY_MS = 100;
  * number of processes may run it, and one that starts goes on from the rows.
  */
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { jobs, substrates, host, tools, log } = options;
+  const { jobs, substrates, host, tools, clock, log } = options;
   const { limits } = tools;
   const owner = randomUUID();
   const closing = new AbortController();
@@ -70,6 +73,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let steps = 0;
   let failures = 0;
   let kicked = false;
+  /** Jobs may be due in a future that the clock has left. At the start nobody knows. */
+  let setBack = true;
   let wake = () => {};
 
   const kick = () => {
@@ -104,13 +109,18 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   function begin(reading: JobReading): void {
-    const { run, substrate: kind, version, failures: before } = reading.job;
+    const { run, substrate: kind, version, failures: before, statusMs, lookedAt } = reading.job;
     const substrate = substrates.get(kind);
     steps += 1;
     const work = (substrate ? step(substrate, reading) : giveUp(tools, reading, notConfigured(kind)))
-      .then(({ job, dueIn, failures }) => done.push({ run, version: job.version, dueIn, failures }))
+      .then(({ job, dueIn, failures }) => {
+        const { version, statusMs, lookedAt } = job;
+        done.push({ run, version, dueIn, failures, statusMs, lookedAt });
+      })
       // The failure could not be stored either.
-      .catch(() => done.push({ run, version, dueIn: backoff(before, limits), failures: before }))
+      .catch(() => {
+        done.push({ run, version, dueIn: backoff(before, limits), failures: before, statusMs, lookedAt });
+      })
       .then(() => {
         underWay.delete(run);
         kick();
@@ -135,12 +145,28 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     await giveBack();
     const room = limits.maxSteps - underWay.size;
     if (room <= 0) return limits.pollMs;
-    const { leaseMs, abandonedMs } = limits;
+    const { leaseMs } = limits;
+    if (setBack) {
+      await jobs.recall(leaseMs);
+      setBack = false;
+    }
+    // A job that only seems to have been left alone, since the clock was set forward, is not abandoned.
+    const abandonedMs = limits.abandonedMs + clock.leaptMs(limits.abandonedMs);
     const due = { host, abandonedMs, substrates: dispatchers.open(), known };
-    const dueIn = await jobs.nextDue(due);
+    const askedAt = performance.now();
+    const { dueIn, now } = await jobs.nextDue(due);
+    const leapMs = clock.note(now, askedAt);
+    if (leapMs !== 0) {
+      log.warn({ leapMs: Math.round(leapMs) }, 'the clock of the database was set, or time stood still here');
+      setBack = leapMs < 0;
+      return 0;
+    }
     if (dueIn === null || dueIn > 0) return Math.min(dueIn ?? limits.pollMs, limits.pollMs);
     const leased = await jobs.lease({ ...due, owner, leaseMs, limit: room });
-    for (const reading of leased) begin(reading);
+    for (const reading of leased) {
+      // Its lease is over by a clock that was set; the step goes on, and gives the job back.
+      if (!underWay.has(reading.job.run)) begin(aged(reading, clock));
+    }
     return leased.length > 0 ? 0 : RETRY_MS;
   }
 

@@ -131,8 +131,11 @@ async function look(
 ): Promise<StepResult> {
   const { limits, notes } = tools;
   const seen = await substrate.getStatus(handleOf(job));
-  const stopping = (was: JobRecord, at: number) =>
-    reason === null || was.wish === 'stop' ? was : toStop(was, reason, limits.graceMs, at);
+  const stopping = (was: JobRecord, at: number) => {
+    // It came to run at last, perhaps while this server was busy or suspended.
+    const late = reason === 'provisioning' && was.status === 'running';
+    return reason === null || late || was.wish === 'stop' ? was : toStop(was, reason, limits.graceMs, at);
+  };
   const doubt = doubtIn(tools, job, seen);
   if (doubt === 'wait' && reason === null) {
     const failures = job.failures + 1;
@@ -168,13 +171,15 @@ async function look(
 /** A job that is to stop, with the time that it has for it. A second wish can shorten that and never lengthen it. */
 export function toStop(job: JobRecord, reason: StopReason, graceMs: number, now: number): JobRecord {
   if (isFinal(job.status)) return job;
-  const killAt = Math.min(job.killAt ?? Number.MAX_SAFE_INTEGER, now + graceMs);
+  const stopping = moved(job, 'stopping', now);
+  const stopAskedAt = job.stopAskedAt ?? now;
+  const killAt = Math.min(job.killAt ?? Number.MAX_SAFE_INTEGER, stopAskedAt + stopping.statusMs + graceMs);
   if (job.wish === 'stop' && killAt === job.killAt) return job;
   return {
-    ...moved(job, 'stopping', now),
+    ...stopping,
     wish: 'stop',
     stopReason: job.stopReason ?? reason,
-    stopAskedAt: job.stopAskedAt ?? now,
+    stopAskedAt,
     killAt,
     // What failed before was another call: from here on looks are counted.
     failures: job.wish === 'stop' ? job.failures : 0,
@@ -211,8 +216,8 @@ async function settle(
   if (waitMs !== null) return { job, failures: 0, dueIn: waitMs };
   if (job.startAskedAt !== null) {
     // Only what is known to have ended keeps what it left; anything else may still be running.
-    const keepUntil = (job.endedAt ?? now) + (job.exitCode === null ? 0 : substrate.keepEndedMs);
-    if (now < keepUntil) return { job, failures: 0, dueIn: keepUntil - now };
+    const keepMs = job.exitCode === null ? 0 : substrate.keepEndedMs;
+    if (job.statusMs < keepMs) return { job, failures: 0, dueIn: keepMs - job.statusMs };
     const left = await substrate.find(placeOf(job));
     const known = job.machineId === null ? [] : [handleOf(job)];
     for (const handle of [...known, ...left]) await substrate.remove(handle);
@@ -277,7 +282,7 @@ function withStats(
   now: number,
   { statsMs }: JobLimits,
 ): JobRecord {
-  const due = job.statsAt === null || now >= job.statsAt + statsMs;
+  const due = job.statsAt === null || now >= job.statsAt + statsMs || now < job.statsAt;
   if (!stats || !due || job.runEndedAt !== null) return job;
   return { ...job, stats: JSON.stringify(stats), statsAt: now };
 }

@@ -34,6 +34,8 @@ export function moved<State extends JobState>(
   return {
     ...state,
     status,
+    statusMs: 0,
+    lookedAt: now,
     provisionedAt: status === 'provisioning' ? now : state.provisionedAt,
     startedAt: status === 'running' ? (state.startedAt ?? now) : state.startedAt,
     endedAt: isFinal(status) ? now : state.endedAt,

@@ -10,6 +10,7 @@ import { asFault, isPassing, type ReportUnexpected, recoded } from '../graphql/f
 import type { OperationRequest, Operations } from '../graphql/operations.ts';
 import { publicSchema } from '../graphql/schema.ts';
 import { openSharedFeed } from '../graphql/shared-feed.ts';
+import { openSharedUpdates } from '../graphql/shared-updates.ts';
 import { withNext } from '../lib/cancellable.ts';
 import { withinLength } from './answers.ts';
 import { type BodyRefusal, readBody } from './bodies.ts';
@@ -90,7 +91,10 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
           streams.delete(res);
         });
         const asStream = req.headers.accept?.includes('text/event-stream');
-        const feed = asStream ? await openSharedFeed(request(args)) : null;
+        const asked = request(args);
+        const feed = asStream
+          ? ((await openSharedFeed(asked)) ?? openSharedUpdates(asked, operations))
+          : null;
         if (feed) {
           await streamFeed(feed, res, gone.signal, report, () => unread.note(socket));
           // Yoga finds the response ended and leaves it as it is.
@@ -98,7 +102,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
         }
         let results: Awaited<ReturnType<typeof subscribePatiently>>;
         try {
-          results = await subscribePatiently(operations, request(args), gone.signal);
+          results = await subscribePatiently(operations, asked, gone.signal);
         } catch (error) {
           if (isPassing(error) || gone.signal.aborted) return cutAtOnce(res);
           throw error;

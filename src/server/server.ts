@@ -11,6 +11,7 @@ import { totalsOf } from '../config/totals.ts';
 import { createFeed } from '../feed/feed.ts';
 import { FEED_LIMITS } from '../feed/limits.ts';
 import { createOperations } from '../graphql/operations.ts';
+import { createRunUpdates } from '../graphql/run-updates.ts';
 import { createIngest, INGEST_LIMITS } from '../ingest/ingest.ts';
 import { createJobs } from '../jobs/jobs.ts';
 import { createKeyring } from '../lib/keyring.ts';
@@ -102,7 +103,8 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const native = openNativeInbox({ store, ingest, wakeups, keyring, config: config.native, log });
     releasers.add(() => native.close());
     const runKeys = createRunKeys(store);
-    const services = { store, wakeups, feed, ingest, jobs, native, version: VERSION, runKeys };
+    const runUpdates = createRunUpdates(store, wakeups);
+    const services = { store, wakeups, feed, ingest, jobs, native, version: VERSION, runKeys, runUpdates };
     const inFlight = createInFlight();
     const load = createLoad(totals);
     const graphql = createHttpGraphql({

@@ -13,6 +13,7 @@ import { asFault, fault, isPassing, type ReportUnexpected, withoutStatus } from 
 import type { OperationRequest, Operations } from '../graphql/operations.ts';
 import { publicSchema } from '../graphql/schema.ts';
 import { openSharedFeed } from '../graphql/shared-feed.ts';
+import { openSharedUpdates } from '../graphql/shared-updates.ts';
 import { withNext } from '../lib/cancellable.ts';
 import { withinLength, writeFault } from './answers.ts';
 import { createBrake } from './brake.ts';
@@ -157,7 +158,7 @@ function createProtocol(
           document,
           operationName,
           variableValues: variables,
-          contextValue: { ...services, principal, operationId },
+          contextValue: { ...services, principal, operationId, connection: socket },
           owner: stream,
         };
         return { ...request, schema: publicSchema };
@@ -176,7 +177,7 @@ function createProtocol(
     subscribe: async (args) => {
       const request = args as ExecutionArgs &
         OperationRequest & { readonly contextValue: { readonly operationId: string } };
-      const feed = await openSharedFeed(request);
+      const feed = (await openSharedFeed(request)) ?? openSharedUpdates(request, operations);
       if (feed)
         return keep(
           pumpFeed(feed, request.contextValue.operationId, socket, stream, () => load.unread.note(stream)),

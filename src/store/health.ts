@@ -45,7 +45,7 @@ export function watchHealth(
   { onFailing, onRecovered }: StoreWatcher = {},
   { evidenceMs, pingMs, quietMs, maxQuietMs }: HealthLimits = HEALTH_LIMITS,
 ): Store {
-  const { dialect, id, catalog, jobs, nativeRuns, createRun, commit, ping, close, ...calls } = store;
+  const { dialect, id, catalog, lists, jobs, nativeRuns, createRun, commit, ping, close, ...calls } = store;
   const closing = new AbortController();
   let evidence: Evidence | null = null;
   let probing: Promise<void> | null = null;
@@ -138,6 +138,7 @@ export function watchHealth(
     catalog: catalog.$extends({
       query: { $allOperations: ({ args, query }) => watched(query(args)) },
     }) as unknown as CatalogClient,
+    lists: watchedCalls(lists, watched),
     jobs: watchedCalls(jobs, watched),
     nativeRuns: watchedCalls(nativeRuns, watched),
     createRun: (run) => watchedWrite(createRun(run), ({ created }) => created),

@@ -7,10 +7,10 @@ import type { GivenBack, JobReading, JobRecord, JobState, NewJob } from './jobs.
  */
 const TEMPLATES = {
   insertJob: `INSERT INTO job (run, status, substrate, host, runner, image, region, cpus, memory_mb,
-      max_run_duration_ms, spec_hash, payload, wish, created_at, next_step_at)
+      max_run_duration_ms, spec_hash, payload, wish, created_at, next_step_at, looked_at)
     SELECT key, 'queued', CAST(@substrate AS TEXT), CAST(@host AS TEXT), CAST(@runner AS TEXT), CAST(@image AS TEXT),
       CAST(@region AS TEXT), CAST(@cpus AS DOUBLE PRECISION), CAST(@memoryMb AS INTEGER),
-      CAST(@maxRunDurationMs AS BIGINT), CAST(@specHash AS TEXT), CAST(@payload AS TEXT), 'run', NOW_MS, NOW_MS
+      CAST(@maxRunDurationMs AS BIGINT), CAST(@specHash AS TEXT), CAST(@payload AS TEXT), 'run', NOW_MS, NOW_MS, NOW_MS
     FROM run WHERE key = @run AND terminal_seq IS NULL
     ON CONFLICT (run) DO NOTHING`,
 
@@ -38,15 +38,25 @@ const TEMPLATES = {
 
   giveBack: `UPDATE job SET lease_owner = NULL, lease_until = NULL, version = job.version + 1,
       failures = CASE WHEN job.version = g.version THEN g.failures ELSE job.failures END,
-      next_step_at = CASE WHEN job.version = g.version THEN NOW_MS + g.due_in ELSE job.next_step_at END
+      next_step_at = CASE WHEN job.version = g.version THEN NOW_MS + g.due_in ELSE job.next_step_at END,
+      status_ms = CASE WHEN job.version = g.version THEN g.status_ms ELSE job.status_ms END,
+      looked_at = CASE WHEN job.version = g.version THEN g.looked_at ELSE job.looked_at END
     FROM GIVEN_BACK g WHERE job.run = g.run AND job.lease_owner = @owner`,
 
-  nextDue: `SELECT min(CASE WHEN lease_until > due_at THEN lease_until ELSE due_at END) - NOW_MS AS "dueIn" FROM (
+  nextDue: `SELECT min(CASE WHEN lease_until > due_at THEN lease_until ELSE due_at END) - NOW_MS AS "dueIn", NOW_MS AS "now" FROM (
       SELECT lease_until, next_step_at + CASE WHEN KNOWN AND (host IS NULL OR host = CAST(@host AS TEXT)) THEN 0
         ELSE CAST(@abandonedMs AS BIGINT) END AS due_at
       FROM job
       WHERE settled_at IS NULL AND (CALLABLE OR NOT KNOWN)
     ) waiting`,
+
+  recall: `UPDATE job SET version = version + 1,
+      next_step_at = CASE WHEN looked_at > NOW_MS THEN NOW_MS ELSE next_step_at END,
+      looked_at = CASE WHEN looked_at > NOW_MS THEN NOW_MS ELSE looked_at END,
+      lease_until = CASE WHEN lease_until > NOW_MS + CAST(@leaseMs AS BIGINT)
+        THEN NOW_MS + CAST(@leaseMs AS BIGINT) ELSE lease_until END
+    WHERE settled_at IS NULL
+      AND (looked_at > NOW_MS OR lease_until > NOW_MS + CAST(@leaseMs AS BIGINT))`,
 
   freeLeases: `UPDATE job SET lease_owner = NULL, lease_until = NULL, version = version + 1
     WHERE lease_owner IS NOT NULL`,
@@ -79,6 +89,8 @@ const STATE_COLUMNS: Readonly<Record<keyof JobState, string>> = {
   settledAt: 'settled_at',
   failures: 'failures',
   nextStepAt: 'next_step_at',
+  statusMs: 'status_ms',
+  lookedAt: 'looked_at',
 };
 
 const FIXED_COLUMNS: Readonly<Record<Exclude<keyof NewJob, keyof JobState>, string>> = {
@@ -114,7 +126,7 @@ export interface JobDialect {
   readonly skipLocked: string;
   /** That a number is among those of the parameter `runs`. */
   readonly inRuns: string;
-  /** The rows (run, version, due_in, failures) of the parameter `jobs`, a JSON list of lists. */
+  /** The rows (run, version, due_in, failures, status_ms, looked_at) of the parameter `jobs`, a JSON list of lists. */
   readonly givenBack: string;
 }
 
@@ -137,7 +149,14 @@ export function jobStatement(
 /** The parameter `jobs` of `giveBack`. */
 export function givenBackRows(jobs: readonly GivenBack[]): string {
   return JSON.stringify(
-    jobs.map(({ run, version, dueIn, failures }) => [run, version, Math.ceil(dueIn), failures]),
+    jobs.map(({ run, version, dueIn, failures, statusMs, lookedAt }) => [
+      run,
+      version,
+      Math.ceil(dueIn),
+      failures,
+      statusMs,
+      lookedAt,
+    ]),
   );
 }
 

@@ -57,6 +57,9 @@ export interface JobState {
   /** How many looks or calls in a row came to nothing. */
   readonly failures: number;
   readonly nextStepAt: number;
+  /** How long the job had its status at {@link JobState.lookedAt}, counted while it was looked after. */
+  readonly statusMs: number;
+  readonly lookedAt: number;
 }
 
 /** A job as it is stored, with what of its run belongs to it. */
@@ -107,6 +110,17 @@ export interface GivenBack {
   /** In how many milliseconds it is due again. */
   readonly dueIn: number;
   readonly failures: number;
+  /** What the job's state says of these now; see {@link JobState}. */
+  readonly statusMs: number;
+  readonly lookedAt: number;
+}
+
+/** When there is something to lease. */
+export interface NextDue {
+  /** In how many milliseconds; null: never. */
+  readonly dueIn: number | null;
+  /** The database's clock, in Unix milliseconds. */
+  readonly now: number;
 }
 
 /** The jobs. Every change is compared with what was read; a fault of the database is thrown as `StoreUnavailable`. */
@@ -128,6 +142,10 @@ export interface JobStore {
   renew(owner: string, runs: readonly number[], leaseMs: number): Promise<void>;
   /** Gives jobs back before their lease is over, those that are still the owner's, all in one commit. */
   giveBack(owner: string, jobs: readonly GivenBack[]): Promise<void>;
-  /** In how many milliseconds there is something to lease; null: never. */
-  nextDue(request: DueRequest): Promise<number | null>;
+  nextDue(request: DueRequest): Promise<NextDue>;
+  /**
+   * Makes up for a clock that was set back: jobs that were looked at in its future are due now, and no lease is longer
+   * than `leaseMs`. Changes nothing else.
+   */
+  recall(leaseMs: number): Promise<void>;
 }

@@ -2,6 +2,7 @@ import type { RunnerEventKind } from '../contract/events.ts';
 import type { RunProvider } from '../contract/jobs.ts';
 import type { CatalogClient } from './catalog.ts';
 import type { JobStore } from './jobs.ts';
+import type { ListStore } from './lists.ts';
 import type { NativeRunStore } from './native-runs.ts';
 
 /** The two ways in which a run's runtime is reached: at its provider, or as a job of ours. */
@@ -114,8 +115,9 @@ export interface Store {
   readonly dialect: 'sqlite' | 'postgres';
   /** Names the database: the same for every process on it and for as long as it lives, and no other's. */
   readonly id: string;
-  /** Prisma's model API, for reading lists. It never writes. */
+  /** Prisma's model API, for reading rows by their keys. It never writes. */
   readonly catalog: CatalogClient;
+  readonly lists: ListStore;
   readonly jobs: JobStore;
   readonly nativeRuns: NativeRunStore;
   /** Creates the run, or answers the one that has its id. */

@@ -60,16 +60,16 @@ async function lookAfterBarely(store: Store, substrate: Substrate, pollMs: numbe
   const owner = 'the bare minimum';
   const due = { host: '', abandonedMs: LEASE_MS, substrates: ['fly'], known: ['fly'] } as const;
   for (;;) {
-    await sleep(Math.max(0, (await store.jobs.nextDue(due)) ?? 0));
+    await sleep(Math.max(0, (await store.jobs.nextDue(due)).dueIn ?? 0));
     const taken = await store.jobs.lease({
       ...due,
       owner,
       leaseMs: LEASE_MS,
       limit: Number.MAX_SAFE_INTEGER,
     });
-    const looks = taken.map(async ({ job: { run, version, appName, machineId } }) => {
+    const looks = taken.map(async ({ job: { run, version, appName, machineId, statusMs }, now }) => {
       await substrate.getStatus({ appName: appName ?? '', machineId: machineId ?? '' });
-      return { run, version, dueIn: pollMs, failures: 0 };
+      return { run, version, dueIn: pollMs, failures: 0, statusMs, lookedAt: now };
     });
     await store.jobs.giveBack(owner, await Promise.all(looks));
   }

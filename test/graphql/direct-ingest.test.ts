@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { createFeed } from '../../src/feed/feed.ts';
 import { ingestDirectly } from '../../src/graphql/direct-ingest.ts';
 import { createOperations, type OperationRequest } from '../../src/graphql/operations.ts';
+import { createRunUpdates } from '../../src/graphql/run-updates.ts';
 import { Overloaded, ShuttingDown } from '../../src/ingest/faults.ts';
 import { createIngest, INGEST_LIMITS, type Ingest } from '../../src/ingest/ingest.ts';
 import { createRunKeys } from '../../src/store/run-keys.ts';
@@ -34,6 +35,7 @@ async function createSystem(ingest?: Ingest['append'], runs = ['r']): Promise<Te
   return {
     store,
     runKeys: createRunKeys(store),
+    runUpdates: createRunUpdates(store, wakeups),
     wakeups,
     feed,
     ingest: ingest ? { ...real, append: ingest } : real,

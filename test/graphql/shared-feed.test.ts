@@ -4,6 +4,7 @@ import { valuesOf } from '../../src/feed/batches.ts';
 import { createFeed } from '../../src/feed/feed.ts';
 import type { AskedContext } from '../../src/graphql/context.ts';
 import { createOperations } from '../../src/graphql/operations.ts';
+import { createRunUpdates } from '../../src/graphql/run-updates.ts';
 import { openSharedFeed } from '../../src/graphql/shared-feed.ts';
 import { createIngest } from '../../src/ingest/ingest.ts';
 import { createReleasers } from '../../src/lib/releasers.ts';
@@ -32,6 +33,7 @@ beforeAll(async () => {
   context = {
     store,
     runKeys: createRunKeys(store),
+    runUpdates: createRunUpdates(store, wakeups),
     wakeups,
     feed,
     ingest,

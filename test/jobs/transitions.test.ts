@@ -51,6 +51,8 @@ const QUEUED: JobRecord = {
   settledAt: null,
   failures: 0,
   nextStepAt: 1_000,
+  statusMs: 0,
+  lookedAt: 1_000,
   workspace: 'default',
   runId: 'run',
   provider: 'openai',
@@ -163,6 +165,17 @@ describe('the step that a job is due', () => {
   const exists = { appName: 'a', machineId: 'm', startAskedAt: 1_000 } as const;
   const running = { ...QUEUED, ...exists, status: 'running', startedAt: 2_000 } as const;
 
+  const ranFor = (statusMs: number): JobRecord => ({ ...running, statusMs });
+  /** With half a second's grace. */
+  const stopping = (statusMs: number): JobRecord => ({
+    ...running,
+    status: 'stopping',
+    wish: 'stop',
+    stopAskedAt: 3_000,
+    killAt: 3_500,
+    statusMs,
+  });
+
   test.each<[string, JobRecord, number, object]>([
     ['a new one is started', QUEUED, 1_000, { do: 'start' }],
     [
@@ -171,8 +184,8 @@ describe('the step that a job is due', () => {
       9,
       { do: 'start' },
     ],
-    ['one that runs is looked at', running, 6_999, { do: 'look' }],
-    ['its time is up', running, 7_000, { do: 'look and stop', reason: 'deadline' }],
+    ['one that runs is looked at', ranFor(4_999), 6_999, { do: 'look' }],
+    ['its time is up', ranFor(5_000), 7_000, { do: 'look and stop', reason: 'deadline' }],
     ['its run has just ended', { ...running, runEndedAt: 3_000 }, 3_199, { do: 'look' }],
     [
       'its run ended a while ago',
@@ -188,12 +201,19 @@ describe('the step that a job is due', () => {
     ],
     [
       'it never came to run',
-      { ...QUEUED, ...exists, status: 'provisioning', provisionedAt: 2_000 },
+      { ...QUEUED, ...exists, status: 'provisioning', provisionedAt: 2_000, statusMs: 300 },
       2_300,
       { do: 'look and stop', reason: 'provisioning' },
     ],
-    ['it is to stop', { ...running, wish: 'stop', killAt: 3_500 }, 3_000, { do: 'stop', graceMs: 500 }],
-    ['its grace is over', { ...running, wish: 'stop', killAt: 3_500 }, 4_000, { do: 'stop', graceMs: 0 }],
+    ['its time is not up, whatever the clock says', ranFor(60), 9_000_000, { do: 'look' }],
+    ['it is to stop', stopping(200), 3_200, { do: 'stop', graceMs: 300 }],
+    ['its grace is over', stopping(500), 3_500, { do: 'stop', graceMs: 0 }],
+    [
+      'its grace is not over, whatever the clock says',
+      stopping(200),
+      9_000_000,
+      { do: 'stop', graceMs: 300 },
+    ],
     ['it is to stop and may exist', { ...QUEUED, wish: 'stop', startAskedAt: 1 }, 9, { do: 'find' }],
     ['it is to stop and was never asked for', { ...QUEUED, wish: 'stop' }, 9, { do: 'cancel' }],
     ['it has ended', { ...running, status: 'failed', wish: 'stop' }, 9, { do: 'settle' }],
@@ -203,9 +223,9 @@ describe('the step that a job is due', () => {
 
   test('comes at a deadline, a kill or the end of a wait, and else after a poll', () => {
     const wait = (job: JobRecord, now: number) => nextLookIn(job, now, 1_000, SHORT_LIMITS);
-    expect(wait(running, 3_000)).toBe(1_000);
-    expect(wait(running, 6_800)).toBe(200);
-    expect(wait({ ...running, wish: 'stop', killAt: 3_300 }, 3_000)).toBe(300);
+    expect(wait(ranFor(1_000), 3_000)).toBe(1_000);
+    expect(wait(ranFor(4_800), 6_800)).toBe(200);
+    expect(wait(stopping(200), 3_200)).toBe(300);
     expect(wait({ ...running, runEndedAt: 2_900 }, 3_000)).toBe(100);
     expect(wait({ ...running, runEndedAt: 1_000 }, 9_000)).toBe(1_000);
   });

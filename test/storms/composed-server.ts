@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { totalsOf } from '../../src/config/totals.ts';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { createOperations } from '../../src/graphql/operations.ts';
+import { createRunUpdates } from '../../src/graphql/run-updates.ts';
 import { createIngest } from '../../src/ingest/ingest.ts';
 import { createHttpGraphql } from '../../src/server/http-graphql.ts';
 import { createInFlight } from '../../src/server/in-flight.ts';
@@ -55,7 +56,8 @@ export async function composeServer(
   const jobs = await createIdleJobs(store, ingest, wakeups);
   const native = createIdleInbox(store, ingest, wakeups);
   const runKeys = createRunKeys(store);
-  const services = { store, runKeys, wakeups, feed, ingest, jobs, native, version: '0.0.0' };
+  const runUpdates = createRunUpdates(store, wakeups);
+  const services = { store, runKeys, runUpdates, wakeups, feed, ingest, jobs, native, version: '0.0.0' };
   const load = createLoad(totalsOf());
   const options = { operations, inFlight: createInFlight(), services, report, load };
   const websocket = createWebsocketTransport({ ...options, authenticate: async () => OPERATOR });

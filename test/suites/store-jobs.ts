@@ -13,6 +13,23 @@ const LEASE = {
   known: ['fly', 'process'] as ProviderRuntimeKind[],
 };
 
+/** A job of a run, on a host of its own. */
+export function jobOf(run: number): NewJob {
+  return {
+    run,
+    substrate: 'process',
+    host: randomUUID(),
+    runner: 'demo',
+    image: 'demo@sha256:0',
+    region: 'local',
+    cpus: 0.5,
+    memoryMb: 256,
+    maxRunDurationMs: 3_600_000,
+    specHash: 'k:hash',
+    payload: 'sealed',
+  };
+}
+
 /** How jobs are created, changed and handed out. */
 export function testJobs({ open }: TestDatabase): void {
   let store: Store;
@@ -22,21 +39,7 @@ export function testJobs({ open }: TestDatabase): void {
 
   /** A host of its own for each test, so that leases of one do not meet jobs of another. */
   async function newJob(job: Partial<NewJob> = {}): Promise<NewJob> {
-    const run = await createRun(store);
-    return {
-      run: run.key,
-      substrate: 'process',
-      host: randomUUID(),
-      runner: 'demo',
-      image: 'demo@sha256:0',
-      region: 'local',
-      cpus: 0.5,
-      memoryMb: 256,
-      maxRunDurationMs: 3_600_000,
-      specHash: 'k:hash',
-      payload: 'sealed',
-      ...job,
-    };
+    return { ...jobOf((await createRun(store)).key), ...job };
   }
 
   async function created(job: Partial<NewJob> = {}): Promise<JobReading> {
@@ -152,7 +155,7 @@ export function testJobs({ open }: TestDatabase): void {
       const { job: taken, now } = winners[0]![0]!;
       expect(taken.leaseUntil).toBeGreaterThan(now);
       expect(taken.version).toBe(job.version + 1);
-      const back = { run: job.run, version: taken.version, dueIn: 0, failures: 4 };
+      const back = { ...taken, dueIn: 0, failures: 4 };
       await store.jobs.giveBack('somebody else', [back]);
       expect(await lease(host, 'next')).toEqual([]);
       await store.jobs.giveBack(taken.leaseOwner!, [back]);
@@ -176,7 +179,7 @@ export function testJobs({ open }: TestDatabase): void {
       const [taken] = await lease(job.host!);
       const { version } = taken!.job;
       await store.jobs.save(job.run, version, { ...job, wish: 'stop', failures: 1 });
-      await store.jobs.giveBack('one', [{ run: job.run, version, dueIn: 3_600_000, failures: 9 }]);
+      await store.jobs.giveBack('one', [{ ...taken!.job, version, dueIn: 3_600_000, failures: 9 }]);
       expect((await read(job.run)).job).toMatchObject({
         wish: 'stop',
         failures: 1,
@@ -218,6 +221,34 @@ export function testJobs({ open }: TestDatabase): void {
       expect(await runs()).toContain(job.run);
     });
 
+    test('how long a job has had its status is given back with it', async () => {
+      const { job } = await created();
+      const [taken] = await lease(job.host!);
+      await store.jobs.giveBack('one', [
+        { ...taken!.job, dueIn: 0, failures: 0, statusMs: 1_234, lookedAt: 5_678 },
+      ]);
+      expect((await read(job.run)).job).toMatchObject({ statusMs: 1_234, lookedAt: 5_678 });
+    });
+
+    test('after a clock was set back, what was looked at in its future is due, and a lease is over in time', async () => {
+      const { job } = await created();
+      const host = job.host!;
+      const [taken] = await lease(host, 'one', { leaseMs: 3_600_000 });
+      const future = taken!.now + 600_000;
+      const [due] = [{ ...taken!.job, lookedAt: future, nextStepAt: future }];
+      await store.jobs.save(job.run, taken!.job.version, due!);
+      await store.jobs.recall(60_000);
+      const { job: recalled, now } = await read(job.run);
+      expect(recalled.nextStepAt).toBeLessThanOrEqual(now);
+      expect(recalled.lookedAt).toBeLessThanOrEqual(now);
+      expect(recalled.leaseUntil).toBeLessThanOrEqual(now + 60_000);
+      expect(recalled.leaseUntil).toBeGreaterThan(now);
+      await store.jobs.recall(60_000);
+      expect((await read(job.run)).job.version).toBe(recalled.version);
+      // Not taken from its owner, who may be at work.
+      expect(await lease(host, 'two')).toEqual([]);
+    });
+
     test('what is due next is asked after as it is handed out: by host, substrate, lease and what is settled', async () => {
       const other = await open();
       const run = await createRun(other);
@@ -225,7 +256,9 @@ export function testJobs({ open }: TestDatabase): void {
       const { host } = job;
       await other.jobs.create(job);
       const due = (changes: Partial<DueRequest> = {}) =>
-        other.jobs.nextDue({ ...LEASE, host: host!, substrates: ['process'], ...changes });
+        other.jobs
+          .nextDue({ ...LEASE, host: host!, substrates: ['process'], ...changes })
+          .then(({ dueIn }) => dueIn);
       expect(await due()).toBeLessThanOrEqual(0);
       expect(await due({ substrates: ['fly'] })).toBeNull();
       expect(await due({ substrates: [] })).toBeNull();

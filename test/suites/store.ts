@@ -3,6 +3,7 @@ import { testClosing } from './store-closing.ts';
 import { testCommits } from './store-commits.ts';
 import { testData } from './store-data.ts';
 import { testJobs } from './store-jobs.ts';
+import { testLists } from './store-lists.ts';
 import { testNativeRuns } from './store-native-runs.ts';
 import { testPages } from './store-pages.ts';
 import { testRemoval } from './store-removal.ts';
@@ -16,6 +17,7 @@ export function testStore(database: TestDatabase): void {
   testData(database);
   testRemoval(database);
   testJobs(database);
+  testLists(database);
   testNativeRuns(database);
   testClosing(database);
 }

@@ -1,5 +1,6 @@
 import type { CatalogClient } from '../../src/store/catalog.ts';
 import type { JobStore } from '../../src/store/jobs.ts';
+import type { ListStore } from '../../src/store/lists.ts';
 import type { NativeRunStore } from '../../src/store/native-runs.ts';
 import {
   type Append,
@@ -74,6 +75,7 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
     dialect: 'postgres',
     id: 'memory',
     catalog: {} as CatalogClient,
+    lists: {} as ListStore,
     jobs: {} as JobStore,
     nativeRuns: {} as NativeRunStore,
     createRun: (run) =>

@@ -5,6 +5,7 @@ import { type Totals, totalsOf } from '../../src/config/totals.ts';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { FEED_LIMITS } from '../../src/feed/limits.ts';
 import { createOperations } from '../../src/graphql/operations.ts';
+import { createRunUpdates } from '../../src/graphql/run-updates.ts';
 import { createIngest } from '../../src/ingest/ingest.ts';
 import { createHttpGraphql } from '../../src/server/http-graphql.ts';
 import { createInFlight } from '../../src/server/in-flight.ts';
@@ -46,7 +47,8 @@ export async function startTransports(
   const jobs = await createIdleJobs(store, ingest, wakeups);
   const native = createIdleInbox(store, ingest, wakeups);
   const runKeys = createRunKeys(store);
-  const services = { store, runKeys, wakeups, feed, ingest, jobs, native, version: '0.0.0' };
+  const runUpdates = createRunUpdates(store, wakeups);
+  const services = { store, runKeys, runUpdates, wakeups, feed, ingest, jobs, native, version: '0.0.0' };
   const load = createLoad(totals);
   const options = { operations, inFlight: createInFlight(), services, report, load };
   const websocket = createWebsocketTransport({ ...options, authenticate: async () => OPERATOR });

@@ -95,7 +95,7 @@ export function createProcessSubstrate(
   const environment = passedOn(options.environment ?? {});
   const usage = createUsageMeter();
   const launching = new Map<string, Promise<void>>();
-  const kills = new Map<string, NodeJS.Timeout>();
+  const kills = new Map<string, { readonly due: number; readonly timer: NodeJS.Timeout }>();
 
   function handleOf({ machineId }: JobFolder): RunnerJobHandle {
     return { appName: host, machineId };
@@ -142,21 +142,25 @@ export function createProcessSubstrate(
     return { ...Object.fromEntries(shared), ...environmentOf(jobsUser, join(path, WORK_FOLDER)) };
   }
 
-  /** The shim kills in time; this is for one that was killed itself, or is stuck. */
-  function killLater(folder: JobFolder, killAt: number): void {
+  /**
+   * The shim kills in time; this is for one that was killed itself, or is stuck. Measured by the monotonic clock, since
+   * the wall clock can be set. A later call can only bring the kill nearer.
+   */
+  async function killLater(folder: JobFolder, graceMs: number): Promise<void> {
     const { machineId } = folder;
-    clearTimeout(kills.get(machineId));
-    const due = () => {
-      kills.delete(machineId);
-      // Whoever asked asks again until it has an end, and is told then.
-      forceEnd(folder, shimMs).catch(() => {});
-    };
-    const delay = Math.min(Math.max(0, killAt + shimMs - Date.now()), MAX_TIMER_MS);
-    kills.set(machineId, setTimeout(due, delay).unref());
+    const now = performance.now();
+    const known = kills.get(machineId);
+    if (known && known.due <= now) return forceEnd(folder, shimMs);
+    const due = now + graceMs + shimMs;
+    if (known && known.due <= due) return;
+    clearTimeout(known?.timer);
+    // Whoever asked asks again until the job has an end, and hears of a failure then.
+    const kill = () => void forceEnd(folder, shimMs).catch(() => {});
+    kills.set(machineId, { due, timer: setTimeout(kill, Math.min(due - now, MAX_TIMER_MS)).unref() });
   }
 
   function forget(machineId: string): void {
-    clearTimeout(kills.get(machineId));
+    clearTimeout(kills.get(machineId)?.timer);
     kills.delete(machineId);
     usage.forget(machineId);
   }
@@ -220,11 +224,8 @@ export function createProcessSubstrate(
     stop: (handle, { graceMs: asked = graceMs } = {}) =>
       told('stop a job', async () => {
         const folder = folderOf(handle);
-        const killAt =
-          folder && (await askToStop(folder, Math.min(Math.max(0, Math.floor(asked)), MAX_TIMER_MS)));
-        if (!folder || killAt === null) return;
-        if (killAt + shimMs > Date.now()) killLater(folder, killAt);
-        else await forceEnd(folder, shimMs);
+        const withinMs = Math.min(Math.max(0, Math.floor(asked)), MAX_TIMER_MS);
+        if (folder && (await askToStop(folder, withinMs))) await killLater(folder, withinMs);
       }),
     tailLogs: async (handle, lines = DEFAULT_LINES) => shownOf(await logTail(handle, lines, 0)),
     logTail,
@@ -247,12 +248,12 @@ export function createProcessSubstrate(
       told('remove a job', async () => {
         const folder = folderOf(handle);
         if (!folder) return;
-        if ((await askToStop(folder, 0)) !== null) await forceEnd(folder, shimMs);
+        if (await askToStop(folder, 0)) await forceEnd(folder, shimMs);
         forget(folder.machineId);
         await folders.remove(folder);
       }),
     close: async () => {
-      for (const timer of kills.values()) clearTimeout(timer);
+      for (const { timer } of kills.values()) clearTimeout(timer);
       kills.clear();
     },
   };

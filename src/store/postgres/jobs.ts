@@ -71,9 +71,10 @@ export function createPostgresJobs(
         'nextDue',
         { ...request, substrates: substrates.join(','), known: known.join(',') },
       ];
-      const { rows } = await track(run<{ dueIn: number | null }>(pool, asked));
-      return rows[0]?.dueIn ?? null;
+      const { rows } = await track(run<{ dueIn: number | null; now: number }>(pool, asked));
+      return rows[0]!;
     },
+    recall: async (leaseMs) => void (await track(run(pool, ['recall', { leaseMs }]))),
   };
 }
 
@@ -89,5 +90,6 @@ const STATEMENTS: Readonly<Record<JobStatementName, Numbered>> = {
   renewLeases: named('renewLeases'),
   giveBack: named('giveBack'),
   nextDue: named('nextDue'),
+  recall: named('recall'),
   freeLeases: named('freeLeases'),
 };

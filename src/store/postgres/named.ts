@@ -7,7 +7,8 @@ export const POSTGRES_DIALECT: JobDialect = {
   skipLocked: 'FOR UPDATE SKIP LOCKED',
   inRuns: '= ANY(CAST(@runs AS INT[]))',
   givenBack: `(SELECT CAST(j->>0 AS INT) AS run, CAST(j->>1 AS INT) AS version, CAST(j->>2 AS BIGINT) AS due_in,
-      CAST(j->>3 AS INT) AS failures FROM json_array_elements(CAST(@jobs AS JSON)) j)`,
+      CAST(j->>3 AS INT) AS failures, CAST(j->>4 AS BIGINT) AS status_ms, CAST(j->>5 AS BIGINT) AS looked_at
+    FROM json_array_elements(CAST(@jobs AS JSON)) j)`,
 };
 
 /** A statement whose parameters have numbers. */

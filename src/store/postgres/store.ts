@@ -15,6 +15,7 @@ import {
 import { commitParameters, numberArray } from './arrays.ts';
 import { postgresReason } from './faults.ts';
 import { createPostgresJobs } from './jobs.ts';
+import { createPostgresLists } from './lists.ts';
 import { migratePostgres } from './migrate.ts';
 import { createPostgresNativeRuns } from './native-runs.ts';
 import { STATEMENTS, type StatementName } from './statements.ts';
@@ -82,6 +83,7 @@ export async function openPostgresStore(
     dialect: 'postgres',
     id,
     catalog: asCatalog(prisma, postgresReason),
+    lists: createPostgresLists(pool, track),
     jobs: createPostgresJobs(pool, types, track),
     nativeRuns: createPostgresNativeRuns(pool, types, track),
     createRun: async (run) => {

@@ -15,6 +15,7 @@ import type {
   JobState,
   LeaseRequest,
   NewJob,
+  NextDue,
 } from '../jobs.ts';
 
 /** SQLite's own words. */
@@ -23,7 +24,8 @@ export const SQLITE_DIALECT: JobDialect = {
   skipLocked: '',
   inRuns: 'IN (SELECT value FROM json_each(@runs))',
   givenBack: `(SELECT json_extract(value, '$[0]') AS run, json_extract(value, '$[1]') AS version,
-      json_extract(value, '$[2]') AS due_in, json_extract(value, '$[3]') AS failures FROM json_each(@jobs))`,
+      json_extract(value, '$[2]') AS due_in, json_extract(value, '$[3]') AS failures,
+      json_extract(value, '$[4]') AS status_ms, json_extract(value, '$[5]') AS looked_at FROM json_each(@jobs))`,
 };
 
 /** What the writing thread does to jobs, each in one transaction. Arguments and answers cross threads. */
@@ -34,6 +36,7 @@ export interface JobWrites {
   leaseJobs(request: LeaseRequest): number[];
   renewLeases(owner: string, runs: readonly number[], leaseMs: number): void;
   giveBackJobs(owner: string, jobs: readonly GivenBack[]): void;
+  recallJobs(leaseMs: number): void;
 }
 
 type Parameters = Readonly<Record<string, string | number | null>>;
@@ -53,6 +56,7 @@ export function createJobWrites(database: Database): JobWrites {
   const leaseJobs = prepare<{ run: number }>(database, 'leaseJobs');
   const renewLeases = prepare(database, 'renewLeases');
   const giveBack = prepare(database, 'giveBack');
+  const recall = prepare(database, 'recall');
   const save = (run: number, version: number, state: JobState) =>
     saveJob.run({ ...stateOf(state), run, version }).changes === 1;
   return {
@@ -77,23 +81,26 @@ export function createJobWrites(database: Database): JobWrites {
     giveBackJobs: (owner, jobs) => {
       giveBack.run({ owner, jobs: givenBackRows(jobs) });
     },
+    recallJobs: (leaseMs) => {
+      recall.run({ leaseMs });
+    },
   };
 }
 
 /** Reading jobs on a connection that only reads. */
 export interface JobReads {
   read(runs: readonly number[]): Map<number, JobReading>;
-  nextDue(request: DueRequest): number | null;
+  nextDue(request: DueRequest): NextDue;
 }
 
 /** The jobs' reads of an open, migrated database. */
 export function createJobReads(database: Database): JobReads {
   const readJobs = prepare<JobRecord & { now: number }>(database, 'readJobs');
-  const nextDue = prepare<{ dueIn: number | null }>(database, 'nextDue');
+  const nextDue = prepare<NextDue>(database, 'nextDue');
   return {
     read: (runs) =>
       new Map(readJobs.all({ runs: JSON.stringify(runs) }).map((row) => [row.run, readingOf(row)])),
     nextDue: ({ substrates, known, ...request }) =>
-      nextDue.get({ ...request, substrates: substrates.join(','), known: known.join(',') })?.dueIn ?? null,
+      nextDue.get({ ...request, substrates: substrates.join(','), known: known.join(',') })!,
   };
 }

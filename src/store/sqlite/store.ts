@@ -9,6 +9,7 @@ import { DATABASE_ID } from '../migrations.ts';
 import type { PageLimits, Store, StoredEvent } from '../store.ts';
 import { sqliteReason } from './faults.ts';
 import { createJobReads } from './jobs.ts';
+import { startListReader } from './list-reader.ts';
 import { createNativeRunRead } from './native-runs.ts';
 import { openDatabase, opening } from './open.ts';
 import { packAppends } from './packing.ts';
@@ -24,11 +25,20 @@ export async function openSqliteStore(url: string): Promise<Store> {
   const { database, close } = await opening(file, () => openDatabase(file));
   const releasers = createReleasers();
   releasers.add(close);
-  const writer = await opening(file, () => startWriter(file)).catch(async (error: unknown) => {
-    await releasers.release();
-    throw error;
-  });
-  releasers.add(() => writer.close());
+  const started = async <Thread extends { close(): Promise<void> }>(
+    start: () => Promise<Thread>,
+  ): Promise<Thread> => {
+    try {
+      const thread = await opening(file, start);
+      releasers.add(() => thread.close());
+      return thread;
+    } catch (error) {
+      await releasers.release();
+      throw error;
+    }
+  };
+  const writer = await started(() => startWriter(file));
+  const lists = await started(() => startListReader(file));
   const statements = prepareStatements(database);
   const id = database.prepare<[], string>(DATABASE_ID).pluck().get()!;
   const jobReads = createJobReads(database);
@@ -50,6 +60,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
     dialect: 'sqlite',
     id,
     catalog: asCatalog(prisma, sqliteReason),
+    lists: { runs: lists.runs, jobs: lists.jobs },
     createRun: async (run) => {
       const created = await writer.write('createRun', run);
       return answer(() => ({ created, run: statements.findRun.get(run.workspace, run.id)! }));
@@ -104,6 +115,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
       renew: (owner, runs, leaseMs) => writer.write('renewLeases', owner, runs, leaseMs),
       giveBack: (owner, jobs) => writer.write('giveBackJobs', owner, jobs),
       nextDue: (request) => answer(() => jobReads.nextDue(request)),
+      recall: (leaseMs) => writer.write('recallJobs', leaseMs),
     },
     nativeRuns: {
       create: (run, lease) => writer.write('createNativeRun', run, lease),

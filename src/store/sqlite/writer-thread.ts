@@ -1,11 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { codeOf, lineOf } from '../../lib/error-line.ts';
-import { asStoreFault } from '../faults.ts';
-import { StoreUnavailable } from '../store.ts';
-import { sqliteReason } from './faults.ts';
+import type { StoreUnavailable } from '../store.ts';
 import { watchFiles } from './files.ts';
 import { openForWriting } from './open.ts';
-import type { Failure, WriteAnswer, WriteRequest, WriterStart } from './writer.ts';
+import { failureOf, type ThreadAnswer, type ThreadCall, type ThreadStart } from './thread.ts';
 import { createWrites, type Writes } from './writes.ts';
 
 /** The thread that `writer.ts` starts: one connection, one request after another. */
@@ -16,25 +13,24 @@ const file = workerData as string;
 
 try {
   const database = openForWriting(file);
-  const writes = createWrites(database, file);
-  const answer = answering(writes, watchFiles(file));
-  port.on('message', (request: WriteRequest | 'close') => {
-    if (request === 'close') {
+  const answer = answering(createWrites(database, file), watchFiles(file));
+  port.on('message', (call: ThreadCall | 'close') => {
+    if (call === 'close') {
       database.close();
       port.close();
       return;
     }
-    port.postMessage(answer(request));
+    port.postMessage(answer(call));
   });
-  port.postMessage({ ok: true } satisfies WriterStart);
+  port.postMessage({ ok: true } satisfies ThreadStart);
 } catch (error) {
-  port.postMessage({ ok: false, ...failureOf(error) } satisfies WriterStart);
+  port.postMessage({ ok: false, ...failureOf(error) } satisfies ThreadStart);
 }
 
 function answering(
   writes: Writes,
   checkFiles: () => StoreUnavailable | null,
-): (request: WriteRequest) => WriteAnswer {
+): (call: ThreadCall) => ThreadAnswer {
   let gone: StoreUnavailable | null = null;
   return ({ id, name, args }) => {
     try {
@@ -42,7 +38,7 @@ function answering(
       gone &&= checkFiles();
       if (gone) throw gone;
       // The name picks the function that these arguments were given for: `write` in writer.ts is typed so.
-      const write = writes[name] as (...args: readonly unknown[]) => unknown;
+      const write = writes[name as keyof Writes] as (...args: readonly unknown[]) => unknown;
       const value = write(...args);
       gone = checkFiles();
       if (gone) throw gone;
@@ -51,10 +47,4 @@ function answering(
       return { id, ok: false, ...failureOf(error) };
     }
   };
-}
-
-/** An error object loses its class on its way to another thread, and SQLite's all that they say. */
-function failureOf(error: unknown): Failure {
-  const fault = asStoreFault(error, sqliteReason);
-  return { isPassing: fault instanceof StoreUnavailable, code: codeOf(error), message: lineOf(fault) };
 }

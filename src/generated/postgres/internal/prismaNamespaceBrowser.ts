@@ -158,6 +158,8 @@ export const JobScalarFieldEnum = {
   settledAt: 'settledAt',
   failures: 'failures',
   nextStepAt: 'nextStepAt',
+  statusMs: 'statusMs',
+  lookedAt: 'lookedAt',
   leaseOwner: 'leaseOwner',
   leaseUntil: 'leaseUntil',
   version: 'version'

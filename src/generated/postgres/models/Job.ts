@@ -44,6 +44,8 @@ export type JobAvgAggregateOutputType = {
   settledAt: number | null
   failures: number | null
   nextStepAt: number | null
+  statusMs: number | null
+  lookedAt: number | null
   leaseUntil: number | null
   version: number | null
 }
@@ -66,6 +68,8 @@ export type JobSumAggregateOutputType = {
   settledAt: bigint | null
   failures: number | null
   nextStepAt: bigint | null
+  statusMs: bigint | null
+  lookedAt: bigint | null
   leaseUntil: bigint | null
   version: number | null
 }
@@ -104,6 +108,8 @@ export type JobMinAggregateOutputType = {
   settledAt: bigint | null
   failures: number | null
   nextStepAt: bigint | null
+  statusMs: bigint | null
+  lookedAt: bigint | null
   leaseOwner: string | null
   leaseUntil: bigint | null
   version: number | null
@@ -143,6 +149,8 @@ export type JobMaxAggregateOutputType = {
   settledAt: bigint | null
   failures: number | null
   nextStepAt: bigint | null
+  statusMs: bigint | null
+  lookedAt: bigint | null
   leaseOwner: string | null
   leaseUntil: bigint | null
   version: number | null
@@ -182,6 +190,8 @@ export type JobCountAggregateOutputType = {
   settledAt: number
   failures: number
   nextStepAt: number
+  statusMs: number
+  lookedAt: number
   leaseOwner: number
   leaseUntil: number
   version: number
@@ -207,6 +217,8 @@ export type JobAvgAggregateInputType = {
   settledAt?: true
   failures?: true
   nextStepAt?: true
+  statusMs?: true
+  lookedAt?: true
   leaseUntil?: true
   version?: true
 }
@@ -229,6 +241,8 @@ export type JobSumAggregateInputType = {
   settledAt?: true
   failures?: true
   nextStepAt?: true
+  statusMs?: true
+  lookedAt?: true
   leaseUntil?: true
   version?: true
 }
@@ -267,6 +281,8 @@ export type JobMinAggregateInputType = {
   settledAt?: true
   failures?: true
   nextStepAt?: true
+  statusMs?: true
+  lookedAt?: true
   leaseOwner?: true
   leaseUntil?: true
   version?: true
@@ -306,6 +322,8 @@ export type JobMaxAggregateInputType = {
   settledAt?: true
   failures?: true
   nextStepAt?: true
+  statusMs?: true
+  lookedAt?: true
   leaseOwner?: true
   leaseUntil?: true
   version?: true
@@ -345,6 +363,8 @@ export type JobCountAggregateInputType = {
   settledAt?: true
   failures?: true
   nextStepAt?: true
+  statusMs?: true
+  lookedAt?: true
   leaseOwner?: true
   leaseUntil?: true
   version?: true
@@ -471,6 +491,8 @@ export type JobGroupByOutputType = {
   settledAt: bigint | null
   failures: number
   nextStepAt: bigint
+  statusMs: bigint
+  lookedAt: bigint
   leaseOwner: string | null
   leaseUntil: bigint | null
   version: number
@@ -533,6 +555,8 @@ export type JobWhereInput = {
   settledAt?: Prisma.BigIntNullableFilter<"Job"> | bigint | number | null
   failures?: Prisma.IntFilter<"Job"> | number
   nextStepAt?: Prisma.BigIntFilter<"Job"> | bigint | number
+  statusMs?: Prisma.BigIntFilter<"Job"> | bigint | number
+  lookedAt?: Prisma.BigIntFilter<"Job"> | bigint | number
   leaseOwner?: Prisma.StringNullableFilter<"Job"> | string | null
   leaseUntil?: Prisma.BigIntNullableFilter<"Job"> | bigint | number | null
   version?: Prisma.IntFilter<"Job"> | number
@@ -573,6 +597,8 @@ export type JobOrderByWithRelationInput = {
   settledAt?: Prisma.SortOrderInput | Prisma.SortOrder
   failures?: Prisma.SortOrder
   nextStepAt?: Prisma.SortOrder
+  statusMs?: Prisma.SortOrder
+  lookedAt?: Prisma.SortOrder
   leaseOwner?: Prisma.SortOrderInput | Prisma.SortOrder
   leaseUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   version?: Prisma.SortOrder
@@ -616,6 +642,8 @@ export type JobWhereUniqueInput = Prisma.AtLeast<{
   settledAt?: Prisma.BigIntNullableFilter<"Job"> | bigint | number | null
   failures?: Prisma.IntFilter<"Job"> | number
   nextStepAt?: Prisma.BigIntFilter<"Job"> | bigint | number
+  statusMs?: Prisma.BigIntFilter<"Job"> | bigint | number
+  lookedAt?: Prisma.BigIntFilter<"Job"> | bigint | number
   leaseOwner?: Prisma.StringNullableFilter<"Job"> | string | null
   leaseUntil?: Prisma.BigIntNullableFilter<"Job"> | bigint | number | null
   version?: Prisma.IntFilter<"Job"> | number
@@ -656,6 +684,8 @@ export type JobOrderByWithAggregationInput = {
   settledAt?: Prisma.SortOrderInput | Prisma.SortOrder
   failures?: Prisma.SortOrder
   nextStepAt?: Prisma.SortOrder
+  statusMs?: Prisma.SortOrder
+  lookedAt?: Prisma.SortOrder
   leaseOwner?: Prisma.SortOrderInput | Prisma.SortOrder
   leaseUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   version?: Prisma.SortOrder
@@ -703,6 +733,8 @@ export type JobScalarWhereWithAggregatesInput = {
   settledAt?: Prisma.BigIntNullableWithAggregatesFilter<"Job"> | bigint | number | null
   failures?: Prisma.IntWithAggregatesFilter<"Job"> | number
   nextStepAt?: Prisma.BigIntWithAggregatesFilter<"Job"> | bigint | number
+  statusMs?: Prisma.BigIntWithAggregatesFilter<"Job"> | bigint | number
+  lookedAt?: Prisma.BigIntWithAggregatesFilter<"Job"> | bigint | number
   leaseOwner?: Prisma.StringNullableWithAggregatesFilter<"Job"> | string | null
   leaseUntil?: Prisma.BigIntNullableWithAggregatesFilter<"Job"> | bigint | number | null
   version?: Prisma.IntWithAggregatesFilter<"Job"> | number
@@ -741,6 +773,8 @@ export type JobCreateInput = {
   settledAt?: bigint | number | null
   failures?: number
   nextStepAt: bigint | number
+  statusMs?: bigint | number
+  lookedAt?: bigint | number
   leaseOwner?: string | null
   leaseUntil?: bigint | number | null
   version?: number
@@ -781,6 +815,8 @@ export type JobUncheckedCreateInput = {
   settledAt?: bigint | number | null
   failures?: number
   nextStepAt: bigint | number
+  statusMs?: bigint | number
+  lookedAt?: bigint | number
   leaseOwner?: string | null
   leaseUntil?: bigint | number | null
   version?: number
@@ -819,6 +855,8 @@ export type JobUpdateInput = {
   settledAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   failures?: Prisma.IntFieldUpdateOperationsInput | number
   nextStepAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  statusMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lookedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   leaseOwner?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   leaseUntil?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
@@ -859,6 +897,8 @@ export type JobUncheckedUpdateInput = {
   settledAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   failures?: Prisma.IntFieldUpdateOperationsInput | number
   nextStepAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  statusMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lookedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   leaseOwner?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   leaseUntil?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
@@ -898,6 +938,8 @@ export type JobCreateManyInput = {
   settledAt?: bigint | number | null
   failures?: number
   nextStepAt: bigint | number
+  statusMs?: bigint | number
+  lookedAt?: bigint | number
   leaseOwner?: string | null
   leaseUntil?: bigint | number | null
   version?: number
@@ -936,6 +978,8 @@ export type JobUpdateManyMutationInput = {
   settledAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   failures?: Prisma.IntFieldUpdateOperationsInput | number
   nextStepAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  statusMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lookedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   leaseOwner?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   leaseUntil?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
@@ -975,6 +1019,8 @@ export type JobUncheckedUpdateManyInput = {
   settledAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   failures?: Prisma.IntFieldUpdateOperationsInput | number
   nextStepAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  statusMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lookedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   leaseOwner?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   leaseUntil?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1019,6 +1065,8 @@ export type JobCountOrderByAggregateInput = {
   settledAt?: Prisma.SortOrder
   failures?: Prisma.SortOrder
   nextStepAt?: Prisma.SortOrder
+  statusMs?: Prisma.SortOrder
+  lookedAt?: Prisma.SortOrder
   leaseOwner?: Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
   version?: Prisma.SortOrder
@@ -1042,6 +1090,8 @@ export type JobAvgOrderByAggregateInput = {
   settledAt?: Prisma.SortOrder
   failures?: Prisma.SortOrder
   nextStepAt?: Prisma.SortOrder
+  statusMs?: Prisma.SortOrder
+  lookedAt?: Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
   version?: Prisma.SortOrder
 }
@@ -1080,6 +1130,8 @@ export type JobMaxOrderByAggregateInput = {
   settledAt?: Prisma.SortOrder
   failures?: Prisma.SortOrder
   nextStepAt?: Prisma.SortOrder
+  statusMs?: Prisma.SortOrder
+  lookedAt?: Prisma.SortOrder
   leaseOwner?: Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
   version?: Prisma.SortOrder
@@ -1119,6 +1171,8 @@ export type JobMinOrderByAggregateInput = {
   settledAt?: Prisma.SortOrder
   failures?: Prisma.SortOrder
   nextStepAt?: Prisma.SortOrder
+  statusMs?: Prisma.SortOrder
+  lookedAt?: Prisma.SortOrder
   leaseOwner?: Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
   version?: Prisma.SortOrder
@@ -1142,6 +1196,8 @@ export type JobSumOrderByAggregateInput = {
   settledAt?: Prisma.SortOrder
   failures?: Prisma.SortOrder
   nextStepAt?: Prisma.SortOrder
+  statusMs?: Prisma.SortOrder
+  lookedAt?: Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
   version?: Prisma.SortOrder
 }
@@ -1227,6 +1283,8 @@ export type JobCreateWithoutRunRowInput = {
   settledAt?: bigint | number | null
   failures?: number
   nextStepAt: bigint | number
+  statusMs?: bigint | number
+  lookedAt?: bigint | number
   leaseOwner?: string | null
   leaseUntil?: bigint | number | null
   version?: number
@@ -1265,6 +1323,8 @@ export type JobUncheckedCreateWithoutRunRowInput = {
   settledAt?: bigint | number | null
   failures?: number
   nextStepAt: bigint | number
+  statusMs?: bigint | number
+  lookedAt?: bigint | number
   leaseOwner?: string | null
   leaseUntil?: bigint | number | null
   version?: number
@@ -1319,6 +1379,8 @@ export type JobUpdateWithoutRunRowInput = {
   settledAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   failures?: Prisma.IntFieldUpdateOperationsInput | number
   nextStepAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  statusMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lookedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   leaseOwner?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   leaseUntil?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1357,6 +1419,8 @@ export type JobUncheckedUpdateWithoutRunRowInput = {
   settledAt?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   failures?: Prisma.IntFieldUpdateOperationsInput | number
   nextStepAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  statusMs?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  lookedAt?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   leaseOwner?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   leaseUntil?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
@@ -1398,6 +1462,8 @@ export type JobSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = ru
   settledAt?: boolean
   failures?: boolean
   nextStepAt?: boolean
+  statusMs?: boolean
+  lookedAt?: boolean
   leaseOwner?: boolean
   leaseUntil?: boolean
   version?: boolean
@@ -1438,6 +1504,8 @@ export type JobSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extension
   settledAt?: boolean
   failures?: boolean
   nextStepAt?: boolean
+  statusMs?: boolean
+  lookedAt?: boolean
   leaseOwner?: boolean
   leaseUntil?: boolean
   version?: boolean
@@ -1478,6 +1546,8 @@ export type JobSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extension
   settledAt?: boolean
   failures?: boolean
   nextStepAt?: boolean
+  statusMs?: boolean
+  lookedAt?: boolean
   leaseOwner?: boolean
   leaseUntil?: boolean
   version?: boolean
@@ -1518,12 +1588,14 @@ export type JobSelectScalar = {
   settledAt?: boolean
   failures?: boolean
   nextStepAt?: boolean
+  statusMs?: boolean
+  lookedAt?: boolean
   leaseOwner?: boolean
   leaseUntil?: boolean
   version?: boolean
 }
 
-export type JobOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"run" | "status" | "substrate" | "host" | "runner" | "image" | "region" | "cpus" | "memoryMb" | "maxRunDurationMs" | "specHash" | "payload" | "wish" | "stopReason" | "stopAskedAt" | "killAt" | "startAskedAt" | "appName" | "machineId" | "claimInstance" | "claimedAt" | "errorClass" | "errorMessage" | "exitCode" | "stats" | "statsAt" | "createdAt" | "provisionedAt" | "startedAt" | "endedAt" | "settledAt" | "failures" | "nextStepAt" | "leaseOwner" | "leaseUntil" | "version", ExtArgs["result"]["job"]>
+export type JobOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"run" | "status" | "substrate" | "host" | "runner" | "image" | "region" | "cpus" | "memoryMb" | "maxRunDurationMs" | "specHash" | "payload" | "wish" | "stopReason" | "stopAskedAt" | "killAt" | "startAskedAt" | "appName" | "machineId" | "claimInstance" | "claimedAt" | "errorClass" | "errorMessage" | "exitCode" | "stats" | "statsAt" | "createdAt" | "provisionedAt" | "startedAt" | "endedAt" | "settledAt" | "failures" | "nextStepAt" | "statusMs" | "lookedAt" | "leaseOwner" | "leaseUntil" | "version", ExtArgs["result"]["job"]>
 export type JobInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   runRow?: boolean | Prisma.RunDefaultArgs<ExtArgs>
 }
@@ -1600,6 +1672,12 @@ export type $JobPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
      */
     failures: number
     nextStepAt: bigint
+    /**
+     * How long the job had its status when it was last looked at, in milliseconds, and when that was. Counted rather than
+     * taken from two times of a clock that can be set.
+     */
+    statusMs: bigint
+    lookedAt: bigint
     leaseOwner: string | null
     leaseUntil: bigint | null
     /**
@@ -2063,6 +2141,8 @@ export interface JobFieldRefs {
   readonly settledAt: Prisma.FieldRef<"Job", 'BigInt'>
   readonly failures: Prisma.FieldRef<"Job", 'Int'>
   readonly nextStepAt: Prisma.FieldRef<"Job", 'BigInt'>
+  readonly statusMs: Prisma.FieldRef<"Job", 'BigInt'>
+  readonly lookedAt: Prisma.FieldRef<"Job", 'BigInt'>
   readonly leaseOwner: Prisma.FieldRef<"Job", 'String'>
   readonly leaseUntil: Prisma.FieldRef<"Job", 'BigInt'>
   readonly version: Prisma.FieldRef<"Job", 'Int'>

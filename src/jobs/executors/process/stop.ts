@@ -11,18 +11,18 @@ const LOOK_MS = 10;
 const KILLED_MS = 1_000;
 
 /**
- * Asks for a job's end within `graceMs` and says when it is due, in Unix milliseconds; null when there is nothing left
- * to end. A later stop can only bring the kill nearer.
+ * Asks for a job's end within `graceMs`. Returns false when there is nothing left to end. A later stop can only bring the
+ * kill nearer.
  */
-export async function askToStop(folder: JobFolder, graceMs: number): Promise<number | null> {
-  if (readJobFile(folder.path, 'exit.json')) return null;
+export async function askToStop(folder: JobFolder, graceMs: number): Promise<boolean> {
+  if (readJobFile(folder.path, 'exit.json')) return false;
   // With the right to start taken, no shim that is still on its way will begin.
   const shim = shimOf(folder) ?? ((await claimStart(folder.path, null)) ? null : shimOf(folder));
-  if (!shim || shim.bootId !== bootId()) return null;
-  const killAt = noteStop(folder.path, graceMs);
+  if (!shim || shim.bootId !== bootId()) return false;
+  noteStop(folder.path, graceMs);
   if (isAlive(shim)) signalOne(shim.pid, shim.startTime, 'SIGTERM');
-  else await signalAll(processesOf(folder, shim), killAt <= Date.now() ? 'SIGKILL' : 'SIGTERM');
-  return killAt;
+  else await signalAll(processesOf(folder, shim), graceMs === 0 ? 'SIGKILL' : 'SIGTERM');
+  return true;
 }
 
 /**
@@ -51,12 +51,11 @@ async function isGone(identity: ProcessIdentity, waitMs: number): Promise<boolea
   return true;
 }
 
-function noteStop(path: string, graceMs: number): number {
+/** The time is for the shim, which turns it into a span of the monotonic clock as soon as it reads it. */
+function noteStop(path: string, graceMs: number): void {
   const asked = readJobFile(path, 'stop.json');
   const killAt = Date.now() + graceMs;
-  if (asked && asked.killAt <= killAt) return asked.killAt;
-  writeJobFile(path, 'stop.json', { killAt, graceMs });
-  return killAt;
+  if (!asked || asked.killAt > killAt) writeJobFile(path, 'stop.json', { killAt, graceMs });
 }
 
 /** Null when there is none and never will be. */

@@ -1,0 +1,131 @@
+import { createBell } from '../lib/bell.ts';
+import { StoreUnavailable } from '../store/store.ts';
+import type { Wake, WakeupPlane } from '../wakeups/plane.ts';
+import type { UpdatedRun } from './run-updates.ts';
+
+/** A growing run is shown at most this often. */
+const GROWTH_INTERVAL_MS = 1_000;
+/** Runs that are due within this time are read together. */
+const ROUND_MS = 50;
+/** How many changed runs one read brings. */
+const MAX_RUNS_A_READ = 100;
+/** Changed runs that wait to be read, as while the store is down. With more, everybody has to query again. */
+const MAX_DUE_RUNS = 100_000;
+
+/** Where changes go. */
+export interface RunChangesTarget {
+  /** Reads the rows. Waits for a store that is down for a while, and throws `StoreUnavailable` then. */
+  read(runs: readonly number[], signal: AbortSignal): Promise<readonly UpdatedRun[]>;
+  changed(rows: readonly UpdatedRun[]): void;
+  /** Changes were missed: whoever follows has to begin again. */
+  failed(error: unknown): void;
+}
+
+/** The changes of one workspace's runs. */
+export interface RunChanges {
+  /** Resolves once no later change can be missed. */
+  readonly listening: Promise<void>;
+  close(): void;
+}
+
+/**
+ * Reads the runs of a workspace that changed: at once when they are created, end or their job changes, else at most
+ * once a second each. Quick changes of one run are one read.
+ */
+export function createRunChanges(
+  workspace: string,
+  wakeups: WakeupPlane,
+  target: RunChangesTarget,
+): RunChanges {
+  // Times are those of the monotonic clock: the wall clock can be set.
+  const atOnce = new Set<number>();
+  /** When each run that grew is due. */
+  const later = new Map<number, number>();
+  /** When each run was shown last, in that order; forgotten after a second. */
+  const shownAt = new Map<number, number>();
+  let nextAt = Number.POSITIVE_INFINITY;
+  const closing = new AbortController();
+  const { signal } = closing;
+  const bell = createBell();
+
+  async function listen(): Promise<void> {
+    const stop = await wakeups.listenToAll((wake) => {
+      if (wake.workspace !== workspace) return;
+      note(wake);
+      if (atOnce.size + later.size <= MAX_DUE_RUNS) return;
+      atOnce.clear();
+      later.clear();
+      target.failed(new StoreUnavailable('more runs change than can be read'));
+    });
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  }
+
+  function note({ run, kind }: Wake): void {
+    const shown = shownAt.get(run);
+    const due = shown === undefined ? 0 : shown + GROWTH_INTERVAL_MS;
+    if (kind !== 'appended' || due <= performance.now()) {
+      later.delete(run);
+      atOnce.add(run);
+      bell.ring();
+    } else if (!atOnce.has(run) && !later.has(run)) {
+      const at = Math.ceil(due / ROUND_MS) * ROUND_MS;
+      later.set(run, at);
+      nextAt = Math.min(nextAt, at);
+      bell.ring();
+    }
+  }
+
+  function takeDue(): number[] {
+    const now = performance.now();
+    if (nextAt <= now) {
+      nextAt = Number.POSITIVE_INFINITY;
+      for (const [run, at] of later) {
+        if (at > now) nextAt = Math.min(nextAt, at);
+        else if (later.delete(run)) atOnce.add(run);
+      }
+    }
+    for (const [run, at] of shownAt) {
+      if (at + GROWTH_INTERVAL_MS > now) break;
+      shownAt.delete(run);
+    }
+    const ready: number[] = [];
+    for (const run of atOnce) {
+      if (ready.length === MAX_RUNS_A_READ) break;
+      ready.push(run);
+    }
+    for (const run of ready) {
+      atOnce.delete(run);
+      shownAt.delete(run);
+      shownAt.set(run, now);
+    }
+    return ready;
+  }
+
+  /** Resolves when the next run is due. */
+  function rest(): Promise<void> {
+    const until = nextAt;
+    const within = Number.isFinite(until) ? Math.max(0, until - performance.now()) : undefined;
+    return bell.until(() => atOnce.size > 0 || nextAt < until, signal, within);
+  }
+
+  async function follow(): Promise<void> {
+    while (!signal.aborted) {
+      const ready = takeDue();
+      if (ready.length === 0) {
+        await rest();
+        continue;
+      }
+      try {
+        const rows = await target.read(ready, signal);
+        if (!signal.aborted) target.changed(rows);
+      } catch (error) {
+        if (!signal.aborted) target.failed(error);
+      }
+    }
+  }
+
+  const listening = listen();
+  void follow();
+  return { listening, close: () => closing.abort() };
+}

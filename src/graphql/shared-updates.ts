@@ -1,0 +1,132 @@
+import type { DocumentNode } from 'graphql';
+import { LRUCache } from 'lru-cache';
+import { totalsOf } from '../config/totals.ts';
+import type { Reader } from '../feed/cursor.ts';
+import { unlessAborted } from '../lib/cancellable.ts';
+import { createTurns } from '../lib/turns.ts';
+import type { OperationRequest, Operations } from './operations.ts';
+import { runListFilter } from './run-filter.ts';
+import type { UpdatedRun } from './run-updates.ts';
+import type { SharedFeed } from './shared-feed.ts';
+import { shapingVariables, subscriptionRoot } from './subscription-root.ts';
+
+/** Selections of one document that differ in workspace or variables. */
+const WRITERS_PER_DOCUMENT = 32;
+/** Executions in one turn of the event loop, and the most that wait for theirs. */
+const EXECUTIONS_PER_TURN = 16;
+const MAX_WAITING_EXECUTIONS = 100_000;
+
+/** Writes a row as the payload that one selection answers. */
+type Writer = (row: UpdatedRun) => Promise<Buffer>;
+
+/** Bytes of kept payloads over all selections. */
+const MAX_KEPT_BYTES = totalsOf().sharedPayloadBytes;
+
+/** Payloads are kept as long as their rows; when all of them take too much, all are dropped. */
+interface Kept {
+  readonly byWriter: WeakMap<Writer, WeakMap<UpdatedRun, Promise<Buffer>>>;
+  bytes: number;
+}
+
+let kept: Kept = { byWriter: new WeakMap(), bytes: 0 };
+
+const writers = new WeakMap<DocumentNode, LRUCache<string, Writer>>();
+const turns = createTurns({ costPerTurn: EXECUTIONS_PER_TURN, maxWaiting: MAX_WAITING_EXECUTIONS });
+
+/**
+ * Opens a subscription of `runUpdated` whose payloads are executed once for all subscribers of the workspace that have
+ * the same document and the same variables in its selection, whatever their filters. Null when the request is another
+ * one, or is at fault: then executing it says what is wrong.
+ */
+export function openSharedUpdates(
+  request: OperationRequest,
+  operations: Pick<Operations, 'answer'>,
+): SharedFeed | null {
+  const root = subscriptionRoot(request, ['runUpdated']);
+  if (!root) return null;
+  const { runUpdates, connection, principal } = request.contextValue;
+  const filter = attempt(() => runListFilter({ principal }, root.args.filter));
+  if (!filter) return null;
+  const shaping = shapingVariables(request.document, root.field, root.variables);
+  const key = JSON.stringify([principal.workspace, request.operationName ?? '', shaping]);
+  const write = writerOf(request.document, key, () => createWriter(request, operations));
+  return {
+    open: async (signal) => {
+      const rows = await runUpdates.open(filter, connection, signal);
+      return rows && writtenBy(write, rows, signal);
+    },
+  };
+}
+
+function attempt<Value>(make: () => Value): Value | null {
+  try {
+    return make();
+  } catch {
+    return null;
+  }
+}
+
+function writerOf(document: DocumentNode, key: string, create: () => Writer): Writer {
+  let ofDocument = writers.get(document);
+  if (!ofDocument) {
+    ofDocument = new LRUCache({ max: WRITERS_PER_DOCUMENT });
+    writers.set(document, ofDocument);
+  }
+  const known = ofDocument.get(key);
+  if (known) return known;
+  const writer = create();
+  ofDocument.set(key, writer);
+  return writer;
+}
+
+function createWriter(request: OperationRequest, operations: Pick<Operations, 'answer'>): Writer {
+  return async (row) => {
+    await turns.take(request.document, 1);
+    return Buffer.from(JSON.stringify(await operations.answer(request, row)));
+  };
+}
+
+/** The payload of a row, which all subscribers of one selection share. */
+function payloadOf(write: Writer, row: UpdatedRun): Promise<Buffer> {
+  if (kept.bytes > MAX_KEPT_BYTES) kept = { byWriter: new WeakMap(), bytes: 0 };
+  const { byWriter } = kept;
+  const ofWriter = byWriter.get(write) ?? new WeakMap<UpdatedRun, Promise<Buffer>>();
+  byWriter.set(write, ofWriter);
+  const known = ofWriter.get(row);
+  if (known) return known;
+  const payload = write(row);
+  ofWriter.set(row, payload);
+  const count = ({ length }: Buffer) => {
+    kept.bytes += length;
+  };
+  // A failure is for those who wait for the payload.
+  payload.then(count, () => ofWriter.delete(row));
+  return payload;
+}
+
+/** The payloads of rows, in their order. A subscriber that stalls holds the portion that it was handed. */
+function writtenBy(
+  write: Writer,
+  rows: Reader<readonly UpdatedRun[]>,
+  signal: AbortSignal,
+): Reader<readonly Buffer[]> {
+  let portion: readonly Buffer[] | null = null;
+  return {
+    take: () => {
+      const taken = portion;
+      portion = null;
+      return taken;
+    },
+    ended: rows.ended,
+    ready: async () => {
+      while (!portion && !rows.ended()) {
+        const taken = rows.take();
+        if (taken)
+          portion =
+            (await unlessAborted(Promise.all(taken.map((row) => payloadOf(write, row))), signal)) ?? null;
+        else await rows.ready();
+      }
+    },
+    close: rows.close,
+  };
+}

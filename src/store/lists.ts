@@ -1,0 +1,77 @@
+import type { ProviderRuntimeJobStatus, RunProvider } from '../contract/jobs.ts';
+
+/** Which runs a list holds: all conditions must hold; null leaves one out. Times are Unix milliseconds. */
+export interface RunListFilter {
+  readonly workspace: string;
+  readonly providers: readonly RunProvider[] | null;
+  readonly ended: boolean | null;
+  /** Runs that have a job in one of these statuses. */
+  readonly jobStatuses: readonly ProviderRuntimeJobStatus[] | null;
+  readonly createdFrom: number | null;
+  readonly createdBefore: number | null;
+  /** A run has the label when the JSON text of its value is the same: `1` is not `"1"`. */
+  readonly labels: Readonly<Record<string, string | number | boolean>>;
+  /** Each one is somewhere in the title, in any case. */
+  readonly words: readonly string[];
+}
+
+/** Which jobs a list holds, likewise. */
+export interface JobListFilter {
+  readonly workspace: string;
+  readonly statuses: readonly ProviderRuntimeJobStatus[] | null;
+  readonly providers: readonly RunProvider[] | null;
+  readonly runner: string | null;
+  readonly createdFrom: number | null;
+  readonly createdBefore: number | null;
+}
+
+/** A part of a list, which is ordered by the runs' keys, the newest first. */
+export interface ListPage {
+  /** The key next to the page, which is not on it; null: the page is at the list's start or, backwards, its end. */
+  readonly cursor: number | null;
+  /** `older` reads on from the cursor; `newer` reads back from it. */
+  readonly direction: 'older' | 'newer';
+  /** How many keys the page holds at most. */
+  readonly limit: number;
+}
+
+/**
+ * Finds the pages of lists. Answers the runs' keys, the newest first. No list reading occupies the event loop: Postgres
+ * answers it, or a thread of its own that works on many readings in turn. Throws `StoreUnavailable` when too many wait.
+ */
+export interface ListStore {
+  runs(filter: RunListFilter, page: ListPage): Promise<readonly number[]>;
+  jobs(filter: JobListFilter, page: ListPage): Promise<readonly number[]>;
+}
+
+/** What {@link isListed} looks at. */
+export interface ListedRun {
+  readonly workspace: string;
+  readonly provider: string;
+  readonly endedAt: bigint | null;
+  readonly createdAt: bigint;
+  readonly labels: unknown;
+  readonly title: string | null;
+  readonly job: { readonly status: string } | null;
+}
+
+/** Whether a run that was read belongs into a list: the same conditions as the statements in `list-statements.ts`. */
+export function isListed(filter: RunListFilter, run: ListedRun): boolean {
+  const { providers, ended, jobStatuses, createdFrom, createdBefore, labels, words } = filter;
+  const title = words.length > 0 ? run.title?.toLowerCase() : '';
+  return (
+    run.workspace === filter.workspace &&
+    (providers === null || providers.some((provider) => provider === run.provider)) &&
+    (ended === null || ended === (run.endedAt !== null)) &&
+    (jobStatuses === null || jobStatuses.some((status) => status === run.job?.status)) &&
+    (createdFrom === null || run.createdAt >= createdFrom) &&
+    (createdBefore === null || run.createdAt < createdBefore) &&
+    Object.entries(labels).every(([label, value]) => hasLabel(run.labels, label, value)) &&
+    words.every((word) => title?.includes(word.toLowerCase()))
+  );
+}
+
+function hasLabel(labels: unknown, label: string, value: string | number | boolean): boolean {
+  if (typeof labels !== 'object' || labels === null || !Object.hasOwn(labels, label)) return false;
+  return JSON.stringify((labels as Readonly<Record<string, unknown>>)[label]) === JSON.stringify(value);
+}

@@ -1,0 +1,196 @@
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { createRunUpdates, RUN_UPDATE_LIMITS, type UpdatedRun } from '../../src/graphql/run-updates.ts';
+import type { RunListFilter } from '../../src/store/lists.ts';
+import type { Store } from '../../src/store/store.ts';
+import { createLocalPlane } from '../../src/wakeups/local.ts';
+import { codesOf } from '../support/error-codes.ts';
+import { ingest, newRun, terminalAt } from '../support/runs.ts';
+import { startTransports } from '../support/transports.ts';
+import { openWebsocket } from '../support/websocket-client.ts';
+
+const ALL: RunListFilter = {
+  workspace: 'default',
+  providers: null,
+  ended: null,
+  jobStatuses: null,
+  createdFrom: null,
+  createdBefore: null,
+  labels: {},
+  words: [],
+};
+
+/** Transports over a store that counts the reads of runs and of their terminal events. */
+async function startCounting() {
+  const reads = { runs: 0, pages: 0 };
+  const { graphql } = await startTransports((store) => ({
+    ...store,
+    readPage: (...args) => {
+      reads.pages += 1;
+      return store.readPage(...args);
+    },
+    catalog: new Proxy(store.catalog, {
+      get: (catalog, name) => {
+        if (name !== 'run') return Reflect.get(catalog, name);
+        return {
+          findUniqueOrThrow: catalog.run.findUniqueOrThrow,
+          findMany: (query: never) => {
+            reads.runs += 1;
+            return catalog.run.findMany(query);
+          },
+        };
+      },
+    }),
+  }));
+  return { graphql, reads };
+}
+
+test('a change is read and executed once, however many follow it and whatever their filters', async () => {
+  const { graphql, reads } = await startCounting();
+  const client = await openWebsocket(graphql);
+  const query =
+    'subscription ($filter: RunFilter) { runUpdated(filter: $filter) { id lastSeq terminal { seq } } }';
+  for (let index = 0; index < 200; index += 1) {
+    const filter = index % 2 === 0 ? { labels: {} } : { createdFrom: new Date(index % 50) };
+    client.subscribe(String(index), query, { filter });
+  }
+  client.send({ type: 'ping' });
+  expect((await client.next()).type).toBe('pong');
+  const heard = async () => {
+    const ids = new Set<unknown>();
+    while (ids.size < 200) ids.add((await client.next()).id);
+  };
+  await newRun(graphql, 'r1');
+  await heard();
+  expect(reads).toEqual({ runs: 1, pages: 0 });
+  const before = reads.pages;
+  await ingest(graphql, 'r1', [terminalAt(0)]);
+  const afterIngest = reads.pages;
+  await heard();
+  expect(reads.runs).toBe(2);
+  // The terminal event is read by the one execution, which may be under way when the batch is answered.
+  expect(reads.pages - Math.min(before, afterIngest)).toBe(1);
+});
+
+test('a connection watches a limited number of different filters, and the same one any number of times', async () => {
+  const { graphql } = await startTransports();
+  const client = await openWebsocket(graphql);
+  const query = 'subscription ($time: DateTime) { runUpdated(filter: { createdFrom: $time }) { id } }';
+  const { filtersPerConnection } = RUN_UPDATE_LIMITS;
+  for (let index = 0; index < filtersPerConnection; index += 1) {
+    client.subscribe(`a${index}`, query, { time: new Date(2e13 + index) });
+  }
+  client.subscribe('same', query, { time: new Date(2e13) });
+  client.subscribe('more', query, { time: new Date(0) });
+  const refused = await client.next();
+  expect(refused).toMatchObject({ id: 'more', type: 'error' });
+  expect(codesOf(refused.payload)).toEqual(['OVERLOADED']);
+  client.send({ id: 'a5', type: 'complete' });
+  client.subscribe('again', query, { time: new Date(0) });
+  await newRun(graphql, 'r1');
+  expect(await client.next()).toMatchObject({ id: 'again', type: 'next' });
+});
+
+/** Updates over rows in memory, and their number of reads. */
+function startUpdates(limits = {}) {
+  const plane = createLocalPlane();
+  const rows = new Map<number, UpdatedRun>();
+  const reads: number[][] = [];
+  let listeners = 0;
+  const catalog = {
+    run: {
+      findMany: async ({ where }: { where: { key: { in: number[] } } }) => {
+        reads.push(where.key.in);
+        return where.key.in.flatMap((key) => rows.get(key) ?? []);
+      },
+    },
+  };
+  const listening: typeof plane = {
+    ...plane,
+    listenToAll: async (listener) => {
+      const stop = await plane.listenToAll(listener);
+      listeners += 1;
+      return () => {
+        listeners -= 1;
+        stop();
+      };
+    },
+  };
+  const updates = createRunUpdates({ catalog } as unknown as Pick<Store, 'catalog'>, listening, {
+    ...RUN_UPDATE_LIMITS,
+    ...limits,
+  });
+  function change(key: number, lastSeq: number, kind: 'created' | 'appended' | 'ended' = 'created'): void {
+    const row = { key, workspace: 'default', provider: 'openai', endedAt: null, createdAt: 0n, labels: {} };
+    rows.set(key, { ...row, title: null, job: null, lastSeq: BigInt(lastSeq) } as UpdatedRun);
+    plane.publish([{ run: key, workspace: 'default', kind, lastSeq, chunk: null }]);
+  }
+  const leaving = new AbortController();
+  onTestFinished(() => leaving.abort());
+  const open = async () => {
+    const reader = await updates.open(ALL, undefined, leaving.signal);
+    if (!reader) throw new Error('it was left');
+    return reader;
+  };
+  return { open, change, reads, listeners: () => listeners };
+}
+
+test('who does not read holds the numbers of changed runs, and gets their latest rows', async () => {
+  const { open, change, reads } = startUpdates({ keptRows: 2 });
+  const reader = await open();
+  for (let round = 0; round < 3; round += 1) {
+    for (const key of [1, 2, 3, 4]) change(key, round);
+    await vi.waitFor(() => expect(reads).toHaveLength(round + 1));
+  }
+  const taken = new Map<number, bigint[]>();
+  while (taken.size < 4) {
+    const rows = reader.take();
+    if (!rows) await reader.ready();
+    for (const { key, lastSeq } of rows ?? []) taken.set(key, [...(taken.get(key) ?? []), lastSeq]);
+  }
+  expect([...taken].sort()).toEqual([1, 2, 3, 4].map((key) => [key, [2n]]));
+  expect(reader.take()).toBeNull();
+});
+
+test('who lets too many changed runs wait is cut, alone', async () => {
+  const { open, change } = startUpdates({ waitingRuns: 3 });
+  const [slow, quick] = [await open(), await open()];
+  for (const key of [1, 2, 3, 4]) {
+    change(key, 0);
+    await quick.ready();
+    expect(quick.take()?.map((row) => row.key)).toEqual([key]);
+  }
+  expect(() => slow.take()).toThrow('more changed runs wait');
+  change(5, 0);
+  await quick.ready();
+  expect(quick.take()).toHaveLength(1);
+});
+
+test('nothing is listened to once the last one has left', async () => {
+  const { open, change, reads, listeners } = startUpdates();
+  const [one, two] = [await open(), await open()];
+  expect(listeners()).toBe(1);
+  one.close();
+  one.close();
+  expect(listeners()).toBe(1);
+  two.close();
+  expect(listeners()).toBe(0);
+  change(1, 0);
+  const three = await open();
+  change(2, 0);
+  await three.ready();
+  expect(three.take()?.map(({ key }) => key)).toEqual([2]);
+  expect(reads).toEqual([[2]]);
+});
+
+test('a wall clock that is set back silences nothing', async () => {
+  const { open, change } = startUpdates();
+  const reader = await open();
+  change(1, 0);
+  await reader.ready();
+  expect(reader.take()).toHaveLength(1);
+  const wall = vi.spyOn(Date, 'now').mockReturnValue(Date.now() - 600_000);
+  onTestFinished(() => void wall.mockRestore());
+  change(1, 1, 'appended');
+  await reader.ready();
+  expect(reader.take()?.map(({ lastSeq }) => lastSeq)).toEqual([1n]);
+});

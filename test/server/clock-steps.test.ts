@@ -1,0 +1,99 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { post } from '../support/request.ts';
+import { startServe } from '../support/runfeed-process.ts';
+import { eventsFrom, eventually, ingest, newRun } from '../support/runs.ts';
+import { openWebsocket } from '../support/websocket-client.ts';
+
+/** Of Debian's package `faketime`: without it the wall clock of a process cannot be set alone. */
+const LIBRARY = readdirSync('/usr/lib')
+  .map((folder) => `/usr/lib/${folder}/faketime/libfaketimeMT.so.1`)
+  .find((file) => existsSync(file));
+if (!LIBRARY) console.warn('faketime is not installed: what happens when the clock is set is not tested');
+
+const START = `mutation ($run: ID!, $runner: String!) {
+  startJob(input: { runId: $run, provider: openai, runner: $runner }) { __typename }
+}`;
+const JOB = 'query ($run: ID!) { job(runId: $run) { status terminalErrorClass } }';
+
+/** A server whose wall clock can be set. Its monotonic clock goes on as it does. */
+async function startClocked(library: string) {
+  const folder = await mkdtemp(join(tmpdir(), 'runfeed-clock-'));
+  const offset = join(folder, 'offset');
+  const runnersFile = join(folder, 'runners.json');
+  const setClock = (seconds: string) => writeFile(offset, `${seconds}\n`);
+  await setClock('+0');
+  const runners = {
+    short: { substrate: 'process', command: ['/bin/sleep', '1'] },
+    long: { substrate: 'process', command: ['/bin/sleep', '60'], maxRunDurationMs: 1_800_000 },
+  };
+  await writeFile(runnersFile, JSON.stringify({ runners }));
+  const server = await startServe({
+    DATABASE_URL: `file:${join(folder, 'db')}`,
+    RUNNERS_FILE: runnersFile,
+    LD_PRELOAD: library,
+    FAKETIME_TIMESTAMP_FILE: offset,
+    FAKETIME_NO_CACHE: '1',
+    FAKETIME_DONT_FAKE_MONOTONIC: '1',
+  });
+  const { graphql } = server;
+  const job = async (run: string) => {
+    const { body } = await post(graphql, JOB, { run });
+    return body.data?.job as unknown as {
+      readonly status: string;
+      readonly terminalErrorClass: string | null;
+    };
+  };
+  const start = (run: string, runner: string) => post(graphql, START, { run, runner });
+  onTestFinished(async () => {
+    await post(graphql, 'mutation { stopJob(input: { runId: "long", graceMs: 0 }) { __typename } }');
+    await eventually(async () => ['terminated', 'failed'].includes((await job('long')).status));
+    server.kill('SIGKILL');
+    await server.exit;
+    await rm(folder, { recursive: true, force: true });
+  });
+  const status = (run: string, wanted: string) =>
+    eventually(async () => (await job(run)).status === wanted, 30_000);
+  return { graphql, setClock, start, job, status };
+}
+
+test.skipIf(!LIBRARY)(
+  'a wall clock that is set back or forward ends no job, hides no end and silences no run',
+  { timeout: 120_000 },
+  async () => {
+    const { graphql, setClock, start, job, status } = await startClocked(LIBRARY!);
+    await start('long', 'long');
+    await start('before', 'short');
+    await status('long', 'running');
+    await newRun(graphql, 'grows');
+    const updates = await openWebsocket(graphql);
+    updates.subscribe('1', 'subscription { runUpdated(filter: { ended: false }) { id lastSeq } }');
+    updates.send({ type: 'ping' });
+    const shown = async (lastSeq: number) => {
+      const wanted = JSON.stringify({ id: 'grows', lastSeq });
+      for (;;) {
+        const { payload } = await updates.next();
+        if (JSON.stringify((payload as { data?: { runUpdated: unknown } })?.data?.runUpdated) === wanted)
+          return;
+      }
+    };
+    await ingest(graphql, 'grows', eventsFrom(0, 1));
+    await shown(0);
+
+    await setClock('-600');
+    await ingest(graphql, 'grows', eventsFrom(1, 1));
+    await shown(1);
+    await status('before', 'terminated');
+
+    await setClock('+3600');
+    await ingest(graphql, 'grows', eventsFrom(2, 1));
+    await shown(2);
+    // As long as this one takes, the long one is looked at, too.
+    await start('after', 'short');
+    await status('after', 'terminated');
+    expect(await job('long')).toEqual({ status: 'running', terminalErrorClass: null });
+  },
+);

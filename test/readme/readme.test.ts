@@ -118,7 +118,7 @@ test('the TypeScript runs as it stands there', async () => {
   const file = join(ROOT, 'test', 'readme', `.from-readme-${process.pid}.ts`);
   await writeFile(file, typescript[0]!);
   try {
-    const program = run(`npx tsx ${file}`, { RUNFEED_URL: `http://127.0.0.1:${port}/graphql` });
+    const program = run(`npx tsx ${file}`, { RUNFEED_URL: `http://127.0.0.1:${port}` });
     await once(program.process, 'close');
     expect(program.output()).toContain('acknowledgedSeq: 1, undelivered: null');
     expect(program.output()).toContain(

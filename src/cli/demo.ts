@@ -49,7 +49,8 @@ export async function demo(argv: readonly string[]): Promise<number> {
       LOG_LEVEL: 'warn',
     });
     if (!read.ok) throw new Error(read.problems.join('; '));
-    const server = await startServer(read.config, pino({ level: read.config.logLevel }, pino.destination(2)));
+    const log = pino({ level: read.config.logLevel }, pino.destination(2));
+    const server = await startServer(read.config, log, { demoRunId: RUN_ID });
     releasers.add(() => server.close());
     const url = `${server.url}/graphql`;
     const running = await startRun(url, options);

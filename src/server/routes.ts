@@ -5,7 +5,7 @@ import type { Authenticate } from '../auth/authenticate.ts';
 import { LOOPBACK_OPERATOR, type Principal } from '../auth/principal.ts';
 import { InvalidToken } from '../auth/tokens.ts';
 import type { Store } from '../store/store.ts';
-import { GRAPHIQL_PAGE } from './graphiql.ts';
+import { graphiqlPage } from './graphiql.ts';
 import type { Guard } from './guard.ts';
 import type { InFlight } from './in-flight.ts';
 import type { GraphqlListener } from './plain-post.ts';
@@ -20,11 +20,13 @@ export interface Routes {
   readonly store: Store;
   readonly inFlight: InFlight;
   readonly log: Logger;
+  /** The run that GraphiQL's tabs follow on a demo's server; null on any other. */
+  readonly demoRunId: string | null;
 }
 
 /** Answers every request: the guard first, then by path. */
 export function route(routes: Routes): RequestListener {
-  const { guard, store, inFlight, log } = routes;
+  const { guard, store, inFlight, log, demoRunId } = routes;
   return (request, response) => {
     const refusal = guard(request.headers);
     if (refusal) return respondFault(response, 403, 'FORBIDDEN', refusal);
@@ -42,7 +44,7 @@ export function route(routes: Routes): RequestListener {
         response.writeHead(302, { location: '/graphiql' }).end();
         return;
       case '/graphiql':
-        response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(GRAPHIQL_PAGE);
+        response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(graphiqlPage(demoRunId));
         return;
       default:
         return respondFault(

@@ -38,8 +38,18 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/** What a server is started with that its environment does not say. */
+export interface ServerOptions {
+  /** The run that GraphiQL's tabs follow, on a demo's server. */
+  readonly demoRunId?: string;
+}
+
 /** Starts a whole server: store, ingest, feed, GraphQL over HTTP, SSE and websocket. */
-export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+export async function startServer(
+  config: Config,
+  log: Logger,
+  { demoRunId }: ServerOptions = {},
+): Promise<RunningServer> {
   const releasers = createReleasers();
   try {
     const store = await openStore(config.databaseUrl, (error) =>
@@ -101,7 +111,15 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
     const guard = createGuard(config.publicUrl);
 
     const http = createServer(
-      route({ guard, authenticate, graphql: graphql.listener, store, inFlight, log }),
+      route({
+        guard,
+        authenticate,
+        graphql: graphql.listener,
+        store,
+        inFlight,
+        log,
+        demoRunId: demoRunId ?? null,
+      }),
     );
     http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) => {
       upgrade({ guard, websocket, inFlight }, request, stream, head);

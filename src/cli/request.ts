@@ -22,7 +22,7 @@ export async function request(
     body: JSON.stringify({ query, variables }),
     signal: AbortSignal.timeout(ANSWER_MS),
   }).catch((cause: unknown) => {
-    throw new Unreachable(`there is no server to be reached at ${url}: ${reasonOf(cause)}`, { cause });
+    throw new Unreachable(`no server answers at ${url}: ${reasonOf(cause)}`, { cause });
   });
   const answer: unknown = await response.json().catch(() => null);
   const { data, errors } = (answer ?? {}) as {
@@ -30,7 +30,8 @@ export async function request(
     errors?: readonly { readonly message: string }[];
   };
   if (errors) throw new Error(errors.map(({ message }) => message).join('; '));
-  if (!data) throw new Unreachable(`what answers at ${url} (HTTP ${response.status}) is no runfeed server`);
+  if (!data)
+    throw new Unreachable(`what answers at ${url} (HTTP ${response.status}) is not a runfeed server`);
   return data;
 }
 

@@ -33,7 +33,7 @@ export function route(routes: Routes): RequestListener {
     const path = request.url?.split('?', 1)[0];
     if (path === '/graphql') return void handleGraphql(routes, request, response);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return respondFault(response, 405, 'METHOD_NOT_ALLOWED', 'only GET is answered here');
+      return respondFault(response, 404, 'NOT_FOUND', `${request.method} goes to /graphql`);
     }
     switch (path) {
       case '/health':

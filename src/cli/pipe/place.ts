@@ -21,7 +21,7 @@ export async function checkPlace({ target, spool, folder, flushTimeoutMs }: Plac
   const { runId, endpoint, place } = target;
   const last = spool.last();
   if (place === null && last === null) {
-    throw new Error(`there is no server to be reached at ${endpoint.url}`);
+    throw new Error(`no server answers at ${endpoint.url}`);
   }
   const range = spool.held().range;
   if (place && range && (range.fromSeq > place.nextSeq || range.toSeq + 1 < place.nextSeq)) {

@@ -61,7 +61,7 @@ export async function demo(argv: readonly string[]): Promise<number> {
     );
     print('');
     if (running.isJob && options.file === undefined) {
-      print(`The agent works for about ${PLAY_MS / 1_000} s. Its events, as a subscriber gets them:`);
+      print(`The agent works for at most ${PLAY_MS / 1_000} s. Its events, as a subscriber gets them:`);
     }
 
     const events = streamEvents(RUN_ID, { url, webSocketImpl: WebSocket });

@@ -174,8 +174,8 @@ const endRun: Stop = {
 
 const startJob: Stop = {
   words: [
-    "Start a job: the demo's runner plays a short transcript",
-    'into a run of its own. A new run id starts a new job.',
+    "Start a job: the demo's runner plays a short story",
+    'into a run of its own. A new run id, a new job.',
   ],
   operation: `mutation StartJob {
   startJob(

@@ -1,10 +1,19 @@
 import { defineConfig } from 'vitest/config';
+import { whySkipped } from './why-skipped.ts';
 
-if (!process.env.TEST_POSTGRES_URL) {
-  console.warn(
-    'TEST_POSTGRES_URL is not set: what runs on Postgres is skipped, except on servers that tests start.',
-  );
-}
+/** Folders whose tests start no processes and measure none. */
+const ROOMS =
+  'client config conformance contract feed graphql ingest lib retention runtimes schema server wakeups';
+
+const rooms = ROOMS.split(' ').map((folder) => `test/${folder}/**/*.test.ts`);
+
+const common = {
+  setupFiles: ['test/support/each-file.ts'],
+  // Long enough for a machine that is busy with something else: no test passes or fails by its speed.
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  pool: 'forks' as const,
+};
 
 // biome-ignore lint/style/noDefaultExport: Vitest reads its configuration from the default export
 export default defineConfig({
@@ -12,13 +21,20 @@ export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
     root: new URL('..', import.meta.url).pathname,
-    include: ['test/**/*.test.ts'],
     globalSetup: ['.config/build-first.ts'],
-    // Long enough for a machine that is busy with something else: no test passes or fails by its speed.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    reporters: ['default', whySkipped],
     // Two cores are common in CI: more workers would only make timers late.
     maxWorkers: 2,
-    pool: 'forks',
+    projects: [
+      {
+        extends: true,
+        // Their files share two processes: importing the server anew took longer than most files' tests.
+        test: { ...common, name: 'rooms', include: rooms, isolate: false },
+      },
+      {
+        extends: true,
+        test: { ...common, name: 'processes', include: ['test/**/*.test.ts'], exclude: rooms },
+      },
+    ],
   },
 });

@@ -17,7 +17,9 @@ export function readArguments<const Options extends OptionsConfig>(
   try {
     return parseArgs({ args: [...argv], options, allowPositionals, strict: true });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    // What Node adds after the first sentence is about arguments that begin with a dash.
+    const message = error instanceof Error ? error.message : String(error);
+    throw new UsageError(message.split('. ', 1)[0] ?? message);
   }
 }
 

@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { WebSocket } from 'ws';
 import type { StreamedEvent } from '../client/feed.ts';
@@ -10,8 +9,9 @@ import { streamEvents } from '../client/stream-events.ts';
 import { readConfig } from '../config/env.ts';
 import { createReleasers } from '../lib/releasers.ts';
 import { startServer } from '../server/server.ts';
+import { readArguments } from './arguments.ts';
 import { eventLine } from './event-line.ts';
-import { fileSource, play, stdinSource } from './play.ts';
+import { fileSource, PLAY_MS, play, stdinSource } from './play.ts';
 import { request } from './request.ts';
 import { stopSignal } from './stop-signal.ts';
 import { UsageError } from './usage-error.ts';
@@ -49,16 +49,20 @@ export async function demo(argv: readonly string[]): Promise<number> {
       LOG_LEVEL: 'warn',
     });
     if (!read.ok) throw new Error(read.problems.join('; '));
-    const server = await startServer(read.config, pino({ level: read.config.logLevel }, pino.destination(2)));
+    const log = pino({ level: read.config.logLevel }, pino.destination(2));
+    const server = await startServer(read.config, log, { demoRunId: RUN_ID });
     releasers.add(() => server.close());
     const url = `${server.url}/graphql`;
     const running = await startRun(url, options);
     releasers.add(running.release);
-    print(`GraphiQL: ${server.url}/graphiql   (subscribe there too: the whole run is kept)`);
+    print(`GraphiQL: ${server.url}/graphiql   (press ▶ there to follow the same run)`);
     print(
       `curl:     curl -N -H 'accept: text/event-stream' '${url}?query=subscription%7BrunEvents(runId:%22${RUN_ID}%22)%7Bseq%20kind%20data%7D%7D'`,
     );
     print('');
+    if (running.isJob && options.file === undefined) {
+      print(`The agent works for at most ${PLAY_MS / 1_000} s. Its events, as a subscriber gets them:`);
+    }
 
     const events = streamEvents(RUN_ID, { url, webSocketImpl: WebSocket });
     releasers.add(async () => void (await events.return()));
@@ -70,9 +74,13 @@ export async function demo(argv: readonly string[]): Promise<number> {
       return 0;
     }
     print('');
-    if (running.isJob) print(`job:      ${await describeJob(url)}`);
+    // The run's last event comes from its runner, which then ends, and its job with it.
+    if (running.isJob) {
+      await Promise.race([untilJobEnds(url), stopped]);
+      print(`job:      ${await describeJob(url)}`);
+    }
     if (options.exit) return 0;
-    print(`The run has ended; the server stays up at ${server.url} until Ctrl-C.`);
+    print(`The run has ended. The server stays up at ${server.url} until Ctrl-C.`);
     await stopped;
     return 0;
   } finally {
@@ -111,10 +119,15 @@ async function startRun(url: string, { file }: DemoOptions): Promise<StartedRun>
   return { isJob: true, played: Promise.resolve(), release: () => leaveNoRunner(url) };
 }
 
-/** A runner outlives its server, so that a demo which is left has to take it along. */
+/** A runner outlives its server, so a demo that ends early stops it. */
 async function leaveNoRunner(url: string): Promise<void> {
   const stop = `mutation { stopJob(input: { runId: "${RUN_ID}", graceMs: ${STOP_GRACE_MS} }) { __typename } }`;
   await request({ url }, stop);
+  await untilJobEnds(url);
+}
+
+/** Waits for the job's end, for {@link STOP_WAIT_MS} at most. */
+async function untilJobEnds(url: string): Promise<void> {
   for (const until = performance.now() + STOP_WAIT_MS; performance.now() < until; ) {
     const { job } = await request({ url }, `{ job(runId: "${RUN_ID}") { endedAt } }`);
     if ((job as { endedAt: string | null }).endedAt !== null) return;
@@ -138,9 +151,15 @@ async function stopLater(url: string, seconds: number | null): Promise<never> {
 async function describeJob(url: string): Promise<string> {
   const { job } = await request(
     { url },
-    `{ job(runId: "${RUN_ID}") { status substrate exitCode terminalErrorClass logs(lines: 1) } }`,
+    `{ job(runId: "${RUN_ID}") { status substrate exitCode terminalErrorClass } }`,
   );
-  return JSON.stringify(job);
+  const { status, substrate, exitCode, terminalErrorClass } = job as Readonly<Record<string, unknown>>;
+  const facts = [
+    `${status} on substrate ${substrate}`,
+    terminalErrorClass,
+    exitCode !== null && `exit code ${exitCode}`,
+  ];
+  return facts.filter(Boolean).join(', ');
 }
 
 async function printRun(events: AsyncIterable<StreamedEvent>): Promise<void> {
@@ -152,19 +171,11 @@ async function printRun(events: AsyncIterable<StreamedEvent>): Promise<void> {
 }
 
 function readOptions(argv: readonly string[]): DemoOptions {
-  let values: { file?: string; exit: boolean; 'stop-after'?: string };
-  try {
-    ({ values } = parseArgs({
-      args: [...argv],
-      options: {
-        file: { type: 'string' },
-        exit: { type: 'boolean', default: false },
-        'stop-after': { type: 'string' },
-      },
-    }));
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
+  const { values } = readArguments(argv, {
+    file: { type: 'string' },
+    exit: { type: 'boolean', default: false },
+    'stop-after': { type: 'string' },
+  });
   const { file, exit, 'stop-after': stopAfter } = values;
   if (stopAfter !== undefined && !/^\d{1,6}(\.\d+)?$/.test(stopAfter)) {
     throw new UsageError('--stop-after takes a number of seconds');
@@ -175,7 +186,7 @@ function readOptions(argv: readonly string[]): DemoOptions {
   return { file, exit, stopAfter: stopAfter === undefined ? null : Number(stopAfter) };
 }
 
-/** Resolves when nobody reads the output any more, as after `| head`: without this it would be an uncaught error. */
+/** Resolves when the output's reader is gone, as after `| head`: without this it would be an uncaught error. */
 function outputClosed(): Promise<void> {
   return new Promise((resolve) => void process.stdout.on('error', () => resolve()));
 }

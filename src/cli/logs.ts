@@ -14,11 +14,13 @@ export async function logs(argv: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(argv, OPTIONS, true);
   const runId = onlyRun('logs', positionals);
   const lines = wholeNumber('lines', values.lines, 1, MAX_LINES) ?? LINES;
-  const query = 'query ($id: ID!, $lines: Int) { job(runId: $id) { logs(lines: $lines) } }';
-  const { job } = await request(await readEndpoint(values), query, { id: runId, lines });
-  if (!job) throw new Error(`there is no run ${runId} that has a job`);
+  const query =
+    'query ($id: ID!, $lines: Int) { run(id: $id) { id } job(runId: $id) { logs(lines: $lines) } }';
+  const { run, job } = await request(await readEndpoint(values), query, { id: runId, lines });
+  if (!run) throw new Error(`run ${runId} not found`);
+  if (!job) throw new Error(`run ${runId} has no job`);
   const { logs } = job as { readonly logs: string | null };
   if (logs) await createOutput(1).write(logs.endsWith('\n') ? logs : `${logs}\n`);
-  else tell('there are no lines to be had');
+  else tell(`the job of run ${runId} has no log`);
   return 0;
 }

@@ -4,8 +4,8 @@ import { createReporter, type ReporterOptions } from '../client/reporter.ts';
 import type { RunnerEvent } from '../contract/events.ts';
 import { createGooseAdapter } from '../runtimes/goose.ts';
 
-/** A file plays at a human pace, and within this in all. */
-const PLAY_MS = 18_000;
+/** A file plays at a human pace, and within this in all, in milliseconds. */
+export const PLAY_MS = 18_000;
 /** No single line takes longer. */
 const LONGEST_LINE_MS = 300;
 

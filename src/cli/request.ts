@@ -31,6 +31,7 @@ export async function request(
     errors?: readonly { readonly message: string }[];
   };
   if (errors) throw new Error(errors.map(({ message }) => message).join('; '));
-  if (!data) throw new Unreachable(`what answers at ${url} (HTTP ${response.status}) is no runfeed server`);
+  if (!data)
+    throw new Unreachable(`what answers at ${url} (HTTP ${response.status}) is not a runfeed server`);
   return data;
 }

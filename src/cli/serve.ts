@@ -1,17 +1,12 @@
-import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { readConfig } from '../config/env.ts';
 import { startServer } from '../server/server.ts';
+import { readArguments } from './arguments.ts';
 import { stopSignal } from './stop-signal.ts';
-import { UsageError } from './usage-error.ts';
 
 /** `runfeed serve`: runs until SIGINT or SIGTERM. Addresses go to standard output, structured logs to standard error. */
 export async function serve(argv: readonly string[]): Promise<number> {
-  try {
-    parseArgs({ args: [...argv], options: {} });
-  } catch (error) {
-    throw new UsageError(String(error instanceof Error ? error.message : error));
-  }
+  readArguments(argv, {});
   const read = readConfig();
   if (!read.ok) {
     for (const problem of read.problems) process.stderr.write(`runfeed: ${problem}\n`);
@@ -29,6 +24,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
       `  GraphiQL       ${server.url}/graphiql`,
       `  HTTP and SSE   ${server.url}/graphql`,
       `  websocket      ${server.url.replace('http', 'ws')}/graphql`,
+      ...(read.config.publicUrl ? [`  PUBLIC_URL     ${read.config.publicUrl.origin}`] : []),
       '',
     ].join('\n'),
   );

@@ -34,7 +34,7 @@ export function route(routes: Routes): RequestListener {
     if (refusal) return respondFault(response, refusal.status, refusal.code, refusal.message);
     if (path === '/graphql') return void handleGraphql(routes, request, response);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return respondFault(response, 405, 'METHOD_NOT_ALLOWED', 'this path answers only GET');
+      return respondFault(response, 404, 'NOT_FOUND', `${request.method} goes to /graphql`);
     }
     switch (path) {
       case '/health':

@@ -49,8 +49,18 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/** What a server is started with that its environment does not say. */
+export interface ServerOptions {
+  /** The run that GraphiQL's tabs follow, on a demo's server. */
+  readonly demoRunId?: string;
+}
+
 /** Starts a whole server: store, ingest, feed, GraphQL over HTTP, SSE and websocket. */
-export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+export async function startServer(
+  config: Config,
+  log: Logger,
+  { demoRunId }: ServerOptions = {},
+): Promise<RunningServer> {
   const releasers = createReleasers();
   try {
     const store = await startingWith('DATABASE_URL', () => openStore(config.databaseUrl, storeListener(log)));
@@ -128,7 +138,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
       guard,
       authenticate,
       graphql: graphql.listener,
-      graphiql: graphiqlPage(config.publicUrl !== null),
+      graphiql: graphiqlPage({ demoRunId: demoRunId ?? null, needsToken: config.publicUrl !== null }),
       store,
       inFlight,
     });

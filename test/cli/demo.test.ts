@@ -33,6 +33,9 @@ describe('runfeed demo', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^GraphiQL: http:\/\/127\.0\.0\.1:\d+\/graphiql/);
     expect(printedEvents(stdout)).toEqual(adaptedEvents(DEMO_TRANSCRIPT));
+    expect(stdout).toMatch(/^The agent works for at most 18 s\./m);
+    // The job ends after its run, and its line comes last.
+    expect(stdout).toMatch(/runtime_terminal .*\n\njob: +terminated on substrate process, exit code 0\n$/);
   });
 
   test('stays up when the run has ended; Ctrl-C ends it with 0, and its store is gone', async () => {

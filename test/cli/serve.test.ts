@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { freshSqliteUrl } from '../support/databases.ts';
 import { freePort } from '../support/ports.ts';
 import { releaseAfterwards } from '../support/releases.ts';
-import { runRunfeed, startRunfeed, startServe } from '../support/runfeed-process.ts';
+import { runRunfeed, startServe } from '../support/runfeed-process.ts';
 
 describe('runfeed serve', () => {
   test('takes a free port when told 0, prints its addresses, and is there', async () => {
@@ -18,9 +18,9 @@ describe('runfeed serve', () => {
     expect((await fetch(`${server.url}/ready`)).status).toBe(200);
   });
 
-  test('is what runfeed does without a command', async () => {
-    const server = startRunfeed([], { PORT: '0', DATABASE_URL: await freshSqliteUrl() });
-    await server.printed(/listening on http/);
+  test('names PUBLIC_URL among its addresses', async () => {
+    const server = await startServe({ PUBLIC_URL: 'https://runs.example.org' });
+    await server.printed(/PUBLIC_URL +https:\/\/runs\.example\.org\n/);
   });
 
   test('writes its log to standard error, a JSON object a line', async () => {

@@ -5,48 +5,53 @@ import { PACKAGE_FOLDER, runRunfeed } from '../support/runfeed-process.ts';
 
 const { version } = JSON.parse(readFileSync(join(PACKAGE_FOLDER, 'package.json'), 'utf8'));
 
-describe('runfeed', () => {
-  test.each(['--help', '-h', 'help'])(
-    '%s tells the commands, their options and the variables',
-    async (argument) => {
-      const { code, stdout, stderr } = await runRunfeed([argument]);
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-      for (const word of [
-        'runfeed serve',
-        'runfeed demo',
-        'runfeed pipe',
-        'runfeed tail',
-        'runfeed runs',
-        'runfeed stop',
-        'runfeed logs',
-        '--flush-timeout',
-        '--file FILE',
-        '--exit',
-        'PORT',
-        'HOST',
-        'DATABASE_URL',
-      ]) {
-        expect(stdout).toContain(word);
-      }
-    },
-  );
+const COMMANDS = ['demo', 'serve', 'pipe', 'tail', 'runs', 'stop', 'logs'];
+
+describe.concurrent('runfeed', () => {
+  test.each([[[]], [['--help']], [['-h']], [['help']]])('%j lists the commands', async (args) => {
+    const { code, stdout, stderr } = await runRunfeed(args);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^ {2}runfeed ${command} .*\\S$`, 'm'));
+  });
+
+  test.each([
+    ['serve', ['PORT', 'HOST', 'DATABASE_URL', 'PUBLIC_URL']],
+    ['demo', ['--file FILE', '--exit', '--stop-after N']],
+    ['pipe', ['--run RUN', '--runtime', '--spool-mib', '--flush-timeout', '--url', '--token', '-- COMMAND']],
+    ['tail', ['RUN', '--after N', '--json', '--no-color', '--url', '--token']],
+    ['runs', ['--limit N', '--json', '--url']],
+    ['stop', ['RUN', '--grace MS', '--no-wait', '--url']],
+    ['logs', ['RUN', '--lines N', '--url']],
+  ])('%s --help shows its options and runs nothing', async (command, words) => {
+    const { code, stdout, stderr } = await runRunfeed([command, '--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(new RegExp(`^runfeed ${command}`));
+    for (const word of words) expect(stdout).toContain(word);
+  });
+
+  test('leaves --help after -- to the command that it runs', async () => {
+    const { stderr } = await runRunfeed(['pipe', '--url', 'http://127.0.0.1:9', '--', 'agent', '--help']);
+    expect(stderr).toContain('no server answers at');
+  });
 
   test.each(['--version', '-v'])('%s prints the version and nothing else', async (argument) => {
     expect(await runRunfeed([argument])).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 
   test.each([
-    [['srve'], 'there is no command srve'],
-    [['--prot'], 'there is no command --prot'],
-    [['serve', '--port', '1'], "Unknown option '--port'"],
+    [['srve'], 'there is no command srve: see runfeed --help'],
+    [['--prot'], 'there is no command --prot: see runfeed --help'],
+    [['serve', '--port', '1'], "Unknown option '--port': see runfeed serve --help"],
     [['serve', 'now'], "Unexpected argument 'now'"],
-    [['demo', '--loop'], "Unknown option '--loop'"],
+    [['demo', '--loop'], "Unknown option '--loop': see runfeed demo --help"],
     [['demo', 'run.ndjson'], "Unexpected argument 'run.ndjson'"],
-    [['demo', '--file'], "Option '--file <value>' argument missing"],
-  ])('%j is refused with code 2, the reason, and where to look', async (args, reason) => {
+    [['demo', '--file'], "Option '--file <value>' argument missing: see runfeed demo --help"],
+    [['tail', 'r', '--jsn'], "Unknown option '--jsn': see runfeed tail --help"],
+    [['tail'], "tail takes one argument, the run's id: see runfeed tail --help"],
+  ])('%j is refused with code 2 and one line: the reason, and where to look', async (args, reason) => {
     const { code, stdout, stderr } = await runRunfeed(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toContain(`runfeed: ${reason}`);
-    expect(stderr).toContain('runfeed --help');
+    expect(stderr).toMatch(/^runfeed: [^\n]* --help\n$/);
+    expect(stderr).toContain(reason);
   });
 });

@@ -159,7 +159,7 @@ describe('runfeed stop and logs', () => {
 describe('what watches a server', () => {
   test.each([
     [['tail', 'nobody'], 'there is no run nobody'],
-    [['logs', 'nobody'], 'there is no run nobody that has a job'],
+    [['logs', 'nobody'], 'there is no run nobody\n'],
     [['stop', 'nobody'], 'run nobody was not stopped: '],
   ])('%j says what is not there, with code 1', async (args, reason) => {
     const server = await startServe();
@@ -169,7 +169,7 @@ describe('what watches a server', () => {
   });
 
   test.each([['tail', 'r'], ['runs'], ['logs', 'r'], ['stop', 'r']])(
-    '%s %s says where it looked in vain',
+    '%s %s says which server does not answer',
     async (...args) => {
       const { code, stderr } = await runRunfeed([...args, '--url', 'http://127.0.0.1:9'].filter(Boolean));
       expect(code).toBe(1);

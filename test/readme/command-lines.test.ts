@@ -33,9 +33,9 @@ const STREAMS = {
   ],
 } as const;
 
-/** What the README says to type, and which stand-in prints its stream. */
+/** What the documentation says to type, and which stand-in prints its stream. */
 const LINES = [
-  ...readFileSync(join(PACKAGE_FOLDER, 'README.md'), 'utf8').matchAll(/^.*runfeed pipe --run R -- .*$/gm),
+  ...readFileSync(join(PACKAGE_FOLDER, 'docs/pipe.md'), 'utf8').matchAll(/^.*runfeed pipe --run R -- .*$/gm),
 ]
   .map(([line]) => line)
   .filter((line) => line.includes('PROMPT'));
@@ -70,7 +70,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-describe('the command lines of the README', () => {
+describe('the command lines of the documentation', () => {
   test('are there for each runtime that has a command', () => {
     expect(LINES.map(nameOf)).toEqual(Object.keys(STREAMS));
   });

@@ -1,33 +1,37 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freePort } from '../support/ports.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
+const README = read('README.md');
 
-function blocks(language: string): string[] {
-  return [...README.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(
+function blocks(text: string, language: string): string[] {
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(
     ([, code]) => code ?? '',
   );
 }
 
-const shell = blocks('sh');
-const typescript = blocks('ts');
+const shell = blocks(README, 'sh');
+const typescript = blocks(README, 'ts');
 const running: ChildProcess[] = [];
 let folder: string;
 let port: number;
+/** What the blocks so far have exported: a reader's terminal keeps it. */
+const exported: string[] = [];
 
-/** Runs a block of the README as it stands there, but for the port. */
+/** Runs a block as it stands there, but for the port, in a terminal that has run the blocks before it. */
 function run(
   block: string,
   env: Record<string, string> = {},
 ): { output: () => string; process: ChildProcess } {
-  const script = block.replaceAll('127.0.0.1:4000', `127.0.0.1:${port}`);
+  const script = [...exported, block].join('\n').replaceAll('127.0.0.1:4000', `127.0.0.1:${port}`);
+  exported.push(...(block.match(/^export .*$/gm) ?? []));
   // A group of its own: npm would leave the server behind when only its shell is ended.
   const child = spawn('bash', ['-c', script], { cwd: ROOT, env: { ...process.env, ...env }, detached: true });
   let output = '';
@@ -38,7 +42,7 @@ function run(
 
 async function until(condition: () => boolean): Promise<void> {
   for (let tries = 0; !condition(); tries += 1) {
-    if (tries > 2_000) throw new Error('waited in vain');
+    if (tries > 6_000) throw new Error('the condition did not become true');
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
@@ -67,7 +71,7 @@ test('the first block is the two commands, both of scripts that are there', () =
   expect(scripts).toMatchObject({ demo: expect.any(String), test: expect.any(String) });
 });
 
-test('the blocks for two terminals do what the README says, in its order', async () => {
+test('the blocks for three terminals do what the README says, in its order', async () => {
   const [, start, follow, append, resume] = shell;
   const server = run(start!, { PORT: String(port), DATABASE_URL: `file:${join(folder, 'runfeed.db')}` });
   await until(() => server.output().includes(`listening on http://127.0.0.1:${port}`));
@@ -93,8 +97,18 @@ test('the blocks for two terminals do what the README says, in its order', async
   expect(late.output()).toContain('event: complete');
 }, 60_000);
 
-test('the blocks about jobs do what the README says, in its order', async () => {
-  const [startJob, watch, logs, stop, ...rest] = shell.slice(5);
+test('the command lists the run and prints it', async () => {
+  const [command, ...rest] = shell.slice(5);
+  expect(rest).toEqual([]);
+  const commands = run(command!);
+  await once(commands.process, 'close');
+  expect(commands.output()).toMatch(/^hello +completed +openai +4 /m);
+  expect(commands.output()).toContain('Hello, world!');
+  expect(exported).toHaveLength(1);
+});
+
+test('the blocks about jobs do what their page says, in its order', async () => {
+  const [startJob, watch, logs, stop, ...rest] = blocks(read('docs/jobs.md'), 'sh');
   expect(rest).toEqual([]);
   const started = run(startJob!);
   await once(started.process, 'close');
@@ -118,7 +132,7 @@ test('the TypeScript runs as it stands there', async () => {
   const file = join(ROOT, 'test', 'readme', `.from-readme-${process.pid}.ts`);
   await writeFile(file, typescript[0]!);
   try {
-    const program = run(`npx tsx ${file}`, { RUNFEED_URL: `http://127.0.0.1:${port}` });
+    const program = run(`npx tsx ${file}`);
     await once(program.process, 'close');
     expect(program.output()).toContain('acknowledgedSeq: 1, undelivered: null');
     expect(program.output()).toContain(
@@ -129,9 +143,19 @@ test('the TypeScript runs as it stands there', async () => {
   }
 }, 60_000);
 
+test('every link leads to a file', () => {
+  for (const file of ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)]) {
+    for (const [, target = ''] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+      expect(`${file} → ${target} ${existsSync(join(ROOT, dirname(file), target))}`).toContain('true');
+    }
+  }
+});
+
 test('every variable of the configuration table is one that the server reads, and the other way round', () => {
-  const documented = [...README.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name);
+  const documented = [...read('docs/configuration.md').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(
+    ([, name]) => name,
+  );
   const source = readFileSync(join(ROOT, 'src', 'config', 'env.ts'), 'utf8');
-  const read = [...source.matchAll(/^ {2}([A-Z_]+): [a-z]/gm)].map(([, name]) => name);
-  expect(documented.toSorted()).toEqual(read.toSorted());
+  const known = [...source.matchAll(/^ {2}([A-Z_]+): [a-z]/gm)].map(([, name]) => name);
+  expect(documented.toSorted()).toEqual(known.toSorted());
 });

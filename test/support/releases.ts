@@ -1,13 +1,8 @@
-import { afterAll, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 
 type Release = () => unknown;
 
 const untilTheEnd: Release[] = [];
-
-// Registered when the file that imports this is collected, hence run last: Vitest runs these hooks newest first.
-afterAll(async () => {
-  for (const release of untilTheEnd.splice(0).reverse()) await release();
-});
 
 /** Calls `release` when the running test has finished, or outside of one (`beforeAll`) when its file has. Newest first. */
 export function releaseAfterwards(release: Release): void {
@@ -16,4 +11,9 @@ export function releaseAfterwards(release: Release): void {
   } catch {
     untilTheEnd.push(release);
   }
+}
+
+/** Releases what a file holds; the setup of every file calls it at the file's end. */
+export async function releaseFile(): Promise<void> {
+  for (const release of untilTheEnd.splice(0).reverse()) await release();
 }

@@ -1,0 +1,249 @@
+/** A tab of GraphiQL that is open at the start. */
+export interface TourTab {
+  readonly query: string;
+  /** JSON. */
+  readonly variables?: string;
+  /** JSON. */
+  readonly headers?: string;
+}
+
+/** What the Headers pane of a tab holds where a token is needed. */
+export const TOKEN_HEADERS = JSON.stringify({ authorization: 'Bearer TOKEN' }, null, 2);
+
+const TOKEN_HINT = `# This server answers only with a token. The admin token
+# is the line in the file \`admin-token\` next to the
+# database, or in ADMIN_TOKEN_FILE. Put it in place of TOKEN
+# in the Headers pane of each tab, then press "Re-fetch
+# GraphQL schema". This browser keeps the headers until the
+# page's storage is cleared.
+
+`;
+
+/** The same tabs with a place for the token, and a first tab that says where the token is. */
+export function withToken(tabs: readonly TourTab[]): readonly TourTab[] {
+  return tabs.map((tab, index) => ({
+    ...tab,
+    headers: TOKEN_HEADERS,
+    query: index === 0 ? TOKEN_HINT + tab.query : tab.query,
+  }));
+}
+
+/** Words above an operation, a line each. 57 characters are seen whole in a window of 1,440 pixels. */
+interface Stop {
+  readonly words: readonly string[];
+  readonly operation: string;
+  readonly variables?: unknown;
+}
+
+/**
+ * The tabs of GraphiQL in the order in which a newcomer needs them. On a demo's server they follow the demo's run first;
+ * elsewhere they make a run of their own.
+ *
+ * @param demoRunId - The run and job of the demo; null on any other server.
+ */
+export function tourTabs(demoRunId: string | null): readonly TourTab[] {
+  const byHand = [createRun, ingest, endRun];
+  const stops =
+    demoRunId === null
+      ? [
+          createRun,
+          followAfterCreate,
+          ingest,
+          followBatches('hello'),
+          runs('hello'),
+          endRun,
+          startJob,
+          watchJob('job-1'),
+          stopJob('job-1'),
+        ]
+      : [
+          followDemo(demoRunId),
+          watchJob(demoRunId),
+          followBatches(demoRunId),
+          runs(demoRunId),
+          stopJob(demoRunId),
+          ...byHand,
+        ];
+  return stops.map(({ words, operation, variables }, index) => {
+    const [first, ...more] = words;
+    const comment = [`# ${index + 1}. ${first}`, ...more.map((line) => `#    ${line}`)];
+    return {
+      query: `${comment.join('\n')}\n${operation}\n`,
+      ...(variables !== undefined && { variables: JSON.stringify(variables, null, 2) }),
+    };
+  });
+}
+
+const createRun: Stop = {
+  words: ['Create a run: press ▶ or Ctrl-Enter.', 'The same input again returns the same run.'],
+  operation: `mutation CreateRun {
+  createRun(
+    input: {
+      id: "hello"
+      provider: openai
+      title: "My first run"
+    }
+  ) {
+    __typename
+    ... on CreateRunSuccess {
+      created
+      run { id runtime nextSeq }
+    }
+    ... on Error { code message }
+  }
+}`,
+};
+
+const followOperation = (runId: string) => `subscription Follow {
+  runEvents(runId: "${runId}") { seq tMs kind data }
+}`;
+
+const followAfterCreate: Stop = {
+  words: [
+    'Follow the run: press ▶, then go on to the next tab.',
+    'Come back here: the events have arrived, in order.',
+  ],
+  operation: followOperation('hello'),
+};
+
+const followDemo = (runId: string): Stop => ({
+  words: ['Follow the demo: press ▶. First its history arrives,', 'then each event as the agent sends it.'],
+  operation: followOperation(runId),
+});
+
+const ingest: Stop = {
+  words: [
+    'Append a batch, as a runner does: press ▶, then',
+    'look at Follow. The same batch again succeeds too:',
+    'its events count as duplicates.',
+  ],
+  operation: `mutation Ingest($batch: RunnerEventBatchInput!) {
+  ingestEvents(batch: $batch) {
+    __typename
+    ... on IngestEventsSuccess {
+      accepted
+      duplicates
+      lastSeq
+    }
+    ... on BatchRejected {
+      code
+      message
+      eventIndex
+      expectedSeq
+    }
+  }
+}`,
+  variables: {
+    batch: {
+      v: 1,
+      runId: 'hello',
+      events: [
+        { seq: 0, tMs: 1000, kind: 'runtime_started', data: { runtime: 'by hand' } },
+        { seq: 1, tMs: 1200, kind: 'assistant_text', data: { text: 'Hello, ' } },
+        { seq: 2, tMs: 1300, kind: 'assistant_text', data: { text: 'world!' } },
+      ],
+    },
+  },
+};
+
+const followBatches = (runId: string): Stop => ({
+  words: ['The same feed in batches, after event 0, and only', 'events of the kinds that are named.'],
+  operation: `subscription FollowBatches {
+  runEventBatches(
+    runId: "${runId}"
+    after: 0
+    kinds: [
+      assistant_text
+      tool_request
+      tool_response
+    ]
+  ) {
+    events { seq kind data }
+    cursor
+    caughtUp
+    ended
+  }
+}`,
+});
+
+const runs = (runId: string): Stop => ({
+  words: ['List the newest runs and the last events of one.'],
+  operation: `query Runs {
+  runs(first: 10) {
+    nodes { id title lastSeq eventCount ended }
+    pageInfo { hasNextPage endCursor }
+  }
+  run(id: "${runId}") {
+    events(last: 5) {
+      nodes { seq kind data committedAt }
+    }
+  }
+}`,
+});
+
+const endRun: Stop = {
+  words: ['End a run whose runner does not end it.', 'Every subscriber sees the end.'],
+  operation: `mutation EndRun {
+  endRun(input: { runId: "hello", reason: "enough" }) {
+    __typename
+    ... on EndRunSuccess {
+      alreadyEnded
+      run { ended terminal { seq data } }
+    }
+    ... on Error { code message }
+  }
+}`,
+};
+
+const startJob: Stop = {
+  words: [
+    "Start a job: the demo's runner plays a short story",
+    'into a run of its own. A new run id, a new job.',
+  ],
+  operation: `mutation StartJob {
+  startJob(
+    input: {
+      runId: "job-1"
+      provider: openai
+      runner: "demo"
+    }
+  ) {
+    __typename
+    ... on StartJobSuccess {
+      created
+      job { status substrate }
+    }
+    ... on Error { code message }
+  }
+}`,
+};
+
+const watchJob = (runId: string): Stop => ({
+  words: ['Watch the job until its end. Its events arrive with', `runEvents(runId: "${runId}").`],
+  operation: `subscription WatchJob {
+  jobUpdated(runId: "${runId}") {
+    status
+    startedAt
+    endedAt
+    exitCode
+    terminalErrorClass
+    resourceStats { cpuPercent memoryMb }
+  }
+}`,
+});
+
+const stopJob = (runId: string): Stop => ({
+  words: [
+    'Stop the job. It has two seconds to end on its own,',
+    'then it is killed. The answer shows what it printed.',
+  ],
+  operation: `mutation StopJob {
+  stopJob(input: { runId: "${runId}", graceMs: 2000 }) {
+    __typename
+    ... on StopJobSuccess {
+      job { status logs(lines: 10) }
+    }
+    ... on Error { code message }
+  }
+}`,
+});

@@ -28,7 +28,7 @@ export async function tail(argv: readonly string[]): Promise<number> {
   const after = wholeNumber('after', values.after, -1, Number.MAX_SAFE_INTEGER) ?? -1;
   const endpoint = await readEndpoint(values);
   const { run } = await request(endpoint, 'query ($id: ID!) { run(id: $id) { id } }', { id: runId });
-  if (!run) throw new Error(`there is no run ${runId}`);
+  if (!run) throw new Error(`run ${runId} not found`);
 
   const printer = createPrinter(choosePaint(values['no-color']));
   const output = createOutput(1);

@@ -76,7 +76,7 @@ describe('a server with a PUBLIC_URL', () => {
 
   test('tells in GraphiQL where the token goes', async () => {
     const page = await (await fetch(`${server.url}/graphiql`)).text();
-    expect(page).toContain('This server answers nothing without a token.');
+    expect(page).toContain('This server answers only with a token.');
   });
 
   test.each(['/health', '/ready'])('answers %s without a token', async (path) => {

@@ -158,8 +158,8 @@ describe('runfeed stop and logs', () => {
 
 describe('what watches a server', () => {
   test.each([
-    [['tail', 'nobody'], 'there is no run nobody'],
-    [['logs', 'nobody'], 'there is no run nobody\n'],
+    [['tail', 'nobody'], 'run nobody not found'],
+    [['logs', 'nobody'], 'run nobody not found\n'],
     [['stop', 'nobody'], 'run nobody was not stopped: '],
   ])('%j says what is not there, with code 1', async (args, reason) => {
     const server = await startServe();

@@ -3,7 +3,7 @@ import { readSecretFile } from './secret-file.ts';
 
 const SECRET_BYTES = 32;
 /** What a header can carry, and long enough that it cannot be guessed. */
-const TOKEN = /^[\x21-\x7e]{32,512}$/;
+const PATTERN = /^[\x21-\x7e]{32,512}$/;
 
 /**
  * The token that makes its bearer the operator. The file is made with a random one if there is none. Throws when the
@@ -14,7 +14,7 @@ export function readAdminToken(path: string): string {
     path,
     () => `runfeed_admin_${randomBytes(SECRET_BYTES).toString('base64url')}`,
   );
-  if (TOKEN.test(token)) return token;
+  if (PATTERN.test(token)) return token;
   throw new Error(
     `${path} must hold the admin token, 32 to 512 printable ASCII characters without spaces: remove it to have one made`,
   );

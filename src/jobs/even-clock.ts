@@ -38,7 +38,8 @@ export function createEvenClock(monotonic: () => number = () => performance.now(
   const stretches: Stretch[] = [];
 
   function momentOf(reading: number): number {
-    const stretch = stretches.findLast(({ from }) => from <= reading) ?? stretches[0];
+    // A reading a little before the first one of a stretch is of that stretch: the step before it was larger.
+    const stretch = stretches.findLast(({ from }) => from - TOLERANCE_MS <= reading) ?? stretches[0];
     return reading - (stretch?.offset ?? 0);
   }
 

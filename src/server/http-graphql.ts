@@ -112,6 +112,8 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
         }
         return endsOnlyWithTheRun(results, res, report, () => unread.note(socket));
       }),
+    // Yoga says keep-alive on every stream, also to a client that has asked for the connection to close.
+    onResponse: ({ response }) => response.headers.delete('connection'),
   };
   const yoga = createYoga<NodeContext>({
     schema: publicSchema,

@@ -15,7 +15,6 @@ const TURN_PAYLOADS = 64;
 
 const HEADERS = {
   'content-type': 'text/event-stream',
-  connection: 'keep-alive',
   'cache-control': 'no-cache',
   'content-encoding': 'none',
 };

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
@@ -70,7 +71,8 @@ describe('a server that is told to stop', () => {
 describePrivatePostgres('a server that is told to stop while it answers', () => {
   test('answers first, refuses what comes meanwhile, and leaves with 0', async () => {
     const DATABASE_URL = await freshPostgresUrl((await privatePostgres()).url);
-    const server = await startServe({ DATABASE_URL });
+    const SECRET_KEYS = randomBytes(32).toString('base64');
+    const server = await startServe({ DATABASE_URL, SECRET_KEYS });
     await post(server.graphql, CREATE_RUN, { id: 'r' });
     const unlock = await lockEvents(DATABASE_URL);
     const answer = post(server.graphql, INGEST, { b: BATCH });

@@ -23,6 +23,9 @@ function importsOf(file: string, found = new Set<string>()): ReadonlySet<string>
 describe('the published entry', () => {
   it('has exactly these names', () => {
     expect(Object.keys(contract).sort()).toStrictEqual([
+      'CLOSE_CODES',
+      'FAULT_CODES',
+      'OUTCOME_CODES',
       'PROVIDER_RUNTIME_JOB_STATUSES',
       'PROVIDER_RUNTIME_KINDS',
       'RUNNER_EVENT_BATCH_MAX_EVENTS',

@@ -169,12 +169,14 @@ function testLooks(database: TestDatabase): void {
     const secrets = [
       'sk-model-key-4711',
       Buffer.from('sk-model-key-4711').toString('base64'),
-      'the secret task',
+      'opensesame-1',
     ];
     const message = `refused: ${secrets.join(' ')}`;
     fake.fail('start', { errorClass: 'substrate_error', transient: true, message });
     fake.fail('start', { errorClass: 'config_invalid', message });
-    const { run, runId } = await startJob(process, { payload: { prompt: 'the secret task' } });
+    const { run, runId } = await startJob(process, {
+      payload: { prompt: 'the task', password: 'opensesame-1' },
+    });
     process.jobs.lookAfter();
     const job = await jobWhen(process, run, isSettled);
     const terminal = await terminalOf(process, run);

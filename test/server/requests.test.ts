@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RunningServer } from '../../src/server/server.ts';
@@ -377,5 +379,25 @@ describe('anything at all', () => {
     const runId = await newRun(server.graphql);
     const event = { seq: 0, tMs: 0, kind: 'notification', data: {} };
     expect(await ingest(server.graphql, runId, [event])).toMatchObject({ accepted: 1 });
+  });
+});
+
+describe('a stream of events for a client that asks for the connection to close', () => {
+  test.each(['shared by all subscribers', 'executed'])('says so in its answer: %s', async (kind) => {
+    const runId = await newRun(server.graphql);
+    await ingest(server.graphql, runId, [
+      { seq: 0, tMs: 0, kind: 'runtime_terminal', data: { outcome: 'completed' } },
+    ]);
+    const directive = kind === 'executed' ? ' @skip(if: false)' : '';
+    const query = `subscription { runEvents(runId: "${runId}")${directive} { seq } }`;
+    const asked = request(server.graphql, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream', connection: 'close' },
+    });
+    asked.end(JSON.stringify({ query }));
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    response.resume();
+    await once(response, 'end');
+    expect(response.headers.connection).toBe('close');
   });
 });

@@ -9,7 +9,7 @@ import {
 import type { Weigh } from '../feed/cursor.ts';
 import { assertWithin, documentTooLarge } from './faults.ts';
 import { DOCUMENT_LIMITS, OPERATION_COST, SUBSCRIPTION_COST, SUBSCRIPTION_LIMITS } from './limits.ts';
-import type { OperationRequest } from './operations.ts';
+import type { OperationRequest } from './operation-request.ts';
 import { createPricing, type Price, type Priced, priceOperation } from './price.ts';
 import { createPriceList } from './price-list.ts';
 import { publicSchema } from './schema.ts';

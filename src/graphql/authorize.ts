@@ -1,7 +1,7 @@
 import { type GraphQLError, getOperationAST, type OperationDefinitionNode } from 'graphql';
 import type { Runner } from '../auth/principal.ts';
 import { fault } from './faults.ts';
-import type { OperationRequest } from './operations.ts';
+import type { OperationRequest } from './operation-request.ts';
 import { collectFields, fragmentsOf } from './selection.ts';
 
 /** What a runner's token is good for: everything else is refused, also what will be added. */

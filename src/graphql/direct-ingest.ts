@@ -12,7 +12,7 @@ import {
 } from 'graphql';
 import { validateRunnerEventBatch } from '../contract/validate.ts';
 import { appendBatch } from './ingest.ts';
-import type { OperationRequest } from './operations.ts';
+import type { OperationRequest } from './operation-request.ts';
 import { BatchRejectedError } from './outcomes.ts';
 import { collectFields, fragmentsOf, rootField } from './selection.ts';
 

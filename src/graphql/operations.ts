@@ -1,6 +1,5 @@
 import {
   createSourceEventStream,
-  type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
   execute,
@@ -17,7 +16,6 @@ import { priceOf, refusedForCost, weighEvents } from './admission.ts';
 import { type AnswerBudget, createAnswerBudgets, takeTurn } from './answer-budget.ts';
 import { refusedTo } from './authorize.ts';
 import { BATCH_INPUT } from './batch-input.ts';
-import type { AskedContext } from './context.ts';
 import { ingestDirectly } from './direct-ingest.ts';
 import { createDocuments, type Documents } from './document.ts';
 import {
@@ -29,18 +27,9 @@ import {
   rootCause,
 } from './faults.ts';
 import { CHEAP_COST, MAX_WAITING_FOR_TURN, TURN_COST } from './limits.ts';
+import type { OperationRequest } from './operation-request.ts';
 import { executedSchema, publicSchema } from './schema.ts';
 import { refusedVariables } from './variables.ts';
-
-/** One operation that a client asks for. */
-export interface OperationRequest {
-  readonly document: DocumentNode;
-  readonly operationName?: string | null | undefined;
-  readonly variableValues?: Readonly<Record<string, unknown>> | null | undefined;
-  readonly contextValue: AskedContext;
-  /** Who shares turns of the event loop with itself alone, such as a socket. Absent: this request. */
-  readonly owner?: object | undefined;
-}
 
 /** What every transport does with operations, the same way. Results hold only faults that the client may know. */
 export interface Operations extends Documents {

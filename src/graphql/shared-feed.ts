@@ -5,7 +5,7 @@ import type { Reader, Weigh } from '../feed/cursor.ts';
 import { priceOf, weighEvents } from './admission.ts';
 import { openFeed } from './feed.ts';
 import { compileFeedWriter, type FeedWriter } from './feed-writer.ts';
-import type { OperationRequest } from './operations.ts';
+import type { OperationRequest } from './operation-request.ts';
 import { batchPayload, eventPayload } from './payload-cache.ts';
 import { shapingVariables, subscriptionRoot } from './subscription-root.ts';
 

@@ -9,7 +9,8 @@ import {
   type VariableNode,
   visit,
 } from 'graphql';
-import { type OperationRequest, refusalOf } from './operations.ts';
+import type { OperationRequest } from './operation-request.ts';
+import { refusalOf } from './operations.ts';
 import { executedSchema } from './schema.ts';
 import { rootField } from './selection.ts';
 

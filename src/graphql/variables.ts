@@ -15,7 +15,7 @@ import {
 } from 'graphql';
 import { fault } from './faults.ts';
 import { VARIABLE_LIST_ITEMS } from './limits.ts';
-import type { OperationRequest } from './operations.ts';
+import type { OperationRequest } from './operation-request.ts';
 import { executedSchema } from './schema.ts';
 
 /**

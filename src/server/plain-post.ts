@@ -4,7 +4,8 @@ import { type FetchAPI, processRegularResult } from 'graphql-yoga';
 import type { Principal } from '../auth/principal.ts';
 import type { Services } from '../graphql/context.ts';
 import { asFault, type ReportUnexpected } from '../graphql/faults.ts';
-import type { OperationRequest, Operations } from '../graphql/operations.ts';
+import type { OperationRequest } from '../graphql/operation-request.ts';
+import type { Operations } from '../graphql/operations.ts';
 import { writeAnswer } from './answers.ts';
 import type { InFlight } from './in-flight.ts';
 

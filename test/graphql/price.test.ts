@@ -14,7 +14,7 @@ import { expect, test } from 'vitest';
 import { refusedForCost } from '../../src/graphql/admission.ts';
 import { createDocuments } from '../../src/graphql/document.ts';
 import { OPERATION_COST } from '../../src/graphql/limits.ts';
-import type { OperationRequest } from '../../src/graphql/operations.ts';
+import type { OperationRequest } from '../../src/graphql/operation-request.ts';
 import { type Priced, priceOperation } from '../../src/graphql/price.ts';
 import { createPriceList } from '../../src/graphql/price-list.ts';
 import { publicSchema } from '../../src/graphql/schema.ts';

@@ -49,5 +49,8 @@ export const TURN_COST = 10_000;
 /** Operations and reads that wait for a turn of the event loop, over all clients. */
 export const MAX_WAITING_FOR_TURN = 5_000;
 
+/** Of these, the most that one connection has waiting: a dashboard's widgets ask for a few dozen at once. */
+export const MAX_WAITING_PER_CONNECTION = 256;
+
 /** Items of a list in variables that is no list of enum values. A list of enum values has at most as many as the enum. */
 export const VARIABLE_LIST_ITEMS = 100;

@@ -26,7 +26,7 @@ import {
   recoded,
   rootCause,
 } from './faults.ts';
-import { CHEAP_COST, MAX_WAITING_FOR_TURN, TURN_COST } from './limits.ts';
+import { CHEAP_COST, MAX_WAITING_FOR_TURN, MAX_WAITING_PER_CONNECTION, TURN_COST } from './limits.ts';
 import type { OperationRequest } from './operation-request.ts';
 import { executedSchema, publicSchema } from './schema.ts';
 import { refusedVariables } from './variables.ts';
@@ -53,7 +53,13 @@ export function refusalOf(request: OperationRequest): GraphQLError | null {
 
 /** Creates the operations over the one schema. `report` is given errors that have no code. */
 export function createOperations(report: ReportUnexpected, totals: Totals = totalsOf()): Operations {
-  const turns = createTurns({ costPerTurn: TURN_COST, maxWaiting: MAX_WAITING_FOR_TURN });
+  const turns = createTurns({
+    costPerTurn: TURN_COST,
+    maxWaiting: MAX_WAITING_FOR_TURN,
+    maxWaitingPerOwner: MAX_WAITING_PER_CONNECTION,
+    // What a closed connection has asked for is answered to nobody.
+    isGone: (owner) => 'destroyed' in owner && owner.destroyed === true,
+  });
   const budgets = createAnswerBudgets(totals.answerBytes, turns);
 
   /** Executes with a budget, in a turn of the loop where that is not cheap. Nothing is held once it has an answer. */

@@ -20,10 +20,10 @@ export interface Excess {
   readonly message: string;
 }
 
-/** Which limit a log that ended there would be beyond; null: none. */
-export function excessOf({ eventCount, dataBytes }: Head, limits: RunSizeLimits): Excess | null {
+/** Which limit a log that ended there would be beyond; null: none. There is always room for the event that ends it. */
+export function excessOf({ eventCount, dataBytes, terminalSeq }: Head, limits: RunSizeLimits): Excess | null {
   const { maxRunEvents, maxRunBytes } = limits;
-  if (eventCount > maxRunEvents) {
+  if (eventCount - (terminalSeq === null ? 0 : 1) > maxRunEvents) {
     return { reason: 'max_run_events', message: `a run has at most ${maxRunEvents} events (MAX_RUN_EVENTS)` };
   }
   if (dataBytes > maxRunBytes) {

@@ -1,3 +1,5 @@
+import { webTokensIn } from './web-tokens.ts';
+
 /** Names of values that are secret, as words of a name such as `apiKey` or `X_AUTH_TOKEN`. */
 const SECRET_WORDS = new Set([
   ...['password', 'passwords', 'passwd', 'passphrase', 'pwd', 'pass', 'secret', 'secrets', 'token', 'tokens'],
@@ -18,12 +20,13 @@ const KNOWN = new RegExp(
     /\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b/,
     /\bAIza[\w-]{30,}/,
     /\bSG\.[\w-]{16,}\.[\w-]{16,}/,
-    /\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/,
   ]
     .map(({ source }) => source)
     .join('|'),
   'g',
 );
+
+const MIN_WEB_TOKEN_LENGTH = 20;
 
 const PEM = /-----BEGIN [A-Z0-9 ]{0,40}-----[^-]{1,20000}(?:-----END [A-Z0-9 ]{0,40}-----)?/g;
 const URL_PASSWORD = /:\/\/[^\s/:@"']{0,200}:([^\s/@"'`$<>{}]{6,500})@/g;
@@ -115,6 +118,9 @@ function collectText(text: string, weight: Weight, found: Set<string>): void {
   }
   for (const [block] of text.matchAll(PEM)) found.add(block);
   for (const [known] of text.matchAll(KNOWN)) found.add(known);
+  for (const { from, to } of webTokensIn(text, 'eyJ')) {
+    if (to - from >= MIN_WEB_TOKEN_LENGTH) found.add(text.slice(from, to));
+  }
   for (const [, name = '', assigned = ''] of text.matchAll(ASSIGNMENT)) {
     if (weightOf(name) !== 'none' && /\d/.test(assigned)) found.add(assigned);
   }

@@ -1,6 +1,7 @@
 import { credentialsIn, withoutOpaqueTexts } from './credentials.ts';
 import { createMatcher, MAX_PATTERN_BYTES } from './matcher.ts';
 import { createSearch, type Range, significant } from './readings.ts';
+import { webTokensIn } from './web-tokens.ts';
 
 /** What stands where a secret was. */
 export const REDACTED = '[redacted]';
@@ -15,7 +16,6 @@ const MIN_LINE_LENGTH = 8;
 const TOKENS = [
   /\b(Bearer|FlyV1)(\s{1,8})[^\s"'<>\\]{6,}/gi,
   /\b(fm\d[a-z]?_|fo\d_)()[\w+/=.-]{6,}/g,
-  /\b(eyJhbGciOi)()[\w-]*\.[\w-]+\.[\w-]+/g,
 ] as const;
 
 /** How every JSON Web Token of this server begins: `{"alg":` in base64. */
@@ -62,7 +62,10 @@ export function prepareRedactor(secrets: readonly string[]): Redactor {
   const marginBytes = Math.min(MAX_MARGIN_BYTES, Math.max(MIN_MARGIN_BYTES, STRETCH * matcher.maxLength));
 
   function finish(text: string): string {
-    const known = TOKENS.reduce((rest, token) => rest.replace(token, `$1$2${REDACTED}`), text);
+    const known = TOKENS.reduce(
+      (rest, token) => rest.replace(token, `$1$2${REDACTED}`),
+      withoutWebTokens(text),
+    );
     return isComplete ? known : withoutOpaqueTexts(known, REDACTED);
   }
 
@@ -122,6 +125,18 @@ function insideOf(secret: string): readonly string[] {
   } catch {
     return [];
   }
+}
+
+/** The text without this server's own kind of tokens, of which the beginning stays. */
+function withoutWebTokens(text: string): string {
+  const kept: string[] = [];
+  let end = 0;
+  for (const { from, to } of webTokensIn(text, OWN_TOKEN)) {
+    kept.push(text.slice(end, from + OWN_TOKEN.length), REDACTED);
+    end = to;
+  }
+  kept.push(text.slice(end));
+  return kept.join('');
 }
 
 function withoutRanges(bytes: Buffer, start: number, ranges: readonly Range[]): string {

@@ -1,4 +1,4 @@
-/** Too much work waits for a turn already. */
+/** Work may not wait for a turn: too much waits already, or its owner is gone. */
 export class TurnsExhausted extends Error {
   override readonly name = 'TurnsExhausted';
 }
@@ -8,7 +8,8 @@ export interface Turns {
   /**
    * Returns null when the work may run now: this turn of the loop has enough left for it. Otherwise returns a promise
    * that resolves in a later turn, when the work may run. Owners take turns, so an owner with much to do delays only
-   * itself. Throws {@link TurnsExhausted} when too much waits already.
+   * itself. Throws, or rejects with, {@link TurnsExhausted} when the owner has too much waiting, when the owner is gone,
+   * and, where too much waits over all owners, for the newest work of the owner that has most.
    */
   take(owner: object, cost: number): Promise<void> | null;
 }
@@ -19,15 +20,21 @@ export interface TurnsOptions {
   readonly costPerTurn: number;
   /** The most pieces of work that wait at once, over all owners. */
   readonly maxWaiting: number;
+  /** The most that wait for one owner. By default `maxWaiting`. */
+  readonly maxWaitingPerOwner?: number;
+  /** Whether nobody is left to do an owner's work for. By default never. */
+  readonly isGone?: (owner: object) => boolean;
 }
 
 interface Waiting {
   readonly cost: number;
   readonly resolve: () => void;
+  readonly reject: (error: TurnsExhausted) => void;
 }
 
 /** Creates turns of the loop, with nothing waiting. */
-export function createTurns({ costPerTurn, maxWaiting }: TurnsOptions): Turns {
+export function createTurns(options: TurnsOptions): Turns {
+  const { costPerTurn, maxWaiting, maxWaitingPerOwner = maxWaiting, isGone = () => false } = options;
   // A Map keeps its keys in order of insertion: the first owner is served and, if it has more, moved to the end.
   const queues = new Map<object, Waiting[]>();
   let waiting = 0;
@@ -35,11 +42,16 @@ export function createTurns({ costPerTurn, maxWaiting }: TurnsOptions): Turns {
   let scheduled = false;
 
   const fits = (cost: number) => spent === 0 || spent + cost <= costPerTurn;
+  const exhausted = () => new TurnsExhausted('too much work waits for the event loop');
 
   function beginTurn(): void {
     spent = 0;
     scheduled = false;
     for (const [owner, queue] of queues) {
+      if (isGone(owner)) {
+        drop(owner, queue);
+        continue;
+      }
       const [next] = queue;
       if (!next || !fits(next.cost)) break;
       queue.shift();
@@ -50,6 +62,22 @@ export function createTurns({ costPerTurn, maxWaiting }: TurnsOptions): Turns {
       next.resolve();
     }
     if (waiting > 0) schedule();
+  }
+
+  function drop(owner: object, queue: readonly Waiting[]): void {
+    queues.delete(owner);
+    waiting -= queue.length;
+    for (const { reject } of queue) reject(exhausted());
+  }
+
+  /** Makes room by the newest work of the owner that has most; false when that is `owner`. */
+  function makeRoom(owner: object): boolean {
+    const longest = [...queues].reduce((one, other) => (other[1].length > one[1].length ? other : one));
+    if (longest[0] === owner) return false;
+    waiting -= 1;
+    longest[1].pop()?.reject(exhausted());
+    if (longest[1].length === 0) queues.delete(longest[0]);
+    return true;
   }
 
   function spend(cost: number): void {
@@ -69,12 +97,13 @@ export function createTurns({ costPerTurn, maxWaiting }: TurnsOptions): Turns {
         spend(cost);
         return null;
       }
-      if (waiting >= maxWaiting) throw new TurnsExhausted('too much work waits for the event loop');
+      const own = queues.get(owner)?.length ?? 0;
+      if (own >= maxWaitingPerOwner || (waiting >= maxWaiting && !makeRoom(owner))) throw exhausted();
       waiting += 1;
-      return new Promise((resolve) => {
+      return new Promise((resolve, reject) => {
         const queue = queues.get(owner);
-        if (queue) queue.push({ cost, resolve });
-        else queues.set(owner, [{ cost, resolve }]);
+        if (queue) queue.push({ cost, resolve, reject });
+        else queues.set(owner, [{ cost, resolve, reject }]);
         schedule();
       });
     },

@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { credentialsIn, namesSecret, withoutOpaqueTexts } from '../../src/lib/credentials.ts';
+import { createRedactor } from '../../src/lib/redact.ts';
+import { webTokensIn } from '../../src/lib/web-tokens.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -90,3 +92,14 @@ test('opaque texts are taken out of a text, and its words stay', () => {
 function base64(bytes: Uint8Array, encoding: 'base64' | 'base64url'): string {
   return Buffer.from(bytes).toString(encoding);
 }
+
+test('JSON Web Tokens are found in time that grows with the text, whatever it repeats', () => {
+  const token = `eyJhbGciOiJIUzI1NiJ9.${'a1B2'.repeat(8)}.${'c3D4'.repeat(8)}`;
+  expect(credentialsIn({ text: `use ${token}, or -${token}` })).toContain(token);
+  // Each of these beginnings is followed by a long word without a dot: looking at it from each would take minutes.
+  for (const beginning of ['-eyJ', '-eyJhbGciOi']) {
+    const text = beginning.repeat(1_000_000);
+    expect(webTokensIn(text, 'eyJ')).toEqual([]);
+    expect(createRedactor([])(`${text} ${token}`).includes('c3D4')).toBe(false);
+  }
+});

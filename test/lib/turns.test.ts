@@ -63,4 +63,32 @@ describe('turns of the event loop', () => {
     await nextTurn();
     expect(turns.take(owner, 1)).toBeNull();
   });
+
+  test('refuse an owner beyond its own bound, and over all the newest of the owner that has most', async () => {
+    const turns = createTurns({ costPerTurn: 1, maxWaiting: 4, maxWaitingPerOwner: 3 });
+    const [greedy, modest] = [{}, {}];
+    expect(turns.take(greedy, 1)).toBeNull();
+    const taken = [1, 2, 3].map(() => turns.take(greedy, 1)!);
+    expect(() => turns.take(greedy, 1)).toThrow(TurnsExhausted);
+    const others = [turns.take(modest, 1)!, turns.take(modest, 1)!];
+    const results = await Promise.allSettled([...taken, ...others]);
+    expect(results.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+    ]);
+  });
+
+  test('give nothing to an owner that is gone', async () => {
+    const gone = new Set<object>();
+    const turns = createTurns({ costPerTurn: 1, maxWaiting: 10, isGone: (owner) => gone.has(owner) });
+    const [leaving, staying] = [{}, {}];
+    expect(turns.take(staying, 1)).toBeNull();
+    const all = [leaving, leaving, staying].map((owner) => turns.take(owner, 1)!);
+    gone.add(leaving);
+    const results = await Promise.allSettled(all);
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled']);
+  });
 });

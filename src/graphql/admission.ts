@@ -5,6 +5,7 @@ import {
   Kind,
   type OperationDefinitionNode,
   OperationTypeNode,
+  visit,
 } from 'graphql';
 import type { Weigh } from '../feed/cursor.ts';
 import { assertWithin, documentTooLarge } from './faults.ts';
@@ -24,6 +25,28 @@ export function assertBounded(document: DocumentNode): void {
   const price = createPricing(document, { schema: publicSchema, priceList, variables: null });
   for (const node of document.definitions) {
     if (node.kind === Kind.OPERATION_DEFINITION) assertOperationBounded(node, price(node).price);
+  }
+  assertBatchesUsedOnce(document);
+}
+
+/** A request's weight is checked once, so each batch in its variables may be checked, copied and stored only once. */
+function assertBatchesUsedOnce({ definitions }: DocumentNode): void {
+  const inFragments = definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
+  const operations = definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
+  for (const operation of operations) {
+    const uses = new Map<string, number>();
+    for (const definition of [operation, ...inFragments]) {
+      visit(definition, {
+        Field: ({ name, arguments: given }) => {
+          if (name.value !== 'ingestEvents') return;
+          const batch = given?.find((argument) => argument.name.value === 'batch')?.value;
+          if (batch?.kind !== Kind.VARIABLE) return;
+          const count = (uses.get(batch.name.value) ?? 0) + 1;
+          uses.set(batch.name.value, count);
+          assertWithin(`uses of the batch in $${batch.name.value}`, count, 1);
+        },
+      });
+    }
   }
 }
 

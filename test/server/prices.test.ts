@@ -195,3 +195,11 @@ test('titles and labels count as they are written', async () => {
   expect((await ask(2)).body.errors).toBeUndefined();
   expect(codesOf((await ask(200)).body.errors)).toContain('RESPONSE_TOO_LARGE');
 });
+
+test('one batch variable in several ingestEvents is refused, since its weight was checked once', async () => {
+  const query = `mutation ($b: RunnerEventBatchInput!) {
+    a: ingestEvents(batch: $b) { __typename } b: ingestEvents(batch: $b) { __typename } }`;
+  const events = [{ seq: 5_000, tMs: 0, kind: 'notification', data: {} }];
+  const { body } = await post(graphql, query, { b: { v: 1, runId: 'small', events } });
+  expect(codesOf(body.errors)).toEqual(['DOCUMENT_TOO_LARGE']);
+});

@@ -7,6 +7,13 @@ const ROOMS =
 
 const rooms = ROOMS.split(' ').map((folder) => `test/${folder}/**/*.test.ts`);
 
+/** Files of those folders that start processes, wait for deadlines, or need the whole stack and heap of a process. */
+const ALONE = [
+  'test/client/disconnects.test.ts',
+  'test/client/file-spool.test.ts',
+  'test/runtimes/adapter-rules.test.ts',
+];
+
 const common = {
   setupFiles: ['test/support/each-file.ts'],
   // Long enough for a machine that is busy with something else: no test passes or fails by its speed.
@@ -29,11 +36,15 @@ export default defineConfig({
       {
         extends: true,
         // Their files share two processes: importing the server anew took longer than most files' tests.
-        test: { ...common, name: 'rooms', include: rooms, isolate: false },
+        test: { ...common, name: 'rooms', include: rooms, exclude: ALONE, isolate: false },
       },
       {
         extends: true,
-        test: { ...common, name: 'processes', include: ['test/**/*.test.ts'], exclude: rooms },
+        test: {
+          ...common,
+          name: 'processes',
+          include: ['test/*.test.ts', `test/!(${ROOMS.replaceAll(' ', '|')})/**/*.test.ts`, ...ALONE],
+        },
       },
     ],
   },

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { OutgoingHttpHeaders } from 'node:http';
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { browserScript } from './graphiql-browser.ts';
 import { TOKEN_HEADERS, tourTabs, withToken } from './graphiql-tour.ts';
 
 const LOGO =
   '<svg viewBox="0 0 32 32" width="28" height="28" fill="none" stroke="currentColor" stroke-width="3" stroke-linecap="round">' +
   '<path d="M4 8h14M4 16h24M4 24h9"/><circle cx="25" cy="8" r="2.5" fill="currentColor" stroke="none"/></svg>';
+
+const FAVICON = `data:image/svg+xml,${encodeURIComponent(LOGO.replace('<svg', '<svg xmlns="http://www.w3.org/2000/svg"').replaceAll('currentColor', '#7b3fe4'))}`;
 
 const STYLE = `<style>
 /* GraphiQL's tabs can be dragged, and the library behind that leaves them shifted aside as soon as one is focused: the tab
@@ -31,23 +32,28 @@ export interface GraphiqlPage {
   readonly headers: OutgoingHttpHeaders;
 }
 
-/** A page takes some 50 ms to make: it is made once in a process, however many servers it has. */
-const pages = new Map<string, GraphiqlPage>();
+/** A page holds 9 MB of script and takes some 200 ms to make: each is made at the first request for it, once in a process. */
+const pages = new Map<string, Promise<GraphiqlPage>>();
 
 /** The GraphiQL page, whole: nothing of it comes from another host. */
-export function graphiqlPage(options: GraphiqlOptions): GraphiqlPage {
+export function graphiqlPage(options: GraphiqlOptions): Promise<GraphiqlPage> {
   const key = JSON.stringify([options.demoRunId, options.needsToken]);
   const made = pages.get(key);
   if (made !== undefined) return made;
-  const body = renderPage(options);
-  const page = { body, headers: headersFor(body) };
+  const page = renderPage(options);
   pages.set(key, page);
   return page;
 }
 
-function renderPage({ demoRunId, needsToken }: GraphiqlOptions): string {
-  const favicon = `data:image/svg+xml,${encodeURIComponent(LOGO.replace('<svg', '<svg xmlns="http://www.w3.org/2000/svg"').replaceAll('currentColor', '#7b3fe4'))}`;
-  const page = renderGraphiQL({ title: 'runfeed', favicon });
+async function renderPage(options: GraphiqlOptions): Promise<GraphiqlPage> {
+  const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+  const page = renderGraphiQL({ title: 'runfeed', favicon: FAVICON });
+  const body = withOptions(page, options);
+  return { body, headers: headersFor(body) };
+}
+
+/** The page with the tabs, the logo and the fetcher of this server. */
+function withOptions(page: string, { demoRunId, needsToken }: GraphiqlOptions): string {
   const start = page.lastIndexOf(START);
   const end = page.indexOf('</script>', start);
   if (start < 0 || end < 0) throw new Error('the GraphiQL page of @graphql-yoga/render-graphiql has changed');

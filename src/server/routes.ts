@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Authenticate } from '../auth/authenticate.ts';
 import type { Principal } from '../auth/principal.ts';
 import { InvalidToken } from '../auth/tokens.ts';
+import { lineOf } from '../lib/error-line.ts';
 import type { Store } from '../store/store.ts';
 import type { GraphiqlPage } from './graphiql.ts';
 import type { Guard } from './guard.ts';
@@ -16,7 +17,7 @@ export interface Routes {
   readonly guard: Guard;
   readonly authenticate: Authenticate;
   readonly graphql: GraphqlListener;
-  readonly graphiql: GraphiqlPage;
+  readonly graphiql: () => Promise<GraphiqlPage>;
   readonly store: Store;
   readonly inFlight: InFlight;
 }
@@ -45,8 +46,7 @@ export function route(routes: Routes): RequestListener {
         response.writeHead(302, { location: '/graphiql' }).end();
         return;
       case '/graphiql':
-        response.writeHead(200, graphiql.headers).end(graphiql.body);
-        return;
+        return void respondPage(response, graphiql);
       default:
         return respondFault(
           response,
@@ -85,6 +85,20 @@ async function handleGraphql(
     return respondFault(response, 401, 'UNAUTHENTICATED', message);
   }
   graphql(request, response, principal);
+}
+
+async function respondPage(response: ServerResponse, graphiql: Routes['graphiql']): Promise<void> {
+  try {
+    const { headers, body } = await graphiql();
+    response.writeHead(200, headers).end(body);
+  } catch (error) {
+    respondFault(
+      response,
+      500,
+      'INTERNAL_SERVER_ERROR',
+      `the GraphiQL page cannot be made: ${lineOf(error)}`,
+    );
+  }
 }
 
 /** Whether a write would succeed. Why not is in the log: this is answered to anyone. */

@@ -138,7 +138,7 @@ export async function startServer(
       guard,
       authenticate,
       graphql: graphql.listener,
-      graphiql: graphiqlPage({ demoRunId: demoRunId ?? null, needsToken: config.publicUrl !== null }),
+      graphiql: () => graphiqlPage({ demoRunId: demoRunId ?? null, needsToken: config.publicUrl !== null }),
       store,
       inFlight,
     });

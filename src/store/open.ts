@@ -1,6 +1,4 @@
 import { type StoreWatcher, watchHealth } from './health.ts';
-import { openPostgresStore } from './postgres/store.ts';
-import { openSqliteStore } from './sqlite/store.ts';
 import type { Store } from './store.ts';
 
 /** Learns what happens to an open store. */
@@ -14,8 +12,11 @@ export interface StoreListener extends StoreWatcher {
  * migrations are applied first.
  */
 export async function openStore(url: string, listener: StoreListener = {}): Promise<Store> {
-  const store = url.startsWith('file:')
-    ? await openSqliteStore(url)
-    : await openPostgresStore(url, listener.onBrokenConnection);
-  return watchHealth(store, listener);
+  return watchHealth(await openUnwatched(url, listener), listener);
+}
+
+/** Imports the modules of one dialect only: the other's driver and Prisma client would take some 100 ms of the start. */
+async function openUnwatched(url: string, { onBrokenConnection }: StoreListener): Promise<Store> {
+  if (url.startsWith('file:')) return (await import('./sqlite/store.ts')).openSqliteStore(url);
+  return (await import('./postgres/store.ts')).openPostgresStore(url, onBrokenConnection);
 }

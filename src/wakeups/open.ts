@@ -1,8 +1,7 @@
 import { LINK_TIMING, type LinkTiming } from './keeper.ts';
+import type { OpenLink } from './link.ts';
 import { createLocalPlane } from './local.ts';
 import type { PlaneLog, ServerPlane } from './plane.ts';
-import { postgresLink } from './postgres.ts';
-import { redisLink } from './redis.ts';
 import { openRemotePlane } from './remote.ts';
 
 /** What decides how wakes are carried. */
@@ -25,6 +24,11 @@ export async function openPlane(
   if (databaseUrl.startsWith('file:')) {
     return { ...createLocalPlane(), onGap: () => () => {}, dropped: () => 0, close: async () => {} };
   }
-  const link = redisUrl ? redisLink(redisUrl, new URL(databaseUrl).pathname) : postgresLink(databaseUrl);
-  return openRemotePlane(link, log, timing);
+  return openRemotePlane(await linkOver({ databaseUrl, redisUrl }), log, timing);
+}
+
+/** Imports the client of one of the two only: each takes some 50 ms of the start. */
+async function linkOver({ databaseUrl, redisUrl }: PlaneConfig): Promise<OpenLink> {
+  if (redisUrl === null) return (await import('./postgres.ts')).postgresLink(databaseUrl);
+  return (await import('./redis.ts')).redisLink(redisUrl, new URL(databaseUrl).pathname);
 }

@@ -15,12 +15,31 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { releaseAfterwards } from '../support/releases.ts';
 import { CREATE_RUN, post } from '../support/request.ts';
 import { readRun, textOf } from '../support/run-log.ts';
-import { PACKAGE_FOLDER, runRunfeed, startRunfeed, startServe } from '../support/runfeed-process.ts';
+import {
+  PACKAGE_FOLDER,
+  runRunfeed,
+  type ServeProcess,
+  startRunfeed,
+  startServe,
+} from '../support/runfeed-process.ts';
 import { freshFolder, GOOSE_COMPLETE, gooseText, writeProgram } from '../support/scripts.ts';
+
+/** One server for all tests, which each have a run of their own. */
+let server: ServeProcess;
+let runId = '';
+let runs = 0;
+
+beforeAll(async () => {
+  server = await startServe();
+});
+beforeEach(() => {
+  runs += 1;
+  runId = `r${runs}`;
+});
 
 const print = (text: string): string => `process.stdout.write(${JSON.stringify(text)});`;
 
@@ -34,17 +53,16 @@ const kindsOf = (run: Awaited<ReturnType<typeof readRun>>) => run?.events.map(({
 
 describe('runfeed pipe runs a command and', () => {
   test('passes its output through unchanged, reports its run, and leaves with its code', async () => {
-    const server = await startServe();
     const TMPDIR = await freshFolder();
     const goose = await writeProgram('goose', `${print(ANSWERS)} console.error('a warning');`);
-    const args = ['pipe', '--url', server.url, '--run', 'r', '--title', 'A try', '--', goose, 'run'];
+    const args = ['pipe', '--url', server.url, '--run', runId, '--title', 'A try', '--', goose, 'run'];
     expect(await runRunfeed(args, { TMPDIR })).toEqual({
       code: 0,
       signal: null,
       stdout: ANSWERS,
       stderr: 'a warning\n',
     });
-    const run = await readRun(server.graphql, 'r');
+    const run = await readRun(server.graphql, runId);
     expect(run).toMatchObject({ provider: 'anthropic', runtime: 'managed', title: 'A try', ended: true });
     expect(kindsOf(run)).toEqual(['runtime_started', 'assistant_text', 'runtime_terminal']);
     expect(textOf(run!.events)).toBe('Hello 👩‍🚀');
@@ -56,16 +74,14 @@ describe('runfeed pipe runs a command and', () => {
   });
 
   test('ends the run as failed when it fails, with its code', async () => {
-    const server = await startServe();
     const goose = await writeProgram('goose', `${print(ANSWERS)} process.exitCode = 7;`);
     const env = { RUNFEED_URL: server.graphql, TMPDIR: await freshFolder() };
-    expect(await runRunfeed(['pipe', '--run', 'r', '--', goose], env)).toMatchObject({ code: 7 });
-    const run = await readRun(server.graphql, 'r');
+    expect(await runRunfeed(['pipe', '--run', runId, '--', goose], env)).toMatchObject({ code: 7 });
+    const run = await readRun(server.graphql, runId);
     expect(run?.events.at(-1)?.data).toMatchObject({ outcome: 'failed', exitCode: 7 });
   });
 
   test('passes bytes through that are no text, and 8 MB of them to a slow reader', async () => {
-    const server = await startServe();
     const bytes = Buffer.concat([randomBytes(8_000_000), Buffer.from(`\n${ANSWERS}`)]);
     const file = join(await freshFolder(), 'bytes');
     await writeFile(file, bytes);
@@ -76,7 +92,7 @@ describe('runfeed pipe runs a command and', () => {
         join(PACKAGE_FOLDER, 'dist/cli/main.js'),
         'pipe',
         '--run',
-        'r',
+        runId,
         '--runtime',
         'goose',
         '--',
@@ -99,7 +115,7 @@ describe('runfeed pipe runs a command and', () => {
     }
     expect(hash.digest('hex')).toBe(createHash('sha256').update(bytes).digest('hex'));
     expect(await closed).toEqual([0, null]);
-    const run = await readRun(server.graphql, 'r');
+    const run = await readRun(server.graphql, runId);
     expect(textOf(run!.events)).toBe('Hello 👩‍🚀');
   });
 
@@ -113,23 +129,21 @@ describe('runfeed pipe runs a command and', () => {
     ['claude', 'anthropic', `{"type":"system","subtype":"init"}\n{"type":"result","subtype":"success"}\n`],
     ['goose', 'anthropic', GOOSE_COMPLETE],
   ])('tells by the name %s what it is and that it is made with %s', async (name, provider, output) => {
-    const server = await startServe();
     const program = await writeProgram(name, print(output));
     const env = { RUNFEED_URL: server.url, TMPDIR: await freshFolder() };
-    expect(await runRunfeed(['pipe', '--run', 'r', '--', program], env)).toMatchObject({ code: 0 });
-    const run = await readRun(server.graphql, 'r');
+    expect(await runRunfeed(['pipe', '--run', runId, '--', program], env)).toMatchObject({ code: 0 });
+    const run = await readRun(server.graphql, runId);
     expect(run).toMatchObject({ provider, ended: true });
     expect(run?.events[0]?.data.runtime).toBe(name === 'claude' ? 'claude-code' : name);
     expect(run?.events.at(-1)?.data.outcome).toBe('completed');
   });
 
   test('tells what it is by its lines when its name does not, and uses a run that is there', async () => {
-    const server = await startServe();
-    await post(server.graphql, CREATE_RUN, { id: 'r' });
+    await post(server.graphql, CREATE_RUN, { id: runId });
     const program = await writeProgram('agent', print(`a banner\n${ANSWERS}`));
     const env = { RUNFEED_URL: server.url, TMPDIR: await freshFolder() };
-    expect(await runRunfeed(['pipe', '--run', 'r', '--', program], env)).toMatchObject({ code: 0 });
-    const run = await readRun(server.graphql, 'r');
+    expect(await runRunfeed(['pipe', '--run', runId, '--', program], env)).toMatchObject({ code: 0 });
+    const run = await readRun(server.graphql, runId);
     expect(run).toMatchObject({ provider: 'openai', ended: true });
     expect(run?.events[0]?.data.runtime).toBe('goose');
   });
@@ -137,35 +151,32 @@ describe('runfeed pipe runs a command and', () => {
   test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     'passes %s on and waits for its end',
     async (signal) => {
-      const server = await startServe();
       const goose = await writeProgram(
         'goose',
         `process.on('${signal}', () => { ${print(gooseText('bye'))} process.exitCode = 5; clearInterval(alive); });
        const alive = setInterval(() => {}, 1000); ${print(gooseText('here'))}`,
       );
       const env = { RUNFEED_URL: server.url, TMPDIR: await freshFolder() };
-      const child = startRunfeed(['pipe', '--run', 'r', '--', goose], env);
+      const child = startRunfeed(['pipe', '--run', runId, '--', goose], env);
       await child.printed(/here/);
       child.kill(signal);
       expect(await child.exit).toMatchObject({ code: 5, stdout: gooseText('here') + gooseText('bye') });
-      expect(textOf((await readRun(server.graphql, 'r'))!.events)).toBe('herebye');
+      expect(textOf((await readRun(server.graphql, runId))!.events)).toBe('herebye');
     },
   );
 
   test('leaves as a shell would say it when a signal ends it', async () => {
-    const server = await startServe();
     const goose = await writeProgram('goose', `${print(gooseText('here'))} setInterval(() => {}, 1000);`);
     const env = { RUNFEED_URL: server.url, TMPDIR: await freshFolder() };
-    const child = startRunfeed(['pipe', '--run', 'r', '--', goose], env);
+    const child = startRunfeed(['pipe', '--run', runId, '--', goose], env);
     await child.printed(/here/);
     child.kill('SIGTERM');
     expect(await child.exit).toMatchObject({ code: 143 });
-    const run = await readRun(server.graphql, 'r');
+    const run = await readRun(server.graphql, runId);
     expect(run?.events.at(-1)?.data).toMatchObject({ outcome: 'cancelled', signal: 'SIGTERM' });
   });
 
   test('does not wait for what it left behind', async () => {
-    const server = await startServe();
     const goose = await writeProgram(
       'goose',
       `const { spawn } = require('node:child_process');
@@ -174,58 +185,54 @@ describe('runfeed pipe runs a command and', () => {
     );
     const pidFile = join(await freshFolder(), 'pid');
     const env = { RUNFEED_URL: server.url, TMPDIR: await freshFolder() };
-    const { code } = await runRunfeed(['pipe', '--run', 'r', '--', goose, pidFile], env);
+    const { code } = await runRunfeed(['pipe', '--run', runId, '--', goose, pidFile], env);
     const pid = Number(await readFile(pidFile, 'utf8'));
     expect(process.kill(pid, 'SIGKILL')).toBe(true);
     expect(code).toBe(0);
-    expect((await readRun(server.graphql, 'r'))?.ended).toBe(true);
+    expect((await readRun(server.graphql, runId))?.ended).toBe(true);
   });
 
   test('ends the run when there is no such command, with code 127', async () => {
-    const server = await startServe();
     const env = { RUNFEED_URL: server.url, TMPDIR: await freshFolder() };
-    const { code, stderr } = await runRunfeed(['pipe', '--run', 'r', '--', 'no-such-agent'], env);
+    const { code, stderr } = await runRunfeed(['pipe', '--run', runId, '--', 'no-such-agent'], env);
     expect({ code, stderr }).toEqual({
       code: 127,
       stderr: 'runfeed: no-such-agent cannot be started: there is no such command\n',
     });
-    const run = await readRun(server.graphql, 'r');
+    const run = await readRun(server.graphql, runId);
     expect(run?.events.at(-1)?.data).toMatchObject({ outcome: 'failed', exitCode: 127 });
   });
 
   test('goes on when nobody reads the output any more', async () => {
-    const server = await startServe();
     const goose = await writeProgram(
       'goose',
       `${print(gooseText('one'))} process.stdin.on('data', () => { ${print(gooseText('two') + GOOSE_COMPLETE)} process.exit(); });`,
     );
     const env = { RUNFEED_URL: server.url, TMPDIR: await freshFolder() };
-    const child = startRunfeed(['pipe', '--run', 'r', '--', goose], env);
+    const child = startRunfeed(['pipe', '--run', runId, '--', goose], env);
     await child.printed(/one/);
     child.hangUp();
     child.stdin.end('go on\n');
     expect(await child.exit).toMatchObject({ code: 0 });
-    expect(textOf((await readRun(server.graphql, 'r'))!.events)).toBe('onetwo');
+    expect(textOf((await readRun(server.graphql, runId))!.events)).toBe('onetwo');
   });
 });
 
 test('runfeed pipe says how to name the agent when its output is in no known format', async () => {
-  const server = await startServe();
   const TMPDIR = await freshFolder();
-  const args = ['pipe', '--url', server.url, '--run', 'r', '--', 'echo', 'hi'];
+  const args = ['pipe', '--url', server.url, '--run', runId, '--', 'echo', 'hi'];
   expect(await runRunfeed(args, { TMPDIR })).toEqual({
     code: 0,
     signal: null,
     stdout: 'hi\n',
     stderr: expect.stringMatching(
-      /^runfeed: the output is in no known format, so run r is stored as failed: .*--runtime, one of .*goose.*\n$/,
+      /^runfeed: the output is in no known format, so run r\d+ is stored as failed: .*--runtime, one of .*goose.*\n$/,
     ),
   });
 });
 
 describe('runfeed pipe without a command', () => {
   test('reads what one printed, passes it on, and says what the run is called', async () => {
-    const server = await startServe();
     const env = { RUNFEED_URL: server.url, TMPDIR: await freshFolder() };
     const child = startRunfeed(['pipe'], env);
     child.stdin.end(ANSWERS);
@@ -236,24 +243,22 @@ describe('runfeed pipe without a command', () => {
   });
 
   test('ends the run as cancelled on a signal, though its input stays open', async () => {
-    const server = await startServe();
     const env = { RUNFEED_URL: server.url, TMPDIR: await freshFolder() };
-    const child = startRunfeed(['pipe', '--run', 'r', '--runtime', 'goose'], env);
+    const child = startRunfeed(['pipe', '--run', runId, '--runtime', 'goose'], env);
     child.stdin.write(gooseText('here'));
     await child.printed(/here/);
     child.kill('SIGTERM');
     expect(await child.exit).toMatchObject({ code: 143 });
-    const run = await readRun(server.graphql, 'r');
+    const run = await readRun(server.graphql, runId);
     expect(run?.events.at(-1)?.data).toMatchObject({ outcome: 'cancelled', signal: 'SIGTERM' });
   });
 });
 
 describe('runfeed pipe keeps events in', () => {
   test('a folder that nobody else can use: a link, one that is open to others or another user’s is refused', async () => {
-    const server = await startServe();
     const spool = await freshFolder();
-    const folder = join(spool, keyOf(server.graphql, 'r'));
-    const args = ['pipe', '--url', server.url, '--run', 'r', '--spool', spool, '--', 'echo', 'started'];
+    const folder = join(spool, keyOf(server.graphql, runId));
+    const args = ['pipe', '--url', server.url, '--run', runId, '--spool', spool, '--', 'echo', 'started'];
     const refused = {
       code: 1,
       stdout: '',
@@ -278,25 +283,23 @@ describe('runfeed pipe keeps events in', () => {
       await chown(folder, 12_345, 12_345);
       expect(await runRunfeed(args)).toMatchObject(refused);
     }
-    expect((await readRun(server.graphql, 'r'))?.events).toEqual([]);
+    expect((await readRun(server.graphql, runId))?.events).toEqual([]);
   });
 
   test('a folder among the temporary files, under another name when somebody has taken it', async () => {
-    const server = await startServe();
     const TMPDIR = await freshFolder();
     const parent = join(TMPDIR, `runfeed-pipe-${process.getuid?.()}`);
     await writeFile(parent, 'not a folder');
     await mkdir(`${parent}-1`);
     await chmod(`${parent}-1`, 0o777);
-    const args = ['pipe', '--url', server.url, '--run', 'r', '--', 'echo', 'started'];
+    const args = ['pipe', '--url', server.url, '--run', runId, '--', 'echo', 'started'];
     expect(await runRunfeed(args, { TMPDIR })).toMatchObject({ code: 0, stdout: 'started\n' });
     expect((await stat(`${parent}-1`)).mode & 0o777).toBe(0o700);
   });
 
   test('files that a loss of power has damaged, which are set aside, and the command is started', async () => {
-    const server = await startServe();
     const spool = await freshFolder();
-    const folder = join(spool, keyOf(server.graphql, 'r'));
+    const folder = join(spool, keyOf(server.graphql, runId));
     await mkdir(folder, { mode: 0o700 });
     const kept = '{"seq":0,"tMs":1,"kind":"assistant_text","data":{"text":"kept, "}}\n';
     await writeFile(
@@ -304,13 +307,13 @@ describe('runfeed pipe keeps events in', () => {
       Buffer.concat([Buffer.from(kept), Buffer.alloc(99), Buffer.from('\n')]),
     );
     const goose = await writeProgram('goose', print(ANSWERS));
-    const args = ['pipe', '--url', server.url, '--run', 'r', '--spool', spool, '--', goose];
+    const args = ['pipe', '--url', server.url, '--run', runId, '--spool', spool, '--', goose];
     const { code, stderr } = await runRunfeed(args);
     expect(code).toBe(0);
     expect(stderr).toMatch(
       /^runfeed: \S+0\.ndjson is damaged at line 2 and set aside as \S+\.damaged; .*\n$/,
     );
-    const run = await readRun(server.graphql, 'r');
+    const run = await readRun(server.graphql, runId);
     expect(textOf(run!.events)).toBe('kept, Hello 👩‍🚀');
     expect(await readdir(folder)).toEqual(['000000000000.ndjson.damaged']);
   });
@@ -318,21 +321,20 @@ describe('runfeed pipe keeps events in', () => {
 
 describe('runfeed pipe starts nothing', () => {
   test('for a run that has ended', async () => {
-    const server = await startServe();
     const mark = join(await freshFolder(), 'started');
     const env = { RUNFEED_URL: server.url, TMPDIR: await freshFolder() };
-    await runRunfeed(['pipe', '--run', 'r', '--', 'true'], env);
-    const { code, stderr } = await runRunfeed(['pipe', '--run', 'r', '--', 'touch', mark], env);
+    await runRunfeed(['pipe', '--run', runId, '--', 'true'], env);
+    const { code, stderr } = await runRunfeed(['pipe', '--run', runId, '--', 'touch', mark], env);
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: 'runfeed: run r has ended, so nothing was started\n',
+      stderr: `runfeed: run ${runId} has ended, so nothing was started\n`,
     });
     await expect(readFile(mark)).rejects.toThrow('ENOENT');
   });
 
   test('without a server', async () => {
     const env = { RUNFEED_URL: 'http://127.0.0.1:9', TMPDIR: await freshFolder() };
-    const { code, stdout, stderr } = await runRunfeed(['pipe', '--run', 'r', '--', 'echo', 'no'], env);
+    const { code, stdout, stderr } = await runRunfeed(['pipe', '--run', runId, '--', 'echo', 'no'], env);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(/^runfeed: cannot reach http:\/\/127.0.0.1:9\/graphql.*\n$/);
   });

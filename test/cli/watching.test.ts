@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { RunnerEvent } from '../../src/contract/events.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { CREATE_RUN, INGEST, post } from '../support/request.ts';
@@ -14,6 +14,19 @@ import {
   startServe,
 } from '../support/runfeed-process.ts';
 import { freshFolder } from '../support/scripts.ts';
+
+/** One server for the tests that need no other, which each have a run of their own. */
+let server: ServeProcess;
+let runId = '';
+let runs = 0;
+
+beforeAll(async () => {
+  server = await startServe();
+});
+beforeEach(() => {
+  runs += 1;
+  runId = `r${runs}`;
+});
 
 const events: readonly RunnerEvent[] = [
   { seq: 0, tMs: 1_000, kind: 'runtime_started', data: { runtime: 'goose', model: 'm-1' } },
@@ -43,27 +56,25 @@ Let me look.[2J
 ■ failed exit_code, 3.0s
 `;
 
-async function send(server: ServeProcess, batch: readonly RunnerEvent[]): Promise<void> {
-  const { body } = await post(server.graphql, INGEST, { b: { v: 1, runId: 'r', events: batch } });
+async function send(batch: readonly RunnerEvent[], { graphql } = server): Promise<void> {
+  const { body } = await post(graphql, INGEST, { b: { v: 1, runId, events: batch } });
   expect(body.data?.ingestEvents).toMatchObject({ __typename: 'IngestEventsSuccess' });
 }
 
 describe('runfeed tail', () => {
   test('prints a run as it goes, without colours where there is no terminal, and leaves with 0 at its end', async () => {
-    const server = await startServe();
-    await post(server.graphql, CREATE_RUN, { id: 'r' });
-    await send(server, events.slice(0, 2));
-    const tail = startRunfeed(['tail', 'r', '--url', server.url]);
+    await post(server.graphql, CREATE_RUN, { id: runId });
+    await send(events.slice(0, 2));
+    const tail = startRunfeed(['tail', runId, '--url', server.url]);
     await tail.printed(/Let me $/);
-    await send(server, events.slice(2));
+    await send(events.slice(2));
     expect(await tail.exit).toMatchObject({ code: 0, stdout: HUMAN, stderr: '' });
   });
 
   test('with --json prints the events after a number, one a line', async () => {
-    const server = await startServe();
-    await post(server.graphql, CREATE_RUN, { id: 'r' });
-    await send(server, events);
-    const { code, stdout } = await runRunfeed(['tail', '--json', '--after', '3', 'r', '--url', server.url]);
+    await post(server.graphql, CREATE_RUN, { id: runId });
+    await send(events);
+    const { code, stdout } = await runRunfeed(['tail', '--json', '--after', '3', runId, '--url', server.url]);
     expect(code).toBe(0);
     const lines = stdout.trimEnd().split('\n');
     expect(lines.map((line) => JSON.parse(line))).toMatchObject(events.slice(4));
@@ -73,20 +84,18 @@ describe('runfeed tail', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const)('ends on %s with %i', async (signal, code) => {
-    const server = await startServe();
-    await post(server.graphql, CREATE_RUN, { id: 'r' });
-    await send(server, events.slice(0, 2));
-    const tail = startRunfeed(['tail', 'r'], { RUNFEED_URL: server.url });
+    await post(server.graphql, CREATE_RUN, { id: runId });
+    await send(events.slice(0, 2));
+    const tail = startRunfeed(['tail', runId], { RUNFEED_URL: server.url });
     await tail.printed(/Let me /);
     tail.kill(signal);
     expect(await tail.exit).toMatchObject({ code, stderr: '' });
   });
 
   test('ends on a signal at once when its output is read no further', async () => {
-    const server = await startServe();
-    await post(server.graphql, CREATE_RUN, { id: 'r' });
-    await send(server, [{ seq: 0, tMs: 0, kind: 'assistant_text', data: { text: 'x'.repeat(4_000_000) } }]);
-    const child = spawn(process.execPath, [join(PACKAGE_FOLDER, 'dist/cli/main.js'), 'tail', 'r'], {
+    await post(server.graphql, CREATE_RUN, { id: runId });
+    await send([{ seq: 0, tMs: 0, kind: 'assistant_text', data: { text: 'x'.repeat(4_000_000) } }]);
+    const child = spawn(process.execPath, [join(PACKAGE_FOLDER, 'dist/cli/main.js'), 'tail', runId], {
       env: { PATH: process.env.PATH, RUNFEED_URL: server.url },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -97,13 +106,12 @@ describe('runfeed tail', () => {
   });
 
   test('ends with 0 when nobody reads it any more', async () => {
-    const server = await startServe();
-    await post(server.graphql, CREATE_RUN, { id: 'r' });
-    await send(server, events.slice(0, 2));
-    const tail = startRunfeed(['tail', 'r'], { RUNFEED_URL: server.url });
+    await post(server.graphql, CREATE_RUN, { id: runId });
+    await send(events.slice(0, 2));
+    const tail = startRunfeed(['tail', runId], { RUNFEED_URL: server.url });
     await tail.printed(/Let me /);
     tail.hangUp();
-    await send(server, events.slice(2, 4));
+    await send(events.slice(2, 4));
     expect(await tail.exit).toMatchObject({ code: 0, stderr: '' });
   });
 });
@@ -113,8 +121,8 @@ describe('runfeed runs', () => {
     const server = await startServe();
     const nothing = await runRunfeed(['runs', '--url', server.url]);
     expect(nothing).toMatchObject({ code: 0, stdout: 'RUN  STATUS  PROVIDER  EVENTS  AGE  TITLE\n' });
-    for (const id of ['old', 'r']) await post(server.graphql, CREATE_RUN, { id });
-    await send(server, events);
+    for (const id of ['old', runId]) await post(server.graphql, CREATE_RUN, { id });
+    await send(events, server);
     const { stdout } = await runRunfeed(['runs', '--url', server.url]);
     const rows = stdout
       .trimEnd()
@@ -122,11 +130,11 @@ describe('runfeed runs', () => {
       .map((line) => line.split(/ {2,}/).slice(0, 4));
     expect(rows).toEqual([
       ['RUN', 'STATUS', 'PROVIDER', 'EVENTS'],
-      ['r', 'failed', 'openai', '7'],
+      [runId, 'failed', 'openai', '7'],
       ['old', 'new', 'openai', '0'],
     ]);
     const one = await runRunfeed(['runs', '--json', '--limit', '1', '--url', server.url]);
-    expect(JSON.parse(one.stdout)).toMatchObject({ id: 'r', eventCount: 7 });
+    expect(JSON.parse(one.stdout)).toMatchObject({ id: runId, eventCount: 7 });
   });
 });
 
@@ -162,7 +170,6 @@ describe('what watches a server', () => {
     [['logs', 'nobody'], 'run nobody not found\n'],
     [['stop', 'nobody'], 'run nobody was not stopped: '],
   ])('%j says what is not there, with code 1', async (args, reason) => {
-    const server = await startServe();
     const { code, stdout, stderr } = await runRunfeed(args, { RUNFEED_URL: server.url });
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toContain(`runfeed: ${reason}`);

@@ -7,7 +7,7 @@ import { createReporter } from '../../src/client/reporter.ts';
 import { streamEvents } from '../../src/client/stream-events.ts';
 import type { StreamTransport } from '../../src/client/transport-choice.ts';
 import { startRestartableServer } from '../proofs/restartable-server.ts';
-import { PROOF_SIZE, PROOF_TIMEOUT_MS } from '../proofs/size.ts';
+import { atSize, PROOF_TIMEOUT_MS } from '../proofs/size.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { eventually, newRun } from '../support/runs.ts';
@@ -15,8 +15,8 @@ import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { readLog } from './logs.ts';
 
 /** Forced upon the streams of one run, all together. */
-const DISCONNECTS = 1_000 * PROOF_SIZE;
-const RESTARTS = 2 * PROOF_SIZE;
+const DISCONNECTS = atSize(1_000);
+const RESTARTS = atSize(2);
 const STREAMS = Array.from({ length: 5 }, () => ['websocket', 'sse', 'auto'] as const).flat();
 const QUICKLY = { firstMs: 4, longestMs: 100 };
 const LONGEST_LIFE_MS = 10;

@@ -7,15 +7,15 @@ import { openFileSpool, type SpoolDamage } from '../../src/client/file-spool.ts'
 import { createReporter } from '../../src/client/reporter.ts';
 import type { SpooledEvent } from '../../src/client/spool.ts';
 import { startRestartableServer } from '../proofs/restartable-server.ts';
-import { PROOF_SIZE, PROOF_TIMEOUT_MS } from '../proofs/size.ts';
+import { atSize, PROOF_SIZE, PROOF_TIMEOUT_MS } from '../proofs/size.ts';
 import { startChild } from '../store/children/start.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { eventually, newRun } from '../support/runs.ts';
 import { readLog } from './logs.ts';
 
-const LIVES = 2 * PROOF_SIZE;
-const OUTAGE_MS = PROOF_SIZE > 1 ? 10_000 * PROOF_SIZE : 500;
+const LIVES = Math.max(2, atSize(2));
+const OUTAGE_MS = PROOF_SIZE > 1 ? atSize(10_000) : 500;
 
 async function freshFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'runfeed-spool-'));

@@ -8,10 +8,10 @@ import {
 } from '../support/databases.ts';
 import { startProvenRun } from './proven-run.ts';
 import { startRestartableServer } from './restartable-server.ts';
-import { PROOF_SIZE, PROOF_TIMEOUT_MS } from './size.ts';
+import { atSize, PROOF_TIMEOUT_MS } from './size.ts';
 import { tell } from './tell.ts';
 
-const KILLS = 5 * PROOF_SIZE;
+const KILLS = atSize(5);
 const LONGEST_LIFE_MS = 300;
 
 /** Kills a server again and again in the middle of everything, and then looks whether everything is there, once. */

@@ -7,11 +7,11 @@ import { CONNECTIONS } from './connections.ts';
 import { createEndlessScript, createWitness } from './endless-run.ts';
 import { startProducer } from './producer.ts';
 import { type RestartableServer, startRestartableServer } from './restartable-server.ts';
-import { PROOF_EVENTS, PROOF_SIZE, PROOF_TIMEOUT_MS } from './size.ts';
+import { atSize, PROOF_EVENTS, PROOF_TIMEOUT_MS } from './size.ts';
 import { startSubscriber } from './subscriber.ts';
 
 const SERVERS = 3;
-const KILLS_AT_LEAST = 2 * PROOF_SIZE;
+const KILLS_AT_LEAST = atSize(2);
 const LONGEST_LIFE_MS = 2_000;
 /** One run in so many has two producers, which send the same from wherever they are. */
 const REPEATED = 4;
@@ -46,7 +46,7 @@ describePrivatePostgres('three servers on one Postgres', () => {
       async () => {
         const postgres = await privatePostgres();
         const redis = await privateRedis();
-        const stop = { ...redis, forMs: Math.min(30_000, 2_000 * PROOF_SIZE) };
+        const stop = { ...redis, forMs: Math.min(30_000, atSize(2_000)) };
         await prove('Redis', postgres.url, { REDIS_URL: redis.url }, [stop, restartOf(postgres)]);
       },
       PROOF_TIMEOUT_MS,
@@ -73,7 +73,7 @@ async function prove(
   const anywhere = () => oneOf(servers).graphql;
   const began = performance.now();
   const runs: Awaited<ReturnType<typeof startRun>>[] = [];
-  for (let index = 0; index < Math.min(40, 8 * PROOF_SIZE); index += 1)
+  for (let index = 0; index < Math.min(40, atSize(8)); index += 1)
     runs.push(await startRun(`run-${index}`, anywhere, index % REPEATED === 0 ? 2 : 1));
   const sent = () => runs.reduce((sum, { script }) => sum + script.length(), 0);
 

@@ -3,10 +3,10 @@ import { expect, test } from 'vitest';
 import { describePrivatePostgres, freshPostgresUrl, privatePostgres } from '../support/databases.ts';
 import { startServe } from '../support/runfeed-process.ts';
 import { startProvenRun } from './proven-run.ts';
-import { PROOF_SIZE, PROOF_TIMEOUT_MS } from './size.ts';
+import { atSize, PROOF_SIZE, PROOF_TIMEOUT_MS } from './size.ts';
 import { tell } from './tell.ts';
 
-const STOPS = 3 * PROOF_SIZE;
+const STOPS = atSize(3);
 const LONGEST_STOP_MS = 1_000;
 /** Longer than a subscription waits for its store. */
 const LONG_STOP_MS = 40_000;

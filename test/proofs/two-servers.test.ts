@@ -4,11 +4,11 @@ import { describePrivatePostgres, freshPostgresUrl, privatePostgres } from '../s
 import { startServe } from '../support/runfeed-process.ts';
 import { startProvenRun } from './proven-run.ts';
 import { startRestartableServer } from './restartable-server.ts';
-import { PROOF_SIZE, PROOF_TIMEOUT_MS } from './size.ts';
+import { atSize, PROOF_TIMEOUT_MS } from './size.ts';
 import { tell } from './tell.ts';
 
-const PROGRESSES = 40 * PROOF_SIZE;
-const KILLS = 3 * PROOF_SIZE;
+const PROGRESSES = atSize(40);
+const KILLS = atSize(3);
 
 describePrivatePostgres('two servers on one Postgres', () => {
   test(

@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { PROOF_SIZE, PROOF_TIMEOUT_MS } from '../proofs/size.ts';
+import { atSize, PROOF_TIMEOUT_MS } from '../proofs/size.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
 
-const CYCLES = 2_000 * PROOF_SIZE;
+const CYCLES = atSize(2_000);
 /** A subscription that stayed would be kilobytes; what the heap moves by itself is about one megabyte in all. */
 const GROWTH_MAX_BYTES = 2 * 1024 * 1024 + 100 * CYCLES;
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { FEED_LIMITS } from '../../src/feed/limits.ts';
-import { PROOF_SIZE, PROOF_TIMEOUT_MS } from '../proofs/size.ts';
+import { atSize, PROOF_TIMEOUT_MS } from '../proofs/size.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { eventsFrom, eventually, fill, ingest, newRun, terminalAt } from '../support/runs.ts';
@@ -9,7 +9,7 @@ import { countingStore, type Reads } from './counting-store.ts';
 import { type Dashboard, startDashboard } from './dashboard.ts';
 
 const RUNS = 20;
-const CLIENTS = Math.min(2_000, 400 * PROOF_SIZE);
+const CLIENTS = Math.min(2_000, atSize(400));
 const EVENTS = 3_000;
 const PAGES = Math.ceil(EVENTS / FEED_LIMITS.pageEvents);
 const STORM_MS = 1_500;

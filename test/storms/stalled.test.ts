@@ -1,15 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { PROOF_SIZE, PROOF_TIMEOUT_MS } from '../proofs/size.ts';
+import { atSize, PROOF_SIZE, PROOF_TIMEOUT_MS } from '../proofs/size.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
 import { eventually, ingest, newRun, terminalAt } from '../support/runs.ts';
 import { openWebsocket, type WebsocketClient } from '../support/websocket-client.ts';
 import { startDashboard } from './dashboard.ts';
 import { startWatchedServer } from './watched-server.ts';
 
-const SOCKETS = Math.min(1_000, 200 * PROOF_SIZE);
-const RUN_BYTES = Math.min(100, 20 * PROOF_SIZE) * 1024 * 1024;
+const SOCKETS = Math.min(1_000, atSize(200));
+const RUN_BYTES = Math.min(100, Math.max(20, atSize(20))) * 1024 * 1024;
 const FULL = PROOF_SIZE >= 10;
 const HEALTHY = 10;
 const LIVE = 100;

@@ -1,7 +1,7 @@
 import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
 import { databaseFile } from '../../config/data-folder.ts';
 import { PrismaClient } from '../../generated/sqlite/client.ts';
-import { createReleasers } from '../../lib/releasers.ts';
+import { createReleasers, type Releasers } from '../../lib/releasers.ts';
 import { asCatalog } from '../catalog.ts';
 import { endsBeyond } from '../ended.ts';
 import { asStoreFault } from '../faults.ts';
@@ -9,12 +9,12 @@ import { DATABASE_ID } from '../migrations.ts';
 import type { PageLimits, Store, StoredEvent } from '../store.ts';
 import { sqliteReason } from './faults.ts';
 import { createJobReads } from './jobs.ts';
-import { startListReader } from './list-reader.ts';
+import { type ListReader, startListReader } from './list-reader.ts';
 import { createNativeRunRead } from './native-runs.ts';
 import { openDatabase, opening } from './open.ts';
 import { packAppends } from './packing.ts';
 import { prepareStatements } from './statements.ts';
-import { startWriter } from './writer.ts';
+import { startWriter, type Writer } from './writer.ts';
 
 /**
  * The embedded store. Writes happen in a thread of their own, on the one connection that writes; reads happen here, on
@@ -25,20 +25,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
   const { database, close } = await opening(file, () => openDatabase(file));
   const releasers = createReleasers();
   releasers.add(close);
-  const started = async <Thread extends { close(): Promise<void> }>(
-    start: () => Promise<Thread>,
-  ): Promise<Thread> => {
-    try {
-      const thread = await opening(file, start);
-      releasers.add(() => thread.close());
-      return thread;
-    } catch (error) {
-      await releasers.release();
-      throw error;
-    }
-  };
-  const writer = await started(() => startWriter(file));
-  const lists = await started(() => startListReader(file));
+  const [writer, lists] = await startThreads(file, releasers);
   const statements = prepareStatements(database);
   const id = database.prepare<[], string>(DATABASE_ID).pluck().get()!;
   const jobReads = createJobReads(database);
@@ -131,6 +118,24 @@ export async function openSqliteStore(url: string): Promise<Store> {
     ping: () => writer.write('ping'),
     close: () => releasers.release(),
   };
+}
+
+/** Starts both threads at once. Where one cannot start, everything is released and its error thrown. */
+async function startThreads(file: string, releasers: Releasers): Promise<[Writer, ListReader]> {
+  const started = async <Thread extends { close(): Promise<void> }>(start: Promise<Thread>) => {
+    const thread = await start;
+    releasers.add(() => thread.close());
+    return thread;
+  };
+  const writer = started(opening(file, () => startWriter(file)));
+  const lists = started(opening(file, () => startListReader(file)));
+  try {
+    return await Promise.all([writer, lists]);
+  } catch (error) {
+    await Promise.allSettled([writer, lists]);
+    await releasers.release();
+    throw error;
+  }
 }
 
 function takePage(rows: IterableIterator<StoredEvent>, { maxBytes }: PageLimits): StoredEvent[] {

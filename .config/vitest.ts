@@ -1,11 +1,21 @@
 import { defineConfig } from 'vitest/config';
 import { whySkipped } from './why-skipped.ts';
 
-/** Folders whose tests start no processes and measure none. */
-const ROOMS =
-  'client config conformance contract feed graphql ingest lib retention runtimes schema server wakeups';
+/** Folders whose tests start no processes and measure none. The first ones are `npm run test:fast`. */
+const FAST = ['config', 'contract', 'feed', 'graphql', 'ingest', 'lib'];
+const ROOMS = [...FAST, 'client', 'conformance', 'retention', 'runtimes', 'schema', 'server', 'wakeups'];
 
-const rooms = ROOMS.split(' ').map((folder) => `test/${folder}/**/*.test.ts`);
+const filesIn = (folders: readonly string[]) => folders.map((folder) => `test/${folder}/**/*.test.ts`);
+
+/** Files of the fast folders that run thousands of cases or start a database. */
+const SLOW = [
+  'test/contract/hostile-input.test.ts',
+  'test/feed/schedules.test.ts',
+  'test/graphql/claims.test.ts',
+  'test/graphql/jobs.test.ts',
+  'test/graphql/shared-feed.test.ts',
+  'test/graphql/stopped-database.test.ts',
+];
 
 /** Files of those folders that start processes, wait for deadlines, or need the whole stack and heap of a process. */
 const ALONE = [
@@ -13,6 +23,8 @@ const ALONE = [
   'test/client/file-spool.test.ts',
   'test/runtimes/adapter-rules.test.ts',
 ];
+
+const fast = [...filesIn(FAST), 'test/architecture.test.ts', 'test/server/requests.test.ts'];
 
 const common = {
   setupFiles: ['test/support/each-file.ts'],
@@ -33,17 +45,28 @@ export default defineConfig({
     // Two cores are common in CI: more workers would only make timers late.
     maxWorkers: 2,
     projects: [
+      // The files of the first two share two processes: importing the server anew took longer than most files' tests.
       {
         extends: true,
-        // Their files share two processes: importing the server anew took longer than most files' tests.
-        test: { ...common, name: 'rooms', include: rooms, exclude: ALONE, isolate: false },
+        test: { ...common, name: 'fast', include: fast, exclude: SLOW, isolate: false },
+      },
+      {
+        extends: true,
+        test: {
+          ...common,
+          name: 'rooms',
+          include: [...filesIn(ROOMS.slice(FAST.length)), ...SLOW],
+          exclude: [...ALONE, 'test/server/requests.test.ts'],
+          isolate: false,
+        },
       },
       {
         extends: true,
         test: {
           ...common,
           name: 'processes',
-          include: ['test/*.test.ts', `test/!(${ROOMS.replaceAll(' ', '|')})/**/*.test.ts`, ...ALONE],
+          include: [...ALONE, 'test/*.test.ts', `test/!(${ROOMS.join('|')})/**/*.test.ts`],
+          exclude: ['test/architecture.test.ts'],
         },
       },
     ],

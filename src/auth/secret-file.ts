@@ -3,17 +3,17 @@ import {
   existsSync,
   fsyncSync,
   linkSync,
-  mkdirSync,
   openSync,
   readFileSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { makeFolder } from '../lib/make-folder.ts';
 
 /** The text in this file, trimmed. Without one it is made, with `make`'s text and readable by its owner alone. */
 export function readSecretFile(path: string, make: () => string): string {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path), 0o700);
   if (!existsSync(path)) makeSecretFile(path, make());
   return readFileSync(path, 'utf8').trim();
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, statSync } from 'node:fs';
+import { chmodSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readKeyFile } from '../auth/key-file.ts';
@@ -9,6 +9,7 @@ import type { RunnersConfig } from '../config/runners.ts';
 import { RUN_PROVIDERS } from '../contract/jobs.ts';
 import { openSubstrates } from '../jobs/open-substrates.ts';
 import type { JobLog } from '../jobs/reconciler.ts';
+import { makeFolder } from '../lib/make-folder.ts';
 
 /** Newest first. */
 export type SecretKeys = NonNullable<Config['secretKeys']>;
@@ -57,7 +58,7 @@ const RUN_AS_SERVER =
 
 /** Lets other users pass through a folder, without seeing what it holds. */
 function letPass(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o711 });
+  makeFolder(folder, 0o711);
   const { mode } = statSync(folder);
   if ((mode & 0o001) === 0) chmodSync(folder, (mode & 0o777) | 0o011);
 }

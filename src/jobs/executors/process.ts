@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { JobsUser } from '../../config/jobs-user.ts';
 import type { RunnerJobHandle } from '../../contract/jobs.ts';
+import { makeFolder } from '../../lib/make-folder.ts';
 import { startingWith } from '../../lib/start-fault.ts';
 import { SubstrateError } from '../errors.ts';
 import type { OpenedSubstrate, SubstrateSetup } from '../open-substrates.ts';
@@ -60,7 +60,7 @@ export async function openSubstrate({
 
 /** Throws when commands could not reach the folders that they start in. */
 function requireWay(folder: string, user: JobsUser): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, 0o700);
   const { uid, gid } = user.kind === 'one' ? user : { uid: user.first, gid: user.first };
   const closed = closedFolder(dirname(folder), { uid, gid });
   if (closed === null) return;

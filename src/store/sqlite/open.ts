@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { codeOf, lineOf } from '../../lib/error-line.ts';
+import { makeFolder } from '../../lib/make-folder.ts';
 import {
   type AppliedMigration,
   MIGRATIONS_TABLE,
@@ -25,7 +25,7 @@ export async function opening<Opened>(file: string, open: () => Opened | Promise
 
 /** Takes the file for this process, makes its folder, brings its schema up to date, and opens it for reading. */
 export function openDatabase(file: string): { database: Database.Database; close: () => void } {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(file), 0o700);
   const path = withoutLinks(file);
   keepToOwner(path);
   const unlock = lockDatabaseFile(path);

@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { JobsUser } from '../../../config/jobs-user.ts';
 import { codeOf } from '../../../lib/error-line.ts';
+import { makeFolder } from '../../../lib/make-folder.ts';
 import { SubstrateError } from '../../errors.ts';
 import { type JobFile, readJobFile, storeJobFile, WORK_FOLDER } from './files.ts';
 import type { ProcessUser } from './user.ts';
@@ -55,7 +56,7 @@ const PASSABLE = 0o711;
  */
 export function openJobFolders(root: string, owner: string, jobsUser: JobsUser | null = null): JobFolders {
   const own = join(root, ownerFolder(owner));
-  mkdirSync(own, { recursive: true, mode: 0o700 });
+  makeFolder(own, 0o700);
   for (const folder of [own, root]) {
     if (jobsUser) chmodSync(folder, PASSABLE);
     sweepUnfinished(folder);

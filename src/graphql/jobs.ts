@@ -15,6 +15,7 @@ import {
   StartJobInput,
   StopJobInput,
 } from './job-input.ts';
+import { listKeys } from './list-keys.ts';
 import { JobRefusedError, NotFoundError, outcomeError, RunConflictError } from './outcomes.ts';
 import { listPage, pageSchema } from './page-input.ts';
 import { distinct } from './run-filter.ts';
@@ -41,17 +42,14 @@ builder.queryFields((t) => ({
       args: {
         filter: t.arg({ type: RunnerJobFilterInput, required: false, description: 'Only these.' }),
       },
-      resolve: async (
-        { cursor, take, skip: _skip, ...selection },
-        _root,
-        { filter },
-        { store, principal },
-      ) => {
+      resolve: async ({ cursor, take, skip: _skip, ...selection }, _root, { filter }, context) => {
         const page = listPage(cursor?.run, take);
-        const keys = await store.lists.jobs(jobListFilter({ principal }, filter), page);
-        return store.catalog.job.findMany({
+        const keys = await listKeys(context, (lists, owner) =>
+          lists.jobs(jobListFilter(context, filter), page, owner),
+        );
+        return context.store.catalog.job.findMany({
           ...selection,
-          where: { run: { in: [...keys] } },
+          where: { run: { in: keys } },
           orderBy: { run: 'desc' },
         });
       },

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { RunProviderEnum, RunRuntimeEnum } from './enums.ts';
+import { listKeys } from './list-keys.ts';
 import { NotFoundError, RunConflictError } from './outcomes.ts';
 import { listPage, pageSchema } from './page-input.ts';
 import { RunType } from './run.ts';
@@ -40,17 +41,14 @@ builder.queryFields((t) => ({
           description: 'Only these.',
         }),
       },
-      resolve: async (
-        { cursor, take, skip: _skip, ...selection },
-        _root,
-        { filter },
-        { store, principal },
-      ) => {
+      resolve: async ({ cursor, take, skip: _skip, ...selection }, _root, { filter }, context) => {
         const page = listPage(cursor?.key, take);
-        const keys = await store.lists.runs(runListFilter({ principal }, filter), page);
-        return store.catalog.run.findMany({
+        const keys = await listKeys(context, (lists, owner) =>
+          lists.runs(runListFilter(context, filter), page, owner),
+        );
+        return context.store.catalog.run.findMany({
           ...selection,
-          where: { key: { in: [...keys] } },
+          where: { key: { in: keys } },
           orderBy: { key: 'desc' },
         });
       },

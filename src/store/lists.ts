@@ -37,11 +37,18 @@ export interface ListPage {
 
 /**
  * Finds the pages of lists. Answers the runs' keys, the newest first. No list reading occupies the event loop: Postgres
- * answers it, or a thread of its own that works on many readings in turn. Throws `StoreUnavailable` when too many wait.
+ * answers it, or a thread that works on many readings in turn. `owner` is the client, such as its socket: owners take
+ * turns, so an owner with many readings delays only itself. Without an owner a reading is an owner of its own. Throws
+ * {@link TooManyReadings}, and `StoreUnavailable` when the store cannot read.
  */
 export interface ListStore {
-  runs(filter: RunListFilter, page: ListPage): Promise<readonly number[]>;
-  jobs(filter: JobListFilter, page: ListPage): Promise<readonly number[]>;
+  runs(filter: RunListFilter, page: ListPage, owner?: object): Promise<readonly number[]>;
+  jobs(filter: JobListFilter, page: ListPage, owner?: object): Promise<readonly number[]>;
+}
+
+/** Too many list readings wait already, of one owner or in all. The store itself works. */
+export class TooManyReadings extends Error {
+  override readonly name = 'TooManyReadings';
 }
 
 /** What {@link isListed} looks at. */

@@ -1,12 +1,14 @@
-import type { ListStore } from '../lists.ts';
-import { StoreUnavailable } from '../store.ts';
+import { type ListStore, TooManyReadings } from '../lists.ts';
 import { startThread } from './thread.ts';
 
-/** Readings that may wait at once; each holds no more than its filter and its page. */
+/** Readings that may wait at once, over all owners; each holds no more than its filter and its page. */
 const MAX_READINGS = 1_000;
+/** Readings of one owner that may wait at once: those of two documents with as many lists as a document may have. */
+export const MAX_READINGS_PER_OWNER = 64;
 
 /** The lists of the embedded store, read in a thread. */
 export interface ListReader extends ListStore {
+  /** Ends the thread. Readings that still wait reject with `StoreUnavailable`. */
   close(): Promise<void>;
 }
 
@@ -16,13 +18,39 @@ export interface ListReader extends ListStore {
  */
 export async function startListReader(file: string): Promise<ListReader> {
   const thread = await startThread({ module: 'list-thread', file, work: 'list-reading' });
-  const read = async (name: keyof ListStore, args: readonly unknown[]): Promise<readonly number[]> => {
-    if (thread.waiting() >= MAX_READINGS) throw new StoreUnavailable('too many lists are being read');
-    return (await thread.call(name, args)) as number[];
-  };
+  /** Objects cannot cross to the thread, so it knows owners by number. */
+  const numbers = new WeakMap<object, number>();
+  const waiting = new Map<number, number>();
+  let lastNumber = 0;
+
+  function numberOf(owner: object): number {
+    const known = numbers.get(owner);
+    if (known !== undefined) return known;
+    lastNumber += 1;
+    numbers.set(owner, lastNumber);
+    return lastNumber;
+  }
+
+  async function read(name: keyof ListStore, filter: unknown, page: unknown, owner: object = {}) {
+    if (thread.waiting() >= MAX_READINGS) throw new TooManyReadings('too many lists are being read');
+    const number = numberOf(owner);
+    const before = waiting.get(number) ?? 0;
+    if (before >= MAX_READINGS_PER_OWNER) {
+      throw new TooManyReadings(`more than ${MAX_READINGS_PER_OWNER} lists are being read for one client`);
+    }
+    waiting.set(number, before + 1);
+    try {
+      return (await thread.call(name, [filter, page, number])) as number[];
+    } finally {
+      const left = waiting.get(number)! - 1;
+      if (left > 0) waiting.set(number, left);
+      else waiting.delete(number);
+    }
+  }
+
   return {
-    runs: (...args) => read('runs', args),
-    jobs: (...args) => read('jobs', args),
+    runs: (filter, page, owner) => read('runs', filter, page, owner),
+    jobs: (filter, page, owner) => read('jobs', filter, page, owner),
     close: () => thread.close(),
   };
 }

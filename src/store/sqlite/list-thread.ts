@@ -15,56 +15,66 @@ try {
   parent.postMessage({ ok: false, ...failureOf(error) } satisfies ThreadStart);
 }
 
+interface UnderWay {
+  readonly id: number;
+  readonly reading: ListReading;
+}
+
 function serve(database: Database.Database, port: MessagePort): void {
   const readings = createListReadings(database);
-  const underWay: { readonly id: number; readonly reading: ListReading }[] = [];
-  let closing = false;
+  // A Map keeps its keys in order of insertion: the first owner gets a step and, if it has more, moves to the end.
+  const queues = new Map<number, UnderWay[]>();
 
   port.on('message', (call: ThreadCall | 'close') => {
+    // What waits is dropped: the end of the thread rejects it. A step under way has ended by now.
     if (call === 'close') {
-      closing = true;
-      if (underWay.length === 0) close();
+      queues.clear();
+      database.close();
+      port.close();
       return;
     }
-    const idle = underWay.length === 0;
+    // The arguments are those that `list-reader.ts` sends.
+    const [filter, page, owner] = call.args as [unknown, ListPage, number];
+    const idle = queues.size === 0;
     try {
-      underWay.push({ id: call.id, reading: begin(call) });
+      const reading =
+        call.name === 'runs'
+          ? readings.runs(filter as RunListFilter, page)
+          : readings.jobs(filter as JobListFilter, page);
+      const queue = queues.get(owner);
+      if (queue) queue.push({ id: call.id, reading });
+      else queues.set(owner, [{ id: call.id, reading }]);
     } catch (error) {
       answer({ id: call.id, ok: false, ...failureOf(error) });
     }
-    if (idle && underWay.length > 0) setImmediate(step);
+    if (idle && queues.size > 0) setImmediate(step);
   });
 
-  /** The arguments are those that `list-reader.ts` is typed to send. */
-  function begin({ name, args }: ThreadCall): ListReading {
-    const [filter, page] = args;
-    return name === 'runs'
-      ? readings.runs(filter as RunListFilter, page as ListPage)
-      : readings.jobs(filter as JobListFilter, page as ListPage);
+  /** One step of one reading. Owners take turns, and an owner's readings do: a long one holds up no other. */
+  function step(): void {
+    const [first] = queues;
+    if (!first) return;
+    const [owner, queue] = first;
+    queues.delete(owner);
+    const next = queue.shift()!;
+    if (!isDone(next)) queue.push(next);
+    if (queue.length > 0) queues.set(owner, queue);
+    if (queues.size > 0) setImmediate(step);
   }
 
-  /** One step of the reading that has waited longest, so that a long one holds up no other. */
-  function step(): void {
-    const next = underWay.shift();
-    if (!next) return;
-    const { id, reading } = next;
+  /** Does a step, and sends the answer after the last one. */
+  function isDone({ id, reading }: UnderWay): boolean {
     try {
       const result = reading.next();
       if (result.done) answer({ id, ok: true, value: result.value });
-      else underWay.push(next);
+      return result.done === true;
     } catch (error) {
       answer({ id, ok: false, ...failureOf(error) });
+      return true;
     }
-    if (underWay.length > 0) setImmediate(step);
-    else if (closing) close();
   }
 
   function answer(message: ThreadAnswer): void {
     port.postMessage(message);
-  }
-
-  function close(): void {
-    database.close();
-    port.close();
   }
 }

@@ -32,7 +32,10 @@ export interface Thread {
   call(name: string, args: readonly unknown[]): Promise<unknown>;
   /** How many calls have no answer yet. */
   waiting(): number;
-  /** Resolves when the calls that were made before are answered and the connection is closed. */
+  /**
+   * Asks the thread to close and resolves when its connection is closed. The module decides which calls it still
+   * answers; the others reject with `StoreUnavailable`.
+   */
   close(): Promise<void>;
 }
 

@@ -1,0 +1,18 @@
+import { type ListStore, TooManyReadings } from '../store/lists.ts';
+import type { Context } from './context.ts';
+import { overloaded } from './faults.ts';
+
+/**
+ * Reads a page of a list for the connection that asks, or for the operation where no connection is known. Throws the
+ * fault OVERLOADED when too many readings wait.
+ */
+export async function listKeys(
+  context: Context,
+  read: (lists: ListStore, owner: object) => Promise<readonly number[]>,
+): Promise<number[]> {
+  try {
+    return [...(await read(context.store.lists, context.connection ?? context))];
+  } catch (error) {
+    throw error instanceof TooManyReadings ? overloaded(error.message) : error;
+  }
+}

@@ -16,7 +16,8 @@ const MAX_DUE_RUNS = 100_000;
 export interface RunChangesTarget {
   /** Reads the rows. Waits for a store that is down for a while, and throws `StoreUnavailable` then. */
   read(runs: readonly number[], signal: AbortSignal): Promise<readonly UpdatedRun[]>;
-  changed(rows: readonly UpdatedRun[]): void;
+  /** Resolves once everybody was told. Later changes wait for that, and fold meanwhile. */
+  changed(rows: readonly UpdatedRun[], signal: AbortSignal): Promise<void>;
   /** Changes were missed: whoever follows has to begin again. */
   failed(error: unknown): void;
 }
@@ -118,7 +119,7 @@ export function createRunChanges(
       }
       try {
         const rows = await target.read(ready, signal);
-        if (!signal.aborted) target.changed(rows);
+        if (!signal.aborted) await target.changed(rows, signal);
       } catch (error) {
         if (!signal.aborted) target.failed(error);
       }

@@ -7,6 +7,10 @@ import { JobStatusEnum, RunProviderEnum } from './enums.ts';
 import { checkArguments } from './invalid-input.ts';
 import { labelsSchema, plainText } from './run-input.ts';
 
+/** Each of them is looked for in every run that is read or changes. */
+const MAX_FILTER_LABELS = 10;
+const MAX_FILTER_WORDS = 10;
+
 /** What a filter on runs may say. Checked here and not by the plugin, since subscriptions use it too. */
 const runFilterSchema = z.object({
   providers: z.array(z.enum(RUN_PROVIDERS)).min(1).max(RUN_PROVIDERS.length).nullish(),
@@ -18,8 +22,17 @@ const runFilterSchema = z.object({
     .nullish(),
   createdFrom: z.date().nullish(),
   createdBefore: z.date().nullish(),
-  labels: labelsSchema.nullish(),
-  title: plainText.max(200).nullish(),
+  labels: labelsSchema
+    .refine((labels) => Object.keys(labels).length <= MAX_FILTER_LABELS, {
+      error: `must be at most ${MAX_FILTER_LABELS} labels`,
+    })
+    .nullish(),
+  title: plainText
+    .max(200)
+    .refine((title) => wordsOf(title).length <= MAX_FILTER_WORDS, {
+      error: `must be at most ${MAX_FILTER_WORDS} words`,
+    })
+    .nullish(),
 });
 
 export const RunFilterInput = builder.inputType('RunFilter', {
@@ -44,10 +57,10 @@ export const RunFilterInput = builder.inputType('RunFilter', {
     }),
     labels: t.field({
       type: 'JSONObject',
-      description: 'With these labels: text, numbers or booleans, compared exactly.',
+      description: `With these labels, at most ${MAX_FILTER_LABELS}: text, numbers or booleans, compared exactly.`,
     }),
     title: t.string({
-      description: 'Every one of these words is somewhere in the title; case does not matter.',
+      description: `Every one of these words, at most ${MAX_FILTER_WORDS}, is somewhere in the title; case does not matter.`,
     }),
   }),
 });
@@ -65,8 +78,12 @@ export function runListFilter(context: Pick<Context, 'principal'>, filter: unkno
     createdBefore: createdBefore?.getTime() ?? null,
     // Checked to be flat; see labelsSchema.
     labels: (labels ?? {}) as RunListFilter['labels'],
-    words: title?.split(/\s+/).filter(Boolean) ?? [],
+    words: wordsOf(title ?? ''),
   };
+}
+
+function wordsOf(title: string): string[] {
+  return title.split(/\s+/).filter(Boolean);
 }
 
 /** The values of a condition, each once; null: no such condition. */

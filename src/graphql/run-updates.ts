@@ -5,6 +5,7 @@ import { FEED_LIMITS } from '../feed/limits.ts';
 import { withPatience } from '../feed/patience.ts';
 import { createBell } from '../lib/bell.ts';
 import { cancellable, unlessAborted } from '../lib/cancellable.ts';
+import { createTurns } from '../lib/turns.ts';
 import { isListed, type RunListFilter } from '../store/lists.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
 import type { WakeupPlane } from '../wakeups/plane.ts';
@@ -25,14 +26,20 @@ export interface RunUpdateLimits {
 }
 
 export const RUN_UPDATE_LIMITS: RunUpdateLimits = {
-  filtersPerConnection: 100,
-  filters: 10_000,
+  filtersPerConnection: 20,
+  filters: 1_000,
   waitingRuns: 10_000,
   keptRows: 500,
 };
 
 /** Rows that a subscriber takes at once. */
 const PORTION_RUNS = 32;
+/** Conditions that are looked at in one turn of the event loop. One that is slow on purpose takes 0.1 ms. */
+const CONDITIONS_PER_TURN = 256;
+/** What waking one subscriber counts, who then takes the row, writes it and sends it. */
+const WAKING = 4;
+/** Workspaces whose changes wait for their turn; beyond that, those who follow have to begin again. */
+const MAX_WAITING_WORKSPACES = 10_000;
 
 /** A row with what filters look at. */
 export type UpdatedRun = RunRow & { readonly job: { readonly status: string } | null };
@@ -80,6 +87,7 @@ export function createRunUpdates(
   const workspaces = new Map<string, Workspace>();
   const latest = new LRUCache<number, UpdatedRun>({ max: limits.keptRows });
   const perConnection = new WeakMap<object, Map<string, number>>();
+  const turns = createTurns({ costPerTurn: CONDITIONS_PER_TURN, maxWaiting: MAX_WAITING_WORKSPACES });
   let filters = 0;
 
   async function read(runs: readonly number[], signal: AbortSignal): Promise<readonly UpdatedRun[]> {
@@ -98,10 +106,15 @@ export function createRunUpdates(
     const watchers = () => [...groups.values()].flatMap((group) => [...group.watchers]);
     const changes = createRunChanges(name, wakeups, {
       read,
-      changed: (rows) => {
+      changed: async (rows, signal) => {
+        // Who comes while the turns pass has not missed these rows: they changed before.
+        const present = [...groups.values()];
         for (const row of rows) {
-          for (const group of groups.values()) {
-            if (isListed(group.filter, row)) for (const watcher of group.watchers) watcher.changed(row.key);
+          for (const group of present) {
+            const later = turns.take(groups, conditionsOf(group.filter));
+            if (later) await later;
+            if (signal.aborted) return;
+            if (isListed(group.filter, row)) await wake(groups, group, row, signal);
           }
         }
       },
@@ -112,6 +125,15 @@ export function createRunUpdates(
     const workspace = { groups, changes };
     workspaces.set(name, workspace);
     return workspace;
+  }
+
+  async function wake(owner: object, { watchers }: Group, { key }: UpdatedRun, signal: AbortSignal) {
+    for (const watcher of [...watchers]) {
+      const later = turns.take(owner, WAKING);
+      if (later) await later;
+      if (signal.aborted) return;
+      if (watchers.has(watcher)) watcher.changed(key);
+    }
   }
 
   /** Adds a watcher to its group, and answers what removes it. */
@@ -220,6 +242,11 @@ export function createRunUpdates(
   }
 
   return { open };
+}
+
+/** How many conditions a filter comes to, its own among them. */
+function conditionsOf({ labels, words }: RunListFilter): number {
+  return 1 + Object.keys(labels).length + words.length;
 }
 
 /** What {@link RunUpdates} tells, row by row. */

@@ -7,7 +7,7 @@ import { openFeed } from './feed.ts';
 import { compileFeedWriter, type FeedWriter } from './feed-writer.ts';
 import type { OperationRequest } from './operation-request.ts';
 import { batchPayload, eventPayload } from './payload-cache.ts';
-import { shapingVariables, subscriptionRoot } from './subscription-root.ts';
+import { sharedShape, subscriptionRoot } from './subscription-root.ts';
 
 /** Selections of one document that differ in their directives' variables. */
 const WRITERS_PER_DOCUMENT = 32;
@@ -27,7 +27,7 @@ export interface SharedFeed {
 /**
  * Opens a subscription of `runEvents` or `runEventBatches` whose payloads are written once for all subscribers with
  * the same document and the same variables in it, as far as these shape the output. Null when the request is another
- * one, or is at fault: then executing it says what is wrong.
+ * one, has long variables, or is at fault: then it has to be executed, which says what is wrong.
  */
 export async function openSharedFeed(request: OperationRequest): Promise<SharedFeed | null> {
   const plan = planOf(request);
@@ -66,14 +66,14 @@ function planOf(request: OperationRequest): Plan | null {
   const root = subscriptionRoot(request, ['runEvents', 'runEventBatches']);
   if (!root) return null;
   const { field, args, variables } = root;
-  const { document, operationName } = request;
-  const writer = writerOf(document, operationName ?? '', field, variables);
+  const shape = sharedShape(request, root);
+  const writer = shape && writerOf(request.document, shape.key, field, variables);
   return writer && { field, args, writer, weigh: weighEvents(priceOf(request)) };
 }
 
 function writerOf(
   document: DocumentNode,
-  operationName: string,
+  key: string,
   field: FieldNode,
   variables: Readonly<Record<string, unknown>>,
 ): FeedWriter | null {
@@ -82,7 +82,6 @@ function writerOf(
     ofDocument = new LRUCache({ max: WRITERS_PER_DOCUMENT });
     writers.set(document, ofDocument);
   }
-  const key = JSON.stringify([operationName, shapingVariables(document, field, variables)]);
   const known = ofDocument.get(key);
   if (known) return known;
   const writer = compileFeedWriter(document, field, variables);

@@ -1,15 +1,18 @@
 import type { DocumentNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import type { Operator } from '../auth/principal.ts';
 import { totalsOf } from '../config/totals.ts';
 import type { Reader } from '../feed/cursor.ts';
 import { unlessAborted } from '../lib/cancellable.ts';
 import { createTurns } from '../lib/turns.ts';
+import type { RunListFilter } from '../store/lists.ts';
+import type { AskedContext, Services } from './context.ts';
 import type { OperationRequest } from './operation-request.ts';
 import type { Operations } from './operations.ts';
 import { runListFilter } from './run-filter.ts';
-import type { UpdatedRun } from './run-updates.ts';
+import type { RunUpdates, UpdatedRun } from './run-updates.ts';
 import type { SharedFeed } from './shared-feed.ts';
-import { shapingVariables, subscriptionRoot } from './subscription-root.ts';
+import { sharedShape, subscriptionRoot } from './subscription-root.ts';
 
 /** Selections of one document that differ in workspace or variables. */
 const WRITERS_PER_DOCUMENT = 32;
@@ -37,7 +40,7 @@ const turns = createTurns({ costPerTurn: EXECUTIONS_PER_TURN, maxWaiting: MAX_WA
 /**
  * Opens a subscription of `runUpdated` whose payloads are executed once for all subscribers of the workspace that have
  * the same document and the same variables in its selection, whatever their filters. Null when the request is another
- * one, or is at fault: then executing it says what is wrong.
+ * one, has long variables, or is at fault: then it has to be executed, which says what is wrong.
  */
 export function openSharedUpdates(
   request: OperationRequest,
@@ -46,11 +49,40 @@ export function openSharedUpdates(
   const root = subscriptionRoot(request, ['runUpdated']);
   if (!root) return null;
   const { runUpdates, connection, principal } = request.contextValue;
+  // A writer serves all of a workspace, so it has the rights that all of them have.
+  if (principal.kind !== 'operator') return null;
   const filter = attempt(() => runListFilter({ principal }, root.args.filter));
-  if (!filter) return null;
-  const shaping = shapingVariables(request.document, root.field, root.variables);
-  const key = JSON.stringify([principal.workspace, request.operationName ?? '', shaping]);
-  const write = writerOf(request.document, key, () => createWriter(request, operations));
+  const shape = filter && sharedShape(request, root);
+  if (!shape) return null;
+  const key = JSON.stringify([principal.workspace, shape.key]);
+  const asked = keptRequest(request, shape.variables, principal);
+  const write = writerOf(request.document, key, () => createWriter(asked, operations));
+  return feedOf(write, runUpdates, filter, connection);
+}
+
+/** What is asked without who asked: a writer outlives the connection that asked first. */
+function keptRequest(
+  { document, operationName, contextValue }: OperationRequest,
+  variableValues: OperationRequest['variableValues'],
+  { kind, workspace }: Operator,
+): OperationRequest {
+  const { store, runKeys, ingest, feed, wakeups, jobs, native, runUpdates, version } = contextValue;
+  const services: Services = { store, runKeys, ingest, feed, wakeups, jobs, native, runUpdates, version };
+  return {
+    document,
+    operationName,
+    variableValues,
+    contextValue: { ...services, principal: { kind, workspace } },
+  };
+}
+
+/** In a function of its own, so that an open subscription does not hold its request. */
+function feedOf(
+  write: Writer,
+  runUpdates: RunUpdates,
+  filter: RunListFilter,
+  connection: AskedContext['connection'],
+): SharedFeed {
   return {
     open: async (signal) => {
       const rows = await runUpdates.open(filter, connection, signal);

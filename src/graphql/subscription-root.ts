@@ -46,13 +46,55 @@ export function subscriptionRoot(
   return { field, args: getArgumentValues(definition, field, coerced), variables: coerced };
 }
 
+/** Characters of the variables of a subscription whose writer is kept, and of their part in its key. */
+const MAX_SHARED_VARIABLES_LENGTH = 1024;
+
+/** What subscriptions of one document must have in common to share a writer. */
+export interface SharedShape {
+  readonly key: string;
+  /** The variables that the operation declares, as the client sent them. */
+  readonly variables: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What a writer is kept by, and the variables that it may keep: both are short, since writers outlive the connection
+ * that asked first. Null when the variables are too long for that.
+ */
+export function sharedShape(request: OperationRequest, root: SubscriptionRoot): SharedShape | null {
+  const { document, operationName, variableValues } = request;
+  // Without a prototype: a variable can have the name `__proto__`.
+  const variables: Record<string, unknown> = Object.create(null);
+  for (const { variable } of getOperationAST(document, operationName)?.variableDefinitions ?? []) {
+    const { value: name } = variable.name;
+    if (variableValues && Object.hasOwn(variableValues, name)) variables[name] = variableValues[name];
+  }
+  if (shortJson(variables) === null) return null;
+  const key = shortJson([operationName ?? '', shapingVariables(document, root.field, root.variables)]);
+  return key === null ? null : { key, variables };
+}
+
+/** A value's JSON. Null when it is too long, which is found out without writing more than that, or when it has none. */
+function shortJson(value: unknown): string | null {
+  let left = MAX_SHARED_VARIABLES_LENGTH;
+  const count = (name: string, part: unknown) => {
+    left -= name.length + (typeof part === 'string' ? part.length : 1);
+    if (left < 0) throw new RangeError('too long to be kept');
+    return part;
+  };
+  try {
+    return JSON.stringify(value, count);
+  } catch {
+    return null;
+  }
+}
+
 /** Variables that decide what is selected: all but those that are only the root field's own arguments. */
-export function shapingVariables(
+function shapingVariables(
   document: DocumentNode,
   field: FieldNode,
   variables: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
-  const shaping: Record<string, unknown> = {};
+  const shaping: Record<string, unknown> = Object.create(null);
   const note = {
     Variable: ({ name }: VariableNode) => {
       shaping[name.value] = variables[name.value];

@@ -64,8 +64,8 @@ export interface ListedRun {
 
 /** Whether a run that was read belongs into a list: the same conditions as the statements in `list-statements.ts`. */
 export function isListed(filter: RunListFilter, run: ListedRun): boolean {
-  const { providers, ended, jobStatuses, createdFrom, createdBefore, labels, words } = filter;
-  const title = words.length > 0 ? run.title?.toLowerCase() : '';
+  const { providers, ended, jobStatuses, createdFrom, createdBefore } = filter;
+  const { labels, words } = memoized(foldedFilters, filter, foldFilter);
   return (
     run.workspace === filter.workspace &&
     (providers === null || providers.some((provider) => provider === run.provider)) &&
@@ -73,12 +73,54 @@ export function isListed(filter: RunListFilter, run: ListedRun): boolean {
     (jobStatuses === null || jobStatuses.some((status) => status === run.job?.status)) &&
     (createdFrom === null || run.createdAt >= createdFrom) &&
     (createdBefore === null || run.createdAt < createdBefore) &&
-    Object.entries(labels).every(([label, value]) => hasLabel(run.labels, label, value)) &&
-    words.every((word) => title?.includes(word.toLowerCase()))
+    (labels.length + words.length === 0 || hasTexts(labels, words, memoized(foldedRuns, run, foldRun)))
   );
 }
 
-function hasLabel(labels: unknown, label: string, value: string | number | boolean): boolean {
-  if (typeof labels !== 'object' || labels === null || !Object.hasOwn(labels, label)) return false;
-  return JSON.stringify((labels as Readonly<Record<string, unknown>>)[label]) === JSON.stringify(value);
+/** The parts of a filter that are compared as text. */
+interface FoldedFilter {
+  /** The name and the value's JSON of each label. */
+  readonly labels: readonly (readonly [string, string])[];
+  readonly words: readonly string[];
+}
+
+interface FoldedRun {
+  readonly labels: ReadonlyMap<string, string>;
+  readonly title: string | null;
+}
+
+// Thousands of filters meet thousands of rows: both are folded once each, as long as they live.
+const foldedFilters = new WeakMap<RunListFilter, FoldedFilter>();
+const foldedRuns = new WeakMap<ListedRun, FoldedRun>();
+
+function memoized<Key extends object, Value>(
+  known: WeakMap<Key, Value>,
+  key: Key,
+  make: (key: Key) => Value,
+): Value {
+  const before = known.get(key);
+  if (before) return before;
+  const value = make(key);
+  known.set(key, value);
+  return value;
+}
+
+function foldFilter({ labels, words }: RunListFilter): FoldedFilter {
+  return { labels: jsonEntries(labels), words: words.map((word) => word.toLowerCase()) };
+}
+
+function foldRun({ labels, title }: ListedRun): FoldedRun {
+  return { labels: new Map(jsonEntries(labels)), title: title?.toLowerCase() ?? null };
+}
+
+function jsonEntries(labels: unknown): (readonly [string, string])[] {
+  if (typeof labels !== 'object' || labels === null) return [];
+  return Object.entries(labels).map(([label, value]) => [label, JSON.stringify(value)] as const);
+}
+
+function hasTexts(labels: FoldedFilter['labels'], words: readonly string[], run: FoldedRun): boolean {
+  return (
+    labels.every(([label, value]) => run.labels.get(label) === value) &&
+    words.every((word) => run.title?.includes(word))
+  );
 }

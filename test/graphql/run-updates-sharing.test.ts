@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createRunUpdates, RUN_UPDATE_LIMITS, type UpdatedRun } from '../../src/graphql/run-updates.ts';
 import type { RunListFilter } from '../../src/store/lists.ts';
@@ -50,7 +51,7 @@ test('a change is read and executed once, however many follow it and whatever th
   const query =
     'subscription ($filter: RunFilter) { runUpdated(filter: $filter) { id lastSeq terminal { seq } } }';
   for (let index = 0; index < 200; index += 1) {
-    const filter = index % 2 === 0 ? { labels: {} } : { createdFrom: new Date(index % 50) };
+    const filter = index % 2 === 0 ? { labels: {} } : { createdFrom: new Date(index % 20) };
     client.subscribe(String(index), query, { filter });
   }
   client.send({ type: 'ping' });
@@ -119,19 +120,29 @@ function startUpdates(limits = {}) {
     ...RUN_UPDATE_LIMITS,
     ...limits,
   });
-  function change(key: number, lastSeq: number, kind: 'created' | 'appended' | 'ended' = 'created'): void {
+  let titles = 0;
+  type Kind = 'created' | 'appended' | 'ended';
+  function change(key: number, lastSeq: number, kind: Kind = 'created', title: string | null = null): void {
     const row = { key, workspace: 'default', provider: 'openai', endedAt: null, createdAt: 0n, labels: {} };
-    rows.set(key, { ...row, title: null, job: null, lastSeq: BigInt(lastSeq) } as UpdatedRun);
+    const changed = { ...row, job: null, lastSeq: BigInt(lastSeq) };
+    const counted = {
+      get: () => {
+        titles += 1;
+        return title;
+      },
+    };
+    rows.set(key, Object.defineProperty(changed, 'title', counted) as unknown as UpdatedRun);
     plane.publish([{ run: key, workspace: 'default', kind, lastSeq, chunk: null }]);
   }
   const leaving = new AbortController();
+  setMaxListeners(0, leaving.signal);
   onTestFinished(() => leaving.abort());
-  const open = async () => {
-    const reader = await updates.open(ALL, undefined, leaving.signal);
+  const open = async (filter = ALL) => {
+    const reader = await updates.open(filter, undefined, leaving.signal);
     if (!reader) throw new Error('it was left');
     return reader;
   };
-  return { open, change, reads, listeners: () => listeners };
+  return { open, change, reads, listeners: () => listeners, titles: () => titles };
 }
 
 test('who does not read holds the numbers of changed runs, and gets their latest rows', async () => {
@@ -149,6 +160,41 @@ test('who does not read holds the numbers of changed runs, and gets their latest
   }
   expect([...taken].sort()).toEqual([1, 2, 3, 4].map((key) => [key, [2n]]));
   expect(reader.take()).toBeNull();
+});
+
+test('a row is folded once for all filters, which are matched over many turns of the event loop', async () => {
+  const { open, change, titles } = startUpdates();
+  const filters = Array.from({ length: 500 }, (_, index) => ({ ...ALL, words: [`W${index}`] }));
+  const readers = await Promise.all(filters.map(open));
+  let turns = 0;
+  const count = () => {
+    turns += 1;
+    turning = setImmediate(count);
+  };
+  let turning = setImmediate(count);
+  onTestFinished(() => clearImmediate(turning));
+  for (let key = 1; key <= 20; key += 1) change(key, 0, 'created', 'w499');
+  const last = readers.at(-1)!;
+  const taken: number[] = [];
+  while (taken.length < 20) {
+    await last.ready();
+    taken.push(...(last.take() ?? []).map(({ key }) => key));
+  }
+  // Each filter has two conditions, and 256 fit into a turn.
+  expect(turns).toBeGreaterThanOrEqual(Math.floor((20 * 500 * 2) / 256));
+  expect(taken).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
+  expect(titles()).toBe(20);
+  expect(readers[0]!.take()).toBeNull();
+});
+
+test('the process watches a limited number of different filters', async () => {
+  const { open } = startUpdates({ filters: 2 });
+  await open({ ...ALL, words: ['a'] });
+  const second = await open({ ...ALL, words: ['b'] });
+  await open({ ...ALL, words: ['b'] }).then((reader) => reader.close());
+  await expect(open({ ...ALL, words: ['c'] })).rejects.toMatchObject({ extensions: { code: 'OVERLOADED' } });
+  second.close();
+  await open({ ...ALL, words: ['c'] });
 });
 
 test('who lets too many changed runs wait is cut, alone', async () => {

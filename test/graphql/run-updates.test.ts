@@ -79,7 +79,15 @@ test('growth is folded into at most one update a second, and the end is not held
 });
 
 test('a filter that says nothing sensible is refused', async () => {
-  for (const filter of [{ providers: [] }, { title: '\u0000' }, { labels: { a: null } }]) {
+  const labels = Object.fromEntries(Array.from({ length: 11 }, (_, index) => [`l${index}`, 1]));
+  const title = 'w '.repeat(11);
+  for (const filter of [
+    { providers: [] },
+    { title: '\u0000' },
+    { labels: { a: null } },
+    { labels },
+    { title },
+  ]) {
     const client = await openWebsocket(server.graphql);
     client.subscribe('1', UPDATES, { filter });
     const { type, payload } = await client.next();

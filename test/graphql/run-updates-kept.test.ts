@@ -1,0 +1,38 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, test } from 'vitest';
+import { startTransports } from '../support/transports.ts';
+import { openWebsocket } from '../support/websocket-client.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+const MiB = 1024 * 1024;
+
+function heapAfterGarbage(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
+
+test.each([
+  [
+    'in the selection',
+    'subscription ($a: String) { runUpdated { events(first: 1, after: $a) { nodes { seq } } } }',
+  ],
+  ['that the operation does not declare', 'subscription { runUpdated { id } }'],
+])('variables %s are not kept once their connection is gone', async (_where, query) => {
+  const { graphql } = await startTransports();
+  const before = heapAfterGarbage();
+  const client = await openWebsocket(graphql);
+  for (let index = 0; index < 32; index += 1) {
+    client.subscribe(`s${index}`, index === 0 ? query : `${query} #${index}`, {
+      a: `${index}${'x'.repeat(MiB)}`,
+    });
+    client.send({ id: `s${index}`, type: 'complete' });
+    client.send({ type: 'ping' });
+    expect((await client.next()).type).toBe('pong');
+  }
+  client.socket.terminate();
+  await client.closed();
+  await expect.poll(() => heapAfterGarbage() - before, { timeout: 5_000 }).toBeLessThan(8 * MiB);
+});

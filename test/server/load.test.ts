@@ -101,16 +101,42 @@ describe('requests that have not arrived', () => {
   });
 });
 
-test('a subscription counts its message for as long as it lasts', async () => {
-  const { graphql, load } = await start();
-  const runId = await newRun(graphql);
-  const client = await openWebsocket(graphql);
-  const query = `subscription { runEventBatches(runId: "${runId}") { cursor } } #${'x'.repeat(15_000)}`;
-  client.subscribe('1', query);
-  await client.next();
-  expect(load.intake.heldBytes()).toBeGreaterThan(15_000);
-  client.send({ id: '1', type: 'complete' });
-  await eventually(() => load.intake.heldBytes() === 0);
+describe('the request of a subscription', () => {
+  const query = (runId: string) => `subscription { runEventBatches(runId: "${runId}") { cursor } }`;
+  const junk = (length: number) => ({ junk: 'x'.repeat(length) });
+
+  test('is not counted any longer once the subscription has begun, on both transports', async () => {
+    const { graphql, load, feed } = await start();
+    const runId = await newRun(graphql);
+    const client = await openWebsocket(graphql);
+    for (let id = 0; id < 200; id += 1) client.subscribe(String(id), query(runId), junk(30_000));
+    const stream = await fetch(graphql, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+      body: JSON.stringify({ query: query(runId), variables: junk(30_000) }),
+    });
+    await eventually(() => feed.watchedRuns() === 1 && load.intake.heldBytes() === 0);
+    const { body } = await post(graphql, INGEST, batchOf(runId, { text: 'x'.repeat(2 * MiB) }));
+    expect(body).toMatchObject({ data: { ingestEvents: { accepted: 1 } } });
+    expect((await client.next()).type).toBe('next');
+    await stream.body?.cancel();
+  });
+
+  test('is refused with DOCUMENT_TOO_LARGE beyond 32 KiB, undeclared variables included', async () => {
+    const { graphql, load } = await start();
+    const runId = await newRun(graphql);
+    const client = await openWebsocket(graphql);
+    client.subscribe('1', query(runId), junk(33_000));
+    const { type, payload } = await client.next();
+    expect([type, codesOf(payload)]).toEqual(['error', ['DOCUMENT_TOO_LARGE']]);
+    const streamed = await fetch(graphql, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+      body: JSON.stringify({ query: query(runId), variables: junk(33_000) }),
+    });
+    expect(await streamed.text().catch(() => 'cut')).toMatch(/DOCUMENT_TOO_LARGE|cut/);
+    await eventually(() => load.intake.heldBytes() === 0);
+  });
 });
 
 describe('answers that are not read', () => {

@@ -15,6 +15,7 @@ import { openSharedUpdates } from '../graphql/shared-updates.ts';
 import { withNext } from '../lib/cancellable.ts';
 import { withinLength } from './answers.ts';
 import { type BodyRefusal, type ReadBody, readBody } from './bodies.ts';
+import { documentTurn } from './document-turn.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Load } from './load.ts';
 import { createPlainPost } from './plain-post.ts';
@@ -77,6 +78,10 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
   });
   const streams = new Set<ServerResponse>();
   const ours: Plugin = {
+    onParams: async ({ params, context }) => {
+      if (typeof params.query !== 'string') return;
+      await documentTurn(operations, load, (context as NodeContext).req.socket, params.query);
+    },
     onParse: ({ setParseFn }) => setParseFn(operations.parse),
     onValidate: ({ setValidationFn }) =>
       setValidationFn((_schema, document) => operations.validate(document)),
@@ -152,8 +157,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     body: ReadBody | null,
   ): Promise<void> {
     try {
-      const plain = body && plainPost(request, response, body.bytes, principal);
-      if (plain) return await plain;
+      if (body && (await plainPost(request, response, body.bytes, principal))) return;
       if (body) giveBody(request, body.bytes);
       await yoga(request, response, { principal, body } as NodeContext);
     } catch (error) {

@@ -20,10 +20,17 @@ export interface MessageRefusal {
   readonly message: string;
 }
 
+/** A message that is being handled. Neither promise rejects. */
+export interface Handled {
+  /** The next message waits until this one has started. Null: it has. */
+  readonly start: Promise<void> | null;
+  readonly end: Promise<void>;
+}
+
 /** What is done with the messages of one socket. */
 export interface MessageHandlers {
-  /** Handles a message; its bytes count until `release` is called or the promise settles, which must not reject. */
-  readonly handle: (message: Buffer, release: () => void) => Promise<void>;
+  /** Handles a message; its bytes count until `release` is called or it has ended. */
+  readonly handle: (message: Buffer, release: () => void) => Handled;
   readonly refuse: (message: Buffer, refusal: MessageRefusal) => void;
   /** No room is left for the rest of an unfinished message, or it did not arrive in time. */
   readonly cut: () => void;
@@ -81,14 +88,21 @@ export function takeMessages(
       refused({ code: 'OVERLOADED', message: NO_ROOM });
       return;
     }
-    if (!turn) {
-      void handle(message, release).then(release);
-      return;
-    }
+    const start = () => {
+      const handled = handle(message, release);
+      void handled.end.then(release);
+      if (handled.start) waitFor(handled.start, () => {});
+    };
+    if (turn) waitFor(turn, start);
+    else start();
+  }
+
+  /** Takes no message until the turn has come. */
+  function waitFor(turn: Promise<void>, then: () => void): void {
     heavy = true;
     void turn.then(() => {
       heavy = false;
-      void handle(message, release).then(release);
+      then();
       nextTurn();
     });
   }

@@ -24,11 +24,12 @@ import { openSharedUpdates } from '../graphql/shared-updates.ts';
 import { withNext } from '../lib/cancellable.ts';
 import { withinLength, writeFault } from './answers.ts';
 import { createBrake } from './brake.ts';
+import { documentTurn } from './document-turn.ts';
 import { pumpFeed } from './feed-pump.ts';
 import type { InFlight } from './in-flight.ts';
 import { watchLiveness } from './liveness.ts';
 import type { Load } from './load.ts';
-import { type MessageRefusal, takeMessages } from './messages.ts';
+import { type Handled, type MessageRefusal, takeMessages } from './messages.ts';
 import {
   type Counted,
   createOperationCount,
@@ -103,6 +104,8 @@ interface Incoming {
   readonly bytes: number;
   /** Stops counting its bytes. */
   readonly release: () => void;
+  /** The next messages wait until the promise settles, so that operations begin in order. */
+  readonly waits: (turn: Promise<void>) => void;
 }
 
 /** What one operation has to tell, as graphql-ws takes it. */
@@ -147,7 +150,7 @@ function createProtocol(
       return true;
     },
     // Nothing may throw here: graphql-ws would close the socket, and with it every other operation on it.
-    onSubscribe: ({ subscriptions }, operationId, { query, operationName, variables }) => {
+    onSubscribe: async ({ subscriptions }, operationId, { query, operationName, variables }) => {
       const message = began(operationId);
       const refused = (errors: readonly GraphQLError[]) => {
         count.refused();
@@ -164,6 +167,11 @@ function createProtocol(
         if (operationId.length > OPERATION_ID_MAX_LENGTH) {
           const message = `an operation's id has at most ${OPERATION_ID_MAX_LENGTH} characters`;
           return refused([fault('BAD_USER_INPUT', message)]);
+        }
+        const turn = documentTurn(operations, load, stream, query);
+        if (turn) {
+          message.waits(turn);
+          await turn;
         }
         const document = operations.parse(query);
         const errors = operations.validate(document);
@@ -297,16 +305,20 @@ function serve(
 
   let handleText: (text: string) => Promise<void> = async () => {};
   let begun: string | null = null;
-  let incoming: Incoming = { bytes: 0, release: () => {} };
+  let incoming: Incoming = { bytes: 0, release: () => {}, waits: () => {} };
   // Not async: while an operation runs, its frame would keep the message in memory.
-  function handle(message: Buffer, release: () => void): Promise<void> {
+  function handle(message: Buffer, release: () => void): Handled {
     if (count.knownFull() && topLevelString(message, 'type') === 'complete') count.ended();
     const counted = count.begin();
     begun = null;
-    incoming = { bytes: message.length, release };
+    let start: Promise<void> | null = null;
+    const waits = (turn: Promise<void>) => {
+      start = turn;
+    };
+    incoming = { bytes: message.length, release, waits };
     const handled = handleText(String(message));
     // Whether it began an operation is known by now: up to there nothing is waited for.
-    return answered(handled, begun, counted);
+    return { start, end: answered(handled, begun, counted) };
   }
 
   async function answered(

@@ -139,6 +139,55 @@ describe('the request of a subscription', () => {
   });
 });
 
+describe('new documents', () => {
+  const longDocument = (id: number) =>
+    `{ __typename ${Array.from({ length: 200 }, (_, field) => `a${id}x${field}: __typename`).join(' ')} }`;
+
+  test('are parsed one long one in a turn of the loop, and the operations of a socket begin in order', async () => {
+    const { graphql } = await startTransports();
+    const client = await openWebsocket(graphql);
+    let turns = 0;
+    let counting = true;
+    const turn = () => {
+      turns += 1;
+      if (counting) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const ids = Array.from({ length: 20 }, (_, id) => String(id));
+    const before: number[] = [];
+    for (const id of ids) client.subscribe(id, longDocument(Number(id)));
+    client.subscribe('known', longDocument(0));
+    const answered: (string | undefined)[] = [];
+    while (answered.length < 21) {
+      const { id, type } = await client.next();
+      if (type !== 'next') continue;
+      answered.push(id);
+      before.push(turns);
+    }
+    counting = false;
+    expect(answered).toEqual([...ids, 'known']);
+    expect(before.at(-1)! - before[0]!).toBeGreaterThanOrEqual(19);
+  });
+
+  test('that select one response name more than 32 times are refused, through fragments and merged fields', async () => {
+    const { graphql } = await startTransports();
+    const times = (length: number, text: string) => Array.from({ length }, () => text).join(' ');
+    const client = await openWebsocket(graphql);
+    for (const query of [
+      `{ ${times(33, 'a: run(id: "a") { id }')} }`,
+      `{ ${times(3, `run(id: "a") { ${times(10, 'id')} ...F }`)} } fragment F on Run { ${times(3, 'id')} }`,
+      `{ __typename } fragment Unused on Query { ${times(33, 'server { version }')} }`,
+    ]) {
+      const { body } = await post(graphql, query);
+      expect(codesOf(body.errors)).toEqual(['DOCUMENT_TOO_LARGE']);
+      client.subscribe('1', query);
+      expect(codesOf((await client.next()).payload)).toEqual(['DOCUMENT_TOO_LARGE']);
+    }
+    const { body } = await post(graphql, `{ ${times(32, '__typename')} }`);
+    expect(body).toEqual({ data: { __typename: 'Query' } });
+  });
+});
+
 describe('answers that are not read', () => {
   test('are cut beyond the total, those that hold most and read least first, whatever the transport', async () => {
     const { graphql, load } = await start();

@@ -30,7 +30,8 @@ export function totalsOf(heapBytes: number = getHeapStatistics().heap_size_limit
   return {
     // A request of text outside Latin-1 is held three times while it is stored, with two bytes for each character.
     requestBytes: Math.floor(heapBytes / 8),
-    answerBytes: Math.floor(heapBytes / 4),
+    // What an answer reads is held about four times: the row, its parsed value, the JSON text and the buffer to write.
+    answerBytes: Math.floor(heapBytes / 16),
     unreadBytes: Math.floor(heapBytes / 8),
     ingestBytes: Math.min(64 * MiB, Math.floor(heapBytes / 8)),
     feedCacheBytes: Math.min(32 * MiB, Math.floor(heapBytes / 32)),

@@ -20,14 +20,20 @@ import { BATCH_ENUM_KEYS, BATCH_INPUT } from './batch-input.ts';
 import { assertWithin, documentTooLarge, MAX_MESSAGE_LENGTH, recoded } from './faults.ts';
 import { DOCUMENT_LIMITS, SUBSCRIPTION_LIMITS } from './limits.ts';
 import { literalToJson } from './literals.ts';
+import { assertFewSameNames } from './same-names.ts';
 
 /** Of documents as text. Parsed, one of short tokens weighs a hundred times as much. */
 const CACHED_BYTES = 512 * 1024;
+
+/** Errors of validation that are looked for: each searches the schema for names that were meant. */
+const MAX_ERRORS = 10;
 
 /** Turns documents into what can be executed, and remembers them. */
 export interface Documents {
   /** Throws a GraphQL error with a code for one that is too large or no GraphQL. */
   parse(query: string): DocumentNode;
+  /** Whether the document is remembered, so that to parse and validate it costs nothing. */
+  knows(query: string): boolean;
   /** What is wrong with it; empty: nothing. */
   validate(document: DocumentNode): readonly GraphQLError[];
 }
@@ -40,6 +46,7 @@ export function createDocuments(schema: GraphQLSchema): Documents {
   });
   const verdicts = new WeakMap<DocumentNode, readonly GraphQLError[]>();
   return {
+    knows: (query) => documents.has(query),
     parse: (query) => {
       const known = documents.get(query);
       if (known) return known;
@@ -50,7 +57,7 @@ export function createDocuments(schema: GraphQLSchema): Documents {
     validate: (document) => {
       const known = verdicts.get(document);
       if (known) return known;
-      const errors = validate(schema, document);
+      const errors = validate(schema, document, undefined, { maxErrors: MAX_ERRORS });
       const verdict = refusedBatch(document, errors) ?? errors.map(withValidationCode);
       verdicts.set(document, verdict);
       return verdict;
@@ -85,6 +92,7 @@ function parseWithinLimits(query: string): DocumentNode {
   }
   assertWritten(document);
   assertBounded(document);
+  assertFewSameNames(document);
   return document;
 }
 

@@ -14,13 +14,15 @@ import { openSharedFeed } from '../graphql/shared-feed.ts';
 import { openSharedUpdates } from '../graphql/shared-updates.ts';
 import { withNext } from '../lib/cancellable.ts';
 import { withinLength } from './answers.ts';
-import { type BodyRefusal, readBody } from './bodies.ts';
+import { type BodyRefusal, type ReadBody, readBody } from './bodies.ts';
+import { documentTurn } from './document-turn.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Load } from './load.ts';
 import { createPlainPost } from './plain-post.ts';
 import { respondFault } from './respond.ts';
 import { streamFeed } from './sse-feed.ts';
 import { subscribePatiently } from './subscribe.ts';
+import { assertSubscriptionRequest } from './subscription-request.ts';
 
 /** How long the last words of a stream have to reach the socket. */
 const FLUSH_MS = 100;
@@ -47,6 +49,8 @@ interface NodeContext extends Record<string, unknown> {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly principal: Principal;
+  /** The request's body; null without one. */
+  readonly body: ReadBody | null;
 }
 
 /** `/graphql` over HTTP and SSE. */
@@ -74,6 +78,10 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
   });
   const streams = new Set<ServerResponse>();
   const ours: Plugin = {
+    onParams: async ({ params, context }) => {
+      if (typeof params.query !== 'string') return;
+      await documentTurn(operations, load, (context as NodeContext).req.socket, params.query);
+    },
     onParse: ({ setParseFn }) => setParseFn(operations.parse),
     onValidate: ({ setValidationFn }) =>
       setValidationFn((_schema, document) => operations.validate(document)),
@@ -83,7 +91,15 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
       ),
     onSubscribe: ({ setSubscribeFn }) =>
       setSubscribeFn(async (args) => {
-        const { req, res } = args.contextValue as NodeContext;
+        const { req, res, body } = args.contextValue as NodeContext;
+        const asStream = req.headers.accept?.includes('text/event-stream');
+        try {
+          assertSubscriptionRequest(body?.bytes.length ?? 0);
+        } catch (error) {
+          const refused = { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
+          return asStream ? refusal(refused, res) : refused;
+        }
+        body?.held.release();
         const gone = new AbortController();
         streams.add(res);
         const { socket } = req;
@@ -91,7 +107,6 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
           gone.abort();
           streams.delete(res);
         });
-        const asStream = req.headers.accept?.includes('text/event-stream');
         const asked = request(args);
         const feed = asStream
           ? ((await openSharedFeed(asked)) ?? openSharedUpdates(asked, operations))
@@ -139,13 +154,12 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     request: IncomingMessage,
     response: ServerResponse,
     principal: Principal,
-    body: Buffer | null,
+    body: ReadBody | null,
   ): Promise<void> {
     try {
-      const plain = body && plainPost(request, response, body, principal);
-      if (plain) return await plain;
-      if (body) giveBody(request, body);
-      await yoga(request, response, { principal } as NodeContext);
+      if (body && (await plainPost(request, response, body.bytes, principal))) return;
+      if (body) giveBody(request, body.bytes);
+      await yoga(request, response, { principal, body } as NodeContext);
     } catch (error) {
       if (response.headersSent) response.destroy();
       else
@@ -171,8 +185,8 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     readBody(
       request,
       load,
-      ({ bytes, held }) => {
-        void answer(request, response, principal, bytes).finally(held.release);
+      (body) => {
+        void answer(request, response, principal, body).finally(body.held.release);
       },
       (refusal) => refuse(request, response, refusal),
     );

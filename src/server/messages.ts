@@ -5,7 +5,7 @@ import { TurnsExhausted } from '../lib/turns.ts';
 import { NO_ROOM, TOO_HEAVY } from './bodies.ts';
 import type { Brake } from './brake.ts';
 import { createFrameBytes } from './frame-bytes.ts';
-import type { Request } from './intake.ts';
+import type { Intake, Request } from './intake.ts';
 import type { Load } from './load.ts';
 import { estimateWeight, HEAVY_WEIGHT } from './weight.ts';
 
@@ -20,10 +20,17 @@ export interface MessageRefusal {
   readonly message: string;
 }
 
+/** A message that is being handled. Neither promise rejects. */
+export interface Handled {
+  /** The next message waits until this one has started. Null: it has. */
+  readonly start: Promise<void> | null;
+  readonly end: Promise<void>;
+}
+
 /** What is done with the messages of one socket. */
 export interface MessageHandlers {
-  /** Handles a message; its bytes count until the promise settles, which must not reject. */
-  readonly handle: (message: Buffer) => Promise<void>;
+  /** Handles a message; its bytes count until `release` is called or it has ended. */
+  readonly handle: (message: Buffer, release: () => void) => Handled;
   readonly refuse: (message: Buffer, refusal: MessageRefusal) => void;
   /** No room is left for the rest of an unfinished message, or it did not arrive in time. */
   readonly cut: () => void;
@@ -59,11 +66,9 @@ export function takeMessages(
     taken += 1;
     nextTurn();
     const counted = intake.take(message.length);
-    const done = () => {
-      if (counted) intake.give(message.length);
-    };
+    const release = counted ? releaseOf(intake, message.length) : () => {};
     const refused = (refusal: MessageRefusal) => {
-      done();
+      release();
       refuse(message, refusal);
     };
     if (!counted && message.length >= SMALL_BYTES) {
@@ -83,14 +88,21 @@ export function takeMessages(
       refused({ code: 'OVERLOADED', message: NO_ROOM });
       return;
     }
-    if (!turn) {
-      void handle(message).then(done);
-      return;
-    }
+    const start = () => {
+      const handled = handle(message, release);
+      void handled.end.then(release);
+      if (handled.start) waitFor(handled.start, () => {});
+    };
+    if (turn) waitFor(turn, start);
+    else start();
+  }
+
+  /** Takes no message until the turn has come. */
+  function waitFor(turn: Promise<void>, then: () => void): void {
     heavy = true;
     void turn.then(() => {
       heavy = false;
-      void handle(message).then(done);
+      then();
       nextTurn();
     });
   }
@@ -138,4 +150,13 @@ export function takeMessages(
     unfinished?.release();
     waiting = [];
   });
+}
+
+/** Gives the bytes back once. Holds no message: what an open subscription keeps must be small. */
+function releaseOf(intake: Intake, bytes: number): () => void {
+  let held = bytes;
+  return () => {
+    intake.give(held);
+    held = 0;
+  };
 }

@@ -7,7 +7,9 @@ import { asFault, type ReportUnexpected } from '../graphql/faults.ts';
 import type { OperationRequest } from '../graphql/operation-request.ts';
 import type { Operations } from '../graphql/operations.ts';
 import { writeAnswer } from './answers.ts';
+import { documentTurn } from './document-turn.ts';
 import type { InFlight } from './in-flight.ts';
+import type { Load } from './load.ts';
 
 const JSON_BODY = /^application\/json(; ?charset=utf-8)?$/i;
 const PLAIN_JSON = 'application/json';
@@ -32,19 +34,20 @@ export interface PlainPostOptions {
   readonly inFlight: InFlight;
   readonly services: Services;
   readonly report: ReportUnexpected;
+  readonly load: Pick<Load, 'turns'>;
 }
 
 /**
  * Answers what runners send all day, a JSON body that holds a valid query or mutation and wants JSON back, exactly as
  * Yoga would but without its pipeline, which costs more than twice everything else that is done for a small batch.
- * Resolves when the answer is written. Null for every other request: nothing was done, and Yoga answers it.
+ * Resolves with true when the answer is written; with false for every other request: Yoga answers it.
  */
 export type PlainPost = (
   request: IncomingMessage,
   response: ServerResponse,
   body: Buffer,
   principal: Principal,
-) => Promise<void> | null;
+) => Promise<boolean>;
 
 /** Makes the short way for posts. */
 export function createPlainPost(options: PlainPostOptions, fetchAPI: FetchAPI): PlainPost {
@@ -68,11 +71,13 @@ export function createPlainPost(options: PlainPostOptions, fetchAPI: FetchAPI): 
     send(response, refusal.status, mediaType, await refusal.text());
   }
 
-  return (request, response, body, principal) => {
+  return async (request, response, body, principal) => {
     const mediaType = answerOf(request);
-    if (!mediaType) return null;
-    const operation = readOperation(body, options, principal, request.socket);
-    return operation && answer(operation, mediaType, response);
+    if (!mediaType) return false;
+    const operation = await readOperation(body, options, principal, request.socket);
+    if (!operation) return false;
+    await answer(operation, mediaType, response);
+    return true;
   };
 }
 
@@ -86,12 +91,12 @@ function answerOf({ method, url, headers }: IncomingMessage): string | undefined
 }
 
 /** Null: something about it is wrong or unusual, and Yoga knows what to say. */
-function readOperation(
+async function readOperation(
   body: Buffer,
-  { operations, services }: PlainPostOptions,
+  { operations, services, load }: PlainPostOptions,
   principal: Principal,
   owner: object,
-): OperationRequest | null {
+): Promise<OperationRequest | null> {
   try {
     const parameters: unknown = JSON.parse(body.toString());
     if (!isObject(parameters) || !Object.keys(parameters).every((name) => PARAMETERS.has(name))) return null;
@@ -99,6 +104,8 @@ function readOperation(
     if (typeof query !== 'string' || !isObject(extensions ?? {})) return null;
     if (operationName != null && typeof operationName !== 'string') return null;
     if (variables != null && !isObject(variables)) return null;
+    const turn = documentTurn(operations, load, owner, query);
+    if (turn) await turn;
     const document = operations.parse(query);
     if (operations.validate(document).length > 0) return null;
     const operation = getOperationAST(document, operationName)?.operation;

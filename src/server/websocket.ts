@@ -1,7 +1,13 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { type ExecutionArgs, type ExecutionResult, type GraphQLError, getOperationAST } from 'graphql';
+import {
+  type ExecutionArgs,
+  type ExecutionResult,
+  type GraphQLError,
+  getOperationAST,
+  OperationTypeNode,
+} from 'graphql';
 import { makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Authenticate } from '../auth/authenticate.ts';
@@ -18,13 +24,20 @@ import { openSharedUpdates } from '../graphql/shared-updates.ts';
 import { withNext } from '../lib/cancellable.ts';
 import { withinLength, writeFault } from './answers.ts';
 import { createBrake } from './brake.ts';
+import { documentTurn } from './document-turn.ts';
 import { pumpFeed } from './feed-pump.ts';
 import type { InFlight } from './in-flight.ts';
 import { watchLiveness } from './liveness.ts';
 import type { Load } from './load.ts';
-import { type MessageRefusal, takeMessages } from './messages.ts';
-import { createOperationCount, MAX_OPERATIONS, type OperationCount } from './operation-count.ts';
+import { type Handled, type MessageRefusal, takeMessages } from './messages.ts';
+import {
+  type Counted,
+  createOperationCount,
+  MAX_OPERATIONS,
+  type OperationCount,
+} from './operation-count.ts';
 import { subscribePatiently } from './subscribe.ts';
+import { assertSubscriptionRequest, declaredVariables } from './subscription-request.ts';
 import { drained, oneWriteATurn, readsWhileHeard } from './unsent.ts';
 import { topLevelString } from './weight.ts';
 
@@ -86,6 +99,15 @@ export function createWebsocketTransport(options: WebsocketOptions): WebsocketTr
   };
 }
 
+/** The message that is being handled. */
+interface Incoming {
+  readonly bytes: number;
+  /** Stops counting its bytes. */
+  readonly release: () => void;
+  /** The next messages wait until the promise settles, so that operations begin in order. */
+  readonly waits: (turn: Promise<void>) => void;
+}
+
 /** What one operation has to tell, as graphql-ws takes it. */
 type Results = AsyncGenerator<ExecutionResult, void, undefined>;
 
@@ -96,7 +118,7 @@ function createProtocol(
   stream: Socket,
   authorization: string | undefined,
   count: OperationCount,
-  began: (operationId: string) => void,
+  began: (operationId: string) => Incoming,
 ) {
   /** Null until the connection is acknowledged; the protocol takes no operation before that. */
   let principal: Principal | null = null;
@@ -128,8 +150,8 @@ function createProtocol(
       return true;
     },
     // Nothing may throw here: graphql-ws would close the socket, and with it every other operation on it.
-    onSubscribe: ({ subscriptions }, operationId, { query, operationName, variables }) => {
-      began(operationId);
+    onSubscribe: async ({ subscriptions }, operationId, { query, operationName, variables }) => {
+      const message = began(operationId);
       const refused = (errors: readonly GraphQLError[]) => {
         count.refused();
         return errors;
@@ -146,19 +168,30 @@ function createProtocol(
           const message = `an operation's id has at most ${OPERATION_ID_MAX_LENGTH} characters`;
           return refused([fault('BAD_USER_INPUT', message)]);
         }
+        const turn = documentTurn(operations, load, stream, query);
+        if (turn) {
+          message.waits(turn);
+          await turn;
+        }
         const document = operations.parse(query);
         const errors = operations.validate(document);
         // Yoga adds its statuses to the very errors that both transports share.
         if (errors.length > 0) return refused(errors.map(withoutStatus));
-        if (!getOperationAST(document, operationName)) {
+        const operation = getOperationAST(document, operationName);
+        if (!operation) {
           return refused([
             fault('BAD_USER_INPUT', 'operationName must name one of the operations in the document'),
           ]);
         }
+        const subscribes = operation.operation === OperationTypeNode.SUBSCRIPTION;
+        if (subscribes) {
+          assertSubscriptionRequest(message.bytes);
+          message.release();
+        }
         const request = {
           document,
           operationName,
-          variableValues: variables,
+          variableValues: subscribes ? declaredVariables(operation, variables) : variables,
           contextValue: { ...services, principal, operationId, connection: socket },
           owner: stream,
         };
@@ -272,13 +305,27 @@ function serve(
 
   let handleText: (text: string) => Promise<void> = async () => {};
   let begun: string | null = null;
-  async function handle(message: Buffer): Promise<void> {
+  let incoming: Incoming = { bytes: 0, release: () => {}, waits: () => {} };
+  // Not async: while an operation runs, its frame would keep the message in memory.
+  function handle(message: Buffer, release: () => void): Handled {
     if (count.knownFull() && topLevelString(message, 'type') === 'complete') count.ended();
     const counted = count.begin();
     begun = null;
+    let start: Promise<void> | null = null;
+    const waits = (turn: Promise<void>) => {
+      start = turn;
+    };
+    incoming = { bytes: message.length, release, waits };
     const handled = handleText(String(message));
     // Whether it began an operation is known by now: up to there nothing is waited for.
-    const operationId = begun;
+    return { start, end: answered(handled, begun, counted) };
+  }
+
+  async function answered(
+    handled: Promise<void>,
+    operationId: string | null,
+    counted: Counted,
+  ): Promise<void> {
     try {
       await handled;
     } catch (error) {
@@ -302,9 +349,11 @@ function serve(
     else socket.close(MESSAGE_TOO_BIG, words.slice(0, CLOSE_REASON_MAX_LENGTH));
   }
 
-  const closed = createProtocol(options, socket, stream, authorization, count, (operationId) => {
+  const began = (operationId: string) => {
     begun = operationId;
-  }).opened(
+    return incoming;
+  };
+  const closed = createProtocol(options, socket, stream, authorization, count, began).opened(
     {
       protocol: socket.protocol,
       send: (text) => {

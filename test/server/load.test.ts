@@ -101,16 +101,91 @@ describe('requests that have not arrived', () => {
   });
 });
 
-test('a subscription counts its message for as long as it lasts', async () => {
-  const { graphql, load } = await start();
-  const runId = await newRun(graphql);
-  const client = await openWebsocket(graphql);
-  const query = `subscription { runEventBatches(runId: "${runId}") { cursor } } #${'x'.repeat(15_000)}`;
-  client.subscribe('1', query);
-  await client.next();
-  expect(load.intake.heldBytes()).toBeGreaterThan(15_000);
-  client.send({ id: '1', type: 'complete' });
-  await eventually(() => load.intake.heldBytes() === 0);
+describe('the request of a subscription', () => {
+  const query = (runId: string) => `subscription { runEventBatches(runId: "${runId}") { cursor } }`;
+  const junk = (length: number) => ({ junk: 'x'.repeat(length) });
+
+  test('is not counted any longer once the subscription has begun, on both transports', async () => {
+    const { graphql, load, feed } = await start();
+    const runId = await newRun(graphql);
+    const client = await openWebsocket(graphql);
+    for (let id = 0; id < 200; id += 1) client.subscribe(String(id), query(runId), junk(30_000));
+    const stream = await fetch(graphql, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+      body: JSON.stringify({ query: query(runId), variables: junk(30_000) }),
+    });
+    await eventually(() => feed.watchedRuns() === 1 && load.intake.heldBytes() === 0);
+    const { body } = await post(graphql, INGEST, batchOf(runId, { text: 'x'.repeat(2 * MiB) }));
+    expect(body).toMatchObject({ data: { ingestEvents: { accepted: 1 } } });
+    expect((await client.next()).type).toBe('next');
+    await stream.body?.cancel();
+  });
+
+  test('is refused with DOCUMENT_TOO_LARGE beyond 32 KiB, undeclared variables included', async () => {
+    const { graphql, load } = await start();
+    const runId = await newRun(graphql);
+    const client = await openWebsocket(graphql);
+    client.subscribe('1', query(runId), junk(33_000));
+    const { type, payload } = await client.next();
+    expect([type, codesOf(payload)]).toEqual(['error', ['DOCUMENT_TOO_LARGE']]);
+    const streamed = await fetch(graphql, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+      body: JSON.stringify({ query: query(runId), variables: junk(33_000) }),
+    });
+    expect(await streamed.text().catch(() => 'cut')).toMatch(/DOCUMENT_TOO_LARGE|cut/);
+    await eventually(() => load.intake.heldBytes() === 0);
+  });
+});
+
+describe('new documents', () => {
+  const longDocument = (id: number) =>
+    `{ __typename ${Array.from({ length: 200 }, (_, field) => `a${id}x${field}: __typename`).join(' ')} }`;
+
+  test('are parsed one long one in a turn of the loop, and the operations of a socket begin in order', async () => {
+    const { graphql } = await startTransports();
+    const client = await openWebsocket(graphql);
+    let turns = 0;
+    let counting = true;
+    const turn = () => {
+      turns += 1;
+      if (counting) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const ids = Array.from({ length: 20 }, (_, id) => String(id));
+    const before: number[] = [];
+    for (const id of ids) client.subscribe(id, longDocument(Number(id)));
+    client.subscribe('known', longDocument(0));
+    const answered: (string | undefined)[] = [];
+    while (answered.length < 21) {
+      const { id, type } = await client.next();
+      if (type !== 'next') continue;
+      answered.push(id);
+      before.push(turns);
+    }
+    counting = false;
+    expect(answered).toEqual([...ids, 'known']);
+    expect(before.at(-1)! - before[0]!).toBeGreaterThanOrEqual(19);
+  });
+
+  test('that select one response name more than 32 times are refused, through fragments and merged fields', async () => {
+    const { graphql } = await startTransports();
+    const times = (length: number, text: string) => Array.from({ length }, () => text).join(' ');
+    const client = await openWebsocket(graphql);
+    for (const query of [
+      `{ ${times(33, 'a: run(id: "a") { id }')} }`,
+      `{ ${times(3, `run(id: "a") { ${times(10, 'id')} ...F }`)} } fragment F on Run { ${times(3, 'id')} }`,
+      `{ __typename } fragment Unused on Query { ${times(33, 'server { version }')} }`,
+    ]) {
+      const { body } = await post(graphql, query);
+      expect(codesOf(body.errors)).toEqual(['DOCUMENT_TOO_LARGE']);
+      client.subscribe('1', query);
+      expect(codesOf((await client.next()).payload)).toEqual(['DOCUMENT_TOO_LARGE']);
+    }
+    const { body } = await post(graphql, `{ ${times(32, '__typename')} }`);
+    expect(body).toEqual({ data: { __typename: 'Query' } });
+  });
 });
 
 describe('answers that are not read', () => {

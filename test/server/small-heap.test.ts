@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
+import { codesOf } from '../support/error-codes.ts';
 import { postHead } from '../support/raw-http.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { INGEST, post } from '../support/request.ts';
@@ -28,5 +29,28 @@ test('a server with a heap of 128 MB refuses what it has no room for, and serves
     Array.from({ length: 8 }, () => post(server.graphql, INGEST, { b }).then(({ status }) => status)),
   );
   for (const status of posted) expect([200, 503]).toContain(status);
+  expect((await fetch(`${server.url}/health`)).status).toBe(200);
+}, 120_000);
+
+test('a server with a heap of 128 MB answers or refuses large reads at once, and serves on', async () => {
+  const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
+  const runId = await newRun(server.graphql);
+  for (const from of [0, 50]) {
+    const events = Array.from({ length: 50 }, (_, event) => ({
+      seq: from + event,
+      tMs: 0,
+      kind: 'notification',
+      data: { text: 'x'.repeat(40_000) },
+    }));
+    const { status } = await post(server.graphql, INGEST, { b: { v: 1, runId, events } });
+    expect(status).toBe(200);
+  }
+  const read = (first: number) =>
+    post(server.graphql, `{ run(id: "${runId}") { events(first: ${first}) { nodes { seq data } } } }`);
+  const codes = await Promise.all([25, 50, 100, 100, 100, 100, 100, 100, 100, 100].map(read));
+  for (const { body } of codes) {
+    if (body.errors) expect(['OVERLOADED', 'RESPONSE_TOO_LARGE']).toContain(codesOf(body.errors)[0]);
+  }
+  expect((await read(25)).body.errors).toBeUndefined();
   expect((await fetch(`${server.url}/health`)).status).toBe(200);
 }, 120_000);

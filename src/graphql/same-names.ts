@@ -1,0 +1,56 @@
+import { type DocumentNode, type FragmentDefinitionNode, Kind, type SelectionSetNode } from 'graphql';
+import { assertWithin } from './faults.ts';
+import { DOCUMENT_LIMITS } from './limits.ts';
+
+/** Fields with one response name in a selection set, merged as the answer merges them. */
+const SAME_NAME_FIELDS = 32;
+/** Fields and fragments met on the way through all operations, each fragment wherever it is spread. */
+const STEPS = 10_000;
+
+/**
+ * Refuses a document in which one response name is selected too often: validation compares all fields of one response
+ * name in pairs, with everything below them. Takes documents that are not valid.
+ */
+export function assertFewSameNames(document: DocumentNode): void {
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  for (const node of document.definitions) {
+    if (node.kind === Kind.FRAGMENT_DEFINITION) fragments.set(node.name.value, node);
+  }
+  let steps = 0;
+
+  function checkMerged(sets: readonly SelectionSetNode[], depth: number): void {
+    assertWithin('levels of fields', depth, DOCUMENT_LIMITS.depth);
+    const below = new Map<string, { fields: number; readonly sets: SelectionSetNode[] }>();
+    // A fragment that is spread twice in a set is compared once, and one that spreads itself ends here.
+    const spread = new Set<string>();
+    const pending = [...sets];
+    for (let set = pending.pop(); set; set = pending.pop()) {
+      for (const node of set.selections) {
+        steps += 1;
+        assertWithin('fields, each fragment counted wherever it is spread', steps, STEPS);
+        if (node.kind === Kind.INLINE_FRAGMENT) pending.push(node.selectionSet);
+        else if (node.kind === Kind.FRAGMENT_SPREAD) {
+          const fragment = fragments.get(node.name.value);
+          if (fragment && !spread.has(node.name.value)) pending.push(fragment.selectionSet);
+          spread.add(node.name.value);
+        } else {
+          const name = node.alias?.value ?? node.name.value;
+          const same = below.get(name) ?? { fields: 0, sets: [] };
+          below.set(name, same);
+          same.fields += 1;
+          if (node.selectionSet) same.sets.push(node.selectionSet);
+        }
+      }
+    }
+    for (const { fields, sets } of below.values()) {
+      assertWithin('fields with the same name in the answer', fields, SAME_NAME_FIELDS);
+      if (sets.length > 0) checkMerged(sets, depth + 1);
+    }
+  }
+
+  // Fragments, too: validation looks at those that are not spread as well.
+  for (const node of document.definitions) {
+    if (node.kind === Kind.OPERATION_DEFINITION || node.kind === Kind.FRAGMENT_DEFINITION)
+      checkMerged([node.selectionSet], 1);
+  }
+}

@@ -87,8 +87,10 @@ export function createRunLog(options: RuntimeAdapterOptions): RunLog {
       tools,
       emit,
       notify: (event, payload, more) => {
-        const kept = event === 'unknown_line' ? redactedObject(payload, redact) : payload;
-        emit('notification', { event, payload: kept, ...more });
+        const data = { event, payload, ...more };
+        // What nests too deep to be kept would also be too deep to be written as text.
+        const isKept = event === 'unknown_line' && faultOf(data) !== 'too_deep';
+        emit('notification', isKept ? { ...data, payload: redactedObject(payload, redact) } : data);
       },
       warn(message, more) {
         const told = redact(message);

@@ -7,7 +7,7 @@ const { version } = JSON.parse(readFileSync(join(PACKAGE_FOLDER, 'package.json')
 
 const COMMANDS = ['demo', 'serve', 'pipe', 'tail', 'runs', 'stop', 'logs'];
 
-describe.concurrent('runfeed', () => {
+describe('runfeed', () => {
   test.each([[[]], [['--help']], [['-h']], [['help']]])('%j lists the commands', async (args) => {
     const { code, stdout, stderr } = await runRunfeed(args);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

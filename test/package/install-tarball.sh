@@ -24,7 +24,7 @@ npx --no-install runfeed --version
 # Not through npx: the signal is for the server itself.
 PORT=0 DATABASE_URL="file:$folder/data/runfeed.db" node_modules/.bin/runfeed serve >"$folder/out" 2>"$folder/log" &
 server=$!
-for _ in $(seq 100); do
+for _ in $(seq 600); do
   if grep -q 'listening on' "$folder/out"; then break; fi
   kill -0 "$server" || { cat "$folder/log"; exit 1; }
   sleep 0.1

@@ -8,8 +8,9 @@ export interface Turns {
   /**
    * Returns null when the work may run now: this turn of the loop has enough left for it. Otherwise returns a promise
    * that resolves in a later turn, when the work may run. Owners take turns, so an owner with much to do delays only
-   * itself. Throws, or rejects with, {@link TurnsExhausted} when the owner has too much waiting, when the owner is gone,
-   * and, where too much waits over all owners, for the newest work of the owner that has most.
+   * itself. Throws {@link TurnsExhausted} when too much waits. With a bound per owner, what exceeds the bound over all
+   * owners is the newest work of the owner that has most: its promise rejects. So does that of an owner that is gone.
+   * Without these two options a promise never rejects.
    */
   take(owner: object, cost: number): Promise<void> | null;
 }
@@ -20,7 +21,7 @@ export interface TurnsOptions {
   readonly costPerTurn: number;
   /** The most pieces of work that wait at once, over all owners. */
   readonly maxWaiting: number;
-  /** The most that wait for one owner. By default `maxWaiting`. */
+  /** The most that wait for one owner. By default there is no such bound. */
   readonly maxWaitingPerOwner?: number;
   /** Whether nobody is left to do an owner's work for. By default never. */
   readonly isGone?: (owner: object) => boolean;
@@ -34,7 +35,7 @@ interface Waiting {
 
 /** Creates turns of the loop, with nothing waiting. */
 export function createTurns(options: TurnsOptions): Turns {
-  const { costPerTurn, maxWaiting, maxWaitingPerOwner = maxWaiting, isGone = () => false } = options;
+  const { costPerTurn, maxWaiting, maxWaitingPerOwner, isGone = () => false } = options;
   // A Map keeps its keys in order of insertion: the first owner is served and, if it has more, moved to the end.
   const queues = new Map<object, Waiting[]>();
   let waiting = 0;
@@ -72,6 +73,8 @@ export function createTurns(options: TurnsOptions): Turns {
 
   /** Makes room by the newest work of the owner that has most; false when that is `owner`. */
   function makeRoom(owner: object): boolean {
+    // Only callers that set a bound per owner expect a promise to reject.
+    if (maxWaitingPerOwner === undefined) return false;
     const longest = [...queues].reduce((one, other) => (other[1].length > one[1].length ? other : one));
     if (longest[0] === owner) return false;
     waiting -= 1;
@@ -98,7 +101,8 @@ export function createTurns(options: TurnsOptions): Turns {
         return null;
       }
       const own = queues.get(owner)?.length ?? 0;
-      if (own >= maxWaitingPerOwner || (waiting >= maxWaiting && !makeRoom(owner))) throw exhausted();
+      if (own >= (maxWaitingPerOwner ?? maxWaiting) || (waiting >= maxWaiting && !makeRoom(owner)))
+        throw exhausted();
       waiting += 1;
       return new Promise((resolve, reject) => {
         const queue = queues.get(owner);

@@ -91,4 +91,13 @@ describe('turns of the event loop', () => {
     const results = await Promise.allSettled(all);
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled']);
   });
+
+  test('reject no work that waits where owners have no bound: the newcomer is refused', async () => {
+    const turns = createTurns({ costPerTurn: 1, maxWaiting: 2 });
+    const busy = {};
+    expect(turns.take(busy, 1)).toBeNull();
+    const waiting = [turns.take(busy, 1), turns.take(busy, 1)];
+    expect(() => turns.take({}, 1)).toThrow(TurnsExhausted);
+    await Promise.all(waiting);
+  });
 });

@@ -1,7 +1,7 @@
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The database of a server that is told of none. */
+/** The database when DATABASE_URL is not set. */
 export const DEFAULT_DATABASE_URL = 'file:./data/runfeed.db';
 
 /** The path that a `file:` URL means: relative ones start at the working directory. */

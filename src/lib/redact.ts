@@ -12,7 +12,7 @@ const MIN_SECRET_LENGTH = 6;
 /** A line of a secret of several lines is a secret, too, from this length. */
 const MIN_LINE_LENGTH = 8;
 
-/** Credentials that are known by their form, whoever they belong to. */
+/** Credentials with a known form, no matter whose they are. */
 const TOKENS = [
   /\b(Bearer|FlyV1)(\s{1,8})[^\s"'<>\\]{6,}/gi,
   /\b(fm\d[a-z]?_|fo\d_)()[\w+/=.-]{6,}/g,

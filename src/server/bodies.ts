@@ -89,7 +89,7 @@ export function readBody(
     if (!held.add(chunk.length)) return refuse(OVERLOADED);
     body = received === 0 ? chunk : appended(body, received, chunk);
     received += chunk.length;
-    // The end of a body of known length is known before the stream tells of it.
+    // The last byte of a body of known length arrives before the stream reports its end.
     if (received === length) finish();
   };
   request.on('data', take).on('end', finish).on('close', leave);

@@ -8,8 +8,8 @@ const AGAIN_MS = 10;
 export interface Output {
   /** Resolves when all of it is written, however slowly it is read; or when nobody reads any more: then it is dropped. */
   write(bytes: Uint8Array | string): Promise<void>;
-  /** Something is not written yet. */
-  isBusy(): boolean;
+  /** Waits at most `ms` for what is not written yet. False: somebody does not read. */
+  finishesWithin(ms: number): Promise<boolean>;
   /** Nobody reads any more. */
   hungUp(): boolean;
 }
@@ -20,7 +20,6 @@ export interface Output {
  */
 export function createOutput(fd: 1 | 2): Output {
   let hungUp = false;
-  let writing = 0;
   let last: Promise<void> = Promise.resolve();
 
   async function writeAll(bytes: Uint8Array): Promise<void> {
@@ -37,15 +36,10 @@ export function createOutput(fd: 1 | 2): Output {
   return {
     write: (bytes) => {
       const whole = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
-      writing += 1;
-      last = last
-        .then(() => writeAll(whole))
-        .finally(() => {
-          writing -= 1;
-        });
+      last = last.then(() => writeAll(whole));
       return last;
     },
-    isBusy: () => writing > 0,
+    finishesWithin: (ms) => Promise.race([last.then(() => true), sleep(ms, false, { ref: false })]),
     hungUp: () => hungUp,
   };
 }

@@ -18,6 +18,9 @@ const OPTIONS = {
   'no-color': { type: 'boolean', default: false },
 } as const;
 
+/** How long what was printed has to be read after a signal. */
+const LAST_WRITE_MS = 500;
+
 /**
  * `runfeed tail RUN`: prints a run as it goes, from the start or after an event, and leaves when it ends: with 0, however
  * the run itself ended. So does it when nobody reads its output any more; a signal gives 130 or 143.
@@ -47,9 +50,12 @@ export async function tail(argv: readonly string[]): Promise<number> {
       isAway = state === 'reconnecting';
     },
   });
-  const stopped = stopSignal().then((signal) => {
+  let isStopped = false;
+  const stopped = stopSignal().then(async (signal) => {
+    isStopped = true;
     events.return().catch(() => {});
-    if (output.isBusy()) leaveBy(signal);
+    // A write may be on its way to a reader that reads: only one that takes nothing is left behind.
+    if (!(await output.finishesWithin(LAST_WRITE_MS))) leaveBy(signal);
     return codeOfSignal(signal);
   });
   const printed = (async () => {
@@ -60,7 +66,7 @@ export async function tail(argv: readonly string[]): Promise<number> {
       if (output.hungUp()) break;
     }
     if (!values.json) await output.write(gap + printer.end());
-    return 0;
+    return isStopped ? stopped : 0;
   })();
   return Promise.race([printed, stopped]);
 }

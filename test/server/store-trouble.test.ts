@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { databaseFile } from '../../src/config/data-folder.ts';
@@ -14,6 +15,9 @@ import { startTestServer, type TestServer } from '../support/server.ts';
 import { execute } from '../support/sql.ts';
 
 const isRoot = process.getuid?.() === 0;
+
+/** Twice the second after which only the folder is looked at, and a little more. */
+const CHECKS_LESS_AFTER_MS = 2_500;
 
 const READY = [200, { status: 'ready' }];
 const NOT_READY = [503, { status: 'store unavailable' }];
@@ -55,23 +59,69 @@ function replaceFile(path: string): void {
   writeFileSync(path, '');
 }
 
+const TAKEN_AWAY = [
+  ['the database is deleted', '', (path: string) => rmSync(path)],
+  ['the database is replaced', '', replaceFile],
+  ['the write-ahead log is deleted', '-wal', (path: string) => rmSync(path)],
+  ['the lock is deleted', '-lock', (path: string) => rmSync(path)],
+] as const;
+
 describe('a SQLite server whose files are taken away', () => {
-  test.each([
-    ['the database is deleted', '', (path: string) => rmSync(path)],
-    ['the database is replaced', '', replaceFile],
-    ['the write-ahead log is deleted', '-wal', (path: string) => rmSync(path)],
-    ['the lock is deleted', '-lock', (path: string) => rmSync(path)],
-  ])('acknowledges nothing more once %s, is not ready, and says so in one line', async (_, part, take) => {
-    const server = await start();
+  test.each(TAKEN_AWAY)(
+    'acknowledges nothing more once %s, is not ready, and says so in one line',
+    async (_, part, take) => {
+      const server = await start();
+      await newRun(server.graphql);
+      const path = `${databaseFile(server.config.databaseUrl)}${part}`;
+      take(path);
+      expect(await createRun(server, 'lost')).toEqual(['STORE_UNAVAILABLE']);
+      expect(await createRun(server, 'lost-too')).toEqual(['STORE_UNAVAILABLE']);
+      expect(await readiness(server)).toEqual(NOT_READY);
+      const told = `the store is failing: ${path} was deleted or replaced while the server runs, `;
+      expect(aboutTheStore(server)).toEqual([expect.stringContaining(told)]);
+      expect(aboutTheStore(server)[0]).toContain('restart the server');
+    },
+  );
+
+  test('notices it as well after it has run for a while and checks less', async () => {
+    const cases = [
+      ...TAKEN_AWAY.map(([name, part, take]) => ({ name, take: (path: string) => take(`${path}${part}`) })),
+      {
+        name: 'the folder is renamed',
+        take: (path: string) => renameSync(dirname(path), `${dirname(path)}-moved`),
+      },
+    ];
+    const refusals = cases.map(async ({ name, take }) => {
+      const server = await start();
+      const quietAt = performance.now() + CHECKS_LESS_AFTER_MS;
+      for (let n = 0; performance.now() < quietAt; n += 1) {
+        expect(await createRun(server, `run${n}`)).toEqual([]);
+        await sleep(50);
+      }
+      take(databaseFile(server.config.databaseUrl));
+      return { name, answer: await createRun(server, 'lost') };
+    });
+    expect(await Promise.all(refusals)).toEqual(
+      cases.map(({ name }) => ({ name, answer: ['STORE_UNAVAILABLE'] })),
+    );
+  });
+
+  test('notices that a linked database file is turned to another one', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'runfeed-linked-'));
+    releaseAfterwards(() => rmSync(folder, { recursive: true }));
+    const link = join(folder, 'link.sqlite');
+    const [one, other] = ['one', 'other'].map((name) => {
+      mkdirSync(join(folder, name), { mode: 0o700 });
+      const file = join(folder, name, 'runfeed.sqlite');
+      writeFileSync(file, '');
+      return file;
+    });
+    symlinkSync(one!, link);
+    const server = await start({ DATABASE_URL: `file:${link}` });
     await newRun(server.graphql);
-    const path = `${databaseFile(server.config.databaseUrl)}${part}`;
-    take(path);
+    rmSync(link);
+    symlinkSync(other!, link);
     expect(await createRun(server, 'lost')).toEqual(['STORE_UNAVAILABLE']);
-    expect(await createRun(server, 'lost-too')).toEqual(['STORE_UNAVAILABLE']);
-    expect(await readiness(server)).toEqual(NOT_READY);
-    const told = `the store is failing: ${path} was deleted or replaced while the server runs, `;
-    expect(aboutTheStore(server)).toEqual([expect.stringContaining(told)]);
-    expect(aboutTheStore(server)[0]).toContain('restart the server');
   });
 });
 

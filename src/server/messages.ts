@@ -9,7 +9,7 @@ import type { Intake, Request } from './intake.ts';
 import type { Load } from './load.ts';
 import { estimateWeight, HEAVY_WEIGHT } from './weight.ts';
 
-/** Messages of one socket in one turn of the loop. The next ones wait for the next turn. */
+/** Messages of one socket in one turn of the loop at most. The next ones wait for the next turn. */
 const MESSAGES_PER_TURN = 32;
 /** A message of fewer bytes is always taken: it may end an operation, which makes room. */
 const SMALL_BYTES = 1_024;
@@ -64,7 +64,8 @@ export function takeMessages(
 
   function begin(message: Buffer): void {
     taken += 1;
-    nextTurn();
+    // Not after each message: a turn of the loop for a lone batch would cost more than it is worth.
+    if (taken >= MESSAGES_PER_TURN) nextTurn();
     const counted = intake.take(message.length);
     const release = counted ? releaseOf(intake, message.length) : () => {};
     const refused = (refusal: MessageRefusal) => {

@@ -16,8 +16,8 @@ const FILES_SEEN_MS = 1_000;
  * (`-lock`) keeps other servers away: without any of the three, what is written is lost or no longer this server's
  * alone. SQLite itself goes on writing into deleted files without a word.
  *
- * Every commit is followed by a check, so most checks make one system call: whoever deletes, renames or replaces a file
- * changes its folder. Three calls took an eighth of a lone batch's time where system calls are slow.
+ * Every write is checked, so most checks make one system call: whoever deletes, renames or replaces a file changes its
+ * folder.
  */
 export function watchFiles(file: string): () => StoreUnavailable | null {
   const real = withoutLinks(file);

@@ -1,6 +1,4 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { StoreUnavailable } from '../store.ts';
-import { watchFiles } from './files.ts';
 import { openForWriting } from './open.ts';
 import { failureOf, type ThreadAnswer, type ThreadCall, type ThreadStart } from './thread.ts';
 import { createWrites, type Writes } from './writes.ts';
@@ -13,7 +11,7 @@ const file = workerData as string;
 
 try {
   const database = openForWriting(file);
-  const answer = answering(createWrites(database, file), watchFiles(file));
+  const answer = answering(createWrites(database, file));
   port.on('message', (call: ThreadCall | 'close') => {
     if (call === 'close') {
       database.close();
@@ -27,22 +25,12 @@ try {
   port.postMessage({ ok: false, ...failureOf(error) } satisfies ThreadStart);
 }
 
-function answering(
-  writes: Writes,
-  checkFiles: () => StoreUnavailable | null,
-): (call: ThreadCall) => ThreadAnswer {
-  let gone: StoreUnavailable | null = null;
+function answering(writes: Writes): (call: ThreadCall) => ThreadAnswer {
   return ({ id, name, args }) => {
     try {
-      // What goes into a deleted file is lost: no write follows the one after which that is noticed.
-      gone &&= checkFiles();
-      if (gone) throw gone;
       // The name picks the function that these arguments were given for: `write` in writer.ts is typed so.
       const write = writes[name as keyof Writes] as (...args: readonly unknown[]) => unknown;
-      const value = write(...args);
-      gone = checkFiles();
-      if (gone) throw gone;
-      return { id, ok: true, value };
+      return { id, ok: true, value: write(...args) };
     } catch (error) {
       return { id, ok: false, ...failureOf(error) };
     }

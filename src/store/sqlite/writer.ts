@@ -1,3 +1,5 @@
+import type { StoreUnavailable } from '../store.ts';
+import { watchFiles } from './files.ts';
 import { startThread } from './thread.ts';
 import type { Writes } from './writes.ts';
 
@@ -20,9 +22,25 @@ export interface Writer {
  */
 export async function startWriter(file: string): Promise<Writer> {
   const thread = await startThread({ module: 'writer-thread', file, work: 'writing' });
+  const checkFiles = watchFiles(file);
+  let gone: StoreUnavailable | null = null;
+
+  async function write(name: string, args: readonly unknown[]): Promise<unknown> {
+    // What goes into a deleted file is lost: no write follows the one after which that is noticed.
+    gone &&= checkFiles();
+    if (gone) throw gone;
+    const written = thread.call(name, args);
+    // While the thread writes, so that nobody waits for the check. Whoever asked has no answer yet: files taken away
+    // from now on could as well have been taken away after it.
+    gone = checkFiles();
+    if (!gone) return written;
+    await Promise.allSettled([written]);
+    throw gone;
+  }
+
   return {
     // The thread's functions are those of `Writes`, by name.
-    write: (name, ...args) => thread.call(name, args) as Promise<never>,
+    write: (name, ...args) => write(name, args) as Promise<never>,
     close: () => thread.close(),
   };
 }

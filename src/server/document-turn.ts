@@ -4,7 +4,7 @@ import { TurnsExhausted } from '../lib/turns.ts';
 import type { Load } from './load.ts';
 
 /** What a character of a new document weighs: to parse and validate 4,096 of them takes a turn of the loop. */
-const CHARACTER_WEIGHT = 1_024;
+const CHARACTER_WEIGHT = 512;
 
 /**
  * Waits for a turn of the loop with time to parse and validate the document. Null: it may be parsed now, since it is

@@ -3,8 +3,8 @@ import { createTurns, type Turns } from '../lib/turns.ts';
 import { createIntake, type Intake } from './intake.ts';
 import { createUnread, type Unread } from './unread.ts';
 
-/** Weight of requests that are parsed in one turn of the loop; a heavier request has a turn of its own. About 16 ms. */
-const WEIGHT_PER_TURN = 4 * 1024 * 1024;
+/** Weight of requests that are parsed in one turn of the loop; a heavier request has a turn of its own. About 8 ms. */
+const WEIGHT_PER_TURN = 2 * 1024 * 1024;
 /** Heavy requests that wait for a turn. Their bytes are bounded by the intake. */
 const MAX_WAITING = 1_000;
 

@@ -1,6 +1,7 @@
 import { type Turns, TurnsExhausted } from '../lib/turns.ts';
 import { overloaded, responseTooLarge } from './faults.ts';
-import { RESPONSE_BYTES } from './limits.ts';
+import { BYTES_PER_COST, CHEAP_COST, RESPONSE_BYTES } from './limits.ts';
+import type { Price } from './price.ts';
 
 /** What a read brought, and how many bytes that is. */
 export interface Measured {
@@ -12,7 +13,8 @@ export interface AnswerBudget {
   /**
    * Runs one read, after the reads of this answer that came before. `read` is given the most bytes that it may bring; it
    * may bring more only in its last item. Throws RESPONSE_TOO_LARGE without reading when nothing is left, and OVERLOADED
-   * when the answers under construction hold too much. `cost` is the read's, in fields.
+   * when the answers under construction hold too much. `cost` is the read's, in fields. Resolves in a turn of the event
+   * loop with time to complete what was read.
    */
   read<Value extends Measured>(
     request: { readonly cost: number; readonly maxBytes: number },
@@ -20,6 +22,10 @@ export interface AnswerBudget {
   ): Promise<Value>;
   /** Waits for a turn of the event loop in which more work of this cost may run. */
   turn(cost: number): Promise<void>;
+  /** Waits for a turn with time to complete a part of the answer that was just read and comes to so many bytes. */
+  completionTurn(bytes: number): Promise<void>;
+  /** Waits for a turn with time to write the answer as text. */
+  textTurn(): Promise<void>;
   /** Counts bytes that the answer is about to hold. Throws as `read` does. */
   write(bytes: number): void;
   /** Gives everything back when the answer is complete. Reads that still wait then fail. */
@@ -28,8 +34,8 @@ export interface AnswerBudget {
 
 /** Opens the budgets of answers. */
 export interface AnswerBudgets {
-  /** `bytes`: what the answer's names and short values come to. `owner`: in whose turns of the loop it reads. */
-  open(bytes: number, owner: object): AnswerBudget;
+  /** `price`: the operation's cost, and what its names and short values come to. `owner`: in whose turns of the loop it runs. */
+  open(price: Pick<Price, 'cost' | 'bytes'>, owner: object): AnswerBudget;
 }
 
 /** Creates budgets that hold at most `maxBytes` together, and read in turns. */
@@ -38,7 +44,7 @@ export function createAnswerBudgets(maxBytes: number, turns: Turns): AnswerBudge
   const perAnswer = Math.min(RESPONSE_BYTES, Math.floor(maxBytes / 4));
   let heldByAll = 0;
 
-  function open(bytes: number, owner: object): AnswerBudget {
+  function open({ cost: operationCost, bytes }: Pick<Price, 'cost' | 'bytes'>, owner: object): AnswerBudget {
     let held = 0;
     let readable = perAnswer;
     let writable = perAnswer - bytes;
@@ -79,10 +85,21 @@ export function createAnswerBudgets(maxBytes: number, turns: Turns): AnswerBudge
       }
     }
 
+    // Every part counts as the whole operation: which fields hang on it is not looked up.
+    const completionTurn = (bytes: number) => cheapOrTurn(operationCost + bytes / BYTES_PER_COST);
+
+    async function cheapOrTurn(cost: number): Promise<void> {
+      if (cost > CHEAP_COST) await takeTurn(turns, owner, cost);
+    }
+
     return {
       read: ({ cost, maxBytes }, read) => {
         const before = last;
-        const next = () => readNow(cost, maxBytes, read);
+        const next = async () => {
+          const value = await readNow(cost, maxBytes, read);
+          await completionTurn(value.bytes);
+          return value;
+        };
         const mine = before ? before.then(next, next) : next();
         last = mine;
         const forget = () => {
@@ -92,6 +109,8 @@ export function createAnswerBudgets(maxBytes: number, turns: Turns): AnswerBudge
         return mine;
       },
       turn: (cost) => takeTurn(turns, owner, cost),
+      completionTurn,
+      textTurn: () => cheapOrTurn((perAnswer - writable) / BYTES_PER_COST),
       write: (more) => {
         writable -= more;
         if (writable < 0) throw responseTooLarge();

@@ -47,11 +47,13 @@ builder.queryFields((t) => ({
         const keys = await listKeys(context, (lists, owner) =>
           lists.jobs(jobListFilter(context, filter), page, owner),
         );
-        return context.store.catalog.job.findMany({
+        const jobs = await context.store.catalog.job.findMany({
           ...selection,
           where: { run: { in: keys } },
           orderBy: { run: 'desc' },
         });
+        await context.budget.completionTurn(0);
+        return jobs;
       },
     },
     { name: 'RunnerJobConnection', description: 'A page of jobs.' },

@@ -37,8 +37,14 @@ export const OPERATION_COST = 30_000;
 /** What one event of a subscription may cost, in the same unit. Room for the longest batch with all its fields. */
 export const SUBSCRIPTION_COST = 15_000;
 
-/** Bytes of events that one answer may read, over all its pages, and bytes that it may write. */
-export const RESPONSE_BYTES = 32 * 1024 * 1024;
+/**
+ * Bytes of events that one answer may read, over all its pages, and bytes that it may write: more than the largest event
+ * and four of the largest pages. An answer is written as text in one go, which takes 3 to 5 ms for a MiB.
+ */
+export const RESPONSE_BYTES = 20 * 1024 * 1024;
+
+/** Bytes of an answer that take as long to parse, or to write as text, as one short field. */
+export const BYTES_PER_COST = 256;
 
 /** Operations below this cost run at once; others take turns of the event loop. */
 export const CHEAP_COST = 1_000;

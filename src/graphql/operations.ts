@@ -13,7 +13,7 @@ import { withNext } from '../lib/cancellable.ts';
 import { clipEnd } from '../lib/clip.ts';
 import { createTurns } from '../lib/turns.ts';
 import { priceOf, refusedForCost, weighEvents } from './admission.ts';
-import { type AnswerBudget, createAnswerBudgets, takeTurn } from './answer-budget.ts';
+import { type AnswerBudget, createAnswerBudgets } from './answer-budget.ts';
 import { refusedTo } from './authorize.ts';
 import { BATCH_INPUT } from './batch-input.ts';
 import { ingestDirectly } from './direct-ingest.ts';
@@ -26,7 +26,7 @@ import {
   recoded,
   rootCause,
 } from './faults.ts';
-import { CHEAP_COST, MAX_WAITING_FOR_TURN, MAX_WAITING_PER_CONNECTION, TURN_COST } from './limits.ts';
+import { MAX_WAITING_FOR_TURN, MAX_WAITING_PER_CONNECTION, TURN_COST } from './limits.ts';
 import type { OperationRequest } from './operation-request.ts';
 import { executedSchema, publicSchema } from './schema.ts';
 import { refusedVariables } from './variables.ts';
@@ -64,12 +64,14 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
 
   /** Executes with a budget, in a turn of the loop where that is not cheap. Nothing is held once it has an answer. */
   async function executeWithin(request: OperationRequest, rootValue?: unknown): Promise<ExecutionResult> {
-    const { cost, bytes } = priceOf(request);
-    const owner = request.owner ?? request;
-    const budget = budgets.open(bytes, owner);
+    const price = priceOf(request);
+    const budget = budgets.open(price, request.owner ?? request);
     try {
-      if (cost > CHEAP_COST) await takeTurn(turns, owner, cost);
-      return told(await execute({ ...executionArgs(request, budget), rootValue }));
+      await budget.completionTurn(0);
+      const result = await execute({ ...executionArgs(request, budget), rootValue });
+      // The transport writes it as soon as it has it.
+      await budget.textTurn();
+      return told(result);
     } finally {
       budget.close();
     }
@@ -117,7 +119,7 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
       const refusal = refusalOf(request);
       if (refusal) return { errors: [refusal] };
       // It begins without reading what it answers later: each of its events has a budget of its own.
-      const budget = budgets.open(0, request.owner ?? request);
+      const budget = budgets.open({ cost: 0, bytes: 0 }, request.owner ?? request);
       const source = await createSourceEventStream(executionArgs(request, budget)).finally(budget.close);
       if (!(Symbol.asyncIterator in source)) {
         const passing = source.errors?.map(rootCause).find(isPassing);

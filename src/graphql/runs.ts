@@ -46,11 +46,13 @@ builder.queryFields((t) => ({
         const keys = await listKeys(context, (lists, owner) =>
           lists.runs(runListFilter(context, filter), page, owner),
         );
-        return context.store.catalog.run.findMany({
+        const runs = await context.store.catalog.run.findMany({
           ...selection,
           where: { key: { in: keys } },
           orderBy: { key: 'desc' },
         });
+        await context.budget.completionTurn(0);
+        return runs;
       },
     },
     { name: 'RunConnection', description: 'A page of runs.' },

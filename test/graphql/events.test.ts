@@ -113,9 +113,9 @@ describeStores('an answer that would be too large', (database) => {
     }
     const pages = (count: number) =>
       Array.from({ length: count }, (_, index) => `p${index}: events { nodes { seq } }`).join(' ');
-    const few = (await post(graphql, `{ run(id: "${runId}") { ${pages(7)} } }`)).body;
+    const few = (await post(graphql, `{ run(id: "${runId}") { ${pages(4)} } }`)).body;
     expect(few.errors).toBeUndefined();
-    const many = (await post(graphql, `{ run(id: "${runId}") { ${pages(9)} } }`)).body;
+    const many = (await post(graphql, `{ run(id: "${runId}") { ${pages(6)} } }`)).body;
     expect(codesOf(many.errors)).toContain('RESPONSE_TOO_LARGE');
   });
 

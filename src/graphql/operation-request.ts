@@ -7,6 +7,8 @@ export interface OperationRequest {
   readonly operationName?: string | null | undefined;
   readonly variableValues?: Readonly<Record<string, unknown>> | null | undefined;
   readonly contextValue: AskedContext;
+  /** How long the request was. Absent: short. */
+  readonly bytes?: number | undefined;
   /** Who shares turns of the event loop with itself alone, such as a socket. Absent: this request. */
   readonly owner?: object | undefined;
 }

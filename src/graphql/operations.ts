@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   createSourceEventStream,
   type ExecutionArgs,
@@ -13,7 +14,7 @@ import { withNext } from '../lib/cancellable.ts';
 import { clipEnd } from '../lib/clip.ts';
 import { createTurns } from '../lib/turns.ts';
 import { priceOf, refusedForCost, weighEvents } from './admission.ts';
-import { type AnswerBudget, createAnswerBudgets } from './answer-budget.ts';
+import { type AnswerBudget, createAnswerBudgets, takeTurn } from './answer-budget.ts';
 import { refusedTo } from './authorize.ts';
 import { BATCH_INPUT } from './batch-input.ts';
 import { ingestDirectly } from './direct-ingest.ts';
@@ -26,7 +27,13 @@ import {
   recoded,
   rootCause,
 } from './faults.ts';
-import { MAX_WAITING_FOR_TURN, MAX_WAITING_PER_CONNECTION, TURN_COST } from './limits.ts';
+import {
+  BYTES_PER_COST,
+  CHEAP_COST,
+  MAX_WAITING_FOR_TURN,
+  MAX_WAITING_PER_CONNECTION,
+  TURN_COST,
+} from './limits.ts';
 import type { OperationRequest } from './operation-request.ts';
 import { executedSchema, publicSchema } from './schema.ts';
 import { refusedVariables } from './variables.ts';
@@ -110,6 +117,14 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
     execute: async (request) => {
       const refusal = refusalOf(request);
       if (refusal) return { errors: [refusal] };
+      const cost = (request.bytes ?? 0) / BYTES_PER_COST;
+      if (cost > CHEAP_COST) {
+        // Parsing it took its time: what it holds is copied and written in another turn of the loop. Twice, since the
+        // first one belongs to the turn in which the request was read.
+        await nextTurn();
+        await nextTurn();
+        await takeTurn(turns, request.owner ?? request, cost);
+      }
       const direct = ingestDirectly(request);
       if (direct) return told(await direct);
       const refused = absentBatch(request);

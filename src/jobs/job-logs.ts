@@ -35,7 +35,7 @@ export function createJobLogs({
     const substrate = substrates.get(job.substrate);
     if (!substrate?.logTail) return null;
     if (job.host !== null && job.host !== substrate.host) return null;
-    const redactor = specs.redactorOf(job);
+    const redactor = await specs.redactorOf(job);
     const handle = { appName: job.appName, machineId: job.machineId };
     const tail = await substrate.logTail(handle, lines, redactor.marginBytes).catch((err: unknown) => {
       log.warn({ err, runId: job.runId }, 'the logs of a job cannot be read');

@@ -98,7 +98,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (error instanceof SubstrateError) {
       const pause = dispatchers.failed(substrate.kind, error.failure);
       const { errorClass, message } = error.failure;
-      const reason = redacted(tools.specs, job, message);
+      const reason = await redacted(tools.specs, job, message);
       log.warn({ runId, substrate: substrate.kind, errorClass, reason, pause }, 'a step of a job failed');
       const result = await failedStep(tools, job, error);
       return { ...result, dueIn: Math.max(result.dueIn, pause) };

@@ -3,8 +3,9 @@ import type { RunTokens } from '../auth/tokens.ts';
 import type { RunnerConfig, RunnersConfig } from '../config/runners.ts';
 import type { JsonObject } from '../contract/events.ts';
 import { RunnerRuntimeNotImplementedError, type RunProvider } from '../contract/jobs.ts';
-import { credentialsIn } from '../lib/credentials.ts';
+import { credentialsIn, credentialsInSlices } from '../lib/credentials.ts';
 import { prepareRedactor, type Redactor } from '../lib/redact.ts';
+import { createTurns } from '../lib/turns.ts';
 import type { JobRecord } from '../store/jobs.ts';
 import { SubstrateError } from './errors.ts';
 import type { PayloadSafe } from './payload.ts';
@@ -27,7 +28,7 @@ export interface Specs {
   /** What of the environment nobody else may see. */
   secretsOf(job: JobRecord): Variables;
   /** Takes out of a text what must not be read in what this job's runner prints. Kept for the jobs asked for last. */
-  redactorOf(job: JobRecord): Redactor;
+  redactorOf(job: JobRecord): Promise<Redactor>;
 }
 
 /** What specs are made from. */
@@ -48,6 +49,9 @@ const CLAIM_MS = 7 * 24 * 3_600_000;
 const MAX_REDACTORS = 256;
 const MAX_REDACTOR_BYTES = 16 * 1024 * 1024;
 
+/** More than can be under way at once. */
+const MAX_SEARCHES = 10_000;
+
 /** Makes the specs. */
 export function createSpecs({ config, safe, tokens, ownSecrets, apiBase }: SpecSources): Specs {
   const redactors = new LRUCache<string, Redactor>({
@@ -55,6 +59,8 @@ export function createSpecs({ config, safe, tokens, ownSecrets, apiBase }: SpecS
     maxSize: MAX_REDACTOR_BYTES,
     sizeCalculation: ({ heldBytes }) => heldBytes,
   });
+  // Searches for secrets in payloads: one slice in each turn of the event loop.
+  const turns = createTurns({ costPerTurn: 1, maxWaiting: MAX_SEARCHES });
   const find = (name: string) => config.runners.find((runner) => runner.name === name);
 
   function runnerOf(job: JobRecord): RunnerConfig {
@@ -77,19 +83,24 @@ export function createSpecs({ config, safe, tokens, ownSecrets, apiBase }: SpecS
   }
 
   /** The server's and configured secrets, and what in the payload and the runner's environment looks like a credential. */
-  function unspeakable(job: JobRecord): readonly string[] {
+  async function unspeakable(job: JobRecord): Promise<readonly string[]> {
     const { env = {} } = find(job.runner) ?? {};
     const configured = Object.values(secretsOf(job));
-    return [...ownSecrets, ...configured, ...credentialsIn(env), ...payloadCredentials(job)];
+    return [...ownSecrets, ...configured, ...credentialsIn(env), ...(await payloadCredentials(job))];
   }
 
   /** What cannot be opened cannot be told either. */
-  function payloadCredentials(job: JobRecord): readonly string[] {
+  async function payloadCredentials(job: JobRecord): Promise<readonly string[]> {
+    let payload: JsonObject | null;
     try {
-      return credentialsIn(payloadOf(job));
+      payload = payloadOf(job);
     } catch {
       return [];
     }
+    const owner = {};
+    return credentialsInSlices(payload, async () => {
+      await turns.take(owner, 1);
+    });
   }
 
   function secretsOf(job: JobRecord): Variables {
@@ -145,9 +156,9 @@ export function createSpecs({ config, safe, tokens, ownSecrets, apiBase }: SpecS
     },
     payloadOf,
     secretsOf,
-    redactorOf: (job) => {
+    redactorOf: async (job) => {
       const key = `${job.run} ${job.payload === null}`;
-      const kept = redactors.get(key) ?? prepareRedactor(unspeakable(job));
+      const kept = redactors.get(key) ?? prepareRedactor(await unspeakable(job));
       redactors.set(key, kept);
       return kept;
     },

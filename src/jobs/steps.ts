@@ -90,7 +90,7 @@ export async function failedStep(
   const { errorClass, message, transient, mayExist, retryAfterMs } = error.failure;
   const starting = job.machineId === null && job.wish === 'run' && !isFinal(job.status);
   if (starting && !transient && !mayExist) {
-    const verdict = { errorClass, message: redacted(tools.specs, job, message), exitCode: null };
+    const verdict = { errorClass, message: await redacted(tools.specs, job, message), exitCode: null };
     return after(await change(tools, job, (was, at) => ended(was, verdict, at)), 0);
   }
   const later = laterTry(tools, job);
@@ -141,14 +141,15 @@ async function look(
     const failures = job.failures + 1;
     return { job, failures, dueIn: Math.max(substrate.pollMs, backoff(failures, limits)) };
   }
+  const redactor = isFinal(seen.status) ? await tools.specs.redactorOf(job) : null;
   const see = (was: JobRecord, at: number): JobRecord => {
     // Claimed meanwhile, perhaps by another machine: which one counts is to be found out first.
     if (was.claimInstance !== job.claimInstance) return was;
     if (doubt === 'gone') return ended(was, goneVerdict(was, seen), at);
     if (doubt === 'wait') return stopping(was, at);
-    if (isFinal(seen.status)) {
+    if (redactor) {
       const verdict = observedVerdict(was, seen);
-      const message = verdict.message === null ? null : redacted(tools.specs, was, verdict.message);
+      const message = verdict.message === null ? null : redactor.redact(verdict.message);
       return ended(was, { ...verdict, message }, at);
     }
     const region = seen.region === undefined ? was : withRegion(was, seen.region);
@@ -288,8 +289,9 @@ function withStats(
 }
 
 /** What a substrate said, without what of this job nobody may see. */
-export function redacted(specs: Specs, job: JobRecord, message: string): string {
-  return specs.redactorOf(job).redact(message);
+export async function redacted(specs: Specs, job: JobRecord, message: string): Promise<string> {
+  const { redact } = await specs.redactorOf(job);
+  return redact(message);
 }
 
 function handleOf({ appName, machineId }: JobRecord) {

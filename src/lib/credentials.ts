@@ -50,9 +50,19 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
  * characters of base62 or base64 about one in 200,000 passes for words, of 24 fewer than one in a million; of hex none.
  */
 export function credentialsIn(value: unknown): readonly string[] {
-  const found = new Set<string>();
-  collect(value, 'none', found);
-  return [...found];
+  const search = searchOf();
+  for (const _ of collect(value, 'none', search));
+  return [...search.found];
+}
+
+/** The same in slices of a few milliseconds, with `pause` awaited between them. */
+export async function credentialsInSlices(
+  value: unknown,
+  pause: () => Promise<void>,
+): Promise<readonly string[]> {
+  const search = searchOf();
+  for (const _ of collect(value, 'none', search)) await pause();
+  return [...search.found];
 }
 
 /** The text with something else in place of everything in it that looks like a credential by its form alone. */
@@ -75,11 +85,51 @@ export function namesSecret(name: string): boolean {
 
 type Weight = 'none' | 'doubtful' | 'secret';
 
-function collect(value: unknown, weight: Weight, found: Set<string>): void {
-  if (typeof value === 'string') collectText(value, weight, found);
-  else if (Array.isArray(value)) for (const item of value) collect(item, weight, found);
-  else if (typeof value === 'object' && value !== null) {
-    for (const [name, item] of Object.entries(value)) collect(item, heavier(weight, weightOf(name)), found);
+interface Search {
+  readonly found: Set<string>;
+  /** Characters that may still be looked at before the next pause. */
+  left: number;
+}
+
+/** Characters in a slice of the search, and those at its end that the next slice has again: a PEM block fits. */
+const SLICE = 64 * 1024;
+const OVERLAP = 24 * 1024;
+/** What a value costs beside its characters: mostly the look at its name. */
+const VALUE_CHARACTERS = 64;
+
+const searchOf = (): Search => ({ found: new Set(), left: SLICE });
+
+/** Yields after each slice. */
+function* collect(value: unknown, weight: Weight, search: Search): Generator<void, void> {
+  search.left -= VALUE_CHARACTERS;
+  if (typeof value === 'string') {
+    if (isNamedSecret(value, weight)) search.found.add(value);
+    for (const slice of slicesOf(value)) {
+      collectText(slice, search.found);
+      search.left -= slice.length;
+      if (search.left < 0) yield* pauseIn(search);
+    }
+  } else if (Array.isArray(value)) {
+    for (const item of value) yield* collect(item, weight, search);
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [name, item] of Object.entries(value))
+      yield* collect(item, heavier(weight, weightOf(name)), search);
+  }
+  if (search.left < 0) yield* pauseIn(search);
+}
+
+function* pauseIn(search: Search): Generator<void, void> {
+  search.left = SLICE;
+  yield;
+}
+
+/** A long text in parts that overlap, each cut where a space is if there is one. */
+function* slicesOf(text: string): Generator<string, void> {
+  for (let from = 0; from < text.length; from += SLICE) {
+    const most = from + SLICE + OVERLAP;
+    const space = most < text.length ? text.lastIndexOf(' ', most) : text.length;
+    yield text.slice(from, space > from + SLICE ? space : most);
+    if (most >= text.length) return;
   }
 }
 
@@ -101,14 +151,13 @@ function weightOf(name: string): Weight {
   return words.some((word) => DOUBTFUL_WORDS.has(word)) ? 'doubtful' : 'none';
 }
 
-function collectText(text: string, weight: Weight, found: Set<string>): void {
-  const isNamed =
-    weight === 'secret'
-      ? text.length >= MIN_NAMED_LENGTH
-      : weight === 'doubtful' &&
-        !/\s/.test(text) &&
-        (text.length >= MIN_DOUBTFUL_LENGTH || (text.length >= MIN_NAMED_LENGTH && /\d/.test(text)));
-  if (isNamed) found.add(text);
+function isNamedSecret(text: string, weight: Weight): boolean {
+  if (weight === 'secret') return text.length >= MIN_NAMED_LENGTH;
+  if (weight === 'none' || /\s/.test(text)) return false;
+  return text.length >= MIN_DOUBTFUL_LENGTH || (text.length >= MIN_NAMED_LENGTH && /\d/.test(text));
+}
+
+function collectText(text: string, found: Set<string>): void {
   if (text.length < 8) return;
   for (const [, credential = ''] of text.matchAll(BEARER)) {
     if (/\d/.test(credential)) found.add(credential);

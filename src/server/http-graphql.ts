@@ -74,6 +74,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     operationName,
     variableValues,
     contextValue: { ...services, principal: (contextValue as NodeContext).principal },
+    bytes: (contextValue as NodeContext).body?.bytes.length,
     owner: (contextValue as NodeContext).req.socket,
   });
   const streams = new Set<ServerResponse>();

@@ -111,7 +111,7 @@ async function readOperation(
     const operation = getOperationAST(document, operationName)?.operation;
     if (!operation || operation === OperationTypeNode.SUBSCRIPTION) return null;
     const contextValue = { ...services, principal };
-    return { document, operationName, variableValues: variables, contextValue, owner };
+    return { document, operationName, variableValues: variables, contextValue, bytes: body.length, owner };
   } catch {
     return null;
   }

@@ -193,6 +193,7 @@ function createProtocol(
           operationName,
           variableValues: subscribes ? declaredVariables(operation, variables) : variables,
           contextValue: { ...services, principal, operationId, connection: socket },
+          bytes: message.bytes,
           owner: stream,
         };
         return { ...request, schema: publicSchema };

@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { credentialsIn, namesSecret, withoutOpaqueTexts } from '../../src/lib/credentials.ts';
+import {
+  credentialsIn,
+  credentialsInSlices,
+  namesSecret,
+  withoutOpaqueTexts,
+} from '../../src/lib/credentials.ts';
 import { createRedactor } from '../../src/lib/redact.ts';
 import { webTokensIn } from '../../src/lib/web-tokens.ts';
 
@@ -102,4 +107,38 @@ test('JSON Web Tokens are found in time that grows with the text, whatever it re
     expect(webTokensIn(text, 'eyJ')).toEqual([]);
     expect(createRedactor([])(`${text} ${token}`).includes('c3D4')).toBe(false);
   }
+});
+
+describe('a text that is searched in slices', () => {
+  const key = 'AKIAIOSFODNN7EXAMPLE';
+  const block = `-----BEGIN PRIVATE KEY-----\n${'MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n'.repeat(500)}-----END PRIVATE KEY-----`;
+
+  test.each([
+    ['a key', key],
+    ['a PEM block of 16 KB', block],
+  ])('gives %s wherever it stands, and nothing that was cut', async (_, secret) => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: 200_000 }), async (at) => {
+        const text = `${'word '.repeat(at / 5)} ${secret} ${'more '.repeat((200_000 - at) / 5)}`;
+        let pauses = 0;
+        const inSlices = await credentialsInSlices({ text }, async () => {
+          pauses += 1;
+        });
+        expect(inSlices).toEqual(credentialsIn({ text }));
+        expect(inSlices).toContain(secret);
+        expect(inSlices.filter((found) => !secret.includes(found))).toEqual([]);
+        expect(pauses).toBeGreaterThanOrEqual(2);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('many short values take pauses as well', async () => {
+    let pauses = 0;
+    const values = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`key${index}`, index]));
+    await credentialsInSlices(values, async () => {
+      pauses += 1;
+    });
+    expect(pauses).toBeGreaterThanOrEqual(9);
+  });
 });

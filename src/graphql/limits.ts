@@ -32,7 +32,7 @@ export const SUBSCRIPTION_LIMITS = {
  * What one operation may cost. The unit is one short field written, which takes 1.5 to 2 µs: an operation at the limit
  * takes 15 to 40 ms in all. Room for 100 runs with all their fields and jobs, or with their last ten events, and for 1,000 events of one run.
  */
-export const OPERATION_COST = 22_000;
+export const OPERATION_COST = 24_000;
 
 /** What one event of a subscription may cost, in the same unit. Room for the longest batch with all its fields. */
 export const SUBSCRIPTION_COST = 15_000;

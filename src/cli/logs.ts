@@ -18,7 +18,8 @@ export async function logs(argv: readonly string[]): Promise<number> {
     'query ($id: ID!, $lines: Int) { run(id: $id) { id } job(runId: $id) { logs(lines: $lines) } }';
   const { run, job } = await request(await readEndpoint(values), query, { id: runId, lines });
   if (!run) throw new Error(`run ${runId} not found`);
-  if (!job) throw new Error(`run ${runId} has no job`);
+  if (!job)
+    throw new Error(`run ${runId} has no job, and so no logs here: its agent was not started by this server`);
   const { logs } = job as { readonly logs: string | null };
   if (logs) await createOutput(1).write(logs.endsWith('\n') ? logs : `${logs}\n`);
   else tell(`the job of run ${runId} has no log`);

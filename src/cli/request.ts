@@ -30,7 +30,10 @@ export async function request(
     data?: Record<string, unknown>;
     errors?: readonly { readonly message: string }[];
   };
-  if (errors) throw new Error(errors.map(({ message }) => message).join('; '));
+  if (errors) {
+    const told = errors.map(({ message }) => message).join('; ');
+    throw new Error(response.status === 401 ? `${told}: give another with --token or RUNFEED_TOKEN` : told);
+  }
   if (!data)
     throw new Unreachable(`what answers at ${url} (HTTP ${response.status}) is not a runfeed server`);
   return data;

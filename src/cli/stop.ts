@@ -17,7 +17,8 @@ const FIELDS = 'status endedAt exitCode terminalErrorClass terminalErrorMessage'
 const STOP = `mutation ($runId: ID!, $graceMs: SafeInt) {
   stopJob(input: { runId: $runId, graceMs: $graceMs }) {
     ... on StopJobSuccess { job { ${FIELDS} } }
-    ... on Error { message }
+    ... on Error { __typename message }
+    ... on JobRefused { code }
   }
 }`;
 
@@ -36,11 +37,25 @@ export async function stop(argv: readonly string[]): Promise<number> {
   const graceMs = wholeNumber('grace', values.grace, 0, MAX_GRACE_MS);
   const endpoint = await readEndpoint(values);
   const { stopJob } = await request(endpoint, STOP, { runId, graceMs });
-  const { job, message } = stopJob as { readonly job?: Job; readonly message?: string };
-  if (!job) throw new Error(`run ${runId} was not stopped: ${message}`);
+  const { job, ...refusal } = stopJob as { readonly job?: Job } & Refusal;
+  if (!job) throw new Error(reasonOf(runId, refusal));
   process.stdout.write(`${describe(job)}\n`);
   if (!values['no-wait']) await printUntilEnd(endpoint, runId, job);
   return 0;
+}
+
+/** Why nothing was stopped. */
+interface Refusal {
+  readonly __typename?: string;
+  readonly code?: string;
+  readonly message?: string;
+}
+
+function reasonOf(runId: string, { __typename, code, message }: Refusal): string {
+  if (__typename === 'NotFound') return `run ${runId} not found`;
+  if (code === 'unknown_job')
+    return `run ${runId} has no job to stop: its agent was not started by this server, so stop it where it runs`;
+  return `run ${runId} was not stopped: ${message}`;
 }
 
 /** A job ends: the server enforces its grace and its deadline. Ctrl-C ends this before that. */

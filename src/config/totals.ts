@@ -14,6 +14,8 @@ export interface Totals {
   readonly feedCacheBytes: number;
   /** Bytes of written payloads that feeds keep for the next subscriber with the same selection. */
   readonly sharedPayloadBytes: number;
+  /** Bytes of the open subscriptions of sockets, without each socket's first. Above this, one is refused with OVERLOADED. */
+  readonly subscriptionBytes: number;
   /** Open connections. Above this, a new one is closed at once. */
   readonly connections: number;
 }
@@ -36,6 +38,7 @@ export function totalsOf(heapBytes: number = getHeapStatistics().heap_size_limit
     ingestBytes: Math.min(64 * MiB, Math.floor(heapBytes / 8)),
     feedCacheBytes: Math.min(32 * MiB, Math.floor(heapBytes / 32)),
     sharedPayloadBytes: Math.floor(heapBytes / 64),
+    subscriptionBytes: Math.floor(heapBytes / 4),
     connections: Math.floor(heapBytes / BYTES_PER_CONNECTION),
   };
 }

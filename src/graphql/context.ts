@@ -29,6 +29,8 @@ export interface Context extends Services {
   readonly principal: Principal;
   /** What the caller is connected by, where a limit holds for each connection; absent: one request, one connection. */
   readonly connection?: object;
+  /** Who shares turns of the event loop, and readings, with itself alone. */
+  readonly owner: object;
   /** What this answer may still read and write. */
   readonly budget: AnswerBudget;
   /** Bytes of an event as this operation writes it. */
@@ -36,4 +38,4 @@ export interface Context extends Services {
 }
 
 /** What an operation is asked with: who asks, and what it works with. */
-export type AskedContext = Omit<Context, 'budget' | 'weigh'>;
+export type AskedContext = Omit<Context, 'budget' | 'owner' | 'weigh'>;

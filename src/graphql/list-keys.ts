@@ -3,15 +3,15 @@ import type { Context } from './context.ts';
 import { overloaded } from './faults.ts';
 
 /**
- * Reads a page of a list for the connection that asks, or for the operation where no connection is known. Throws the
- * fault OVERLOADED when too many readings wait.
+ * Reads a page of a list for whoever asks. Throws the fault OVERLOADED when too many readings wait, and when nobody is
+ * left to be answered.
  */
 export async function listKeys(
   context: Context,
   read: (lists: ListStore, owner: object) => Promise<readonly number[]>,
 ): Promise<number[]> {
   try {
-    return [...(await read(context.store.lists, context.connection ?? context))];
+    return [...(await read(context.store.lists, context.owner))];
   } catch (error) {
     throw error instanceof TooManyReadings ? overloaded(error.message) : error;
   }

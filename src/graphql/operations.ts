@@ -105,7 +105,12 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
       // Introspection, which only queries can hold, has to show the batch as people see it.
       schema: operation === 'query' ? publicSchema : executedSchema,
       document,
-      contextValue: { ...contextValue, budget, weigh: weighEvents(priceOf(request)) },
+      contextValue: {
+        ...contextValue,
+        owner: request.owner ?? request,
+        budget,
+        weigh: weighEvents(priceOf(request)),
+      },
       ...(operationName != null && { operationName }),
       ...(variableValues && { variableValues }),
     };

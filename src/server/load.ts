@@ -1,6 +1,7 @@
 import type { Totals } from '../config/totals.ts';
 import { createTurns, type Turns } from '../lib/turns.ts';
 import { createIntake, type Intake } from './intake.ts';
+import { createRoom, type Room } from './room.ts';
 import { createUnread, type Unread } from './unread.ts';
 
 /** Weight of requests that are parsed in one turn of the loop; a heavier request has a turn of its own. About 8 ms. */
@@ -12,6 +13,8 @@ const MAX_WAITING = 1_000;
 export interface Load {
   readonly intake: Intake;
   readonly unread: Unread;
+  /** For the open subscriptions of sockets, without the first of each: that is counted with its connection. */
+  readonly subscriptions: Room;
   /** Turns of the loop for parsing requests, by weight. */
   readonly turns: Turns;
 }
@@ -21,6 +24,7 @@ export function createLoad(totals: Totals): Load {
   return {
     intake: createIntake(totals.requestBytes),
     unread: createUnread(totals.unreadBytes),
+    subscriptions: createRoom(totals.subscriptionBytes),
     turns: createTurns({ costPerTurn: WEIGHT_PER_TURN, maxWaiting: MAX_WAITING }),
   };
 }

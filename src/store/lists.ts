@@ -38,7 +38,8 @@ export interface ListPage {
 /**
  * Finds the pages of lists. Answers the runs' keys, the newest first. No list reading occupies the event loop: Postgres
  * answers it, or a thread that works on many readings in turn. `owner` is the client, such as its socket: owners take
- * turns, so an owner with many readings delays only itself. Without an owner a reading is an owner of its own. Throws
+ * turns, so an owner with many readings delays only itself. Without an owner a reading is an owner of its own.
+ * What an owner that emits `close` still has waiting may be dropped. Throws
  * {@link TooManyReadings}, and `StoreUnavailable` when the store cannot read.
  */
 export interface ListStore {

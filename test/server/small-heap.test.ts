@@ -6,6 +6,7 @@ import { releaseAfterwards } from '../support/releases.ts';
 import { INGEST, post } from '../support/request.ts';
 import { startServe } from '../support/runfeed-process.ts';
 import { newRun } from '../support/runs.ts';
+import { openWebsocket } from '../support/websocket-client.ts';
 
 const MiB = 1024 * 1024;
 
@@ -54,3 +55,25 @@ test('a server with a heap of 128 MB answers or refuses large reads at once, and
   expect((await read(25)).body.errors).toBeUndefined();
   expect((await fetch(`${server.url}/health`)).status).toBe(200);
 }, 120_000);
+
+test.each([
+  ['large ones', 15_000],
+  ['small ones', 0],
+])(
+  'a server with a heap of 128 MB bounds open subscriptions over all sockets: %s',
+  async (_, characters) => {
+    const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
+    await newRun(server.graphql, 'watched');
+    const query = `subscription { runEvents(runId: "watched", after: 0) { seq } } #${'x'.repeat(characters)}`;
+    const sockets = await Promise.all(Array.from({ length: 20 }, () => openWebsocket(server.graphql)));
+    for (const client of sockets) for (let n = 0; n < 900; n += 1) client.subscribe(`s${n}`, query);
+    const refused = await Promise.race(sockets.map((client) => client.closed(60_000)));
+    expect(refused).toEqual({ code: 1013, reason: 'Try again later' });
+    const newcomer = await openWebsocket(server.graphql);
+    newcomer.subscribe('first', query);
+    newcomer.send({ type: 'ping' });
+    expect((await newcomer.next()).type).toBe('pong');
+    expect((await fetch(`${server.url}/health`)).status).toBe(200);
+  },
+  120_000,
+);

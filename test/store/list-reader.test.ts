@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import Database from 'better-sqlite3';
 import { beforeAll, expect, test } from 'vitest';
 import { databaseFile } from '../../src/config/data-folder.ts';
@@ -71,8 +72,29 @@ test('readings of many owners are refused where too many wait in all', async () 
   await reader.close();
   const reasons = (await settled).map((each) => each.status === 'rejected' && each.reason);
   expect(reasons.filter((reason) => reason instanceof TooManyReadings)).toHaveLength(
-    20 * MAX_READINGS_PER_OWNER - 1_000,
+    20 * MAX_READINGS_PER_OWNER - 1_008,
   );
+});
+
+test('an owner without readings is let in however many wait in all', async () => {
+  const { reader, flood } = await start();
+  const settled = Promise.allSettled(Array.from({ length: 16 }, () => flood({})).flat());
+  expect(await reader.runs({ ...NOTHING, words: [] }, PAGE, {})).toEqual([RUNS]);
+  await reader.close();
+  await settled;
+});
+
+test('the readings of an owner that has gone are dropped', async () => {
+  const { reader, flood } = await start();
+  const client = new EventEmitter();
+  const settled = Promise.allSettled(flood(client));
+  client.emit('close');
+  const ended = await settled;
+  const dropped = ended.filter(
+    (each) => each.status === 'rejected' && each.reason instanceof TooManyReadings,
+  );
+  expect(dropped.length).toBeGreaterThan(MAX_READINGS_PER_OWNER / 2);
+  expect(await reader.runs({ ...NOTHING, words: [] }, PAGE, {})).toEqual([RUNS]);
 });
 
 test('closing rejects the readings that wait instead of doing them first', async () => {

@@ -15,9 +15,12 @@ export function choosePaint(noColor: boolean): Paint {
   return (look, text) => (paints && text !== '' ? `\u001b[${CODES[look]}m${text}\u001b[0m` : text);
 }
 
-/** A text without control characters but line feeds and tabs: what a model wrote must not steer a terminal. */
+/**
+ * A text without control characters but line feeds and tabs, and without those that turn the direction of writing: what
+ * a model wrote must not steer a terminal.
+ */
 export function harmless(text: string): string {
-  return text.replace(/[^\P{Cc}\n\t]/gu, '');
+  return text.replace(/[^\P{Cc}\n\t]|\p{Bidi_Control}/gu, '');
 }
 
 /** At most so many characters of a text on one line. */

@@ -33,6 +33,11 @@ function serve(database: Database.Database, port: MessagePort): void {
       port.close();
       return;
     }
+    if (call.name === 'forget') {
+      forget(call.args[0] as number);
+      answer({ id: call.id, ok: true, value: null });
+      return;
+    }
     // The arguments are those that `list-reader.ts` sends.
     const [filter, page, owner] = call.args as [unknown, ListPage, number];
     const idle = queues.size === 0;
@@ -49,6 +54,13 @@ function serve(database: Database.Database, port: MessagePort): void {
     }
     if (idle && queues.size > 0) setImmediate(step);
   });
+
+  function forget(owner: number): void {
+    const dropped = queues.get(owner) ?? [];
+    queues.delete(owner);
+    for (const { id } of dropped)
+      answer({ id, ok: false, isPassing: true, code: '', message: 'the reading was dropped' });
+  }
 
   /** One step of one reading. Owners take turns, and an owner's readings do: a long one holds up no other. */
   function step(): void {

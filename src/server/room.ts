@@ -1,0 +1,24 @@
+/** Room for what stays in memory for long, over all connections. */
+export interface Room {
+  /** Takes so many bytes; returns how to give them back, once. Null: there is no room. */
+  take(bytes: number): (() => void) | null;
+  /** Bytes taken now. */
+  heldBytes(): number;
+}
+
+/** Creates room for `maxBytes`. */
+export function createRoom(maxBytes: number): Room {
+  let held = 0;
+  return {
+    take: (bytes) => {
+      if (held + bytes > maxBytes) return null;
+      held += bytes;
+      let own = bytes;
+      return () => {
+        held -= own;
+        own = 0;
+      };
+    },
+    heldBytes: () => held,
+  };
+}

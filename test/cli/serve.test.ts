@@ -58,9 +58,7 @@ describe('runfeed serve', () => {
       LOG_LEVEL: 'silent',
     });
     expect(code).toBe(2);
-    expect(stderr).toMatch(
-      new RegExp(`^runfeed: PORT: .*address already in use 127\\.0\\.0\\.1:${port}\\n$`),
-    );
+    expect(stderr).toMatch(new RegExp(`^runfeed: PORT: 127\\.0\\.0\\.1:${port} is in use already: .*\\n$`));
   });
 
   test('does not start without its Postgres, and keeps the password to itself', async () => {

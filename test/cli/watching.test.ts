@@ -168,8 +168,11 @@ describe('what watches a server', () => {
   test.each([
     [['tail', 'nobody'], 'run nobody not found'],
     [['logs', 'nobody'], 'run nobody not found\n'],
-    [['stop', 'nobody'], 'run nobody was not stopped: '],
+    [['stop', 'nobody'], 'run nobody not found\n'],
+    [['logs', 'jobless'], 'run jobless has no job'],
+    [['stop', 'jobless'], 'run jobless has no job to stop'],
   ])('%j says what is not there, with code 1', async (args, reason) => {
+    await post(server.graphql, CREATE_RUN, { id: 'jobless' });
     const { code, stdout, stderr } = await runRunfeed(args, { RUNFEED_URL: server.url });
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toContain(`runfeed: ${reason}`);

@@ -8,6 +8,8 @@ export const DOCUMENT_LIMITS = {
   nameLength: 128,
   /** Fields and fragments as they are written: validation compares fields in pairs. */
   writtenFields: 500,
+  /** Fields with one response name in a selection set: validation compares them in pairs, with everything below them. */
+  sameNames: 32,
   /** Fields of one operation once its fragments are put in place. */
   fields: 1_000,
   /** Fields within fields, through fragments. */

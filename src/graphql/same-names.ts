@@ -2,8 +2,6 @@ import { type DocumentNode, type FragmentDefinitionNode, Kind, type SelectionSet
 import { assertWithin } from './faults.ts';
 import { DOCUMENT_LIMITS } from './limits.ts';
 
-/** Fields with one response name in a selection set, merged as the answer merges them. */
-const SAME_NAME_FIELDS = 32;
 /** Fields and fragments met on the way through all operations, each fragment wherever it is spread. */
 const STEPS = 10_000;
 
@@ -43,7 +41,7 @@ export function assertFewSameNames(document: DocumentNode): void {
       }
     }
     for (const { fields, sets } of below.values()) {
-      assertWithin('fields with the same name in the answer', fields, SAME_NAME_FIELDS);
+      assertWithin('fields with the same name in the answer', fields, DOCUMENT_LIMITS.sameNames);
       if (sets.length > 0) checkMerged(sets, depth + 1);
     }
   }

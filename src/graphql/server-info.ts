@@ -1,4 +1,9 @@
-import { REQUEST_MAX_BYTES, REQUEST_MAX_WEIGHT, RESPONSE_MAX_LENGTH } from '../config/limits.ts';
+import {
+  REQUEST_MAX_BYTES,
+  REQUEST_MAX_WEIGHT,
+  RESPONSE_MAX_LENGTH,
+  SUBSCRIPTION_REQUEST_MAX_BYTES,
+} from '../config/limits.ts';
 import type { RunnerConfig } from '../config/runners.ts';
 import { RUNNER_EVENT_BATCH_MAX_EVENTS, RUNNER_EVENT_VERSION } from '../contract/events.ts';
 import { BATCH_MAX_EVENTS } from '../feed/batches.ts';
@@ -83,6 +88,14 @@ const ServerLimits = builder.objectRef<Record<string, never>>('ServerLimits').im
       description: 'Fields of an operation, each fragment counted wherever it is spread.',
       resolve: () => DOCUMENT_LIMITS.fields,
     }),
+    documentWrittenFields: t.int({
+      description: 'Fields and fragments of a document as they are written.',
+      resolve: () => DOCUMENT_LIMITS.writtenFields,
+    }),
+    documentSameNames: t.int({
+      description: 'Fields with the same name in one selection of the answer.',
+      resolve: () => DOCUMENT_LIMITS.sameNames,
+    }),
     documentReads: t.int({
       description: 'Fields of an operation that read a list, a page of events or a terminal event.',
       resolve: () => DOCUMENT_LIMITS.reads,
@@ -107,6 +120,10 @@ const ServerLimits = builder.objectRef<Record<string, never>>('ServerLimits').im
     subscriptionDocumentBytes: t.int({
       description: 'Characters of a document that holds a subscription.',
       resolve: () => SUBSCRIPTION_LIMITS.bytes,
+    }),
+    subscriptionRequestBytes: t.int({
+      description: 'Bytes of a request that opens a subscription, with its variables.',
+      resolve: () => SUBSCRIPTION_REQUEST_MAX_BYTES,
     }),
     subscriptionFields: t.int({
       description: 'Fields of a subscription, each fragment counted wherever it is spread.',

@@ -1,7 +1,7 @@
+import type { EvenClock } from '../lib/even-clock.ts';
 import type { JobReading, JobRecord, JobState, JobStore } from '../store/jobs.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import type { WakeupPlane } from '../wakeups/plane.ts';
-import type { EvenClock } from './even-clock.ts';
 import { isFinal, mayFollow } from './transitions.ts';
 
 /** What a job becomes; the very same object: it stays as it is. */

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProviderRuntimeKind } from '../contract/jobs.ts';
+import type { EvenClock } from '../lib/even-clock.ts';
 import type { GivenBack, JobReading, JobRecord, JobStore } from '../store/jobs.ts';
 import { StoreUnavailable } from '../store/store.ts';
 import { aged } from './change.ts';
 import { createDispatchers } from './dispatchers.ts';
 import { SubstrateError } from './errors.ts';
-import type { EvenClock } from './even-clock.ts';
 import { backoff } from './plan.ts';
 import {
   failedStep,

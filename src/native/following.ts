@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { NativeConfig } from '../config/env.ts';
 import type { JsonObject } from '../contract/events.ts';
 import type { Ingest } from '../ingest/ingest.ts';
+import { createEvenClock } from '../lib/even-clock.ts';
 import { createReleasers } from '../lib/releasers.ts';
 import { rested } from '../lib/rested.ts';
 import type { NativeRunRecord } from '../store/native-runs.ts';
@@ -66,6 +67,8 @@ export function createFollowing({
   const provider = createProvider(config, limits);
   const followers = new Map<number, Follower>();
   const closing = new AbortController();
+  const clock = createEvenClock();
+  let looked = false;
   const releasers = createReleasers();
 
   function follow(record: NativeRunRecord, request: JsonObject | null): void {
@@ -148,11 +151,26 @@ export function createFollowing({
   }
 
   async function takeOver(): Promise<void> {
+    if (!(await leasesAreTrue())) return;
     while (!isFull() && !closing.signal.aborted) {
-      const record = await store.nativeRuns.takeOver({ owner, leaseMs: limits.leaseMs });
+      const record = await store.nativeRuns.takeOver({ owner, leaseMs: limits.leaseMs }, [
+        ...followers.keys(),
+      ]);
       if (!record) return;
       follow(record, null);
     }
+  }
+
+  /**
+   * Whether a lease that is over was abandoned. A clock that was set forward ends leases that are held: their holders
+   * renew them first. One that was set back leaves leases that nobody holds for as long as the step.
+   */
+  async function leasesAreTrue(): Promise<boolean> {
+    const askedAt = performance.now();
+    const stepMs = clock.note(await store.nativeRuns.now(), askedAt);
+    if (stepMs < 0 || !looked) await store.nativeRuns.recall(limits.leaseMs);
+    looked = true;
+    return clock.leaptMs(limits.leaseMs) === 0;
   }
 
   async function repeat(work: () => Promise<void>, everyMs: number): Promise<void> {

@@ -18,7 +18,7 @@ const TEMPLATES = {
   takeNativeRun: `UPDATE native_run
     SET lease_owner = CAST(@owner AS TEXT), lease_until = NOW_MS + CAST(@leaseMs AS BIGINT)
     WHERE run IN (
-      SELECT run FROM native_run WHERE settled_at IS NULL AND lease_until <= NOW_MS
+      SELECT run FROM native_run WHERE settled_at IS NULL AND lease_until <= NOW_MS AND NOT (run IN_RUNS)
       ORDER BY lease_until LIMIT 1 SKIP_LOCKED
     )
     RETURNING run`,
@@ -27,6 +27,11 @@ const TEMPLATES = {
     WHERE run IN_RUNS AND lease_owner = @owner
       AND EXISTS (SELECT 1 FROM run r WHERE r.key = native_run.run AND r.terminal_seq IS NULL)
     RETURNING run`,
+
+  recallNativeRuns: `UPDATE native_run SET lease_until = NOW_MS + CAST(@leaseMs AS BIGINT)
+    WHERE settled_at IS NULL AND lease_until > NOW_MS + CAST(@leaseMs AS BIGINT)`,
+
+  readNow: 'SELECT NOW_MS AS "now"',
 
   giveNativeRunBack: 'UPDATE native_run SET lease_until = 0 WHERE run = @run AND lease_owner = @owner',
 

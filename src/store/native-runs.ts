@@ -39,9 +39,13 @@ export interface NativeRunStore {
   read(run: number): Promise<NativeRunRecord | null>;
   /**
    * Takes one run that nobody follows any more, the longest abandoned first, and opens its log to this owner instead of
-   * the last one, in one durable commit. Null: there is none.
+   * the last one, in one durable commit. Never one of `own`, which the owner follows. Null: there is none.
    */
-  takeOver(lease: NativeLease): Promise<NativeRunRecord | null>;
+  takeOver(lease: NativeLease, own: readonly number[]): Promise<NativeRunRecord | null>;
+  /** The database's time. */
+  now(): Promise<number>;
+  /** Ends leases that last longer than `leaseMs` from now at that time: the database's clock was set back. */
+  recall(leaseMs: number): Promise<void>;
   /** Makes the owner's leases last so long from now. Answers those of the runs that are still its own and go on. */
   renew(lease: NativeLease, runs: readonly number[]): Promise<ReadonlySet<number>>;
   /** Lets others take a run over at once; changes nothing of one that is not the owner's. */

@@ -1,18 +1,11 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { FAKETIME, settableClock } from '../support/faketime.ts';
 import { post } from '../support/request.ts';
 import { startServe } from '../support/runfeed-process.ts';
 import { eventsFrom, eventually, ingest, newRun } from '../support/runs.ts';
 import { openWebsocket } from '../support/websocket-client.ts';
-
-/** Of Debian's package `faketime`: without it the wall clock of a process cannot be set alone. */
-const LIBRARY = readdirSync('/usr/lib')
-  .map((folder) => `/usr/lib/${folder}/faketime/libfaketimeMT.so.1`)
-  .find((file) => existsSync(file));
-if (!LIBRARY) console.warn('faketime is not installed: what happens when the clock is set is not tested');
 
 const START = `mutation ($run: ID!, $runner: String!) {
   startJob(input: { runId: $run, provider: openai, runner: $runner }) { __typename }
@@ -20,12 +13,9 @@ const START = `mutation ($run: ID!, $runner: String!) {
 const JOB = 'query ($run: ID!) { job(runId: $run) { status terminalErrorClass } }';
 
 /** A server whose wall clock can be set. Its monotonic clock goes on as it does. */
-async function startClocked(library: string) {
-  const folder = await mkdtemp(join(tmpdir(), 'runfeed-clock-'));
-  const offset = join(folder, 'offset');
+async function startClocked() {
+  const { folder, set: setClock, environment } = await settableClock();
   const runnersFile = join(folder, 'runners.json');
-  const setClock = (seconds: string) => writeFile(offset, `${seconds}\n`);
-  await setClock('+0');
   const runners = {
     short: { substrate: 'process', command: ['/bin/sleep', '1'] },
     long: { substrate: 'process', command: ['/bin/sleep', '60'], maxRunDurationMs: 1_800_000 },
@@ -34,10 +24,7 @@ async function startClocked(library: string) {
   const server = await startServe({
     DATABASE_URL: `file:${join(folder, 'db')}`,
     RUNNERS_FILE: runnersFile,
-    LD_PRELOAD: library,
-    FAKETIME_TIMESTAMP_FILE: offset,
-    FAKETIME_NO_CACHE: '1',
-    FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    ...environment,
   });
   const { graphql } = server;
   const job = async (run: string) => {
@@ -53,18 +40,17 @@ async function startClocked(library: string) {
     await eventually(async () => ['terminated', 'failed'].includes((await job('long')).status));
     server.kill('SIGKILL');
     await server.exit;
-    await rm(folder, { recursive: true, force: true });
   });
   const status = (run: string, wanted: string) =>
     eventually(async () => (await job(run)).status === wanted, 30_000);
   return { graphql, setClock, start, job, status };
 }
 
-test.skipIf(!LIBRARY)(
+test.skipIf(!FAKETIME)(
   'a wall clock that is set back or forward ends no job, hides no end and silences no run',
   { timeout: 120_000 },
   async () => {
-    const { graphql, setClock, start, job, status } = await startClocked(LIBRARY!);
+    const { graphql, setClock, start, job, status } = await startClocked();
     await start('long', 'long');
     await start('before', 'short');
     await status('long', 'running');

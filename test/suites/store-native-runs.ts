@@ -39,7 +39,7 @@ export function testNativeRuns({ open }: TestDatabase): void {
   async function takenBy(owner: string, runs: readonly number[]): Promise<number[]> {
     const taken: number[] = [];
     for (;;) {
-      const record = await store.nativeRuns.takeOver(leaseOf(owner));
+      const record = await store.nativeRuns.takeOver(leaseOf(owner), []);
       if (!record) return taken.filter((run) => runs.includes(run));
       taken.push(record.run);
     }
@@ -106,6 +106,30 @@ export function testNativeRuns({ open }: TestDatabase): void {
       await store.nativeRuns.giveBack('other', asked.run);
       expect(await takenBy('other', [asked.run])).toEqual([]);
       await store.nativeRuns.giveBack(owner, asked.run);
+      expect(await takenBy('other', [asked.run])).toEqual([asked.run]);
+    });
+
+    test('one that its owner follows is not handed out to the same owner', async () => {
+      const asked = await newNativeRun();
+      const owner = randomUUID();
+      await store.nativeRuns.create(asked, leaseOf(owner, 0));
+      const taken = new Set<number>();
+      for (;;) {
+        const record = await store.nativeRuns.takeOver(leaseOf(owner), [asked.run]);
+        if (!record) break;
+        taken.add(record.run);
+      }
+      expect(taken).not.toContain(asked.run);
+      expect(await takenBy('other', [asked.run])).toEqual([asked.run]);
+    });
+
+    test('a lease that ends too far from now ends within the time that a lease lasts', async () => {
+      const asked = await newNativeRun();
+      await store.nativeRuns.create(asked, leaseOf('dead', 3_600_000));
+      expect(await takenBy('other', [asked.run])).toEqual([]);
+      const before = await store.nativeRuns.now();
+      expect(Math.abs(before - Date.now())).toBeLessThan(60_000);
+      await store.nativeRuns.recall(0);
       expect(await takenBy('other', [asked.run])).toEqual([asked.run]);
     });
 

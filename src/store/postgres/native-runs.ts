@@ -41,10 +41,14 @@ export function createPostgresNativeRuns(
         }),
       ),
     read: (key) => track(read(key)),
-    takeOver: async ({ owner, leaseMs }) => {
+    takeOver: async ({ owner, leaseMs }, own) => {
       const taken = await track(
         inTransaction(pool, async (client) => {
-          const { rows } = await run<{ run: number }>(client, 'takeNativeRun', { owner, leaseMs });
+          const { rows } = await run<{ run: number }>(client, 'takeNativeRun', {
+            owner,
+            leaseMs,
+            runs: numberArray(own),
+          });
           const key = rows[0]?.run ?? null;
           if (key !== null) await run(client, 'fenceLog', { run: key, owner });
           return key;
@@ -52,6 +56,11 @@ export function createPostgresNativeRuns(
       );
       return taken === null ? null : track(read(taken));
     },
+    now: async () => {
+      const { rows } = await track(run<{ now: number }>(pool, 'readNow', {}));
+      return rows[0]!.now;
+    },
+    recall: async (leaseMs) => void (await track(run(pool, 'recallNativeRuns', { leaseMs }))),
     renew: async ({ owner, leaseMs }, runs) => {
       const parameters = { owner, leaseMs, runs: numberArray(runs) };
       const { rows } = await track(run<{ run: number }>(pool, 'renewNativeRuns', parameters));
@@ -71,6 +80,8 @@ const STATEMENTS: Readonly<Record<NativeRunStatementName, Numbered>> = {
   readNativeRun: named('readNativeRun'),
   takeNativeRun: named('takeNativeRun'),
   renewNativeRuns: named('renewNativeRuns'),
+  recallNativeRuns: named('recallNativeRuns'),
+  readNow: named('readNow'),
   giveNativeRunBack: named('giveNativeRunBack'),
   settleNativeRun: named('settleNativeRun'),
 };

@@ -6,7 +6,8 @@ import { SQLITE_DIALECT } from './jobs.ts';
 /** What the writing thread does to followed runs, each in one transaction. Arguments and answers cross threads. */
 export interface NativeRunWrites {
   createNativeRun(run: NewNativeRun, lease: NativeLease): boolean;
-  takeNativeRun(lease: NativeLease): number | null;
+  takeNativeRun(lease: NativeLease, own: readonly number[]): number | null;
+  recallNativeRuns(leaseMs: number): void;
   renewNativeRuns(lease: NativeLease, runs: readonly number[]): number[];
   giveNativeRunBack(owner: string, run: number): void;
   settleNativeRun(run: number): void;
@@ -27,6 +28,7 @@ export function createNativeRunWrites(database: Database): NativeRunWrites {
   const fenceEmpty = prepare(database, 'fenceEmptyLog');
   const fence = prepare(database, 'fenceLog');
   const take = prepare<{ run: number }>(database, 'takeNativeRun');
+  const recall = prepare(database, 'recallNativeRuns');
   const renew = prepare<{ run: number }>(database, 'renewNativeRuns');
   const giveBack = prepare(database, 'giveNativeRunBack');
   const settle = prepare(database, 'settleNativeRun');
@@ -36,11 +38,14 @@ export function createNativeRunWrites(database: Database): NativeRunWrites {
       if (isFree) insert.run({ ...run, owner, leaseMs });
       return isFree;
     }),
-    takeNativeRun: database.transaction(({ owner, leaseMs }: NativeLease) => {
-      const run = take.get({ owner, leaseMs })?.run ?? null;
+    takeNativeRun: database.transaction(({ owner, leaseMs }: NativeLease, own: readonly number[]) => {
+      const run = take.get({ owner, leaseMs, runs: JSON.stringify(own) })?.run ?? null;
       if (run !== null) fence.run({ run, owner });
       return run;
     }),
+    recallNativeRuns: (leaseMs) => {
+      recall.run({ leaseMs });
+    },
     renewNativeRuns: ({ owner, leaseMs }, runs) =>
       renew.all({ owner, leaseMs, runs: JSON.stringify(runs) }).map(({ run }) => run),
     giveNativeRunBack: (owner, run) => {
@@ -53,7 +58,14 @@ export function createNativeRunWrites(database: Database): NativeRunWrites {
 }
 
 /** Reads a followed run on a connection that only reads. */
-export function createNativeRunRead(database: Database): (run: number) => NativeRunRecord | null {
+export function createNativeRunRead(database: Database): {
+  readonly read: (run: number) => NativeRunRecord | null;
+  readonly now: () => number;
+} {
   const read = prepare<NativeRunRecord>(database, 'readNativeRun');
-  return (run) => read.get({ run }) ?? null;
+  const now = prepare<{ now: number }>(database, 'readNow');
+  return {
+    read: (run) => read.get({ run }) ?? null,
+    now: () => now.get({})!.now,
+  };
 }

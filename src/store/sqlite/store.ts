@@ -29,7 +29,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
   const statements = prepareStatements(database);
   const id = database.prepare<[], string>(DATABASE_ID).pluck().get()!;
   const jobReads = createJobReads(database);
-  const readNativeRun = createNativeRunRead(database);
+  const nativeReads = createNativeRunRead(database);
   // Read-only by construction: Prisma's own connection can neither write nor hold a write lock over an await.
   const prisma = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url: file, readonly: true }) });
   releasers.add(() => prisma.$disconnect());
@@ -106,11 +106,13 @@ export async function openSqliteStore(url: string): Promise<Store> {
     },
     nativeRuns: {
       create: (run, lease) => writer.write('createNativeRun', run, lease),
-      read: (run) => answer(() => readNativeRun(run)),
-      takeOver: async (lease) => {
-        const run = await writer.write('takeNativeRun', lease);
-        return run === null ? null : answer(() => readNativeRun(run));
+      read: (run) => answer(() => nativeReads.read(run)),
+      takeOver: async (lease, own) => {
+        const run = await writer.write('takeNativeRun', lease, own);
+        return run === null ? null : answer(() => nativeReads.read(run));
       },
+      now: () => answer(nativeReads.now),
+      recall: (leaseMs) => writer.write('recallNativeRuns', leaseMs),
       renew: async (lease, runs) => new Set(await writer.write('renewNativeRuns', lease, runs)),
       giveBack: (owner, run) => writer.write('giveNativeRunBack', owner, run),
       settle: (run) => writer.write('settleNativeRun', run),

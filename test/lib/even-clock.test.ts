@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createEvenClock } from '../../src/jobs/even-clock.ts';
+import { createEvenClock } from '../../src/lib/even-clock.ts';
 
 /** The database's clock and the monotonic one of a process, both moved by hand. */
 function twoClocks() {

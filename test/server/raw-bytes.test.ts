@@ -1,21 +1,20 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RunningServer } from '../../src/server/server.ts';
-import { connectRaw } from '../support/raw-http.ts';
+import { beforeAll, expect, test } from 'vitest';
+import { type ServeProcess, startServe } from '../support/runfeed-process.ts';
 import { ingest, newRun } from '../support/runs.ts';
-import { startTestServer } from '../support/server.ts';
 
 /** The full proof sends a million. */
 const RUNS = Number(process.env.RUNFEED_PROOF_RUNS ?? 60);
 
-let server: RunningServer & { readonly graphql: string };
+let server: ServeProcess;
 
+// In a process of its own with a small heap, which ends if anything of an input is kept.
 beforeAll(async () => {
-  server = await startTestServer();
+  server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
 });
-
-afterAll(() => server.close());
 
 const junk = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes));
 const json = fc.oneof(
@@ -99,9 +98,12 @@ const init = Buffer.concat([
 
 /** Sends all of it and waits until the server has ended the connection. */
 async function send(bytes: Buffer): Promise<void> {
-  const connection = connectRaw(server.url);
-  connection.socket.end(bytes);
-  await connection.closed;
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => {});
+  socket.resume();
+  socket.end(bytes);
+  await once(socket, 'close');
 }
 
 test('no bytes over HTTP or a websocket end the server, and it serves on', async () => {

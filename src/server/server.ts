@@ -30,6 +30,7 @@ import { createInFlight } from './in-flight.ts';
 import { createLoad } from './load.ts';
 import { openRunners, readSecretKeys } from './open-runners.ts';
 import { ownSecrets } from './own-secrets.ts';
+import { createPipelined } from './pipelined.ts';
 import { route, upgrade } from './routes.ts';
 import { noteAnswer } from './unread.ts';
 import { UpgradeRequest } from './upgrade-request.ts';
@@ -142,7 +143,9 @@ export async function startServer(
       store,
       inFlight,
     });
+    const mayWait = createPipelined();
     const http = createServer({ IncomingMessage: UpgradeRequest }, (request, response) => {
+      if (!mayWait(request, response)) return;
       noteAnswer(load.unread, response);
       answer(request, response);
     });

@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { connectRaw } from '../support/raw-http.ts';
+import { startServe } from '../support/runfeed-process.ts';
+import { eventually, newRun } from '../support/runs.ts';
+
+const get = (url: string) => `GET /health HTTP/1.1\r\nHost: ${new URL(url).host}\r\n\r\n`;
+
+test('requests that are sent without waiting for answers are all answered, up to 64', async () => {
+  const server = await startServe();
+  const { socket, text } = connectRaw(server.url);
+  for (let round = 0; round < 3; round += 1) {
+    socket.write(get(server.url).repeat(64));
+    await eventually(() => text().split('HTTP/1.1 200 OK').length === (round + 1) * 64 + 1);
+  }
+});
+
+test('a connection that sends requests without end behind a stream is closed, and the server serves on', async () => {
+  const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
+  const runId = await newRun(server.graphql);
+  const body = JSON.stringify({ query: `subscription { runEvents(runId: "${runId}") { seq } }` });
+  const { socket, received, closed } = connectRaw(server.url);
+  socket.write(
+    `POST /graphql HTTP/1.1\r\nHost: ${new URL(server.url).host}\r\nContent-Type: application/json\r\n` +
+      `Accept: text/event-stream\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+  await received(/event-stream/);
+  const many = get(server.url).repeat(10_000);
+  const write = () => {
+    while (socket.write(many));
+  };
+  socket.on('drain', write);
+  write();
+  await closed;
+  expect((await fetch(`${server.url}/health`)).status).toBe(200);
+}, 60_000);

@@ -1,7 +1,10 @@
 import { type Turns, TurnsExhausted } from '../lib/turns.ts';
 import { overloaded, responseTooLarge } from './faults.ts';
-import { BYTES_PER_COST, CHEAP_COST, RESPONSE_BYTES } from './limits.ts';
+import { BYTES_PER_COST, RESPONSE_BYTES } from './limits.ts';
 import type { Price } from './price.ts';
+
+/** What costs less is done at once: about 20 µs. */
+const NO_COST = 10;
 
 /** What a read brought, and how many bytes that is. */
 export interface Measured {
@@ -86,10 +89,11 @@ export function createAnswerBudgets(maxBytes: number, turns: Turns): AnswerBudge
     }
 
     // Every part counts as the whole operation: which fields hang on it is not looked up.
-    const completionTurn = (bytes: number) => cheapOrTurn(operationCost + bytes / BYTES_PER_COST);
+    const completionTurn = (bytes: number) => turnFor(operationCost + bytes / BYTES_PER_COST);
 
-    async function cheapOrTurn(cost: number): Promise<void> {
-      if (cost > CHEAP_COST) await takeTurn(turns, owner, cost);
+    // Cheap work counts, too, and waits only when the turn of the loop is full: many clients can ask for it at once.
+    async function turnFor(cost: number): Promise<void> {
+      if (cost > NO_COST) await takeTurn(turns, owner, cost);
     }
 
     return {
@@ -110,7 +114,7 @@ export function createAnswerBudgets(maxBytes: number, turns: Turns): AnswerBudge
       },
       turn: (cost) => takeTurn(turns, owner, cost),
       completionTurn,
-      textTurn: () => cheapOrTurn((perAnswer - writable) / BYTES_PER_COST),
+      textTurn: () => turnFor((perAnswer - writable) / BYTES_PER_COST),
       write: (more) => {
         writable -= more;
         if (writable < 0) throw responseTooLarge();

@@ -1,11 +1,15 @@
 import { GraphQLError } from 'graphql';
 import type { ZodError, ZodType } from 'zod';
 import type { FaultCode } from '../contract/errors.ts';
+import { clipEnd } from '../lib/clip.ts';
+
+/** A label's name, which a client chooses, is shown up to here. */
+const MAX_PART_LENGTH = 200;
 
 /** Arguments that break a documented rule, as the fault that says where. */
 export function invalidInput(error: Pick<ZodError, 'issues'>): GraphQLError {
   const issues = error.issues.map(({ path, message }) => ({
-    path: path.map(String),
+    path: path.map((part) => clipEnd(String(part), MAX_PART_LENGTH)),
     message,
   }));
   const summary = issues

@@ -60,5 +60,8 @@ export const MAX_WAITING_FOR_TURN = 5_000;
 /** Of these, the most that one connection has waiting: a dashboard's widgets ask for a few dozen at once. */
 export const MAX_WAITING_PER_CONNECTION = 256;
 
+/** Characters of a text in variables, outside of batches and JSON objects: more than any argument takes. */
+export const VARIABLE_TEXT_LENGTH = 4_096;
+
 /** Items of a list in variables that is no list of enum values. A list of enum values has at most as many as the enum. */
 export const VARIABLE_LIST_ITEMS = 100;

@@ -38,6 +38,8 @@ const PORTION_RUNS = 32;
 const CONDITIONS_PER_TURN = 256;
 /** What waking one subscriber counts, who then takes the row, writes it and sends it. */
 const WAKING = 4;
+/** How many times the filters are watched where each is the first one of its connection. */
+const FIRST_FILTERS = 10;
 /** Workspaces whose changes wait for their turn; beyond that, those who follow have to begin again. */
 const MAX_WAITING_WORKSPACES = 10_000;
 
@@ -143,7 +145,9 @@ export function createRunUpdates(
     const workspace = workspaces.get(filter.workspace) ?? openWorkspace(filter.workspace);
     let group = workspace.groups.get(key);
     if (!group) {
-      if (filters >= limits.filters) {
+      // Nobody is shut out by the filters of a few others: each connection's first one is watched nevertheless.
+      const isFirst = connection === undefined || perConnection.get(connection)?.size === 1;
+      if (filters >= (isFirst ? FIRST_FILTERS * limits.filters : limits.filters)) {
         leaveConnection();
         if (workspace.groups.size === 0) workspaces.delete(filter.workspace);
         throw fault('OVERLOADED', `more than ${limits.filters} filters are watched: try again later`);

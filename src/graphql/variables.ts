@@ -4,7 +4,6 @@ import {
   getNamedType,
   getOperationAST,
   isEnumType,
-  isInputObjectType,
   isInputType,
   isLeafType,
   isListType,
@@ -13,14 +12,16 @@ import {
   type OperationDefinitionNode,
   typeFromAST,
 } from 'graphql';
+import { BATCH_INPUT } from './batch-input.ts';
 import { fault } from './faults.ts';
-import { VARIABLE_LIST_ITEMS } from './limits.ts';
+import { DOCUMENT_LIMITS, VARIABLE_LIST_ITEMS, VARIABLE_TEXT_LENGTH } from './limits.ts';
 import type { OperationRequest } from './operation-request.ts';
 import { executedSchema } from './schema.ts';
 
 /**
- * Why variables may not be coerced: a list in them is too long. Each item that is wrong would become an error, and a list
- * of enum values has no use for more of them than there are. Batches are left to the contract. Null: they may.
+ * Why variables may not be coerced: a list, a text or a name in them is too long. Each item that is wrong would become an
+ * error, and each wrong text part of one, with suggestions that take many times its length. Batches are left to the
+ * contract, and JSON objects to those who take them. Null: they may.
  */
 export function refusedVariables({
   document,
@@ -29,7 +30,7 @@ export function refusedVariables({
 }: OperationRequest): GraphQLError | null {
   const operation = variableValues && getOperationAST(document, operationName);
   if (!operation) return null;
-  for (const { name, type } of variablesWithLists(operation)) {
+  for (const { name, type } of checkedVariables(operation)) {
     const refused = Object.hasOwn(variableValues, name) && tooLong(variableValues[name], type, `$${name}`);
     if (refused) return fault('BAD_USER_INPUT', refused);
   }
@@ -43,41 +44,46 @@ interface Variable {
 
 const known = new WeakMap<OperationDefinitionNode, readonly Variable[]>();
 
-/** The variables that can hold a list. `ingestEvents` has none, and runs all day. */
-function variablesWithLists(operation: OperationDefinitionNode): readonly Variable[] {
+/** Types whose values are checked where they are taken. */
+const JSON_TYPES: ReadonlySet<string> = new Set([BATCH_INPUT, 'JSONObject']);
+
+function checkedVariables(operation: OperationDefinitionNode): readonly Variable[] {
   const before = known.get(operation);
   if (before) return before;
   const variables = (operation.variableDefinitions ?? []).flatMap(({ variable, type: node }) => {
     const type = typeFromAST(executedSchema, node as NamedTypeNode);
-    if (!isInputType(type) || (isLeafType(getNamedType(type)) && !isList(type))) return [];
-    return [{ name: variable.name.value, type }];
+    return isInputType(type) ? [{ name: variable.name.value, type }] : [];
   });
   known.set(operation, variables);
   return variables;
 }
 
-function isList(type: GraphQLInputType): boolean {
-  return isListType(isNonNullType(type) ? type.ofType : type);
-}
-
 function tooLong(value: unknown, type: GraphQLInputType, path: string): string | null {
   if (isNonNullType(type)) return tooLong(value, type.ofType, path);
   if (isListType(type)) {
-    if (!Array.isArray(value)) return null;
+    if (!Array.isArray(value)) return tooLong(value, type.ofType, path);
     const named = getNamedType(type);
     const most = isEnumType(named) ? named.getValues().length : VARIABLE_LIST_ITEMS;
     if (value.length > most) return `${path} has ${value.length} items: it may have ${most}`;
     return first(value.map((item, index) => tooLong(item, type.ofType, `${path}[${index}]`)));
   }
-  if (!isInputObjectType(type) || typeof value !== 'object' || value === null) return null;
-  const fields = value as Readonly<Record<string, unknown>>;
+  if (isLeafType(type)) return JSON_TYPES.has(type.name) ? null : tooLongLeaf(value, path);
+  if (typeof value !== 'object' || value === null) return tooLongLeaf(value, path);
+  const fields = type.getFields();
   return first(
-    Object.values(type.getFields()).map((field) =>
-      Object.hasOwn(fields, field.name)
-        ? tooLong(fields[field.name], field.type, `${path}.${field.name}`)
-        : null,
-    ),
+    Object.entries(value).map(([name, member]) => {
+      const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
+      if (field) return tooLong(member, field.type, `${path}.${name}`);
+      return name.length > DOCUMENT_LIMITS.nameLength ? `${path} has no field of such a long name` : null;
+    }),
   );
+}
+
+/** A leaf is one value: an object in its place would be shown in an error with everything in it. */
+function tooLongLeaf(value: unknown, path: string): string | null {
+  if (typeof value === 'object' && value !== null) return `${path} must be a single value`;
+  if (typeof value !== 'string' || value.length <= VARIABLE_TEXT_LENGTH) return null;
+  return `${path} has ${value.length} characters: it may have ${VARIABLE_TEXT_LENGTH}`;
 }
 
 function first(problems: readonly (string | null)[]): string | null {

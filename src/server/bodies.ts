@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import { REQUEST_MAX_BYTES, REQUEST_MAX_WEIGHT } from '../config/limits.ts';
+import { REQUEST_MAX_BYTES } from '../config/limits.ts';
 import type { FaultCode } from '../contract/errors.ts';
 import { TurnsExhausted } from '../lib/turns.ts';
 import type { Request } from './intake.ts';
 import type { Load } from './load.ts';
-import { estimateWeight, HEAVY_WEIGHT } from './weight.ts';
+import { readingTurn } from './weight.ts';
 
 /** Why a body is not read. */
 export interface BodyRefusal {
@@ -71,18 +71,20 @@ export function readBody(
     held.arrived();
     const bytes = body.subarray(0, received);
     if (!isUtf8(bytes)) return refuse(NOT_UTF8);
-    const weight = estimateWeight(bytes);
-    if (weight > REQUEST_MAX_WEIGHT) return refuse(TOO_HEAVY_BODY);
-    if (weight < HEAVY_WEIGHT) return onBody({ bytes, held });
-    let turn: Promise<void> | null;
-    try {
-      turn = turns.take(request.socket, weight);
-    } catch (error) {
+    const exhausted = (error: unknown) => {
       if (!(error instanceof TurnsExhausted)) throw error;
-      return refuse(OVERLOADED);
+      refuse(OVERLOADED);
+    };
+    try {
+      const turn = readingTurn(bytes, turns, request.socket);
+      if (!turn) return onBody({ bytes, held });
+      turn.then((mayBeRead) => {
+        if (mayBeRead) onBody({ bytes, held });
+        else refuse(TOO_HEAVY_BODY);
+      }, exhausted);
+    } catch (error) {
+      exhausted(error);
     }
-    if (turn) void turn.then(() => onBody({ bytes, held }));
-    else onBody({ bytes, held });
   };
   const take = (chunk: Buffer) => {
     if (received + chunk.length > REQUEST_MAX_BYTES) return refuse(TOO_LARGE);

@@ -177,9 +177,12 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     // Requests in one write without waiting for answers are answered one after another, so that one connection
     // cannot have hundreds of answers made at once.
     if (!response.socket) {
-      response.once('socket', (socket: Socket) => {
-        if (!socket.destroyed) listener(request, response, principal);
-      });
+      // In a turn of the loop each: what was sent in one write would otherwise be answered in one go.
+      response.once('socket', (socket: Socket) =>
+        setImmediate(() => {
+          if (!socket.destroyed) listener(request, response, principal);
+        }),
+      );
       return;
     }
     if (request.method !== 'POST') return void answer(request, response, principal, null);

@@ -1,13 +1,12 @@
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
-import { REQUEST_MAX_WEIGHT } from '../config/limits.ts';
 import { TurnsExhausted } from '../lib/turns.ts';
 import { NO_ROOM, TOO_HEAVY } from './bodies.ts';
 import type { Brake } from './brake.ts';
 import { createFrameBytes } from './frame-bytes.ts';
 import type { Intake, Request } from './intake.ts';
 import type { Load } from './load.ts';
-import { estimateWeight, HEAVY_WEIGHT } from './weight.ts';
+import { readingTurn } from './weight.ts';
 
 /** Messages of one socket in one turn of the loop at most. The next ones wait for the next turn. */
 const MESSAGES_PER_TURN = 32;
@@ -76,36 +75,44 @@ export function takeMessages(
       refused({ code: 'OVERLOADED', message: NO_ROOM });
       return;
     }
-    const weight = estimateWeight(message);
-    if (weight > REQUEST_MAX_WEIGHT) {
-      refused({ code: 'BODY_TOO_LARGE', message: TOO_HEAVY });
-      return;
-    }
-    let turn: Promise<void> | null = null;
-    try {
-      if (weight >= HEAVY_WEIGHT) turn = turns.take(stream, weight);
-    } catch (error) {
-      if (!(error instanceof TurnsExhausted)) throw error;
-      refused({ code: 'OVERLOADED', message: NO_ROOM });
-      return;
-    }
-    const start = () => {
+    const start = (mayBeRead = true) => {
+      if (!mayBeRead) {
+        refused({ code: 'BODY_TOO_LARGE', message: TOO_HEAVY });
+        return;
+      }
       const handled = handle(message, release);
       void handled.end.then(release);
       if (handled.start) waitFor(handled.start, () => {});
     };
-    if (turn) waitFor(turn, start);
-    else start();
+    const exhausted = (error: unknown) => {
+      if (!(error instanceof TurnsExhausted)) throw error;
+      refused({ code: 'OVERLOADED', message: NO_ROOM });
+    };
+    try {
+      const turn = readingTurn(message, turns, stream);
+      if (turn) waitFor(turn, start, exhausted);
+      else start();
+    } catch (error) {
+      exhausted(error);
+    }
   }
 
   /** Takes no message until the turn has come. */
-  function waitFor(turn: Promise<void>, then: () => void): void {
+  function waitFor<Value>(
+    turn: Promise<Value>,
+    then: (value: Value) => void,
+    failed: (error: unknown) => void = () => {},
+  ): void {
     heavy = true;
-    void turn.then(() => {
+    const settled = (next: () => void) => {
       heavy = false;
-      then();
+      next();
       nextTurn();
-    });
+    };
+    turn.then(
+      (value) => settled(() => then(value)),
+      (error: unknown) => settled(() => failed(error)),
+    );
   }
 
   function nextTurn(): void {

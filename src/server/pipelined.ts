@@ -1,23 +1,30 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** Requests of one connection without an answer. Node keeps them all, at 1 to 2 KB each, while the first one takes its time. */
 const MAX_UNANSWERED = 64;
 
 /**
- * Counts the requests that a connection has sent without waiting for answers (RFC 9112, section 9.3.2). Returns false
- * for one too many, after which the connection is gone: behind a stream without an end they would fill the heap.
+ * Counts the requests that a connection sends without waiting for answers (RFC 9112, section 9.3.2). Behind a stream
+ * without an end they would fill the heap.
  */
-export function createPipelined(): (request: IncomingMessage, response: ServerResponse) => boolean {
+export interface Pipelined {
+  /** Counts a request. False: it is one too many. */
+  begin(socket: Socket): boolean;
+  /** Says that the answer to one of them is written. */
+  end(socket: Socket): void;
+}
+
+/** Creates the count of one server's connections. */
+export function createPipelined(): Pipelined {
   const unanswered = new WeakMap<Socket, number>();
-  return ({ socket }, response) => {
-    const count = (unanswered.get(socket) ?? 0) + 1;
-    if (count > MAX_UNANSWERED) {
-      socket.destroy();
-      return false;
-    }
-    unanswered.set(socket, count);
-    response.once('close', () => unanswered.set(socket, unanswered.get(socket)! - 1));
-    return true;
+  return {
+    begin: (socket) => {
+      const count = (unanswered.get(socket) ?? 0) + 1;
+      unanswered.set(socket, count);
+      return count <= MAX_UNANSWERED;
+    },
+    end: (socket) => {
+      unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1);
+    },
   };
 }

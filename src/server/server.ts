@@ -32,7 +32,6 @@ import { openRunners, readSecretKeys } from './open-runners.ts';
 import { ownSecrets } from './own-secrets.ts';
 import { createPipelined } from './pipelined.ts';
 import { route, upgrade } from './routes.ts';
-import { noteAnswer } from './unread.ts';
 import { UpgradeRequest } from './upgrade-request.ts';
 import { VERSION } from './version.ts';
 import { createWebsocketTransport } from './websocket.ts';
@@ -143,10 +142,18 @@ export async function startServer(
       store,
       inFlight,
     });
-    const mayWait = createPipelined();
+    const pipelined = createPipelined();
     const http = createServer({ IncomingMessage: UpgradeRequest }, (request, response) => {
-      if (!mayWait(request, response)) return;
-      noteAnswer(load.unread, response);
+      const { socket } = request;
+      if (!pipelined.begin(socket)) {
+        socket.destroy();
+        return;
+      }
+      // All of the answer is written.
+      response.once('prefinish', () => {
+        pipelined.end(socket);
+        load.unread.note(socket);
+      });
       answer(request, response);
     });
     boundConnections(http, totals.connections, log);

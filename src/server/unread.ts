@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** A peer is slow when nothing could be written to its socket for this long. */
@@ -15,13 +14,6 @@ export interface Unread {
   onSlow(socket: Socket, cut: () => void): void;
   /** Bytes that wait now. */
   heldBytes(): number;
-}
-
-/** Looks at the socket of an HTTP response once all of it is written. */
-export function noteAnswer(unread: Unread, response: ServerResponse): void {
-  response.once('prefinish', () => {
-    if (response.socket) unread.note(response.socket);
-  });
 }
 
 interface Waiting {

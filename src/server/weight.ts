@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { REQUEST_MAX_WEIGHT, WEIGHT } from '../config/limits.ts';
+import type { Turns } from '../lib/turns.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -11,17 +12,34 @@ const KNOWN_KEYS = 4_096;
 /** Random, or a client could choose keys that look the same. */
 const SEED = randomInt(2 ** 31);
 
-/** What weighs more waits for a turn of the loop. About 1 ms of work. */
-export const HEAVY_WEIGHT = 256 * 1024;
+/** Shorter text is read at once. Longer text waits for a turn of the loop that has time for it. */
+const SHORT_BYTES = 1_024;
 
 /** Shorter text is not scanned, which would take half as long as to parse it. The densest takes 40 ms to read. */
 const SCANNED_BYTES = 64 * 1024;
 /** What a byte of text that is not scanned is taken to weigh. */
 const UNSCANNED_BYTE = 32;
 
-/** What JSON text weighs, scanned only when it is long enough to matter; more than the limit where it may not pass. */
-export function estimateWeight(text: Buffer): number {
-  return text.length < SCANNED_BYTES ? text.length * UNSCANNED_BYTE : weigh(text, REQUEST_MAX_WEIGHT);
+/**
+ * Waits for a turn of the loop with time to read JSON text. Null: it may be read now. Otherwise resolves in such a turn:
+ * with false when the text weighs more than a request may. Throws or rejects with `TurnsExhausted` when too much waits.
+ */
+export function readingTurn(text: Buffer, turns: Turns, owner: object): Promise<boolean> | null {
+  if (text.length < SHORT_BYTES) return null;
+  if (text.length >= SCANNED_BYTES) return scanningTurn(text, turns, owner);
+  const turn = turns.take(owner, text.length * UNSCANNED_BYTE);
+  return turn ? turn.then(() => true) : null;
+}
+
+async function scanningTurn(text: Buffer, turns: Turns, owner: object): Promise<boolean> {
+  // Scanning takes time, too, which depends on the length alone.
+  const scanning = turns.take(owner, text.length);
+  if (scanning) await scanning;
+  const weight = weigh(text, REQUEST_MAX_WEIGHT);
+  if (weight > REQUEST_MAX_WEIGHT) return false;
+  const reading = turns.take(owner, weight);
+  if (reading) await reading;
+  return true;
 }
 
 /**

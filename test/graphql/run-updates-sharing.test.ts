@@ -137,8 +137,8 @@ function startUpdates(limits = {}) {
   const leaving = new AbortController();
   setMaxListeners(0, leaving.signal);
   onTestFinished(() => leaving.abort());
-  const open = async (filter = ALL) => {
-    const reader = await updates.open(filter, undefined, leaving.signal);
+  const open = async (filter = ALL, connection?: object) => {
+    const reader = await updates.open(filter, connection, leaving.signal);
     if (!reader) throw new Error('it was left');
     return reader;
   };
@@ -165,7 +165,7 @@ test('who does not read holds the numbers of changed runs, and gets their latest
 test('a row is folded once for all filters, which are matched over many turns of the event loop', async () => {
   const { open, change, titles } = startUpdates();
   const filters = Array.from({ length: 500 }, (_, index) => ({ ...ALL, words: [`W${index}`] }));
-  const readers = await Promise.all(filters.map(open));
+  const readers = await Promise.all(filters.map((filter) => open(filter)));
   let turns = 0;
   const count = () => {
     turns += 1;
@@ -187,14 +187,19 @@ test('a row is folded once for all filters, which are matched over many turns of
   expect(readers[0]!.take()).toBeNull();
 });
 
-test('the process watches a limited number of different filters', async () => {
+test('the process watches a limited number of different filters, and the first one of each connection', async () => {
   const { open } = startUpdates({ filters: 2 });
-  await open({ ...ALL, words: ['a'] });
-  const second = await open({ ...ALL, words: ['b'] });
-  await open({ ...ALL, words: ['b'] }).then((reader) => reader.close());
-  await expect(open({ ...ALL, words: ['c'] })).rejects.toMatchObject({ extensions: { code: 'OVERLOADED' } });
+  const overloaded = { extensions: { code: 'OVERLOADED' } };
+  const [greedy, other] = [{}, {}];
+  await open({ ...ALL, words: ['a'] }, greedy);
+  const second = await open({ ...ALL, words: ['b'] }, greedy);
+  await open({ ...ALL, words: ['b'] }, greedy).then((reader) => reader.close());
+  await expect(open({ ...ALL, words: ['c'] }, greedy)).rejects.toMatchObject(overloaded);
+  const first = await open({ ...ALL, words: ['d'] }, other);
+  await expect(open({ ...ALL, words: ['e'] }, other)).rejects.toMatchObject(overloaded);
+  first.close();
   second.close();
-  await open({ ...ALL, words: ['c'] });
+  await open({ ...ALL, words: ['c'] }, greedy);
 });
 
 test('who lets too many changed runs wait is cut, alone', async () => {

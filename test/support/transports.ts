@@ -10,7 +10,7 @@ import { createIngest } from '../../src/ingest/ingest.ts';
 import { createHttpGraphql } from '../../src/server/http-graphql.ts';
 import { createInFlight } from '../../src/server/in-flight.ts';
 import { createLoad, type Load } from '../../src/server/load.ts';
-import { noteAnswer } from '../../src/server/unread.ts';
+
 import { createWebsocketTransport } from '../../src/server/websocket.ts';
 import { openStore } from '../../src/store/open.ts';
 import { createRunKeys } from '../../src/store/run-keys.ts';
@@ -54,7 +54,7 @@ export async function startTransports(
   const websocket = createWebsocketTransport({ ...options, authenticate: async () => OPERATOR });
   const { listener } = createHttpGraphql(options);
   const http = createServer((request, response) => {
-    noteAnswer(load.unread, response);
+    response.once('prefinish', () => load.unread.note(request.socket));
     listener(request, response, OPERATOR);
   });
   http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) =>

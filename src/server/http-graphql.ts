@@ -113,7 +113,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
           ? ((await openSharedFeed(asked)) ?? openSharedUpdates(asked, operations))
           : null;
         if (feed) {
-          await streamFeed(feed, res, gone.signal, report, () => unread.note(socket));
+          await streamFeed(feed, res, gone.signal, report, load);
           // Yoga finds the response ended and leaves it as it is.
           return {};
         }

@@ -9,6 +9,9 @@ const WEIGHT_PER_TURN = 2 * 1024 * 1024;
 /** Heavy requests that wait for a turn. Their bytes are bounded by the intake. */
 const MAX_WAITING = 1_000;
 
+/** Subscribers that are woken, or whose subscriptions end, in one turn of the loop: 10 to 20 ms. */
+const SUBSCRIBERS_PER_TURN = 500;
+
 /** What bounds the work and the memory of all connections together. */
 export interface Load {
   readonly intake: Intake;
@@ -17,6 +20,8 @@ export interface Load {
   readonly subscriptions: Room;
   /** Turns of the loop for parsing requests, by weight. */
   readonly turns: Turns;
+  /** Turns of the loop for waking subscribers. Each of them waits at most once, so they are bounded with their number. */
+  readonly waking: Turns;
 }
 
 /** Makes the bounds of one server. */
@@ -26,5 +31,6 @@ export function createLoad(totals: Totals): Load {
     unread: createUnread(totals.unreadBytes),
     subscriptions: createRoom(totals.subscriptionBytes),
     turns: createTurns({ costPerTurn: WEIGHT_PER_TURN, maxWaiting: MAX_WAITING }),
+    waking: createTurns({ costPerTurn: SUBSCRIBERS_PER_TURN, maxWaiting: Number.MAX_SAFE_INTEGER }),
   };
 }

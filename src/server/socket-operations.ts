@@ -81,11 +81,16 @@ export function createProtocol(
   let principal: Principal | null = null;
   const gone = new AbortController();
   const running = new Set<Results>();
-  socket.once('close', () => {
+  /** Ends what is running, a few in each turn of the loop: many sockets may close at once. */
+  async function leave(): Promise<void> {
     gone.abort();
     // graphql-ws ends those that it knows of. It forgets one whose id is given again before it has started.
-    for (const results of running) results.return().catch(() => {});
-  });
+    for (const results of running) {
+      const turn = load.waking.take(stream, 1);
+      if (turn) await turn;
+      results.return().catch(() => {});
+    }
+  }
   /** Keeps results where the socket's end reaches them, until they have ended. */
   function keep(results: Results, leave: () => void): Results {
     running.add(results);
@@ -115,12 +120,12 @@ export function createProtocol(
     const feed = (await openSharedFeed(request)) ?? openSharedUpdates(request, operations);
     if (feed) {
       const { operationId } = request.contextValue;
-      return pumpFeed(feed, operationId, socket, stream, () => load.unread.note(stream));
+      return pumpFeed(feed, operationId, socket, stream, load);
     }
     const results = await subscribePatiently(operations, request, gone.signal);
     return Symbol.asyncIterator in results ? results : refusal(results);
   }
-  return makeServer({
+  const server = makeServer({
     // Browsers can set no header on a websocket, so a token comes in the first message, too.
     onConnect: async ({ connectionParams }) => {
       const given = connectionParams?.authorization ?? connectionParams?.Authorization ?? authorization;
@@ -207,6 +212,7 @@ export function createProtocol(
       }
     },
   });
+  return { opened: server.opened, leave };
 }
 
 function withoutStatuses(result: ExecutionResult): ExecutionResult {

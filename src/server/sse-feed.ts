@@ -4,6 +4,7 @@ import type { Reader } from '../feed/cursor.ts';
 import { isPassing, type ReportUnexpected } from '../graphql/faults.ts';
 import type { SharedFeed } from '../graphql/shared-feed.ts';
 import { writeFault } from './answers.ts';
+import type { Load } from './load.ts';
 import { writeAndFlush } from './unsent.ts';
 
 /** A quiet stream shows by a comment that it is still there. */
@@ -26,17 +27,18 @@ const COMPLETE = 'event: complete\ndata:\n\n';
 /**
  * Answers a request with a feed's shared payloads as server-sent events. `complete` tells of the run's end; where the
  * feed ends for another reason the connection is cut, after the error if it is one that will not pass. Resolves when
- * the response has ended or been cut; the signal says that its client has left. `written` is called after each write.
+ * the response has ended or been cut; the signal says that its client has left.
  */
 export async function streamFeed(
   feed: SharedFeed,
   response: ServerResponse,
   signal: AbortSignal,
   report: ReportUnexpected,
-  written: () => void,
+  { unread, waking }: Pick<Load, 'unread' | 'waking'>,
 ): Promise<void> {
   // Writing to one that is gone would be an error that nobody hears.
-  if (response.destroyed) return;
+  const { socket } = response;
+  if (response.destroyed || !socket) return;
   response.writeHead(200, HEADERS);
   // Some browsers tell of a stream only once something has come.
   response.write(COMMENT);
@@ -50,7 +52,7 @@ export async function streamFeed(
     if (!payloads) return 'nothing';
     sinceTurn += payloads.length;
     const flushed = writeAndFlush(response, signal, (onTaken) => writeEvents(response, payloads, onTaken));
-    written();
+    unread.note(socket!);
     return flushed;
   }
   let reader: Reader<readonly Buffer[]> | null = null;
@@ -60,6 +62,8 @@ export async function streamFeed(
       const flushed = writePortion(reader);
       if (flushed === 'nothing') {
         if (!reader.ended()) await reader.ready();
+        const turn = waking.take(response, 1);
+        if (turn) await turn;
       } else if (flushed) await flushed;
       else if (sinceTurn >= TURN_PAYLOADS) await nextTurn();
       else continue;

@@ -27,6 +27,8 @@ const CUT_GRACE_MS = 1_000;
 const MAX_PARTS = 16 * 1024;
 /** A longer answer is counted at once, and not only when the turn of the loop ends. */
 const LONG_ANSWER = 64 * 1024;
+/** The protocol's close code for a message that it does not know. */
+const BAD_MESSAGE = 4400;
 /** A close frame has room for 123 bytes. */
 const CLOSE_REASON_MAX_LENGTH = 123;
 /** The protocol's close code for a message that is too big (RFC 6455, section 7.4.1), as ws uses it. */
@@ -125,6 +127,10 @@ function serve(
     } catch (error) {
       // The peer went away while it was being answered; anything else is a fault of ours.
       if (socket.readyState !== socket.OPEN) return;
+      if (isUnexpectedMessage(error)) {
+        socket.close(BAD_MESSAGE, 'a client does not send this message');
+        return;
+      }
       const told = writeFault(error, report);
       if (operationId === null || isPassing(error)) closeFor('tryAgainLater');
       else sendError(operationId, told);
@@ -147,7 +153,8 @@ function serve(
     begun = operationId;
     return incoming;
   };
-  const closed = createProtocol(options, socket, stream, authorization, count, began).opened(
+  const protocol = createProtocol(options, socket, stream, authorization, count, began);
+  const closed = protocol.opened(
     {
       protocol: socket.protocol,
       send: (text) => {
@@ -175,8 +182,16 @@ function serve(
   });
   socket.once('close', (code, reason) => {
     stopWatching();
-    closed(code, String(reason)).catch((error: unknown) => asFault(error, 'INTERNAL_SERVER_ERROR', report));
+    protocol
+      .leave()
+      .then(() => closed(code, String(reason)))
+      .catch((error: unknown) => asFault(error, 'INTERNAL_SERVER_ERROR', report));
   });
+}
+
+/** graphql-ws throws it for a type of message that only servers send. It is the client's fault, and no entry in the log. */
+function isUnexpectedMessage(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Unexpected message of type');
 }
 
 function closeWithin(socket: WebSocket, reason: CloseReason, graceMs: number): Promise<void> {

@@ -4,10 +4,14 @@ import type { AddressInfo, Socket } from 'node:net';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { totalsOf } from '../../src/config/totals.ts';
 import type { SharedFeed } from '../../src/graphql/shared-feed.ts';
 import { pumpFeed } from '../../src/server/feed-pump.ts';
 import { messageStart, writeNextMessages } from '../../src/server/frames.ts';
+import { createLoad } from '../../src/server/load.ts';
 import { releaseAfterwards } from '../support/releases.ts';
+
+const LOAD = createLoad(totalsOf());
 
 const RUNS = Number(process.env.RUNFEED_PROOF_RUNS ?? 300);
 
@@ -171,7 +175,7 @@ test('a replay in many small portions lets others have their turn', async () => 
     counting = setImmediate(turn);
   });
   // Nobody reads on meanwhile, and the kernel takes everything: the pump itself has to let others go first.
-  const pumped = pumpFeed(feed, '1', line.server, line.stream, () => {}).next();
+  const pumped = pumpFeed(feed, '1', line.server, line.stream, LOAD).next();
   await pumped;
   clearImmediate(counting);
   expect(turns).toBeGreaterThan(portions / 100);

@@ -19,7 +19,8 @@ const ENDPOINT = [
 
 const SERVER_VARIABLES = `It reads PORT (4000), HOST (127.0.0.1), DATABASE_URL (file:./data/runfeed.db), REDIS_URL, PUBLIC_URL,
 ADMIN_TOKEN_FILE, RETENTION_DAYS, MAX_RUN_EVENTS, MAX_RUN_BYTES, RUNNERS_FILE, SECRET_KEYS, JOBS_USER, JOBS_FOLDER,
-ORPHAN_SWEEP (remove), ANTHROPIC_API_KEY and others for native runs, and LOG_LEVEL (info) from the environment: the documentation describes them all.`;
+ORPHAN_SWEEP (remove), ANTHROPIC_API_KEY and others for native runs, and
+LOG_LEVEL (info) from the environment: docs/configuration.md describes them all.`;
 
 /** The commands in the order in which a newcomer needs them. */
 export const COMMANDS: readonly Command[] = [

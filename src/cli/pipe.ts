@@ -2,6 +2,8 @@ import { CLAIM_REFUSED_EXIT_CODE, ClaimRefused } from '../client/claim.ts';
 import { createReporter } from '../client/reporter.ts';
 import { commandEnvironment, secretsInEnvironment } from '../config/runner-env.ts';
 import { credentialsIn } from '../lib/credentials.ts';
+import { lineOf } from '../lib/error-line.ts';
+import { makeFolder } from '../lib/make-folder.ts';
 import { createRedactor } from '../lib/redact.ts';
 import { createReleasers } from '../lib/releasers.ts';
 import type { RuntimeAdapterOptions } from '../runtimes/adapter.ts';
@@ -33,6 +35,8 @@ export async function pipe(argv: readonly string[]): Promise<number> {
   const options = readPipeOptions(argv);
   const signals = watchSignals();
   try {
+    // Before a run is created, which nothing would end.
+    makeSpoolParent(options.spool);
     const target = await findTarget(options, signals.beforeStart);
     return await pipeInto(target, options, signals.to);
   } catch (error) {
@@ -43,6 +47,14 @@ export async function pipe(argv: readonly string[]): Promise<number> {
     return CLAIM_REFUSED_EXIT_CODE;
   } finally {
     signals.release();
+  }
+}
+
+function makeSpoolParent(folder: string | undefined): void {
+  try {
+    if (folder !== undefined) makeFolder(folder, 0o700);
+  } catch (error) {
+    throw new Error(`--spool: ${lineOf(error)}`, { cause: error });
   }
 }
 

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
-import { copyFile, type FileHandle, mkdir, open, readdir, rename, unlink, writeFile } from 'node:fs/promises';
+import { copyFile, type FileHandle, open, readdir, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../lib/make-folder.ts';
 import { createTally, howMany, type Spool, type SpooledEvent } from './spool.ts';
 
 /** How much a file spool may hold. */
@@ -47,7 +48,7 @@ const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
  */
 export async function openFileSpool(folder: string, options: FileSpoolOptions = {}): Promise<Spool> {
   const { maxCharacters = 64 * 1024 * 1024, fileCharacters = 1024 * 1024, onDamaged } = options;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, 0o700);
   const everything = (await readdir(folder)).filter((name) => ANY_FILE.test(name)).sort();
   const names = everything.filter((name) => FILE.test(name));
   const segments: Segment[] = [];

@@ -41,11 +41,17 @@ export interface AnswerBudgets {
   open(price: Pick<Price, 'cost' | 'bytes'>, owner: object): AnswerBudget;
 }
 
+/** A page of events with a small answer around it. */
+const ONE_PAGE = 4 * 1024 * 1024 + 64 * 1024;
+/** What is kept for single pages, as a share of the bound. */
+const SPARE = 1 / 2;
+
 /** Creates budgets that hold at most `maxBytes` together, and read in turns. */
 export function createAnswerBudgets(maxBytes: number, turns: Turns): AnswerBudgets {
   // Where the heap is small, one large answer is too large: waiting would not make room for it.
   const perAnswer = Math.min(RESPONSE_BYTES, Math.floor(maxBytes / 4));
   let heldByAll = 0;
+  const heldBy = new WeakMap<object, number>();
 
   function open({ cost: operationCost, bytes }: Pick<Price, 'cost' | 'bytes'>, owner: object): AnswerBudget {
     let held = 0;
@@ -59,10 +65,15 @@ export function createAnswerBudgets(maxBytes: number, turns: Turns): AnswerBudge
       if (closed) return;
       held += more;
       heldByAll += more;
+      heldBy.set(owner, (heldBy.get(owner) ?? 0) + more);
     }
 
     function reserve(more: number): void {
-      if (heldByAll + more > maxBytes) throw overloaded('the answers under construction hold too much');
+      const own = (heldBy.get(owner) ?? 0) + more;
+      // One page of somebody who holds nothing else is let in above the bound, or a few clients could shut out others.
+      const most = own <= ONE_PAGE ? maxBytes * (1 + SPARE) : maxBytes;
+      if (own > maxBytes / 2 || heldByAll + more > most)
+        throw overloaded('the answers under construction hold too much');
       add(more);
     }
 
@@ -123,6 +134,7 @@ export function createAnswerBudgets(maxBytes: number, turns: Turns): AnswerBudge
       close: () => {
         if (closed) return;
         heldByAll -= held;
+        heldBy.set(owner, (heldBy.get(owner) ?? held) - held);
         closed = true;
       },
     };

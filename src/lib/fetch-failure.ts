@@ -1,6 +1,6 @@
 /** What the codes of failed connections mean to people. */
 const REASONS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused',
+  ECONNREFUSED: 'connection refused: is a server running there?',
   ECONNRESET: 'the connection was reset',
   EPIPE: 'the connection was closed',
   UND_ERR_SOCKET: 'the connection was closed',
@@ -20,5 +20,6 @@ export function fetchFailure(error: unknown): string {
   if (error.name === 'TimeoutError') return 'no answer in time';
   const cause = error.cause instanceof Error ? error.cause : error;
   const code = 'code' in cause ? String(cause.code) : '';
+  if (/^(?:ERR_SSL_|EPROTO$)/.test(code)) return 'what answers there is no HTTPS: try http://';
   return REASONS[code] ?? (cause.message || code || 'the request failed');
 }

@@ -49,8 +49,8 @@ export function tourTabs(demoRunId: string | null): readonly TourTab[] {
           createRun,
           followAfterCreate,
           ingest,
-          followBatches('hello'),
-          runs('hello'),
+          followBatches('hello-2'),
+          runs('hello-2'),
           endRun,
           startJob,
           watchJob('job-1'),
@@ -79,7 +79,7 @@ const createRun: Stop = {
   operation: `mutation CreateRun {
   createRun(
     input: {
-      id: "hello"
+      id: "hello-2"
       provider: openai
       title: "My first run"
     }
@@ -103,7 +103,7 @@ const followAfterCreate: Stop = {
     'Follow the run: press ▶, then go on to the next tab.',
     'Come back here: the events have arrived, in order.',
   ],
-  operation: followOperation('hello'),
+  operation: followOperation('hello-2'),
 };
 
 const followDemo = (runId: string): Stop => ({
@@ -136,7 +136,7 @@ const ingest: Stop = {
   variables: {
     batch: {
       v: 1,
-      runId: 'hello',
+      runId: 'hello-2',
       events: [
         { seq: 0, tMs: 1000, kind: 'runtime_started', data: { runtime: 'by hand' } },
         { seq: 1, tMs: 1200, kind: 'assistant_text', data: { text: 'Hello, ' } },
@@ -184,7 +184,7 @@ const runs = (runId: string): Stop => ({
 const endRun: Stop = {
   words: ['End a run whose runner does not end it.', 'Every subscriber sees the end.'],
   operation: `mutation EndRun {
-  endRun(input: { runId: "hello", reason: "enough" }) {
+  endRun(input: { runId: "hello-2", reason: "enough" }) {
     __typename
     ... on EndRunSuccess {
       alreadyEnded

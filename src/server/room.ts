@@ -1,7 +1,10 @@
 /** Room for what stays in memory for long, over all connections. */
 export interface Room {
-  /** Takes so many bytes; returns how to give them back, once. Null: there is no room. */
-  take(bytes: number): (() => void) | null;
+  /**
+   * Takes so many bytes; returns how to give them back, once. Null: there is no room. `share` of the room is open to the
+   * caller, so that some is left for others.
+   */
+  take(bytes: number, share: number): (() => void) | null;
   /** Bytes taken now. */
   heldBytes(): number;
 }
@@ -10,8 +13,8 @@ export interface Room {
 export function createRoom(maxBytes: number): Room {
   let held = 0;
   return {
-    take: (bytes) => {
-      if (held + bytes > maxBytes) return null;
+    take: (bytes, share) => {
+      if (held + bytes > maxBytes * share) return null;
       held += bytes;
       let own = bytes;
       return () => {

@@ -87,7 +87,11 @@ export async function startServer(
     const keys = await startingWith('SECRET_KEYS', () => readSecretKeys(config));
     const keyring = createKeyring(keys);
     const tokens = createRunTokens(keyring);
-    const adminToken = config.adminTokenFile === null ? null : readAdminToken(config.adminTokenFile);
+    const { adminTokenFile } = config;
+    const adminToken =
+      adminTokenFile === null
+        ? null
+        : await startingWith('ADMIN_TOKEN_FILE', () => readAdminToken(adminTokenFile));
     // A proxy that answers at PUBLIC_URL connects from loopback, too: there only a token tells who asks.
     const authenticate = createAuthenticate({
       tokens,
@@ -154,7 +158,9 @@ export async function startServer(
         pipelined.end(socket);
         load.unread.note(socket);
       });
-      answer(request, response);
+      const turn = load.beginning.take(socket, 1);
+      if (turn) void turn.then(() => answer(request, response));
+      else answer(request, response);
     });
     boundConnections(http, totals.connections, log);
     http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) => {

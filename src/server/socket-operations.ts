@@ -41,7 +41,10 @@ export const OPERATION_ID_MAX_LENGTH = 256;
 /** Node's longest timer. Whoever stays so long connects once more than needed. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** What an open subscription takes at most, beside its request. */
-const SUBSCRIPTION_BYTES = 8 * 1024;
+const SUBSCRIPTION_BYTES = 16 * 1024;
+/** A socket with more of them may not use up the room for others' first ones. */
+const FEW_SUBSCRIPTIONS = 32;
+const SHARE_OF_MANY = 3 / 4;
 
 /** What the websocket transport needs to answer operations. */
 export interface WebsocketOptions {
@@ -103,7 +106,8 @@ export function createProtocol(
   /** Takes room for one more subscription; returns how to give it back. The first one is counted as its connection. */
   function enter(requestBytes: number): () => void {
     const room = load.subscriptions;
-    const leave = subscriptions === 0 ? () => {} : room.take(SUBSCRIPTION_BYTES + requestBytes);
+    const share = subscriptions < FEW_SUBSCRIPTIONS ? 1 : SHARE_OF_MANY;
+    const leave = subscriptions === 0 ? () => {} : room.take(SUBSCRIPTION_BYTES + requestBytes, share);
     if (!leave) {
       count.refused();
       throw overloaded('too many subscriptions are open');

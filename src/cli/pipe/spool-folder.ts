@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmod, lstat, mkdir, open, readFile, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '../../lib/make-folder.ts';
 import { createReleasers } from '../../lib/releasers.ts';
 
 /** A run's own folder, which no other process uses meanwhile. */
@@ -26,7 +27,7 @@ export async function takeSpoolFolder(
 ): Promise<SpoolFolder> {
   const key = createHash('sha256').update(`${url}\n${runId}`).digest('hex').slice(0, 32);
   const path = join(base ?? (await ownParent()), key);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path), 0o700);
   if ((await claimFolder(path)) !== 'own') {
     throw new Error(
       `${path} is not a folder that this user alone can use (mode 0700), so its events may be anybody's: remove it, or name another folder with --spool`,

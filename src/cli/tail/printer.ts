@@ -58,7 +58,12 @@ export function createPrinter(paint: Paint): Printer {
     const payload = data.payload;
     if (data.event === 'thinking') return flow('thinking', textOf(fieldOf(payload, 'thinking')));
     if (data.event === 'resource_stats') return '';
-    return line('·', 'dim', textOf(data.event) || 'note', paint('dim', preview(inputOf(payload), WIDTH)));
+    return line(
+      '·',
+      'dim',
+      textOf(data.event) || 'note',
+      paint('dim', preview(textOf(fieldOf(payload, 'message')) || inputOf(payload), WIDTH)),
+    );
   }
 
   function terminal({ tMs, data }: StreamedEvent): string {
@@ -66,7 +71,12 @@ export function createPrinter(paint: Paint): Printer {
     const took = startedAt === null ? '' : seconds(tMs - startedAt);
     const cost = typeof data.costUsd === 'number' ? `$${data.costUsd}` : '';
     const errors = Array.isArray(data.errors) ? textOf(data.errors.at(-1)) : textOf(data.message);
-    const facts = [textOf(data.reason), took, cost, preview(errors, WIDTH)].filter(Boolean).join(', ');
+    const exit = typeof data.exitCode === 'number' ? `exit code ${data.exitCode}` : '';
+    const reason = textOf(data.reason);
+    const last = lastLine(textOf(data.stderrTail));
+    const facts = [reason === 'exit_code' && exit ? exit : reason, took, cost, preview(errors || last, WIDTH)]
+      .filter(Boolean)
+      .join(', ');
     return outcome === 'completed' ? line('■', 'green', outcome, facts) : line('■', 'red', outcome, facts);
   }
 
@@ -132,4 +142,8 @@ function outputOf(output: JsonValue | undefined): string {
   if (!Array.isArray(output)) return inputOf(output);
   const texts = output.map((block) => textOf(fieldOf(block, 'text'))).filter(Boolean);
   return texts.length > 0 ? texts.join(' ') : JSON.stringify(output);
+}
+
+function lastLine(text: string): string {
+  return text.trimEnd().split('\n').at(-1) ?? '';
 }

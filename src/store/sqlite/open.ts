@@ -13,12 +13,16 @@ import { withoutLinks } from './files.ts';
 import { lockDatabaseFile } from './lock.ts';
 import { keepToOwner } from './modes.ts';
 
+const OTHER_NODE =
+  'better-sqlite3 cannot be loaded, most likely since it was built for another version of Node: run npm rebuild better-sqlite3';
+
 /** Does what opens a database; an error of the system or of SQLite, which names no file, then names it. */
 export async function opening<Opened>(file: string, open: () => Opened | Promise<Opened>): Promise<Opened> {
   try {
     return await open();
   } catch (error) {
     if (!codeOf(error)) throw error;
+    if (codeOf(error) === 'ERR_DLOPEN_FAILED') throw new Error(OTHER_NODE, { cause: error });
     throw new Error(`${file} cannot be used as a database: ${lineOf(error)}`, { cause: error });
   }
 }

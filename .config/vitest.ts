@@ -42,8 +42,8 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     globalSetup: ['.config/build-first.ts'],
     reporters: ['default', whySkipped],
-    // Two cores are common in CI: more workers would only make timers late.
-    maxWorkers: 2,
+    // Two cores are common in CI. Many tests wait for processes: a third worker uses the time.
+    maxWorkers: 3,
     projects: [
       // The files of the first two share two processes: importing the server anew took longer than most files' tests.
       {

@@ -1,11 +1,16 @@
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { codesOf } from '../support/error-codes.ts';
 import { post } from '../support/request.ts';
-import { startServe } from '../support/runfeed-process.ts';
+import { type ServeProcess, startServe } from '../support/runfeed-process.ts';
 
 const LONG = 10 * 1024 * 1024;
 const RUNS = 'query ($f: RunFilter) { runs(filter: $f) { nodes { id } } }';
 const CREATE = 'mutation ($i: CreateRunInput!) { createRun(input: $i) { __typename } }';
+
+let server: ServeProcess;
+beforeAll(async () => {
+  server = await startServe({ NODE_OPTIONS: '--max-old-space-size=256' });
+});
 
 /** Each of them became an error with all of the text in it, or with suggestions that took many times its length. */
 test.each([
@@ -23,7 +28,6 @@ test.each([
   ],
   ['a label’s value', CREATE, { i: { id: 'r', provider: 'openai', labels: { a: 'x'.repeat(LONG) } } }],
 ])('%s of megabytes is refused in a small heap, with a short message', async (_, query, variables) => {
-  const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=256' });
   const { body } = await post(server.graphql, query, variables);
   expect(codesOf(body.errors)).toEqual(['BAD_USER_INPUT']);
   expect(JSON.stringify(body).length).toBeLessThan(2_000);

@@ -1,10 +1,7 @@
 import { type Turns, TurnsExhausted } from '../lib/turns.ts';
 import { overloaded, responseTooLarge } from './faults.ts';
-import { BYTES_PER_COST, RESPONSE_BYTES } from './limits.ts';
+import { BYTES_PER_COST, CHEAP_COST, RESPONSE_BYTES } from './limits.ts';
 import type { Price } from './price.ts';
-
-/** What costs less is done at once: about 20 µs. */
-const NO_COST = 10;
 
 /** What a read brought, and how many bytes that is. */
 export interface Measured {
@@ -102,9 +99,8 @@ export function createAnswerBudgets(maxBytes: number, turns: Turns): AnswerBudge
     // Every part counts as the whole operation: which fields hang on it is not looked up.
     const completionTurn = (bytes: number) => turnFor(operationCost + bytes / BYTES_PER_COST);
 
-    // Cheap work counts, too, and waits only when the turn of the loop is full: many clients can ask for it at once.
     async function turnFor(cost: number): Promise<void> {
-      if (cost > NO_COST) await takeTurn(turns, owner, cost);
+      if (cost > CHEAP_COST) await takeTurn(turns, owner, cost);
     }
 
     return {

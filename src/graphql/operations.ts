@@ -40,6 +40,11 @@ import { refusedVariables } from './variables.ts';
 
 /** What every transport does with operations, the same way. Results hold only faults that the client may know. */
 export interface Operations extends Documents {
+  /**
+   * Waits for a turn of the event loop with time to copy and write what a request of so many bytes holds, which was
+   * parsed in this turn. Null: it may go on now. Throws OVERLOADED when too much waits.
+   */
+  copyingTurn(bytes: number, owner: object): Promise<void> | null;
   /** Runs a query or mutation. */
   execute(request: OperationRequest): Promise<ExecutionResult>;
   /**
@@ -116,20 +121,23 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
     };
   }
 
+  async function copyLater(cost: number, owner: object): Promise<void> {
+    // Twice, since the first one belongs to the turn in which the request was read.
+    await nextTurn();
+    await nextTurn();
+    await takeTurn(turns, owner, cost);
+  }
+
   return {
     ...createDocuments(publicSchema),
+    copyingTurn: (bytes, owner) => {
+      const cost = bytes / BYTES_PER_COST;
+      return cost > CHEAP_COST ? copyLater(cost, owner) : null;
+    },
     answer: executeWithin,
     execute: async (request) => {
       const refusal = refusalOf(request);
       if (refusal) return { errors: [refusal] };
-      const cost = (request.bytes ?? 0) / BYTES_PER_COST;
-      if (cost > CHEAP_COST) {
-        // Parsing it took its time: what it holds is copied and written in another turn of the loop. Twice, since the
-        // first one belongs to the turn in which the request was read.
-        await nextTurn();
-        await nextTurn();
-        await takeTurn(turns, request.owner ?? request, cost);
-      }
       const direct = ingestDirectly(request);
       if (direct) return told(await direct);
       const refused = absentBatch(request);

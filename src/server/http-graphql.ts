@@ -74,14 +74,16 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     operationName,
     variableValues,
     contextValue: { ...services, principal: (contextValue as NodeContext).principal },
-    bytes: (contextValue as NodeContext).body?.bytes.length,
     owner: (contextValue as NodeContext).req.socket,
   });
   const streams = new Set<ServerResponse>();
   const ours: Plugin = {
     onParams: async ({ params, context }) => {
       if (typeof params.query !== 'string') return;
-      await documentTurn(operations, load, (context as NodeContext).req.socket, params.query);
+      const { req, body } = context as NodeContext;
+      const copying = operations.copyingTurn(body?.bytes.length ?? 0, req.socket);
+      if (copying) await copying;
+      await documentTurn(operations, load, req.socket, params.query);
     },
     onParse: ({ setParseFn }) => setParseFn(operations.parse),
     onValidate: ({ setValidationFn }) =>

@@ -104,6 +104,8 @@ async function readOperation(
     if (typeof query !== 'string' || !isObject(extensions ?? {})) return null;
     if (operationName != null && typeof operationName !== 'string') return null;
     if (variables != null && !isObject(variables)) return null;
+    const copying = operations.copyingTurn(body.length, owner);
+    if (copying) await copying;
     const turn = documentTurn(operations, load, owner, query);
     if (turn) await turn;
     const document = operations.parse(query);
@@ -111,7 +113,7 @@ async function readOperation(
     const operation = getOperationAST(document, operationName)?.operation;
     if (!operation || operation === OperationTypeNode.SUBSCRIPTION) return null;
     const contextValue = { ...services, principal };
-    return { document, operationName, variableValues: variables, contextValue, bytes: body.length, owner };
+    return { document, operationName, variableValues: variables, contextValue, owner };
   } catch {
     return null;
   }

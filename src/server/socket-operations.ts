@@ -163,7 +163,9 @@ export function createProtocol(
           const message = `an operation's id has at most ${OPERATION_ID_MAX_LENGTH} characters`;
           return refused([fault('BAD_USER_INPUT', message)]);
         }
-        const turn = documentTurn(operations, load, stream, query);
+        const turn = bothTurns(operations.copyingTurn(message.bytes, stream), () =>
+          documentTurn(operations, load, stream, query),
+        );
         if (turn) {
           message.waits(turn);
           await turn;
@@ -217,6 +219,11 @@ export function createProtocol(
     },
   });
   return { opened: server.opened, leave };
+}
+
+/** One turn of the loop after the other. Null: there is nothing to wait for. */
+function bothTurns(first: Promise<void> | null, second: () => Promise<void> | null): Promise<void> | null {
+  return first ? first.then(second).then(() => {}) : second();
 }
 
 function withoutStatuses(result: ExecutionResult): ExecutionResult {

@@ -33,13 +33,14 @@ export const RUN_UPDATE_LIMITS: RunUpdateLimits = {
 };
 
 /** Rows that a subscriber takes at once. */
-const PORTION_RUNS = 32;
+const PORTION_RUNS = 8;
 /** Conditions that are looked at in one turn of the event loop. One that is slow on purpose takes 0.1 ms. */
 const CONDITIONS_PER_TURN = 256;
 /** What waking one subscriber counts, who then takes the row, writes it and sends it. */
 const WAKING = 4;
-/** How many times the filters are watched where each is the first one of its connection. */
-const FIRST_FILTERS = 10;
+/** A connection with so few filters may watch them nevertheless, up to so many times the filters of the process. */
+const FEW_FILTERS = 4;
+const SPARE_FILTERS = 10;
 /** Workspaces whose changes wait for their turn; beyond that, those who follow have to begin again. */
 const MAX_WAITING_WORKSPACES = 10_000;
 
@@ -145,9 +146,10 @@ export function createRunUpdates(
     const workspace = workspaces.get(filter.workspace) ?? openWorkspace(filter.workspace);
     let group = workspace.groups.get(key);
     if (!group) {
-      // Nobody is shut out by the filters of a few others: each connection's first one is watched nevertheless.
-      const isFirst = connection === undefined || perConnection.get(connection)?.size === 1;
-      if (filters >= (isFirst ? FIRST_FILTERS * limits.filters : limits.filters)) {
+      // Nobody is shut out by the filters of a few others. What everybody follows is one filter for all of them.
+      const isFew = connection === undefined || (perConnection.get(connection)?.size ?? 0) <= FEW_FILTERS;
+      const most = (isFew ? SPARE_FILTERS : 1) * limits.filters;
+      if (filters >= most && !isEmpty(filter)) {
         leaveConnection();
         if (workspace.groups.size === 0) workspaces.delete(filter.workspace);
         throw fault('OVERLOADED', `more than ${limits.filters} filters are watched: try again later`);
@@ -251,6 +253,12 @@ export function createRunUpdates(
 /** How many conditions a filter comes to, its own among them. */
 function conditionsOf({ labels, words }: RunListFilter): number {
   return 1 + Object.keys(labels).length + words.length;
+}
+
+/** Whether all runs of a workspace match. */
+function isEmpty({ workspace: _, labels, words, ...conditions }: RunListFilter): boolean {
+  const isFree = Object.values(conditions).every((condition) => condition === null);
+  return isFree && Object.keys(labels).length === 0 && words.length === 0;
 }
 
 /** What {@link RunUpdates} tells, row by row. */

@@ -4,9 +4,11 @@ import type { Operator } from '../auth/principal.ts';
 import { totalsOf } from '../config/totals.ts';
 import type { Reader } from '../feed/cursor.ts';
 import { unlessAborted } from '../lib/cancellable.ts';
-import { createTurns } from '../lib/turns.ts';
+import { createTurns, TurnsExhausted } from '../lib/turns.ts';
 import type { RunListFilter } from '../store/lists.ts';
+import { StoreUnavailable } from '../store/store.ts';
 import type { AskedContext, Services } from './context.ts';
+import { overloaded } from './faults.ts';
 import type { OperationRequest } from './operation-request.ts';
 import type { Operations } from './operations.ts';
 import { runListFilter } from './run-filter.ts';
@@ -19,9 +21,12 @@ const WRITERS_PER_DOCUMENT = 32;
 /** Executions in one turn of the event loop, and the most that wait for theirs. */
 const EXECUTIONS_PER_TURN = 16;
 const MAX_WAITING_EXECUTIONS = 100_000;
+const MAX_WAITING_PER_CONNECTION = 10_000;
+/** Different selections of `runUpdated` on one connection. Each is executed for every run that changes. */
+const SELECTIONS_PER_CONNECTION = 20;
 
-/** Writes a row as the payload that one selection answers. */
-type Writer = (row: UpdatedRun) => Promise<Buffer>;
+/** Writes a row as the payload that one selection answers, in turns of the owner's. */
+type Writer = (row: UpdatedRun, owner: object) => Promise<Buffer>;
 
 /** Bytes of kept payloads over all selections. */
 const MAX_KEPT_BYTES = totalsOf().sharedPayloadBytes;
@@ -35,7 +40,18 @@ interface Kept {
 let kept: Kept = { byWriter: new WeakMap(), bytes: 0 };
 
 const writers = new WeakMap<DocumentNode, LRUCache<string, Writer>>();
-const turns = createTurns({ costPerTurn: EXECUTIONS_PER_TURN, maxWaiting: MAX_WAITING_EXECUTIONS });
+const turns = createTurns({
+  costPerTurn: EXECUTIONS_PER_TURN,
+  maxWaiting: MAX_WAITING_EXECUTIONS,
+  maxWaitingPerOwner: MAX_WAITING_PER_CONNECTION,
+});
+
+/** What stands for a connection where payloads outlive it, and how often it has each selection open. */
+interface Owner {
+  readonly selections: Map<Writer, number>;
+}
+
+const owners = new WeakMap<object, Owner>();
 
 /**
  * Opens a subscription of `runUpdated` whose payloads are executed once for all subscribers of the workspace that have
@@ -85,8 +101,53 @@ function feedOf(
 ): SharedFeed {
   return {
     open: async (signal) => {
-      const rows = await runUpdates.open(filter, connection, signal);
-      return rows && writtenBy(write, rows, signal);
+      const owner = ownerOf(connection);
+      const leave = enter(owner, write);
+      try {
+        const rows = await runUpdates.open(filter, connection, signal);
+        if (rows) return writtenBy(write, owner, closing(rows, leave), signal);
+      } catch (error) {
+        leave();
+        throw error;
+      }
+      leave();
+      return null;
+    },
+  };
+}
+
+function ownerOf(connection: object | undefined): Owner {
+  const known = connection && owners.get(connection);
+  if (known) return known;
+  const owner = { selections: new Map() };
+  if (connection) owners.set(connection, owner);
+  return owner;
+}
+
+/** Counts a selection of the owner's; returns how to count it no longer. Throws where the owner has too many. */
+function enter({ selections }: Owner, write: Writer): () => void {
+  const count = selections.get(write) ?? 0;
+  if (count === 0 && selections.size >= SELECTIONS_PER_CONNECTION) {
+    const message = `more than ${SELECTIONS_PER_CONNECTION} different selections of runUpdated on one connection`;
+    throw overloaded(message);
+  }
+  selections.set(write, count + 1);
+  let isIn = true;
+  return () => {
+    const left = (selections.get(write) ?? 1) - 1;
+    if (!isIn) return;
+    isIn = false;
+    if (left > 0) selections.set(write, left);
+    else selections.delete(write);
+  };
+}
+
+function closing<Value>(reader: Reader<Value>, leave: () => void): Reader<Value> {
+  return {
+    ...reader,
+    close: () => {
+      leave();
+      reader.close();
     },
   };
 }
@@ -113,21 +174,26 @@ function writerOf(document: DocumentNode, key: string, create: () => Writer): Wr
 }
 
 function createWriter(request: OperationRequest, operations: Pick<Operations, 'answer'>): Writer {
-  return async (row) => {
-    await turns.take(request.document, 1);
-    return Buffer.from(JSON.stringify(await operations.answer(request, row)));
+  return async (row, owner) => {
+    try {
+      await turns.take(owner, 1);
+    } catch (error) {
+      // Its client comes back, and asks again for what it has missed.
+      throw error instanceof TurnsExhausted ? new StoreUnavailable('too many changed runs wait') : error;
+    }
+    return Buffer.from(JSON.stringify(await operations.answer({ ...request, owner }, row)));
   };
 }
 
 /** The payload of a row, which all subscribers of one selection share. */
-function payloadOf(write: Writer, row: UpdatedRun): Promise<Buffer> {
+function payloadOf(write: Writer, row: UpdatedRun, owner: object): Promise<Buffer> {
   if (kept.bytes > MAX_KEPT_BYTES) kept = { byWriter: new WeakMap(), bytes: 0 };
   const { byWriter } = kept;
   const ofWriter = byWriter.get(write) ?? new WeakMap<UpdatedRun, Promise<Buffer>>();
   byWriter.set(write, ofWriter);
   const known = ofWriter.get(row);
   if (known) return known;
-  const payload = write(row);
+  const payload = write(row, owner);
   ofWriter.set(row, payload);
   const count = ({ length }: Buffer) => {
     kept.bytes += length;
@@ -140,6 +206,7 @@ function payloadOf(write: Writer, row: UpdatedRun): Promise<Buffer> {
 /** The payloads of rows, in their order. A subscriber that stalls holds the portion that it was handed. */
 function writtenBy(
   write: Writer,
+  owner: Owner,
   rows: Reader<readonly UpdatedRun[]>,
   signal: AbortSignal,
 ): Reader<readonly Buffer[]> {
@@ -156,7 +223,8 @@ function writtenBy(
         const taken = rows.take();
         if (taken)
           portion =
-            (await unlessAborted(Promise.all(taken.map((row) => payloadOf(write, row))), signal)) ?? null;
+            (await unlessAborted(Promise.all(taken.map((row) => payloadOf(write, row, owner))), signal)) ??
+            null;
         else await rows.ready();
       }
     },

@@ -9,8 +9,8 @@ const WEIGHT_PER_TURN = 2 * 1024 * 1024;
 /** Heavy requests that wait for a turn. Their bytes are bounded by the intake. */
 const MAX_WAITING = 1_000;
 
-/** Subscribers that are woken, or whose subscriptions end, in one turn of the loop: 10 to 20 ms. */
-const SUBSCRIBERS_PER_TURN = 500;
+/** Subscribers that are woken, or whose subscriptions end, in one turn of the loop: 4 to 8 ms. */
+const SUBSCRIBERS_PER_TURN = 200;
 
 /** Requests over HTTP that are begun in one turn of the loop: a pipelined one takes 0.1 to 1 ms. */
 const REQUESTS_PER_TURN = 64;

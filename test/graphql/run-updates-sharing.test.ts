@@ -187,19 +187,20 @@ test('a row is folded once for all filters, which are matched over many turns of
   expect(readers[0]!.take()).toBeNull();
 });
 
-test('the process watches a limited number of different filters, and the first one of each connection', async () => {
-  const { open } = startUpdates({ filters: 2 });
+test('the process watches a limited number of different filters, and a few of each connection', async () => {
+  const { open } = startUpdates({ filters: 4 });
   const overloaded = { extensions: { code: 'OVERLOADED' } };
-  const [greedy, other] = [{}, {}];
-  await open({ ...ALL, words: ['a'] }, greedy);
-  const second = await open({ ...ALL, words: ['b'] }, greedy);
-  await open({ ...ALL, words: ['b'] }, greedy).then((reader) => reader.close());
-  await expect(open({ ...ALL, words: ['c'] }, greedy)).rejects.toMatchObject(overloaded);
-  const first = await open({ ...ALL, words: ['d'] }, other);
-  await expect(open({ ...ALL, words: ['e'] }, other)).rejects.toMatchObject(overloaded);
-  first.close();
-  second.close();
-  await open({ ...ALL, words: ['c'] }, greedy);
+  const titled = (word: string) => ({ ...ALL, words: [word] });
+  for (const connection of [{}, {}]) {
+    const name = Math.random().toString();
+    const readers = [];
+    for (const word of ['a', 'b', 'c', 'd']) readers.push(await open(titled(name + word), connection));
+    await open(titled(`${name}a`), connection).then((reader) => reader.close());
+    await expect(open(titled(`${name}e`), connection)).rejects.toMatchObject(overloaded);
+    await open(ALL, connection).then((reader) => reader.close());
+    readers[0]!.close();
+    await open(titled(`${name}e`), connection);
+  }
 });
 
 test('who lets too many changed runs wait is cut, alone', async () => {

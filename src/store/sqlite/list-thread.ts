@@ -24,6 +24,7 @@ function serve(database: Database.Database, port: MessagePort): void {
   const readings = createListReadings(database);
   // A Map keeps its keys in order of insertion: the first owner gets a step and, if it has more, moves to the end.
   const queues = new Map<number, UnderWay[]>();
+  let scheduled = false;
 
   port.on('message', (call: ThreadCall | 'close') => {
     // What waits is dropped: the end of the thread rejects it. A step under way has ended by now.
@@ -40,7 +41,6 @@ function serve(database: Database.Database, port: MessagePort): void {
     }
     // The arguments are those that `list-reader.ts` sends.
     const [filter, page, owner] = call.args as [unknown, ListPage, number];
-    const idle = queues.size === 0;
     try {
       const reading =
         call.name === 'runs'
@@ -52,7 +52,7 @@ function serve(database: Database.Database, port: MessagePort): void {
     } catch (error) {
       answer({ id: call.id, ok: false, ...failureOf(error) });
     }
-    if (idle && queues.size > 0) setImmediate(step);
+    schedule();
   });
 
   function forget(owner: number): void {
@@ -64,6 +64,7 @@ function serve(database: Database.Database, port: MessagePort): void {
 
   /** One step of one reading. Owners take turns, and an owner's readings do: a long one holds up no other. */
   function step(): void {
+    scheduled = false;
     const [first] = queues;
     if (!first) return;
     const [owner, queue] = first;
@@ -71,7 +72,13 @@ function serve(database: Database.Database, port: MessagePort): void {
     const next = queue.shift()!;
     if (!isDone(next)) queue.push(next);
     if (queue.length > 0) queues.set(owner, queue);
-    if (queues.size > 0) setImmediate(step);
+    schedule();
+  }
+
+  function schedule(): void {
+    if (scheduled || queues.size === 0) return;
+    scheduled = true;
+    setImmediate(step);
   }
 
   /** Does a step, and sends the answer after the last one. */

@@ -13,7 +13,7 @@ const MAX_WAITING = 1_000;
 const SUBSCRIBERS_PER_TURN = 200;
 
 /** Requests over HTTP that are begun in one turn of the loop: a pipelined one takes 0.1 to 1 ms. */
-const REQUESTS_PER_TURN = 64;
+const REQUESTS_PER_TURN = 128;
 
 /** What bounds the work and the memory of all connections together. */
 export interface Load {

@@ -43,9 +43,7 @@ describe('what Node is promised', () => {
 test('every package with an install script is approved by name, so that npm neither warns nor skips it', () => {
   const scripted = Object.entries(packages)
     .filter(([, { hasInstallScript }]) => hasInstallScript)
-    .map(
-      ([path, { version }]) =>
-        `${path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)}@${version}`,
-    );
+    .map(([path]) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length));
+  // Without versions: npm 11 compares those with addresses, which this lock file has none of.
   expect(Object.keys(manifest.allowScripts).sort()).toEqual(scripted.sort());
 });

@@ -32,7 +32,8 @@ export const SUBSCRIPTION_LIMITS = {
 
 /**
  * What one operation may cost. The unit is one short field written, which takes 1.5 to 2 µs: an operation at the limit
- * takes 15 to 40 ms in all. Room for 100 runs with all their fields and jobs, or with their last ten events, and for 1,000 events of one run.
+ * takes 15 to 40 ms in all. Room for 100 runs with all their fields and jobs, or with their last ten events, and for
+ * 1,000 events of one run.
  */
 export const OPERATION_COST = 24_000;
 

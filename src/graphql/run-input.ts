@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { copyJsonObject, newValueBudget } from '../contract/copy-json.ts';
 import type { JsonObject } from '../contract/events.ts';
 import { RUN_PROVIDERS, type RunProvider } from '../contract/jobs.ts';
-import { clipEnd } from '../lib/clip.ts';
 import { RUN_RUNTIMES, type RunRuntime } from '../store/store.ts';
 import { RUN_ID_PATTERN } from './run-ids.ts';
 
@@ -40,22 +39,15 @@ export function defaultRuntime(provider: RunProvider): RunRuntime {
 const labelSchema = z.union([plainText.max(MAX_LABEL_LENGTH), z.number(), z.boolean()], {
   error: `must be text of at most ${MAX_LABEL_LENGTH} characters, a number or a boolean`,
 });
-const labelNameSchema = plainText.min(1);
-const LABEL_NAME_TOO_LONG = `a label's name has at most ${MAX_LABEL_LENGTH} characters`;
+const labelNameSchema = plainText
+  .min(1)
+  .max(MAX_LABEL_LENGTH, `a label's name has at most ${MAX_LABEL_LENGTH} characters`);
 
 /** Labels are flat, so that one can look for them. Checked in place: zod's own record would drop `__proto__`. */
 export const labelsSchema = z.custom<JsonObject>().superRefine((labels, context) => {
   const entries = Object.entries(labels);
   if (entries.length > MAX_LABELS) context.addIssue(`must be at most ${MAX_LABELS} labels`);
   for (const [name, label] of entries.slice(0, MAX_LABELS)) {
-    if (name.length > MAX_LABEL_LENGTH) {
-      context.addIssue({
-        code: 'custom',
-        message: LABEL_NAME_TOO_LONG,
-        path: [clipEnd(name, MAX_LABEL_LENGTH)],
-      });
-      continue;
-    }
     for (const result of [labelNameSchema.safeParse(name), labelSchema.safeParse(label)]) {
       const message = result.error?.issues[0]?.message;
       if (message) context.addIssue({ code: 'custom', message, path: [name] });

@@ -5,6 +5,7 @@ import { FEED_LIMITS } from '../feed/limits.ts';
 import { withPatience } from '../feed/patience.ts';
 import { createBell } from '../lib/bell.ts';
 import { cancellable, unlessAborted } from '../lib/cancellable.ts';
+import { createKeyCounts } from '../lib/key-counts.ts';
 import { createTurns } from '../lib/turns.ts';
 import { isListed, type RunListFilter } from '../store/lists.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
@@ -89,7 +90,7 @@ export function createRunUpdates(
 ): RunUpdates {
   const workspaces = new Map<string, Workspace>();
   const latest = new LRUCache<number, UpdatedRun>({ max: limits.keptRows });
-  const perConnection = new WeakMap<object, Map<string, number>>();
+  const perConnection = createKeyCounts<string>(limits.filtersPerConnection);
   const turns = createTurns({ costPerTurn: CONDITIONS_PER_TURN, maxWaiting: MAX_WAITING_WORKSPACES });
   let filters = 0;
 
@@ -147,7 +148,7 @@ export function createRunUpdates(
     let group = workspace.groups.get(key);
     if (!group) {
       // Nobody is shut out by the filters of a few others. What everybody follows is one filter for all of them.
-      const isFew = connection === undefined || (perConnection.get(connection)?.size ?? 0) <= FEW_FILTERS;
+      const isFew = connection === undefined || perConnection.size(connection) <= FEW_FILTERS;
       const most = (isFew ? SPARE_FILTERS : 1) * limits.filters;
       if (filters >= most && !isEmpty(filter)) {
         leaveConnection();
@@ -174,19 +175,10 @@ export function createRunUpdates(
   }
 
   function countOn(connection: object, key: string): () => void {
-    const counts = perConnection.get(connection) ?? new Map<string, number>();
-    perConnection.set(connection, counts);
-    const count = counts.get(key) ?? 0;
-    if (count === 0 && counts.size >= limits.filtersPerConnection) {
-      const message = `more than ${limits.filtersPerConnection} filters of runUpdated on one connection: open another`;
-      throw fault('OVERLOADED', message);
-    }
-    counts.set(key, count + 1);
-    return () => {
-      const left = (counts.get(key) ?? 1) - 1;
-      if (left > 0) counts.set(key, left);
-      else counts.delete(key);
-    };
+    const leave = perConnection.hold(connection, key);
+    if (leave) return leave;
+    const message = `more than ${limits.filtersPerConnection} filters of runUpdated on one connection: open another`;
+    throw fault('OVERLOADED', message);
   }
 
   async function open(filter: RunListFilter, connection: object | undefined, signal: AbortSignal) {

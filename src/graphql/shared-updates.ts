@@ -4,6 +4,7 @@ import type { Operator } from '../auth/principal.ts';
 import { totalsOf } from '../config/totals.ts';
 import type { Reader } from '../feed/cursor.ts';
 import { unlessAborted } from '../lib/cancellable.ts';
+import { createKeyCounts } from '../lib/key-counts.ts';
 import { createTurns, TurnsExhausted } from '../lib/turns.ts';
 import type { RunListFilter } from '../store/lists.ts';
 import { StoreUnavailable } from '../store/store.ts';
@@ -46,12 +47,7 @@ const turns = createTurns({
   maxWaitingPerOwner: MAX_WAITING_PER_CONNECTION,
 });
 
-/** What stands for a connection where payloads outlive it, and how often it has each selection open. */
-interface Owner {
-  readonly selections: Map<Writer, number>;
-}
-
-const owners = new WeakMap<object, Owner>();
+const selections = createKeyCounts<Writer>(SELECTIONS_PER_CONNECTION);
 
 /**
  * Opens a subscription of `runUpdated` whose payloads are executed once for all subscribers of the workspace that have
@@ -101,7 +97,7 @@ function feedOf(
 ): SharedFeed {
   return {
     open: async (signal) => {
-      const owner = ownerOf(connection);
+      const owner = connection ?? {};
       const leave = enter(owner, write);
       try {
         const rows = await runUpdates.open(filter, connection, signal);
@@ -116,30 +112,13 @@ function feedOf(
   };
 }
 
-function ownerOf(connection: object | undefined): Owner {
-  const known = connection && owners.get(connection);
-  if (known) return known;
-  const owner = { selections: new Map() };
-  if (connection) owners.set(connection, owner);
-  return owner;
-}
-
 /** Counts a selection of the owner's; returns how to count it no longer. Throws where the owner has too many. */
-function enter({ selections }: Owner, write: Writer): () => void {
-  const count = selections.get(write) ?? 0;
-  if (count === 0 && selections.size >= SELECTIONS_PER_CONNECTION) {
-    const message = `more than ${SELECTIONS_PER_CONNECTION} different selections of runUpdated on one connection`;
-    throw overloaded(message);
-  }
-  selections.set(write, count + 1);
-  let isIn = true;
-  return () => {
-    const left = (selections.get(write) ?? 1) - 1;
-    if (!isIn) return;
-    isIn = false;
-    if (left > 0) selections.set(write, left);
-    else selections.delete(write);
-  };
+function enter(owner: object, write: Writer): () => void {
+  const leave = selections.hold(owner, write);
+  if (leave) return leave;
+  throw overloaded(
+    `more than ${SELECTIONS_PER_CONNECTION} different selections of runUpdated on one connection`,
+  );
 }
 
 function closing<Value>(reader: Reader<Value>, leave: () => void): Reader<Value> {
@@ -206,7 +185,7 @@ function payloadOf(write: Writer, row: UpdatedRun, owner: object): Promise<Buffe
 /** The payloads of rows, in their order. A subscriber that stalls holds the portion that it was handed. */
 function writtenBy(
   write: Writer,
-  owner: Owner,
+  owner: object,
   rows: Reader<readonly UpdatedRun[]>,
   signal: AbortSignal,
 ): Reader<readonly Buffer[]> {

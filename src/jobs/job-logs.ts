@@ -1,5 +1,5 @@
 import type { ProviderRuntimeKind } from '../contract/jobs.ts';
-import { createTurns } from '../lib/turns.ts';
+import { createPauses } from '../lib/turns.ts';
 import type { JobStore } from '../store/jobs.ts';
 import type { JobLog } from './reconciler.ts';
 import type { Specs } from './specs.ts';
@@ -13,9 +13,6 @@ export interface JobLogsOptions {
   readonly log: JobLog;
 }
 
-/** More than can be under way at once. */
-const MAX_WAITING = 10_000;
-
 /**
  * Reads the newest lines that a job printed, without secrets; null when there are none to be had. Those who ask for the
  * same while it is read share the answer, and searches for secrets take turns: one slice in each turn of the event loop.
@@ -27,7 +24,7 @@ export function createJobLogs({
   log,
 }: JobLogsOptions): (run: number, lines: number) => Promise<string | null> {
   const underWay = new Map<string, Promise<string | null>>();
-  const turns = createTurns({ costPerTurn: 1, maxWaiting: MAX_WAITING });
+  const pauses = createPauses();
 
   async function read(run: number, lines: number): Promise<string | null> {
     const job = (await jobs.read([run])).get(run)?.job;
@@ -42,10 +39,7 @@ export function createJobLogs({
       return null;
     });
     if (tail === null) return null;
-    const owner = {};
-    return redactor.redactTail(tail.bytes, tail.from, async () => {
-      await turns.take(owner, 1);
-    });
+    return redactor.redactTail(tail.bytes, tail.from, pauses());
   }
 
   return (run, lines) => {

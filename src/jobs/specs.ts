@@ -5,7 +5,7 @@ import type { JsonObject } from '../contract/events.ts';
 import { RunnerRuntimeNotImplementedError, type RunProvider } from '../contract/jobs.ts';
 import { credentialsIn, credentialsInSlices } from '../lib/credentials.ts';
 import { prepareRedactor, type Redactor } from '../lib/redact.ts';
-import { createTurns } from '../lib/turns.ts';
+import { createPauses } from '../lib/turns.ts';
 import type { JobRecord } from '../store/jobs.ts';
 import { SubstrateError } from './errors.ts';
 import type { PayloadSafe } from './payload.ts';
@@ -49,9 +49,6 @@ const CLAIM_MS = 7 * 24 * 3_600_000;
 const MAX_REDACTORS = 256;
 const MAX_REDACTOR_BYTES = 16 * 1024 * 1024;
 
-/** More than can be under way at once. */
-const MAX_SEARCHES = 10_000;
-
 /** Makes the specs. */
 export function createSpecs({ config, safe, tokens, ownSecrets, apiBase }: SpecSources): Specs {
   const redactors = new LRUCache<string, Redactor>({
@@ -59,8 +56,7 @@ export function createSpecs({ config, safe, tokens, ownSecrets, apiBase }: SpecS
     maxSize: MAX_REDACTOR_BYTES,
     sizeCalculation: ({ heldBytes }) => heldBytes,
   });
-  // Searches for secrets in payloads: one slice in each turn of the event loop.
-  const turns = createTurns({ costPerTurn: 1, maxWaiting: MAX_SEARCHES });
+  const pauses = createPauses();
   const find = (name: string) => config.runners.find((runner) => runner.name === name);
 
   function runnerOf(job: JobRecord): RunnerConfig {
@@ -97,10 +93,7 @@ export function createSpecs({ config, safe, tokens, ownSecrets, apiBase }: SpecS
     } catch {
       return [];
     }
-    const owner = {};
-    return credentialsInSlices(payload, async () => {
-      await turns.take(owner, 1);
-    });
+    return credentialsInSlices(payload, pauses());
   }
 
   function secretsOf(job: JobRecord): Variables {

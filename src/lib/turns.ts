@@ -33,6 +33,23 @@ interface Waiting {
   readonly reject: (error: TurnsExhausted) => void;
 }
 
+/** More than can be under way at once. */
+const MAX_SLICED = 10_000;
+
+/**
+ * Creates pauses for work that is done in slices: over all such work, one slice runs in each turn of the loop. Each call of the
+ * result gives the pause of one piece of work, to be awaited between its slices.
+ */
+export function createPauses(): () => () => Promise<void> {
+  const turns = createTurns({ costPerTurn: 1, maxWaiting: MAX_SLICED });
+  return () => {
+    const owner = {};
+    return async () => {
+      await turns.take(owner, 1);
+    };
+  };
+}
+
 /** Creates turns of the loop, with nothing waiting. */
 export function createTurns(options: TurnsOptions): Turns {
   const { costPerTurn, maxWaiting, maxWaitingPerOwner, isGone = () => false } = options;

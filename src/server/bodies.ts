@@ -2,7 +2,6 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { REQUEST_MAX_BYTES } from '../config/limits.ts';
 import type { FaultCode } from '../contract/errors.ts';
-import { TurnsExhausted } from '../lib/turns.ts';
 import type { Request } from './intake.ts';
 import type { Load } from './load.ts';
 import { readingTurn } from './weight.ts';
@@ -71,20 +70,12 @@ export function readBody(
     held.arrived();
     const bytes = body.subarray(0, received);
     if (!isUtf8(bytes)) return refuse(NOT_UTF8);
-    const exhausted = (error: unknown) => {
-      if (!(error instanceof TurnsExhausted)) throw error;
-      refuse(OVERLOADED);
-    };
-    try {
-      const turn = readingTurn(bytes, turns, request.socket);
-      if (!turn) return onBody({ bytes, held });
-      turn.then((mayBeRead) => {
-        if (mayBeRead) onBody({ bytes, held });
-        else refuse(TOO_HEAVY_BODY);
-      }, exhausted);
-    } catch (error) {
-      exhausted(error);
-    }
+    const turn = readingTurn(bytes, turns, request.socket);
+    if (!turn) return onBody({ bytes, held });
+    void turn.then((admission) => {
+      if (admission === 'may be read') onBody({ bytes, held });
+      else refuse(admission === 'too heavy' ? TOO_HEAVY_BODY : OVERLOADED);
+    });
   };
   const take = (chunk: Buffer) => {
     if (received + chunk.length > REQUEST_MAX_BYTES) return refuse(TOO_LARGE);

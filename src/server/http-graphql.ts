@@ -15,7 +15,7 @@ import { openSharedUpdates } from '../graphql/shared-updates.ts';
 import { withNext } from '../lib/cancellable.ts';
 import { withinLength } from './answers.ts';
 import { type BodyRefusal, type ReadBody, readBody } from './bodies.ts';
-import { documentTurn } from './document-turn.ts';
+import { requestTurn } from './document-turn.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Load } from './load.ts';
 import { createPlainPost } from './plain-post.ts';
@@ -81,9 +81,8 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     onParams: async ({ params, context }) => {
       if (typeof params.query !== 'string') return;
       const { req, body } = context as NodeContext;
-      const copying = operations.copyingTurn(body?.bytes.length ?? 0, req.socket);
-      if (copying) await copying;
-      await documentTurn(operations, load, req.socket, params.query);
+      const request = { bytes: body?.bytes.length ?? 0, query: params.query };
+      await requestTurn(operations, load, req.socket, request);
     },
     onParse: ({ setParseFn }) => setParseFn(operations.parse),
     onValidate: ({ setValidationFn }) =>

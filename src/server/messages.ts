@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
-import { TurnsExhausted } from '../lib/turns.ts';
 import { NO_ROOM, TOO_HEAVY } from './bodies.ts';
 import type { Brake } from './brake.ts';
 import { createFrameBytes } from './frame-bytes.ts';
@@ -75,44 +74,31 @@ export function takeMessages(
       refused({ code: 'OVERLOADED', message: NO_ROOM });
       return;
     }
-    const start = (mayBeRead = true) => {
-      if (!mayBeRead) {
-        refused({ code: 'BODY_TOO_LARGE', message: TOO_HEAVY });
-        return;
-      }
+    const start = () => {
       const handled = handle(message, release);
       void handled.end.then(release);
       if (handled.start) waitFor(handled.start, () => {});
     };
-    const exhausted = (error: unknown) => {
-      if (!(error instanceof TurnsExhausted)) throw error;
-      refused({ code: 'OVERLOADED', message: NO_ROOM });
-    };
-    try {
-      const turn = readingTurn(message, turns, stream);
-      if (turn) waitFor(turn, start, exhausted);
-      else start();
-    } catch (error) {
-      exhausted(error);
+    const turn = readingTurn(message, turns, stream);
+    if (!turn) {
+      start();
+      return;
     }
+    waitFor(turn, (admission) => {
+      if (admission === 'may be read') start();
+      else if (admission === 'too heavy') refused({ code: 'BODY_TOO_LARGE', message: TOO_HEAVY });
+      else refused({ code: 'OVERLOADED', message: NO_ROOM });
+    });
   }
 
   /** Takes no message until the turn has come. */
-  function waitFor<Value>(
-    turn: Promise<Value>,
-    then: (value: Value) => void,
-    failed: (error: unknown) => void = () => {},
-  ): void {
+  function waitFor<Value>(turn: Promise<Value>, then: (value: Value) => void): void {
     heavy = true;
-    const settled = (next: () => void) => {
+    void turn.then((value) => {
       heavy = false;
-      next();
+      then(value);
       nextTurn();
-    };
-    turn.then(
-      (value) => settled(() => then(value)),
-      (error: unknown) => settled(() => failed(error)),
-    );
+    });
   }
 
   function nextTurn(): void {

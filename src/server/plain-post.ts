@@ -7,7 +7,7 @@ import { asFault, type ReportUnexpected } from '../graphql/faults.ts';
 import type { OperationRequest } from '../graphql/operation-request.ts';
 import type { Operations } from '../graphql/operations.ts';
 import { writeAnswer } from './answers.ts';
-import { documentTurn } from './document-turn.ts';
+import { requestTurn } from './document-turn.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Load } from './load.ts';
 
@@ -104,9 +104,7 @@ async function readOperation(
     if (typeof query !== 'string' || !isObject(extensions ?? {})) return null;
     if (operationName != null && typeof operationName !== 'string') return null;
     if (variables != null && !isObject(variables)) return null;
-    const copying = operations.copyingTurn(body.length, owner);
-    if (copying) await copying;
-    const turn = documentTurn(operations, load, owner, query);
+    const turn = requestTurn(operations, load, owner, { bytes: body.length, query });
     if (turn) await turn;
     const document = operations.parse(query);
     if (operations.validate(document).length > 0) return null;

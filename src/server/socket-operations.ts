@@ -28,7 +28,7 @@ import { openSharedFeed } from '../graphql/shared-feed.ts';
 import { openSharedUpdates } from '../graphql/shared-updates.ts';
 import { withNext } from '../lib/cancellable.ts';
 import { withinLength, writeFault } from './answers.ts';
-import { documentTurn } from './document-turn.ts';
+import { requestTurn } from './document-turn.ts';
 import { pumpFeed } from './feed-pump.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Load } from './load.ts';
@@ -38,7 +38,7 @@ import { assertSubscriptionRequest, declaredVariables } from './subscription-req
 
 /** Every message of an operation repeats its id: a long one would make one event many megabytes. */
 export const OPERATION_ID_MAX_LENGTH = 256;
-/** Node's longest timer. Whoever stays so long connects once more than needed. */
+/** The longest timer that Node has. A token that is valid for longer ends its connection this early. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** What an open subscription takes at most, beside its request. */
 const SUBSCRIPTION_BYTES = 16 * 1024;
@@ -163,9 +163,7 @@ export function createProtocol(
           const message = `an operation's id has at most ${OPERATION_ID_MAX_LENGTH} characters`;
           return refused([fault('BAD_USER_INPUT', message)]);
         }
-        const turn = bothTurns(operations.copyingTurn(message.bytes, stream), () =>
-          documentTurn(operations, load, stream, query),
-        );
+        const turn = requestTurn(operations, load, stream, { bytes: message.bytes, query });
         if (turn) {
           message.waits(turn);
           await turn;
@@ -219,11 +217,6 @@ export function createProtocol(
     },
   });
   return { opened: server.opened, leave };
-}
-
-/** One turn of the loop after the other. Null: there is nothing to wait for. */
-function bothTurns(first: Promise<void> | null, second: () => Promise<void> | null): Promise<void> | null {
-  return first ? first.then(second).then(() => {}) : second();
 }
 
 function withoutStatuses(result: ExecutionResult): ExecutionResult {

@@ -109,7 +109,8 @@ function serve(
     begun = null;
     let start: Promise<void> | null = null;
     const waits = (turn: Promise<void>) => {
-      start = turn;
+      // A turn that is refused is the operation's own error; the next message only waits until that is settled.
+      start = turn.catch(() => {});
     };
     incoming = { bytes: message.length, release, waits };
     const handled = handleText(String(message));

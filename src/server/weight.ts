@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { REQUEST_MAX_WEIGHT, WEIGHT } from '../config/limits.ts';
-import type { Turns } from '../lib/turns.ts';
+import { type Turns, TurnsExhausted } from '../lib/turns.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -23,27 +23,43 @@ const UNSCANNED_BYTE = 32;
 const SMALL_BYTES = 8 * 1024;
 const SMALL_UNSCANNED_BYTE = 16;
 
+/** What becomes of JSON text: it may be read now, it weighs more than a request may, or too much waits already. */
+export type Admission = 'may be read' | 'too heavy' | 'no room';
+
 /**
- * Waits for a turn of the loop with time to read JSON text. Null: it may be read now. Otherwise resolves in such a turn:
- * with false when the text weighs more than a request may. Throws or rejects with `TurnsExhausted` when too much waits.
+ * Waits for a turn of the loop with time to read JSON text. Null: it may be read now. The promise resolves in such a
+ * turn, or with why the text is refused; it never rejects.
  */
-export function readingTurn(text: Buffer, turns: Turns, owner: object): Promise<boolean> | null {
+export function readingTurn(text: Buffer, turns: Turns, owner: object): Promise<Admission> | null {
   if (text.length < SHORT_BYTES) return null;
   if (text.length >= SCANNED_BYTES) return scanningTurn(text, turns, owner);
   const byte = text.length < SMALL_BYTES ? SMALL_UNSCANNED_BYTE : UNSCANNED_BYTE;
-  const turn = turns.take(owner, text.length * byte);
-  return turn ? turn.then(() => true) : null;
+  try {
+    const turn = turns.take(owner, text.length * byte);
+    return turn ? turn.then(() => 'may be read' as const) : null;
+  } catch (error) {
+    return Promise.resolve(noRoom(error));
+  }
 }
 
-async function scanningTurn(text: Buffer, turns: Turns, owner: object): Promise<boolean> {
-  // Scanning takes time, too, which depends on the length alone.
-  const scanning = turns.take(owner, text.length);
-  if (scanning) await scanning;
-  const weight = weigh(text, REQUEST_MAX_WEIGHT);
-  if (weight > REQUEST_MAX_WEIGHT) return false;
-  const reading = turns.take(owner, weight);
-  if (reading) await reading;
-  return true;
+async function scanningTurn(text: Buffer, turns: Turns, owner: object): Promise<Admission> {
+  try {
+    // Scanning takes time, too, which depends on the length alone.
+    const scanning = turns.take(owner, text.length);
+    if (scanning) await scanning;
+    const weight = weigh(text, REQUEST_MAX_WEIGHT);
+    if (weight > REQUEST_MAX_WEIGHT) return 'too heavy';
+    const reading = turns.take(owner, weight);
+    if (reading) await reading;
+    return 'may be read';
+  } catch (error) {
+    return noRoom(error);
+  }
+}
+
+function noRoom(error: unknown): Admission {
+  if (error instanceof TurnsExhausted) return 'no room';
+  throw error;
 }
 
 /**

@@ -44,7 +44,7 @@ export interface NativeRunStore {
   takeOver(lease: NativeLease, own: readonly number[]): Promise<NativeRunRecord | null>;
   /** The database's time. */
   now(): Promise<number>;
-  /** Ends leases that last longer than `leaseMs` from now at that time: the database's clock was set back. */
+  /** Shortens leases that end more than `leaseMs` from now to `leaseMs`: the database's clock was set back. */
   recall(leaseMs: number): Promise<void>;
   /** Makes the owner's leases last so long from now. Answers those of the runs that are still its own and go on. */
   renew(lease: NativeLease, runs: readonly number[]): Promise<ReadonlySet<number>>;

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { chmod, lstat, mkdir, open, readFile, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { makeFolder } from '../../lib/make-folder.ts';
+import { join } from 'node:path';
 import { createReleasers } from '../../lib/releasers.ts';
 
 /** A run's own folder, which no other process uses meanwhile. */
@@ -17,7 +16,7 @@ const MAX_PARENTS = 10;
 
 /**
  * Takes the folder for a run on a server, so that the next process for this run finds what was not delivered. `base` is
- * where these folders lie; undefined: a folder of this user's among the temporary files. Throws where the run's folder
+ * where these folders lie, which exists; undefined: a folder of this user's among the temporary files. Throws where the run's folder
  * is another user's, a link, or open to others: what lies in it could be anybody's.
  */
 export async function takeSpoolFolder(
@@ -27,7 +26,6 @@ export async function takeSpoolFolder(
 ): Promise<SpoolFolder> {
   const key = createHash('sha256').update(`${url}\n${runId}`).digest('hex').slice(0, 32);
   const path = join(base ?? (await ownParent()), key);
-  makeFolder(dirname(path), 0o700);
   if ((await claimFolder(path)) !== 'own') {
     throw new Error(
       `${path} is not a folder that this user alone can use (mode 0700), so its events may be anybody's: remove it, or name another folder with --spool`,

@@ -5,9 +5,9 @@ import { StoreUnavailable } from '../store.ts';
 /** A ping that fits into the log's last free page proves nothing about a batch of events. */
 const MIN_ROOM_BYTES = 1024 * 1024;
 
-/** How long a folder stays as it is before its own look says enough: times of files are coarse. */
+/** A folder is trusted once it has not changed for this long: the times of files are coarse. */
 const SETTLED_MS = 1_000;
-/** How long a look at the folder alone says enough. */
+/** How often the files themselves are checked while the folder does not change. */
 const FILES_SEEN_MS = 1_000;
 
 /**
@@ -16,8 +16,8 @@ const FILES_SEEN_MS = 1_000;
  * (`-lock`) keeps other servers away: without any of the three, what is written is lost or no longer this server's
  * alone. SQLite itself goes on writing into deleted files without a word.
  *
- * Every write is checked, so most checks make one system call: whoever deletes, renames or replaces a file changes its
- * folder.
+ * Every write is checked, so most checks make one system call: deleting, renaming or replacing a file changes the
+ * folder's own times.
  */
 export function watchFiles(file: string): () => StoreUnavailable | null {
   const real = withoutLinks(file);

@@ -30,8 +30,8 @@ export async function startWriter(file: string): Promise<Writer> {
     gone &&= checkFiles();
     if (gone) throw gone;
     const written = thread.call(name, args);
-    // While the thread writes, so that nobody waits for the check. Whoever asked has no answer yet: files taken away
-    // from now on could as well have been taken away after it.
+    // Checked while the thread writes, so that the check delays no answer. The caller has no answer yet, so a file that
+    // disappears from now on is the same to the caller as one that disappears after the answer.
     gone = checkFiles();
     if (!gone) return written;
     await Promise.allSettled([written]);

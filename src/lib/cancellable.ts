@@ -24,6 +24,44 @@ export function cancellable<Value>(
   };
 }
 
+/**
+ * Work that has no values, for a caller that takes a generator. It starts with the first `next()`, which ends when it
+ * does; leaving it aborts the signal and waits until it has ended. Holds less than a generator, of which there is one for
+ * each subscriber.
+ */
+export function cancellableWork(
+  start: (signal: AbortSignal) => Promise<void>,
+): AsyncGenerator<never, void, undefined> {
+  const controller = new AbortController();
+  let started: Promise<void> | null = null;
+  const done = { done: true, value: undefined } as const;
+  const leave = async () => {
+    controller.abort();
+    // Whoever asked for the first value is told of an error; leaving is not.
+    await started?.catch(() => {});
+  };
+  return {
+    next: async () => {
+      if (controller.signal.aborted) return done;
+      started ??= start(controller.signal);
+      await started;
+      return done;
+    },
+    return: async () => {
+      await leave();
+      return done;
+    },
+    throw: async (error: unknown) => {
+      await leave();
+      throw error;
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    [Symbol.asyncDispose]: leave,
+  };
+}
+
 /** A generator with another way to get its next value; leaving it leaves the source, not queued behind a `next()`. */
 export function withNext<Value>(
   source: AsyncGenerator<unknown, void, undefined>,

@@ -2,24 +2,24 @@ import type { WebSocket } from 'ws';
 
 /** Keeps a socket from being read while anything holds it. */
 export interface Brake {
-  /** Reads no further until the hold is given up; returns what gives it up. */
-  hold(): () => void;
+  readonly socket: WebSocket;
+  holds: number;
 }
 
-/** Makes a brake that nothing holds. What ws has read already still arrives. */
+/** Makes a brake that nothing holds. */
 export function createBrake(socket: WebSocket): Brake {
-  let holds = 0;
-  return {
-    hold: () => {
-      holds += 1;
-      if (holds === 1) socket.pause();
-      let held = true;
-      return () => {
-        if (!held) return;
-        held = false;
-        holds -= 1;
-        if (holds === 0) socket.resume();
-      };
-    },
+  return { socket, holds: 0 };
+}
+
+/** Reads the socket no further until the result is called. What ws has read already still arrives. */
+export function holdReading(brake: Brake): () => void {
+  brake.holds += 1;
+  if (brake.holds === 1) brake.socket.pause();
+  let held = true;
+  return () => {
+    if (!held) return;
+    held = false;
+    brake.holds -= 1;
+    if (brake.holds === 0) brake.socket.resume();
   };
 }

@@ -1,73 +1,88 @@
-/** A message whose end has not come. */
-export interface Unfinished {
-  /** Bytes of it that have come. 0: there is no such message. */
-  readonly bytes: number;
-  /** Whether another message ended in the last chunk. */
-  readonly afterAnother: boolean;
+/** How far the frames of one websocket have come. A record, not a closure: there is one for every socket. */
+export interface FrameBytes {
+  /** Bytes of the current frame's header that have come. */
+  headerBytes: number;
+  /** The header's first byte: whether the frame is the last of its message, and what it carries. */
+  first: number;
+  /** The header's second byte: whether there is a mask, and the length or how the length is written. */
+  second: number;
+  /** The payload's length, as far as it has been read. */
+  length: number;
+  /** Bytes of the payload still to come; null while in a header. */
+  missing: number | null;
+  /** Bytes of the message that is unfinished. */
+  unfinished: number;
 }
 
-/** Takes one chunk of a websocket's stream after the other. */
-export type FrameBytes = (chunk: Buffer) => Unfinished;
-
-/** The longest header of a frame from a client: two bytes, eight of length, four of the mask. */
-const HEADER_MAX_BYTES = 14;
 const CONTROL = 0x08;
 const FINAL = 0x80;
+const MASKED = 0x80;
+const LENGTH = 0x7f;
+/** Lengths that stand for a longer number in the bytes that follow. */
+const TWO_BYTES_FOLLOW = 126;
+const EIGHT_BYTES_FOLLOW = 127;
+const MASK_BYTES = 4;
+
+/** Starts before the first frame. */
+export function createFrameBytes(): FrameBytes {
+  return { headerBytes: 0, first: 0, second: 0, length: 0, missing: null, unfinished: 0 };
+}
 
 /**
- * Follows the frames of one client (RFC 6455, section 5.2) by their headers alone. Needed because ws keeps the
- * fragments of a message to itself until the last one. What breaks the protocol is for ws to refuse.
+ * Follows the frames of one client (RFC 6455, section 5.2) through the next chunk, by their headers alone. Needed because
+ * ws keeps the fragments of a message to itself until the last one. What breaks the protocol is for ws to refuse.
+ * Returns whether a message ended in the chunk.
  */
-export function createFrameBytes(): FrameBytes {
-  const header = Buffer.alloc(HEADER_MAX_BYTES);
-  let headerBytes = 0;
-  /** Bytes of the payload still to come; null while in a header. */
-  let missing: number | null = null;
-  let unfinished = 0;
-  let afterAnother = false;
-
-  function endFrame(): void {
-    const first = header[0]!;
-    // Control frames may stand between the fragments of a message.
-    if ((first & FINAL) !== 0 && (first & CONTROL) === 0) {
-      unfinished = 0;
-      afterAnother = true;
+export function followFrames(frames: FrameBytes, chunk: Buffer): boolean {
+  let ended = false;
+  let at = 0;
+  while (at < chunk.length) {
+    if (frames.missing === null) {
+      readHeaderByte(frames, chunk[at]!);
+      at += 1;
+      if (frames.headerBytes < 2 || frames.headerBytes < headerLength(frames.second)) continue;
+      frames.missing = frames.length;
+    } else {
+      const taken = Math.min(frames.missing, chunk.length - at);
+      frames.missing -= taken;
+      at += taken;
+      if ((frames.first & CONTROL) === 0) frames.unfinished += taken;
     }
-    headerBytes = 0;
-    missing = null;
+    if (frames.missing === 0 && endFrame(frames)) ended = true;
   }
-
-  return (chunk) => {
-    afterAnother = false;
-    let at = 0;
-    while (at < chunk.length) {
-      if (missing === null) {
-        header[headerBytes] = chunk[at]!;
-        headerBytes += 1;
-        at += 1;
-        if (headerBytes < 2 || headerBytes < headerLength(header)) continue;
-        missing = payloadLength(header);
-      } else {
-        const taken = Math.min(missing, chunk.length - at);
-        missing -= taken;
-        at += taken;
-        if ((header[0]! & CONTROL) === 0) unfinished += taken;
-      }
-      if (missing === 0) endFrame();
-    }
-    return { bytes: unfinished + headerBytes, afterAnother };
-  };
+  return ended;
 }
 
-function headerLength(header: Buffer): number {
-  const second = header[1]!;
-  const length = second & 0x7f;
-  const extended = length === 126 ? 2 : length === 127 ? 8 : 0;
-  return 2 + extended + ((second & 0x80) === 0 ? 0 : 4);
+/** Bytes that have come of a message whose end has not. 0: there is no such message. */
+export function unfinishedBytes({ unfinished, headerBytes }: FrameBytes): number {
+  return unfinished + headerBytes;
 }
 
-function payloadLength(header: Buffer): number {
-  const length = header[1]! & 0x7f;
-  if (length === 126) return header.readUInt16BE(2);
-  return length === 127 ? Number(header.readBigUInt64BE(2)) : length;
+function readHeaderByte(frames: FrameBytes, byte: number): void {
+  const at = frames.headerBytes;
+  frames.headerBytes += 1;
+  if (at === 0) frames.first = byte;
+  else if (at === 1) {
+    frames.second = byte;
+    frames.length = lengthBytes(byte) > 0 ? 0 : byte & LENGTH;
+  } else if (at < 2 + lengthBytes(frames.second)) frames.length = frames.length * 256 + byte;
+}
+
+/** Returns whether the message ends with the frame. Control frames may stand between the fragments of a message. */
+function endFrame(frames: FrameBytes): boolean {
+  frames.headerBytes = 0;
+  frames.missing = null;
+  const isLast = (frames.first & FINAL) !== 0 && (frames.first & CONTROL) === 0;
+  if (isLast) frames.unfinished = 0;
+  return isLast;
+}
+
+function lengthBytes(second: number): number {
+  const length = second & LENGTH;
+  if (length === TWO_BYTES_FOLLOW) return 2;
+  return length === EIGHT_BYTES_FOLLOW ? 8 : 0;
+}
+
+function headerLength(second: number): number {
+  return 2 + lengthBytes(second) + ((second & MASKED) === 0 ? 0 : MASK_BYTES);
 }

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import type { RawData, WebSocket } from 'ws';
 import { NO_ROOM, TOO_HEAVY } from './bodies.ts';
-import type { Brake } from './brake.ts';
-import { createFrameBytes } from './frame-bytes.ts';
-import type { Intake, Request } from './intake.ts';
+import { type Brake, holdReading } from './brake.ts';
+import { createFrameBytes, type FrameBytes, followFrames, unfinishedBytes } from './frame-bytes.ts';
+import type { Request } from './intake.ts';
 import type { Load } from './load.ts';
 import { readingTurn } from './weight.ts';
 
@@ -18,20 +18,49 @@ export interface MessageRefusal {
   readonly message: string;
 }
 
-/** A message that is being handled. Neither promise rejects. */
-export interface Handled {
-  /** The next message waits until this one has started. Null: it has. */
-  readonly start: Promise<void> | null;
-  readonly end: Promise<void>;
+/** A message that is being handled. */
+export interface Message {
+  readonly bytes: number;
+  /** Bytes of it that the intake counts; 0 once they are released. */
+  held: number;
+  /** The next message waits until this promise settles, so that operations begin in order. Null: it has begun. */
+  turn: Promise<void> | null;
+  /** The operation that it begins; null: none, or not known yet. */
+  operationId: string | null;
+  /** Whether its operation was refused. */
+  refused: boolean;
 }
 
 /** What is done with the messages of one socket. */
 export interface MessageHandlers {
-  /** Handles a message; its bytes count until `release` is called or it has ended. */
-  readonly handle: (message: Buffer, release: () => void) => Handled;
-  readonly refuse: (message: Buffer, refusal: MessageRefusal) => void;
+  /** Handles a message, and releases it when it has ended. By the return it has begun, or waits for its `turn`. */
+  readonly handle: (text: Buffer, message: Message) => void;
+  readonly refuse: (text: Buffer, refusal: MessageRefusal) => void;
   /** No room is left for the rest of an unfinished message, or it did not arrive in time. */
   readonly cut: () => void;
+}
+
+/** The messages of one socket. A record, not closures: there is one for every socket. */
+interface Messages {
+  readonly stream: Socket;
+  readonly load: Load;
+  readonly brake: Brake;
+  readonly handlers: MessageHandlers;
+  readonly frames: FrameBytes;
+  /** The message whose end has not come. */
+  unfinished: Request | null;
+  /** Bytes of it that are counted. */
+  counted: number;
+  /** Whole messages that wait for a later turn of the loop. */
+  waiting: Buffer[];
+  /** Messages taken in this turn of the loop. */
+  taken: number;
+  /** Whether the next turn of the loop is asked for. */
+  inTurn: boolean;
+  /** Whether the message that was taken last waits for a turn. */
+  heavy: boolean;
+  /** Lets the socket be read again. */
+  goOn: (() => void) | null;
 }
 
 /**
@@ -41,116 +70,128 @@ export interface MessageHandlers {
 export function takeMessages(
   socket: WebSocket,
   stream: Socket,
-  { intake, turns }: Load,
+  load: Load,
   brake: Brake,
-  { handle, refuse, cut }: MessageHandlers,
+  handlers: MessageHandlers,
 ): void {
-  let waiting: Buffer[] = [];
-  let taken = 0;
-  let inTurn = false;
-  let heavy = false;
-  let release: (() => void) | null = null;
-
-  function take(message: Buffer): void {
-    if (waiting.length === 0 && !heavy && taken < MESSAGES_PER_TURN) {
-      begin(message);
-      return;
-    }
-    waiting.push(message);
-    release ??= brake.hold();
-  }
-
-  function begin(message: Buffer): void {
-    taken += 1;
-    // Not after each message: a turn of the loop for a lone batch would cost more than it is worth.
-    if (taken >= MESSAGES_PER_TURN) nextTurn();
-    const counted = intake.take(message.length);
-    const release = counted ? releaseOf(intake, message.length) : () => {};
-    const refused = (refusal: MessageRefusal) => {
-      release();
-      refuse(message, refusal);
-    };
-    if (!counted && message.length >= SMALL_BYTES) {
-      refused({ code: 'OVERLOADED', message: NO_ROOM });
-      return;
-    }
-    const start = () => {
-      const handled = handle(message, release);
-      void handled.end.then(release);
-      if (handled.start) waitFor(handled.start, () => {});
-    };
-    const turn = readingTurn(message, turns, stream);
-    if (!turn) {
-      start();
-      return;
-    }
-    waitFor(turn, (admission) => {
-      if (admission === 'may be read') start();
-      else if (admission === 'too heavy') refused({ code: 'BODY_TOO_LARGE', message: TOO_HEAVY });
-      else refused({ code: 'OVERLOADED', message: NO_ROOM });
-    });
-  }
-
-  /** Takes no message until the turn has come. */
-  function waitFor<Value>(turn: Promise<Value>, then: (value: Value) => void): void {
-    heavy = true;
-    void turn.then((value) => {
-      heavy = false;
-      then(value);
-      nextTurn();
-    });
-  }
-
-  function nextTurn(): void {
-    if (inTurn) return;
-    inTurn = true;
-    setImmediate(() => {
-      inTurn = false;
-      taken = 0;
-      takeWaiting();
-    });
-  }
-
-  function takeWaiting(): void {
-    let next = 0;
-    while (next < waiting.length && !heavy && taken < MESSAGES_PER_TURN) {
-      begin(waiting[next]!);
-      next += 1;
-    }
-    waiting = waiting.slice(next);
-    if (waiting.length > 0 || heavy) return;
-    release?.();
-    release = null;
-  }
-
-  let unfinished: Request | null = null;
-  let counted = 0;
-  const unfinishedBytes = createFrameBytes();
+  const messages: Messages = {
+    stream,
+    load,
+    brake,
+    handlers,
+    frames: createFrameBytes(),
+    unfinished: null,
+    counted: 0,
+    waiting: [],
+    taken: 0,
+    inTurn: false,
+    heavy: false,
+    goOn: null,
+  };
   // Before ws: what it has made a message of is no longer unfinished.
-  stream.prependListener('data', (chunk: Buffer) => {
-    const { bytes, afterAnother } = unfinishedBytes(chunk);
-    if (afterAnother || bytes === 0) {
-      unfinished?.release();
-      unfinished = null;
-      counted = 0;
-    }
-    if (bytes === 0) return;
-    unfinished ??= intake.begin(cut);
-    if (unfinished.add(bytes - counted)) counted = bytes;
-    else unfinished.cut();
-  });
-  socket.on('message', (data: RawData) => take(data as Buffer));
+  stream.prependListener('data', (chunk: Buffer) => countUnfinished(messages, chunk));
+  socket.on('message', (data: RawData) => take(messages, data as Buffer));
   socket.once('close', () => {
-    unfinished?.release();
-    waiting = [];
+    messages.unfinished?.release();
+    messages.waiting = [];
   });
 }
 
-/** Gives the bytes back once. Holds no message: what an open subscription keeps must be small. */
-function releaseOf(intake: Intake, bytes: number): () => void {
-  let held = bytes;
-  return () => {
-    intake.give(held);
-    held = 0;
-  };
+/** Stops counting a message's bytes. May be called again. */
+export function releaseMessage(message: Message, { intake }: Load): void {
+  intake.give(message.held);
+  message.held = 0;
+}
+
+function countUnfinished(messages: Messages, chunk: Buffer): void {
+  const { frames, load, handlers } = messages;
+  const ended = followFrames(frames, chunk);
+  const bytes = unfinishedBytes(frames);
+  if (ended || bytes === 0) {
+    messages.unfinished?.release();
+    messages.unfinished = null;
+    messages.counted = 0;
+  }
+  if (bytes === 0) return;
+  messages.unfinished ??= load.intake.begin(handlers.cut);
+  if (messages.unfinished.add(bytes - messages.counted)) messages.counted = bytes;
+  else messages.unfinished.cut();
+}
+
+function take(messages: Messages, text: Buffer): void {
+  if (messages.waiting.length === 0 && !messages.heavy && messages.taken < MESSAGES_PER_TURN) {
+    begin(messages, text);
+    return;
+  }
+  messages.waiting.push(text);
+  messages.goOn ??= holdReading(messages.brake);
+}
+
+function begin(messages: Messages, text: Buffer): void {
+  const { load, stream, handlers } = messages;
+  messages.taken += 1;
+  // Not after each message: a turn of the loop for a lone batch would cost more than it is worth.
+  if (messages.taken >= MESSAGES_PER_TURN) nextTurn(messages);
+  const counted = load.intake.take(text.length);
+  if (!counted && text.length >= SMALL_BYTES) {
+    handlers.refuse(text, { code: 'OVERLOADED', message: NO_ROOM });
+    return;
+  }
+  const { length } = text;
+  const held = counted ? length : 0;
+  const message: Message = { bytes: length, held, turn: null, operationId: null, refused: false };
+  const turn = readingTurn(text, load.turns, stream);
+  if (!turn) {
+    start(messages, text, message);
+    return;
+  }
+  waitFor(messages, turn, (admission) => {
+    if (admission === 'may be read') return start(messages, text, message);
+    releaseMessage(message, load);
+    if (admission === 'too heavy') handlers.refuse(text, { code: 'BODY_TOO_LARGE', message: TOO_HEAVY });
+    else handlers.refuse(text, { code: 'OVERLOADED', message: NO_ROOM });
+  });
+}
+
+function start(messages: Messages, text: Buffer, message: Message): void {
+  messages.handlers.handle(text, message);
+  // A turn that is refused is the operation's own error; the next message only waits until that is settled.
+  if (message.turn)
+    waitFor(
+      messages,
+      message.turn.catch(() => {}),
+      () => {},
+    );
+}
+
+/** Takes no message until the turn has come. */
+function waitFor<Value>(messages: Messages, turn: Promise<Value>, then: (value: Value) => void): void {
+  messages.heavy = true;
+  void turn.then((value) => {
+    messages.heavy = false;
+    then(value);
+    nextTurn(messages);
+  });
+}
+
+function nextTurn(messages: Messages): void {
+  if (messages.inTurn) return;
+  messages.inTurn = true;
+  setImmediate(() => {
+    messages.inTurn = false;
+    messages.taken = 0;
+    takeWaiting(messages);
+  });
+}
+
+function takeWaiting(messages: Messages): void {
+  let next = 0;
+  while (next < messages.waiting.length && !messages.heavy && messages.taken < MESSAGES_PER_TURN) {
+    begin(messages, messages.waiting[next]!);
+    next += 1;
+  }
+  messages.waiting = messages.waiting.slice(next);
+  if (messages.waiting.length > 0 || messages.heavy) return;
+  messages.goOn?.();
+  messages.goOn = null;
 }

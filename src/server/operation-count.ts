@@ -6,60 +6,34 @@ const REFUSALS_MS = 10_000;
 
 /** What one socket has under way, and how often it was refused. */
 export interface OperationCount {
-  /** Counts a message until `end`. Its operation, if it begins one, is over by then. */
-  begin(): Counted;
-  /** Whether the socket has too many operations. `count` counts them all, and is called seldom. */
-  isFull(count: () => number): boolean;
-  /** Says that the client ended an operation. */
-  ended(): void;
-  /** Whether `isFull` would say so without counting. */
-  knownFull(): boolean;
-  /** Counts a refusal of the message that began last. */
-  refused(): void;
+  /** Messages that are being handled. The operation of a message, if it begins one, ends with it. */
+  underWay: number;
+  /** Whether the socket had too many operations when they were last counted, and none has ended since. */
+  full: boolean;
+  refusals: number;
+  /** When the refusals began to be counted, by the monotonic clock. */
+  since: number;
 }
 
-/** One message that is being handled. */
-export interface Counted {
-  end(): void;
+/** Counts from zero. */
+export function createOperationCount(): OperationCount {
+  return { underWay: 0, full: false, refusals: 0, since: 0 };
 }
 
-/** Counts from zero. `onTooMany` is called for each refusal beyond the bound. */
-export function createOperationCount(onTooMany: () => void): OperationCount {
-  let underWay = 0;
-  let full = false;
-  let latest: { refused: boolean } | null = null;
-  let refusals = 0;
-  let since = 0;
-  return {
-    begin: () => {
-      underWay += 1;
-      const message = { refused: false };
-      latest = message;
-      return {
-        end: () => {
-          underWay -= 1;
-          if (!message.refused) full = false;
-        },
-      };
-    },
-    isFull: (count) => {
-      // Counting a thousand operations takes longer than all else that a refusal does.
-      if (underWay > MAX_OPERATIONS) full ||= count() > MAX_OPERATIONS;
-      return full;
-    },
-    ended: () => {
-      full = false;
-    },
-    knownFull: () => full,
-    refused: () => {
-      if (latest) latest.refused = true;
-      const now = performance.now();
-      if (now - since > REFUSALS_MS) {
-        since = now;
-        refusals = 0;
-      }
-      refusals += 1;
-      if (refusals > MAX_REFUSALS) onTooMany();
-    },
-  };
+/** Whether the socket has too many operations. `countAll` counts them all: that takes long, and is done seldom. */
+export function isFull(count: OperationCount, countAll: () => number): boolean {
+  // Counting a thousand operations takes longer than all else that a refusal does.
+  if (count.underWay > MAX_OPERATIONS) count.full ||= countAll() > MAX_OPERATIONS;
+  return count.full;
+}
+
+/** Counts a refusal. Returns whether the socket has been refused too often. */
+export function countRefusal(count: OperationCount): boolean {
+  const now = performance.now();
+  if (now - count.since > REFUSALS_MS) {
+    count.since = now;
+    count.refusals = 0;
+  }
+  count.refusals += 1;
+  return count.refusals > MAX_REFUSALS;
 }

@@ -1,16 +1,20 @@
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import {
+  type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
   type GraphQLError,
   getOperationAST,
   OperationTypeNode,
 } from 'graphql';
-import { makeServer } from 'graphql-ws';
+import {
+  type ConnectionInitMessage,
+  makeServer,
+  type SubscribePayload,
+  type WebSocket as WebSocketAdapter,
+} from 'graphql-ws';
 import type { WebSocket } from 'ws';
 import type { Authenticate } from '../auth/authenticate.ts';
-import type { Principal } from '../auth/principal.ts';
 import { CLOSE_CODES } from '../contract/errors.ts';
 import type { Services } from '../graphql/context.ts';
 import {
@@ -28,11 +32,13 @@ import { openSharedFeed } from '../graphql/shared-feed.ts';
 import { openSharedUpdates } from '../graphql/shared-updates.ts';
 import { withNext } from '../lib/cancellable.ts';
 import { withinLength, writeFault } from './answers.ts';
+import { type Connection, closeFor, type Results } from './connection.ts';
 import { requestTurn } from './document-turn.ts';
 import { pumpFeed } from './feed-pump.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Load } from './load.ts';
-import { MAX_OPERATIONS, type OperationCount } from './operation-count.ts';
+import { type Message, releaseMessage } from './messages.ts';
+import { countRefusal, isFull, MAX_OPERATIONS } from './operation-count.ts';
 import { subscribePatiently } from './subscribe.ts';
 import { assertSubscriptionRequest, declaredVariables } from './subscription-request.ts';
 
@@ -56,142 +62,68 @@ export interface WebsocketOptions {
   readonly load: Load;
 }
 
-/** The message that is being handled. */
-export interface Incoming {
-  readonly bytes: number;
-  /** Stops counting its bytes. */
-  readonly release: () => void;
-  /** The next messages wait until the promise settles, so that operations begin in order. */
-  readonly waits: (turn: Promise<void>) => void;
+/** An operation of a socket, as graphql-ws passes it on. */
+type SocketRequest = OperationRequest & {
+  readonly schema: typeof publicSchema;
+  readonly socketConnection: Connection;
+  readonly message: Message;
+};
+
+/** The subprotocol graphql-transport-ws with our operations. */
+export interface Protocol {
+  /** Speaks with a connection; returns what is to be called when that has closed. */
+  opened(adapter: WebSocketAdapter, connection: Connection): (code: number, reason: string) => Promise<void>;
+  /** Ends what is running on a connection. */
+  leave(connection: Connection): Promise<void>;
 }
 
-/** An operation of a socket. */
-type SocketRequest = OperationRequest & { readonly contextValue: { readonly operationId: string } };
-
-/** What one operation has to tell, as graphql-ws takes it. */
-type Results = AsyncGenerator<ExecutionResult, void, undefined>;
-
-/** Answers the operations of one socket, as graphql-ws calls for them. `began` is told that a message begins one. */
-export function createProtocol(
-  { operations, inFlight, services, authenticate, report, load }: WebsocketOptions,
-  socket: WebSocket,
-  stream: Socket,
-  authorization: string | undefined,
-  count: OperationCount,
-  began: (operationId: string) => Incoming,
-) {
-  /** Null until the connection is acknowledged; the protocol takes no operation before that. */
-  let principal: Principal | null = null;
-  const gone = new AbortController();
-  const running = new Set<Results>();
-  /** Ends what is running, a few in each turn of the loop: many sockets may close at once. */
-  async function leave(): Promise<void> {
-    gone.abort();
-    // graphql-ws ends those that it knows of. It forgets one whose id is given again before it has started.
-    for (const results of running) {
-      const turn = load.waking.take(stream, 1);
-      if (turn) await turn;
-      results.return().catch(() => {});
-    }
-  }
-  /** Keeps results where the socket's end reaches them, until they have ended. */
-  function keep(results: Results, leave: () => void): Results {
-    running.add(results);
-    return cutBySocket(results, socket, report, () => {
-      running.delete(results);
-      leave();
-    });
-  }
-  let subscriptions = 0;
-  /** Takes room for one more subscription; returns how to give it back. The first one is counted as its connection. */
-  function enter(requestBytes: number): () => void {
-    const room = load.subscriptions;
-    const share = subscriptions < FEW_SUBSCRIPTIONS ? 1 : SHARE_OF_MANY;
-    const leave = subscriptions === 0 ? () => {} : room.take(SUBSCRIPTION_BYTES + requestBytes, share);
-    if (!leave) {
-      count.refused();
-      throw overloaded('too many subscriptions are open');
-    }
-    subscriptions += 1;
-    let isIn = true;
-    return () => {
-      if (isIn) subscriptions -= 1;
-      isIn = false;
-      leave();
-    };
-  }
-  async function open(request: SocketRequest): Promise<Results> {
-    const feed = (await openSharedFeed(request)) ?? openSharedUpdates(request, operations);
-    if (feed) {
-      const { operationId } = request.contextValue;
-      return pumpFeed(feed, operationId, socket, stream, load);
-    }
-    const results = await subscribePatiently(operations, request, gone.signal);
-    return Symbol.asyncIterator in results ? results : refusal(results);
-  }
-  const server = makeServer({
+/** Makes the protocol, for all sockets. */
+export function createProtocol(options: WebsocketOptions): Protocol {
+  const { operations, inFlight, authenticate, report, load } = options;
+  const server = makeServer<ConnectionInitMessage['payload'], Connection>({
     // Browsers can set no header on a websocket, so a token comes in the first message, too.
-    onConnect: async ({ connectionParams }) => {
-      const given = connectionParams?.authorization ?? connectionParams?.Authorization ?? authorization;
-      let found: Principal;
+    onConnect: async ({ connectionParams, extra: connection }) => {
+      const given =
+        connectionParams?.authorization ?? connectionParams?.Authorization ?? connection.authorization;
       try {
-        found = await authenticate(given === undefined ? undefined : String(given));
+        connection.principal = await authenticate(given === undefined ? undefined : String(given));
       } catch {
         // Closes with 4403.
         return false;
       }
-      principal = found;
-      if (found.kind === 'runner') closeAt(socket, found.expiresAt);
+      const { principal, socket } = connection;
+      if (principal.kind === 'runner') closeAt(socket, principal.expiresAt);
       return true;
     },
     // Nothing may throw here: graphql-ws would close the socket, and with it every other operation on it.
-    onSubscribe: async ({ subscriptions }, operationId, { query, operationName, variables }) => {
-      const message = began(operationId);
+    onSubscribe: async ({ subscriptions, extra: connection }, operationId, payload) => {
+      // Set until the message has been handed over, so it must be read before this waits for anything.
+      const message = connection.message!;
+      message.operationId = operationId;
       const refused = (errors: readonly GraphQLError[]) => {
-        count.refused();
+        refuseOperation(connection, message);
         return errors;
       };
       try {
-        if (!principal) {
-          return refused([fault('UNAUTHENTICATED', 'a token is needed: send it in connection_init')]);
-        }
-        if (count.isFull(() => Object.keys(subscriptions).length)) {
-          const message = `more than ${MAX_OPERATIONS} operations on one socket: open another`;
-          return refused([fault('OVERLOADED', message)]);
+        if (isFull(connection.count, () => Object.keys(subscriptions).length)) {
+          const words = `more than ${MAX_OPERATIONS} operations on one socket: open another`;
+          return refused([fault('OVERLOADED', words)]);
         }
         if (operationId.length > OPERATION_ID_MAX_LENGTH) {
-          const message = `an operation's id has at most ${OPERATION_ID_MAX_LENGTH} characters`;
-          return refused([fault('BAD_USER_INPUT', message)]);
+          const words = `an operation's id has at most ${OPERATION_ID_MAX_LENGTH} characters`;
+          return refused([fault('BAD_USER_INPUT', words)]);
         }
-        const turn = requestTurn(operations, load, stream, { bytes: message.bytes, query });
+        const { query } = payload;
+        const turn = requestTurn(operations, load, connection.stream, { bytes: message.bytes, query });
         if (turn) {
-          message.waits(turn);
+          message.turn = turn;
           await turn;
         }
         const document = operations.parse(query);
         const errors = operations.validate(document);
         // Yoga adds its statuses to the very errors that both transports share.
         if (errors.length > 0) return refused(errors.map(withoutStatus));
-        const operation = getOperationAST(document, operationName);
-        if (!operation) {
-          return refused([
-            fault('BAD_USER_INPUT', 'operationName must name one of the operations in the document'),
-          ]);
-        }
-        const subscribes = operation.operation === OperationTypeNode.SUBSCRIPTION;
-        if (subscribes) {
-          assertSubscriptionRequest(message.bytes);
-          message.release();
-        }
-        const request = {
-          document,
-          operationName,
-          variableValues: subscribes ? declaredVariables(operation, variables) : variables,
-          contextValue: { ...services, principal, operationId, connection: socket },
-          bytes: message.bytes,
-          owner: stream,
-        };
-        return { ...request, schema: publicSchema };
+        return requestOf(options, connection, message, document, payload);
       } catch (error) {
         return refused([withoutStatus(asFault(error, 'BAD_REQUEST', report))]);
       }
@@ -204,19 +136,105 @@ export function createProtocol(
         return { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
       }
     },
+    // A fault thrown here closes the socket so that the client comes back; see where its messages are handled.
     subscribe: async (args) => {
       const request = args as ExecutionArgs & SocketRequest;
-      // A fault thrown here closes the socket so that the client comes back; see where its messages are handled.
-      const leave = enter(request.bytes ?? 0);
+      const connection = request.socketConnection;
+      const leave = enter(connection, request.message, load);
       try {
-        return keep(await open(request), leave);
+        const results = await open(options, request);
+        connection.running.add(results);
+        return cutBySocket(results, connection, report, leave);
       } catch (error) {
         leave();
         throw error;
       }
     },
   });
-  return { opened: server.opened, leave };
+  return {
+    opened: server.opened,
+    leave: async ({ running, stream }) => {
+      // graphql-ws ends those that it knows of. It forgets one whose id is given again before it has started.
+      for (const results of running) {
+        // A few in each turn of the loop: many sockets may close at once.
+        const turn = load.waking.take(stream, 1);
+        if (turn) await turn;
+        results.return().catch(() => {});
+      }
+    },
+  };
+}
+
+/** Counts a refused operation. A socket that is refused too often is closed. */
+export function refuseOperation({ count, socket }: Connection, message: Message | null): void {
+  if (message) message.refused = true;
+  if (countRefusal(count)) closeFor(socket, 'tryAgainLater');
+}
+
+/** What a valid document asks for, as graphql-ws keeps it until the operation has ended. Throws where it is refused. */
+function requestOf(
+  { services, load }: WebsocketOptions,
+  connection: Connection,
+  message: Message,
+  document: DocumentNode,
+  { operationName, variables }: SubscribePayload,
+): SocketRequest {
+  const { principal, socket, stream } = connection;
+  if (!principal) throw fault('UNAUTHENTICATED', 'a token is needed: send it in connection_init');
+  const operation = getOperationAST(document, operationName);
+  if (!operation) {
+    throw fault('BAD_USER_INPUT', 'operationName must name one of the operations in the document');
+  }
+  const subscribes = operation.operation === OperationTypeNode.SUBSCRIPTION;
+  if (subscribes) {
+    assertSubscriptionRequest(message.bytes);
+    releaseMessage(message, load);
+  }
+  return {
+    schema: publicSchema,
+    document,
+    operationName,
+    variableValues: subscribes ? declaredVariables(operation, variables) : variables,
+    contextValue: { ...services, principal, connection: socket },
+    bytes: message.bytes,
+    owner: stream,
+    socketConnection: connection,
+    message,
+  };
+}
+
+/**
+ * Takes room for one more subscription; returns how to give it back, to be called once. The first one of a connection is
+ * counted with it.
+ */
+function enter(connection: Connection, message: Message, { subscriptions: room }: Load): () => void {
+  const share = connection.subscriptions < FEW_SUBSCRIPTIONS ? 1 : SHARE_OF_MANY;
+  const isFirst = connection.subscriptions === 0;
+  const giveBack = isFirst ? () => {} : room.take(SUBSCRIPTION_BYTES + message.bytes, share);
+  if (!giveBack) {
+    refuseOperation(connection, message);
+    throw overloaded('too many subscriptions are open');
+  }
+  connection.subscriptions += 1;
+  return () => {
+    connection.subscriptions -= 1;
+    giveBack();
+  };
+}
+
+async function open({ operations, load }: WebsocketOptions, request: SocketRequest): Promise<Results> {
+  const { socket, stream } = request.socketConnection;
+  const feed = (await openSharedFeed(request)) ?? openSharedUpdates(request, operations);
+  if (feed) return pumpFeed(feed, request.message.operationId ?? '', socket, stream, load);
+  const gone = new AbortController();
+  const leave = () => gone.abort();
+  socket.once('close', leave);
+  try {
+    const results = await subscribePatiently(operations, request, gone.signal);
+    return Symbol.asyncIterator in results ? results : refusal(results);
+  } finally {
+    socket.off('close', leave);
+  }
 }
 
 function withoutStatuses(result: ExecutionResult): ExecutionResult {
@@ -235,22 +253,24 @@ async function* refusal({ errors }: ExecutionResult): Results {
  */
 function cutBySocket(
   results: Results,
-  socket: WebSocket,
+  { socket, running }: Connection,
   report: ReportUnexpected,
   onEnd: () => void,
 ): Results {
+  const end = () => {
+    if (running.delete(results)) onEnd();
+  };
   const cut = withNext<ExecutionResult>(results, async () => {
     try {
       const result = await results.next();
       if (!result.done) return { done: false, value: withinLength(result.value) };
-      onEnd();
+      end();
       return result;
     } catch (error) {
-      onEnd();
+      end();
       if (!isPassing(error)) throw writeFault(error, report);
-      const { code, reason } = CLOSE_CODES.tryAgainLater;
       const closed = once(socket, 'close');
-      socket.close(code, reason);
+      closeFor(socket, 'tryAgainLater');
       // The operation ends with its socket, and without a word of its own.
       await closed;
       return { done: true, value: undefined };
@@ -259,7 +279,7 @@ function cutBySocket(
   return {
     ...cut,
     return: () => {
-      onEnd();
+      end();
       return cut.return();
     },
   };

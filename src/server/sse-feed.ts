@@ -1,18 +1,15 @@
 import type { ServerResponse } from 'node:http';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Reader } from '../feed/cursor.ts';
 import { isPassing, type ReportUnexpected } from '../graphql/faults.ts';
 import type { SharedFeed } from '../graphql/shared-feed.ts';
 import { writeFault } from './answers.ts';
 import type { Load } from './load.ts';
+import { pump } from './pump.ts';
 import { writeAndFlush } from './unsent.ts';
 
 /** A quiet stream shows by a comment that it is still there. */
 const PING_MS = 12_000;
 /** A payload that is bigger goes to the response by itself, uncopied. */
 const COPY_LIMIT_BYTES = 16 * 1024;
-/** Payloads after which others get their turn, even where the connection takes everything at once. */
-const TURN_PAYLOADS = 64;
 
 const HEADERS = {
   'content-type': 'text/event-stream',
@@ -34,7 +31,7 @@ export async function streamFeed(
   response: ServerResponse,
   signal: AbortSignal,
   report: ReportUnexpected,
-  { unread, waking }: Pick<Load, 'unread' | 'waking'>,
+  load: Pick<Load, 'unread' | 'waking'>,
 ): Promise<void> {
   // Writing to one that is gone would be an error that nobody hears.
   const { socket } = response;
@@ -45,30 +42,18 @@ export async function streamFeed(
   const pings = setInterval(() => {
     if (response.writableLength === 0 && !response.destroyed) response.write(COMMENT);
   }, PING_MS);
-  let sinceTurn = 0;
-  /** What it takes stays in here: nothing but the response holds it while that stalls. */
-  function writePortion({ take }: Reader<readonly Buffer[]>): Promise<void> | null | 'nothing' {
-    const payloads = take();
-    if (!payloads) return 'nothing';
-    sinceTurn += payloads.length;
-    const flushed = writeAndFlush(response, signal, (onTaken) => writeEvents(response, payloads, onTaken));
-    unread.note(socket!);
-    return flushed;
-  }
-  let reader: Reader<readonly Buffer[]> | null = null;
+  const sink = {
+    owner: response,
+    isOpen: () => !response.destroyed,
+    write: (payloads: readonly Buffer[]) => {
+      const taken = writeAndFlush(response, signal, (onTaken) => writeEvents(response, payloads, onTaken));
+      load.unread.note(socket);
+      return taken;
+    },
+  };
   try {
-    reader = await feed.open(signal);
-    while (reader && !reader.ended() && !response.destroyed) {
-      const flushed = writePortion(reader);
-      if (flushed === 'nothing') {
-        if (!reader.ended()) await reader.ready();
-        const turn = waking.take(response, 1);
-        if (turn) await turn;
-      } else if (flushed) await flushed;
-      else if (sinceTurn >= TURN_PAYLOADS) await nextTurn();
-      else continue;
-      sinceTurn = 0;
-    }
+    const reader = await feed.open(signal);
+    if (reader) await pump(reader, sink, load);
     if (!signal.aborted && !response.destroyed) response.end(COMPLETE);
   } catch (error) {
     if (!isPassing(error) && !response.destroyed) {
@@ -80,7 +65,6 @@ export async function streamFeed(
     }
     response.destroy();
   } finally {
-    reader?.close();
     clearInterval(pings);
   }
 }

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
-import type { Brake } from './brake.ts';
+import { type Brake, holdReading } from './brake.ts';
 
 /** With so much unsent, a peer that sends more is not read until it has read. */
 const UNSENT_MAX_BYTES = 1024 * 1024;
@@ -55,10 +55,10 @@ export function readsWhileHeard(brake: Brake, stream: Socket): () => void {
   return () => {
     if (held || stream.writableLength <= UNSENT_MAX_BYTES) return;
     held = true;
-    const giveUp = brake.hold();
+    const goOn = holdReading(brake);
     void drained(stream).then(() => {
       held = false;
-      giveUp();
+      goOn();
     });
   };
 }

@@ -3,17 +3,19 @@ import type { Socket } from 'node:net';
 import type { GraphQLError } from 'graphql';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { REQUEST_MAX_BYTES } from '../config/limits.ts';
-import { CLOSE_CODES, type CloseReason } from '../contract/errors.ts';
-import { asFault, fault, isPassing, withoutStatus } from '../graphql/faults.ts';
+import type { CloseReason } from '../contract/errors.ts';
+import { asFault, fault, isPassing, type ReportUnexpected, withoutStatus } from '../graphql/faults.ts';
 import { writeFault } from './answers.ts';
-import { createBrake } from './brake.ts';
+import { type Brake, createBrake, holdReading } from './brake.ts';
+import { type Connection, closeFor, createConnection } from './connection.ts';
 import { watchLiveness } from './liveness.ts';
-import { type Handled, type MessageRefusal, takeMessages } from './messages.ts';
-import { type Counted, createOperationCount } from './operation-count.ts';
+import type { Load } from './load.ts';
+import { type Message, type MessageRefusal, releaseMessage, takeMessages } from './messages.ts';
 import {
   createProtocol,
-  type Incoming,
   OPERATION_ID_MAX_LENGTH,
+  type Protocol,
+  refuseOperation,
   type WebsocketOptions,
 } from './socket-operations.ts';
 import { drained, oneWriteATurn, readsWhileHeard } from './unsent.ts';
@@ -52,11 +54,15 @@ export function createWebsocketTransport(options: WebsocketOptions): WebsocketTr
     maxFragments: MAX_PARTS,
     handleProtocols: (offered) => (offered.has('graphql-transport-ws') ? 'graphql-transport-ws' : false),
   });
+  const protocol = createProtocol(options);
   return {
-    upgrade: (request, stream, head) =>
+    upgrade: (request, stream, head) => {
+      // Read here, so that the socket does not hold the whole request.
+      const { authorization } = request.headers;
       sockets.handleUpgrade(request, stream, head, (socket) =>
-        serve(socket, stream, options, request.headers.authorization),
-      ),
+        serve(socket, stream, authorization, protocol, options),
+      );
+    },
     close: async (reason) => {
       const closed = [...sockets.clients].map((socket) => closeWithin(socket, reason, CLOSE_GRACE_MS));
       await Promise.all(closed);
@@ -68,93 +74,20 @@ export function createWebsocketTransport(options: WebsocketOptions): WebsocketTr
 function serve(
   socket: WebSocket,
   stream: Socket,
-  options: WebsocketOptions,
   authorization: string | undefined,
+  protocol: Protocol,
+  { report, load }: WebsocketOptions,
 ): void {
   // A frame that is too big or broken is reported here before ws closes the socket by itself.
   socket.on('error', () => {});
   // Each of its operations may wait for room, or for the socket to close.
   stream.setMaxListeners(0);
   socket.setMaxListeners(0);
-  const { report, load } = options;
-  const { unread } = load;
-  const written = () => unread.note(stream);
-  const holdBack = oneWriteATurn(stream, written);
+  const connection = createConnection(socket, stream, authorization);
   const brake = createBrake(socket);
-  const hold = readsWhileHeard(brake, stream);
-  const stopWatching = watchLiveness(socket, stream, unread);
-  const closeFor = (reason: CloseReason) =>
-    socket.close(CLOSE_CODES[reason].code, CLOSE_CODES[reason].reason);
-  const count = createOperationCount(() => closeFor('tryAgainLater'));
-  // Pongs are ws's own answers, to pings that no protocol above it sees.
-  socket.on('ping', hold);
-  const send = (text: string) => {
-    if (socket.readyState !== socket.OPEN) return;
-    holdBack();
-    socket.send(text);
-    if (text.length > LONG_ANSWER) written();
-    hold();
-  };
-  /** An operation that failed alone. */
-  const sendError = (id: string, error: GraphQLError) =>
-    send(JSON.stringify({ id, type: 'error', payload: [withoutStatus(error)] }));
-
+  const send = createSend(socket, stream, brake, load);
+  const stopWatching = watchLiveness(socket, stream, load.unread);
   let handleText: (text: string) => Promise<void> = async () => {};
-  let begun: string | null = null;
-  let incoming: Incoming = { bytes: 0, release: () => {}, waits: () => {} };
-  // Not async: while an operation runs, its frame would keep the message in memory.
-  function handle(message: Buffer, release: () => void): Handled {
-    if (count.knownFull() && topLevelString(message, 'type') === 'complete') count.ended();
-    const counted = count.begin();
-    begun = null;
-    let start: Promise<void> | null = null;
-    const waits = (turn: Promise<void>) => {
-      // A turn that is refused is the operation's own error; the next message only waits until that is settled.
-      start = turn.catch(() => {});
-    };
-    incoming = { bytes: message.length, release, waits };
-    const handled = handleText(String(message));
-    // Whether it began an operation is known by now: up to there nothing is waited for.
-    return { start, end: answered(handled, begun, counted) };
-  }
-
-  async function answered(
-    handled: Promise<void>,
-    operationId: string | null,
-    counted: Counted,
-  ): Promise<void> {
-    try {
-      await handled;
-    } catch (error) {
-      // The peer went away while it was being answered; anything else is a fault of ours.
-      if (socket.readyState !== socket.OPEN) return;
-      if (isUnexpectedMessage(error)) {
-        socket.close(BAD_MESSAGE, 'a client does not send this message');
-        return;
-      }
-      const told = writeFault(error, report);
-      if (operationId === null || isPassing(error)) closeFor('tryAgainLater');
-      else sendError(operationId, told);
-    } finally {
-      counted.end();
-    }
-  }
-
-  /** The operation alone fails, where the message says which one it is. */
-  function refuse(message: Buffer, { code, message: words }: MessageRefusal): void {
-    const id = topLevelString(message, 'id');
-    if (id !== null && id.length <= OPERATION_ID_MAX_LENGTH) {
-      count.refused();
-      sendError(id, fault(code, words));
-    } else if (code === 'OVERLOADED') closeFor('tryAgainLater');
-    else socket.close(MESSAGE_TOO_BIG, words.slice(0, CLOSE_REASON_MAX_LENGTH));
-  }
-
-  const began = (operationId: string) => {
-    begun = operationId;
-    return incoming;
-  };
-  const protocol = createProtocol(options, socket, stream, authorization, count, began);
   const closed = protocol.opened(
     {
       protocol: socket.protocol,
@@ -168,15 +101,32 @@ function serve(
         handleText = listener;
       },
     },
-    {},
+    connection,
   );
   takeMessages(socket, stream, load, brake, {
-    handle,
-    refuse,
+    handle: (text, message) => {
+      const { count } = connection;
+      if (count.full && topLevelString(text, 'type') === 'complete') count.full = false;
+      count.underWay += 1;
+      connection.message = message;
+      const handled = handleText(String(text));
+      // Whether it begins an operation is known by now: up to there nothing is waited for.
+      connection.message = null;
+      const end = () => {
+        count.underWay -= 1;
+        if (!message.refused) count.full = false;
+        releaseMessage(message, load);
+      };
+      handled.then(end, (error: unknown) => {
+        end();
+        fail(connection, message, error, send, report);
+      });
+    },
+    refuse: (text, refusal) => refuse(connection, text, refusal, send),
     cut: () => {
-      closeFor('tryAgainLater');
+      closeFor(socket, 'tryAgainLater');
       // A socket that is closing would otherwise go on collecting the message.
-      brake.hold();
+      holdReading(brake);
       const late = setTimeout(() => socket.terminate(), CUT_GRACE_MS);
       socket.once('close', () => clearTimeout(late));
     },
@@ -184,10 +134,63 @@ function serve(
   socket.once('close', (code, reason) => {
     stopWatching();
     protocol
-      .leave()
+      .leave(connection)
       .then(() => closed(code, String(reason)))
       .catch((error: unknown) => asFault(error, 'INTERNAL_SERVER_ERROR', report));
   });
+}
+
+type Send = (text: string) => void;
+
+/** Returns how messages are sent to a socket: those of one turn of the loop go out as one write. */
+function createSend(socket: WebSocket, stream: Socket, brake: Brake, { unread }: Load): Send {
+  const written = () => unread.note(stream);
+  const holdBack = oneWriteATurn(stream, written);
+  const hold = readsWhileHeard(brake, stream);
+  // Pongs are ws's own answers, to pings that no protocol above it sees.
+  socket.on('ping', hold);
+  return (text) => {
+    if (socket.readyState !== socket.OPEN) return;
+    holdBack();
+    socket.send(text);
+    if (text.length > LONG_ANSWER) written();
+    hold();
+  };
+}
+
+/** Ends what a message began, and could not be answered. */
+function fail(
+  { socket }: Connection,
+  { operationId }: Message,
+  error: unknown,
+  send: Send,
+  report: ReportUnexpected,
+): void {
+  // The peer went away while it was being answered; anything else is a fault of ours.
+  if (socket.readyState !== socket.OPEN) return;
+  if (isUnexpectedMessage(error)) {
+    socket.close(BAD_MESSAGE, 'a client does not send this message');
+    return;
+  }
+  const told = writeFault(error, report);
+  if (operationId === null || isPassing(error)) closeFor(socket, 'tryAgainLater');
+  else send(errorMessage(operationId, told));
+}
+
+/** Refuses a message that the protocol has not seen. The operation alone fails, where the message says which one it is. */
+function refuse(connection: Connection, text: Buffer, { code, message }: MessageRefusal, send: Send): void {
+  const { socket } = connection;
+  const id = topLevelString(text, 'id');
+  if (id !== null && id.length <= OPERATION_ID_MAX_LENGTH) {
+    refuseOperation(connection, null);
+    send(errorMessage(id, fault(code, message)));
+  } else if (code === 'OVERLOADED') closeFor(socket, 'tryAgainLater');
+  else socket.close(MESSAGE_TOO_BIG, message.slice(0, CLOSE_REASON_MAX_LENGTH));
+}
+
+/** An operation that failed alone. */
+function errorMessage(id: string, error: GraphQLError): string {
+  return JSON.stringify({ id, type: 'error', payload: [withoutStatus(error)] });
 }
 
 /** graphql-ws throws it for a type of message that only servers send. It is the client's fault, and no entry in the log. */
@@ -202,6 +205,6 @@ function closeWithin(socket: WebSocket, reason: CloseReason, graceMs: number): P
       clearTimeout(timer);
       resolve();
     });
-    socket.close(CLOSE_CODES[reason].code, CLOSE_CODES[reason].reason);
+    closeFor(socket, reason);
   });
 }

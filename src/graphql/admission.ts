@@ -69,9 +69,15 @@ export function refusedForCost(request: OperationRequest): GraphQLError | null {
   return cost > allowed ? documentTooLarge('cost', cost, allowed) : null;
 }
 
-type Known = Map<string | null, Priced>;
-const known = new WeakMap<DocumentNode, Known>();
+/** What is known of an operation's price. */
+interface Known {
+  readonly priced: Priced;
+  /** The prices of requests that have not been answered, where variables have a say: each is asked for several times. */
+  readonly byVariables: WeakMap<object, Price>;
+}
+const known = new WeakMap<DocumentNode, Map<string | null, Known>>();
 
+const NO_VARIABLES: Readonly<Record<string, unknown>> = {};
 const FREE: Price = { depth: 0, fields: 0, reads: 0, logs: 0, data: 0, bytesOnce: 0, cost: 0, bytes: 0 };
 
 /** The price of the operation that is asked for, with its variables. One that the document does not have costs nothing. */
@@ -81,14 +87,18 @@ export function priceOf({ document, operationName = null, variableValues }: Oper
     ofDocument = new Map();
     known.set(document, ofDocument);
   }
+  const variables = variableValues ?? NO_VARIABLES;
   const before = ofDocument.get(operationName);
-  if (before && !before.varies) return before.price;
+  if (before && !before.priced.varies) return before.priced.price;
+  const same = before?.byVariables.get(variables);
+  if (same) return same;
   const operation = getOperationAST(document, operationName);
   // Not remembered: there is no end of names that no operation has.
   if (!operation) return FREE;
-  const options = { schema: publicSchema, priceList, variables: variableValues ?? {} };
-  const priced = priceOperation(document, operation, options);
-  ofDocument.set(operationName, priced);
+  const priced = priceOperation(document, operation, { schema: publicSchema, priceList, variables });
+  const byVariables = before?.byVariables ?? new WeakMap<object, Price>();
+  ofDocument.set(operationName, { priced, byVariables });
+  byVariables.set(variables, priced.price);
   return priced.price;
 }
 

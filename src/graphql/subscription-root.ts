@@ -9,6 +9,7 @@ import {
   type VariableNode,
   visit,
 } from 'graphql';
+import { jsonLengthLeft } from '../lib/json-length.ts';
 import type { OperationRequest } from './operation-request.ts';
 import { refusalOf } from './operations.ts';
 import { executedSchema } from './schema.ts';
@@ -73,16 +74,11 @@ export function sharedShape(request: OperationRequest, root: SubscriptionRoot): 
   return key === null ? null : { key, variables };
 }
 
-/** A value's JSON. Null when it is too long, which is found out without writing more than that, or when it has none. */
+/** A value's JSON. Null when it is too long, which is found out before it is written, or when it has none. */
 function shortJson(value: unknown): string | null {
-  let left = MAX_SHARED_VARIABLES_LENGTH;
-  const count = (name: string, part: unknown) => {
-    left -= name.length + (typeof part === 'string' ? part.length : 1);
-    if (left < 0) throw new RangeError('too long to be kept');
-    return part;
-  };
+  if (jsonLengthLeft(value, MAX_SHARED_VARIABLES_LENGTH) < 0) return null;
   try {
-    return JSON.stringify(value, count);
+    return JSON.stringify(value);
   } catch {
     return null;
   }

@@ -18,6 +18,9 @@ export interface Credentials {
   readonly trustsLoopback: boolean;
 }
 
+/** Longer text is no token of ours, and is not worth reading. */
+const TOKEN_MAX_LENGTH = 4_096;
+
 /** Until there are workspaces. */
 const OPERATOR: Operator = { kind: 'operator', workspace: 'default' };
 
@@ -28,6 +31,9 @@ export function createAuthenticate({ tokens, adminToken, trustsLoopback }: Crede
     if (authorization === undefined) {
       if (trustsLoopback) return OPERATOR;
       throw new InvalidToken('a token is needed here: send it as "Authorization: Bearer TOKEN"');
+    }
+    if (authorization.length > TOKEN_MAX_LENGTH) {
+      throw new InvalidToken(`Authorization has at most ${TOKEN_MAX_LENGTH} characters`);
     }
     const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
     if (!token) throw new InvalidToken('Authorization must be "Bearer" and a token');

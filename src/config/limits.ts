@@ -13,8 +13,11 @@ export const REQUEST_MAX_WEIGHT = 24 * 1024 * 1024;
  */
 export const WEIGHT = { value: 64, container: 144, key: 64, newKey: 640 } as const;
 
-/** A request that opens a subscription has at most this many bytes: they stay in memory until it ends. */
+/** A request that opens a subscription has at most this many bytes: it stays in memory until the subscription ends. */
 export const SUBSCRIPTION_REQUEST_MAX_BYTES = 32 * 1024;
+
+/** And it weighs at most this (see {@link WEIGHT}): 32 KiB of empty lists take 300 KB once they are parsed. */
+export const SUBSCRIPTION_REQUEST_MAX_WEIGHT = 64 * 1024;
 
 /** A written answer has at most this many characters. */
 export const RESPONSE_MAX_LENGTH = 64 * 1024 * 1024;

@@ -8,9 +8,9 @@ export interface Turns {
   /**
    * Returns null when the work may run now: this turn of the loop has enough left for it. Otherwise returns a promise
    * that resolves in a later turn, when the work may run. Owners take turns, so an owner with much to do delays only
-   * itself. Throws {@link TurnsExhausted} when too much waits. With a bound per owner, what exceeds the bound over all
-   * owners is the newest work of the owner that has most: its promise rejects. So does that of an owner that is gone.
-   * Without these two options a promise never rejects.
+   * itself. Throws {@link TurnsExhausted} when too much waits and something of the owner's does. With a bound per owner,
+   * what exceeds the bound over all owners is the newest work of the owner that has most: its promise rejects. So does
+   * that of an owner that is gone. Without these two options a promise never rejects.
    */
   take(owner: object, cost: number): Promise<void> | null;
 }
@@ -19,7 +19,7 @@ export interface Turns {
 export interface TurnsOptions {
   /** The cost that fits into one turn of the loop, in the caller's unit. Work that costs more gets a turn of its own. */
   readonly costPerTurn: number;
-  /** The most pieces of work that wait at once, over all owners. */
+  /** The most pieces of work that wait at once, over all owners. Each owner may have one more, so owners need a bound. */
   readonly maxWaiting: number;
   /** The most that wait for one owner. By default there is no such bound. */
   readonly maxWaitingPerOwner?: number;
@@ -118,8 +118,11 @@ export function createTurns(options: TurnsOptions): Turns {
         return null;
       }
       const own = queues.get(owner)?.length ?? 0;
-      if (own >= (maxWaitingPerOwner ?? maxWaiting) || (waiting >= maxWaiting && !makeRoom(owner)))
+      const isFull = waiting >= maxWaiting;
+      if (own >= (maxWaitingPerOwner ?? maxWaiting) || (isFull && own > 0 && !makeRoom(owner)))
         throw exhausted();
+      // An owner with nothing waiting is always let in, so that no others can fill the queue and shut it out.
+      if (isFull && own === 0) makeRoom(owner);
       waiting += 1;
       return new Promise((resolve, reject) => {
         const queue = queues.get(owner);

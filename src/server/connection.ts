@@ -4,10 +4,22 @@ import type { WebSocket } from 'ws';
 import type { Principal } from '../auth/principal.ts';
 import { CLOSE_CODES, type CloseReason } from '../contract/errors.ts';
 import type { Message } from './messages.ts';
-import { createOperationCount, type OperationCount } from './operation-count.ts';
+import type { Refusals } from './operation-count.ts';
+
+/** Bytes of the messages before the connection is acknowledged: a token and little else. */
+export const FIRST_MESSAGE_MAX_BYTES = 16 * 1024;
 
 /** What one operation has to tell, as graphql-ws takes it. */
 export type Results = AsyncGenerator<ExecutionResult, void, undefined>;
+
+/** One operation of a connection, from its message until nothing is sent of it any more. */
+export interface Operation {
+  readonly id: string;
+  /** What a subscription has to tell; null for others, and once it has ended. */
+  results: Results | null;
+  /** Resolves when the operation has ended. */
+  settled: Promise<void>;
+}
 
 /** One websocket, and what is known of its client. A record: what it holds is multiplied by all who are connected. */
 export interface Connection {
@@ -17,13 +29,15 @@ export interface Connection {
   readonly authorization: string | undefined;
   /** Null until the connection is acknowledged; the protocol takes no operation before that. */
   principal: Principal | null;
-  readonly count: OperationCount;
-  /** The message that is being handed to the protocol. */
+  maxMessageBytes: number;
+  /** The message that is being handed to the protocol, and the operation that it begins. */
   message: Message | null;
+  beginning: Operation | null;
+  /** Operations that have not ended, by their ids. */
+  readonly operations: Map<string, Operation>;
   /** Subscriptions that are open. */
   subscriptions: number;
-  /** The results of operations that have not ended. */
-  readonly running: Set<Results>;
+  readonly refusals: Refusals;
 }
 
 /** A connection without an operation. */
@@ -32,9 +46,18 @@ export function createConnection(
   stream: Socket,
   authorization: string | undefined,
 ): Connection {
-  const count = createOperationCount();
-  const running = new Set<Results>();
-  return { socket, stream, authorization, principal: null, count, message: null, subscriptions: 0, running };
+  return {
+    socket,
+    stream,
+    authorization,
+    principal: null,
+    maxMessageBytes: FIRST_MESSAGE_MAX_BYTES,
+    message: null,
+    beginning: null,
+    operations: new Map(),
+    subscriptions: 0,
+    refusals: { count: 0, since: 0 },
+  };
 }
 
 /** Closes a socket with the code and the words for this reason. */

@@ -86,10 +86,9 @@ export function createIntake(maxBytes: number): Intake {
     },
     begin: (onCut) => {
       let own = 0;
-      let entry: Arriving | null = null;
       let released = false;
       const arrived = () => {
-        if (entry) arriving.delete(entry);
+        arriving.delete(entry);
       };
       const release = () => {
         if (released) return;
@@ -101,12 +100,13 @@ export function createIntake(maxBytes: number): Intake {
         release();
         onCut();
       };
+      // From the beginning: a client that announces a body may never send a byte of it.
+      const began = performance.now();
+      const entry = enter({ cut, began, last: began });
       return {
         add: (bytes) => {
           if (released) return false;
-          const now = performance.now();
-          entry ??= enter({ cut, began: now, last: now });
-          entry.last = now;
+          entry.last = performance.now();
           if (held > own && held + bytes > maxBytes && !makeRoom(bytes, entry)) return false;
           held += bytes;
           own += bytes;

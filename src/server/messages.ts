@@ -23,12 +23,10 @@ export interface Message {
   readonly bytes: number;
   /** Bytes of it that the intake counts; 0 once they are released. */
   held: number;
+  /** What it says; null once the operation that it begins is known. */
+  text: Buffer | null;
   /** The next message waits until this promise settles, so that operations begin in order. Null: it has begun. */
   turn: Promise<void> | null;
-  /** The operation that it begins; null: none, or not known yet. */
-  operationId: string | null;
-  /** Whether its operation was refused. */
-  refused: boolean;
 }
 
 /** What is done with the messages of one socket. */
@@ -36,12 +34,20 @@ export interface MessageHandlers {
   /** Handles a message, and releases it when it has ended. By the return it has begun, or waits for its `turn`. */
   readonly handle: (text: Buffer, message: Message) => void;
   readonly refuse: (text: Buffer, refusal: MessageRefusal) => void;
+  /** A message has more bytes than it may have now. */
+  readonly tooBig: () => void;
   /** No room is left for the rest of an unfinished message, or it did not arrive in time. */
   readonly cut: () => void;
 }
 
+/** What a message may have at most; it may change. */
+export interface MessageLimit {
+  readonly maxMessageBytes: number;
+}
+
 /** The messages of one socket. A record, not closures: there is one for every socket. */
 interface Messages {
+  readonly limit: MessageLimit;
   readonly stream: Socket;
   readonly load: Load;
   readonly brake: Brake;
@@ -73,8 +79,10 @@ export function takeMessages(
   load: Load,
   brake: Brake,
   handlers: MessageHandlers,
+  limit: MessageLimit,
 ): void {
   const messages: Messages = {
+    limit,
     stream,
     load,
     brake,
@@ -113,12 +121,20 @@ function countUnfinished(messages: Messages, chunk: Buffer): void {
     messages.counted = 0;
   }
   if (bytes === 0) return;
+  if (bytes > messages.limit.maxMessageBytes) {
+    handlers.tooBig();
+    return;
+  }
   messages.unfinished ??= load.intake.begin(handlers.cut);
   if (messages.unfinished.add(bytes - messages.counted)) messages.counted = bytes;
   else messages.unfinished.cut();
 }
 
 function take(messages: Messages, text: Buffer): void {
+  if (text.length > messages.limit.maxMessageBytes) {
+    messages.handlers.tooBig();
+    return;
+  }
   if (messages.waiting.length === 0 && !messages.heavy && messages.taken < MESSAGES_PER_TURN) {
     begin(messages, text);
     return;
@@ -139,7 +155,7 @@ function begin(messages: Messages, text: Buffer): void {
   }
   const { length } = text;
   const held = counted ? length : 0;
-  const message: Message = { bytes: length, held, turn: null, operationId: null, refused: false };
+  const message: Message = { bytes: length, held, text, turn: null };
   const turn = readingTurn(text, load.turns, stream);
   if (!turn) {
     start(messages, text, message);

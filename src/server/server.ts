@@ -36,6 +36,8 @@ import { UpgradeRequest } from './upgrade-request.ts';
 import { VERSION } from './version.ts';
 import { createWebsocketTransport } from './websocket.ts';
 
+/** Headers of a request that are read. Browsers and proxies send 20 to 40. */
+const MAX_HEADERS = 128;
 /** How long a stop waits for answers that are under way. */
 const DRAIN_MS = 10_000;
 /** How long it then waits for HTTP responses to reach their clients. */
@@ -146,22 +148,24 @@ export async function startServer(
       store,
       inFlight,
     });
-    const pipelined = createPipelined();
+    const pipelined = createPipelined(load.intake);
     const http = createServer({ IncomingMessage: UpgradeRequest }, (request, response) => {
       const { socket } = request;
-      if (!pipelined.begin(socket)) {
+      const answered = pipelined.begin(request);
+      if (!answered) {
         socket.destroy();
         return;
       }
       // All of the answer is written.
       response.once('prefinish', () => {
-        pipelined.end(socket);
+        answered();
         load.unread.note(socket);
       });
       const turn = load.beginning.take(socket, 1);
       if (turn) void turn.then(() => answer(request, response));
       else answer(request, response);
     });
+    http.maxHeadersCount = MAX_HEADERS;
     boundConnections(http, totals.connections, log);
     http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) => {
       upgrade({ guard, websocket, inFlight }, request, stream, head);

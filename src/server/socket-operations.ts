@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type DocumentNode,
   type ExecutionArgs,
@@ -17,14 +18,7 @@ import type { WebSocket } from 'ws';
 import type { Authenticate } from '../auth/authenticate.ts';
 import { CLOSE_CODES } from '../contract/errors.ts';
 import type { Services } from '../graphql/context.ts';
-import {
-  asFault,
-  fault,
-  isPassing,
-  overloaded,
-  type ReportUnexpected,
-  withoutStatus,
-} from '../graphql/faults.ts';
+import { asFault, fault, isPassing, type ReportUnexpected, withoutStatus } from '../graphql/faults.ts';
 import type { OperationRequest } from '../graphql/operation-request.ts';
 import type { Operations } from '../graphql/operations.ts';
 import { publicSchema } from '../graphql/schema.ts';
@@ -32,26 +26,20 @@ import { openSharedFeed } from '../graphql/shared-feed.ts';
 import { openSharedUpdates } from '../graphql/shared-updates.ts';
 import { withNext } from '../lib/cancellable.ts';
 import { withinLength, writeFault } from './answers.ts';
-import { type Connection, closeFor, type Results } from './connection.ts';
+import { type Connection, closeFor, type Operation, type Results } from './connection.ts';
 import { requestTurn } from './document-turn.ts';
 import { pumpFeed } from './feed-pump.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Load } from './load.ts';
 import { type Message, releaseMessage } from './messages.ts';
-import { countRefusal, isFull, MAX_OPERATIONS } from './operation-count.ts';
+import { countRefusal, MAX_OPERATIONS } from './operation-count.ts';
 import { subscribePatiently } from './subscribe.ts';
-import { assertSubscriptionRequest, declaredVariables } from './subscription-request.ts';
+import { declaredVariables, enterSubscription, weighSubscription } from './subscription-request.ts';
 
 /** Every message of an operation repeats its id: a long one would make one event many megabytes. */
 export const OPERATION_ID_MAX_LENGTH = 256;
 /** The longest timer that Node has. A token that is valid for longer ends its connection this early. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
-/** What an open subscription takes at most, beside its request. */
-const SUBSCRIPTION_BYTES = 16 * 1024;
-/** A socket with more of them may not use up the room for others' first ones. */
-const FEW_SUBSCRIPTIONS = 32;
-const SHARE_OF_MANY = 3 / 4;
-
 /** What the websocket transport needs to answer operations. */
 export interface WebsocketOptions {
   readonly operations: Operations;
@@ -66,7 +54,8 @@ export interface WebsocketOptions {
 type SocketRequest = OperationRequest & {
   readonly schema: typeof publicSchema;
   readonly socketConnection: Connection;
-  readonly message: Message;
+  readonly operation: Operation;
+  readonly weight: number;
 };
 
 /** The subprotocol graphql-transport-ws with our operations. */
@@ -82,50 +71,44 @@ export function createProtocol(options: WebsocketOptions): Protocol {
   const { operations, inFlight, authenticate, report, load } = options;
   const server = makeServer<ConnectionInitMessage['payload'], Connection>({
     // Browsers can set no header on a websocket, so a token comes in the first message, too.
-    onConnect: async ({ connectionParams, extra: connection }) => {
-      const given =
-        connectionParams?.authorization ?? connectionParams?.Authorization ?? connection.authorization;
+    onConnect: async (context) => {
+      const { connectionParams: params, extra: connection } = context;
+      const given = params?.authorization ?? params?.Authorization ?? connection.authorization;
+      // graphql-ws would keep them as long as the connection.
+      Object.assign(context, { connectionParams: undefined });
+      if (given !== undefined && typeof given !== 'string') return false;
       try {
-        connection.principal = await authenticate(given === undefined ? undefined : String(given));
+        connection.principal = await authenticate(given);
       } catch {
         // Closes with 4403.
         return false;
       }
       const { principal, socket } = connection;
+      // From here on ws's own bound holds.
+      connection.maxMessageBytes = Number.POSITIVE_INFINITY;
       if (principal.kind === 'runner') closeAt(socket, principal.expiresAt);
       return true;
     },
     // Nothing may throw here: graphql-ws would close the socket, and with it every other operation on it.
-    onSubscribe: async ({ subscriptions, extra: connection }, operationId, payload) => {
+    onSubscribe: async (context, id, payload) => {
+      const { extra: connection, subscriptions } = context;
       // Set until the message has been handed over, so it must be read before this waits for anything.
       const message = connection.message!;
-      message.operationId = operationId;
-      const refused = (errors: readonly GraphQLError[]) => {
-        refuseOperation(connection, message);
-        return errors;
-      };
+      const operation: Operation = { id, results: null, settled: Promise.resolve() };
+      connection.beginning = operation;
       try {
-        if (isFull(connection.count, () => Object.keys(subscriptions).length)) {
-          const words = `more than ${MAX_OPERATIONS} operations on one socket: open another`;
-          return refused([fault('OVERLOADED', words)]);
-        }
-        if (operationId.length > OPERATION_ID_MAX_LENGTH) {
-          const words = `an operation's id has at most ${OPERATION_ID_MAX_LENGTH} characters`;
-          return refused([fault('BAD_USER_INPUT', words)]);
-        }
-        const { query } = payload;
-        const turn = requestTurn(operations, load, connection.stream, { bytes: message.bytes, query });
-        if (turn) {
-          message.turn = turn;
-          await turn;
-        }
-        const document = operations.parse(query);
+        const turn = beginningTurn(options, connection, operation, subscriptions, message, payload.query);
+        message.turn = turn;
+        if (turn) await turn;
+        const document = operations.parse(payload.query);
         const errors = operations.validate(document);
         // Yoga adds its statuses to the very errors that both transports share.
-        if (errors.length > 0) return refused(errors.map(withoutStatus));
-        return requestOf(options, connection, message, document, payload);
+        if (errors.length > 0) return refused(connection, errors);
+        return requestOf(options, connection, operation, message, document, payload);
       } catch (error) {
-        return refused([withoutStatus(asFault(error, 'BAD_REQUEST', report))]);
+        return refused(connection, [asFault(error, 'BAD_REQUEST', report)]);
+      } finally {
+        message.text = null;
       }
     },
     execute: async (args) => {
@@ -139,12 +122,11 @@ export function createProtocol(options: WebsocketOptions): Protocol {
     // A fault thrown here closes the socket so that the client comes back; see where its messages are handled.
     subscribe: async (args) => {
       const request = args as ExecutionArgs & SocketRequest;
-      const connection = request.socketConnection;
-      const leave = enter(connection, request.message, load);
+      const { socketConnection: connection, operation } = request;
+      const leave = enter(connection, request.weight, load);
       try {
-        const results = await open(options, request);
-        connection.running.add(results);
-        return cutBySocket(results, connection, report, leave);
+        operation.results = await open(options, request);
+        return cutBySocket(operation, operation.results, connection.socket, report, leave);
       } catch (error) {
         leave();
         throw error;
@@ -153,79 +135,122 @@ export function createProtocol(options: WebsocketOptions): Protocol {
   });
   return {
     opened: server.opened,
-    leave: async ({ running, stream }) => {
-      // graphql-ws ends those that it knows of. It forgets one whose id is given again before it has started.
-      for (const results of running) {
+    leave: async ({ operations, stream }) => {
+      for (const { results } of operations.values()) {
         // A few in each turn of the loop: many sockets may close at once.
         const turn = load.waking.take(stream, 1);
         if (turn) await turn;
-        results.return().catch(() => {});
+        results?.return().catch(() => {});
       }
     },
   };
 }
 
+/**
+ * Waits for what has to come before an operation begins: the end of the one that had its id, and the turns of the loop
+ * that its request needs. Null: it may begin now. Throws, or rejects with, why it may not.
+ */
+function beginningTurn(
+  { operations, load }: WebsocketOptions,
+  connection: Connection,
+  operation: Operation,
+  subscriptions: Record<string, unknown>,
+  { bytes }: Message,
+  query: string,
+): Promise<void> | null {
+  const { id } = operation;
+  if (id.length > OPERATION_ID_MAX_LENGTH) {
+    throw fault('BAD_USER_INPUT', `an operation's id has at most ${OPERATION_ID_MAX_LENGTH} characters`);
+  }
+  const enterAndRead = () => {
+    if (connection.operations.size >= MAX_OPERATIONS) {
+      throw fault('OVERLOADED', `more than ${MAX_OPERATIONS} operations on one socket: open another`);
+    }
+    connection.operations.set(id, operation);
+    return requestTurn(operations, load, connection.stream, { bytes, query });
+  };
+  const before = connection.operations.get(id);
+  if (before) {
+    // The client has ended it. graphql-ws knows operations by their ids alone, so the end of the one before, which comes
+    // later, would be taken for the end of this one.
+    delete subscriptions[id];
+    return before.settled.then(() => {
+      subscriptions[id] = null;
+      return enterAndRead() ?? undefined;
+    });
+  }
+  // Some that the client has ended may have a turn of the loop to go.
+  if (connection.operations.size >= MAX_OPERATIONS) return nextTurn().then(() => enterAndRead() ?? undefined);
+  return enterAndRead();
+}
+
 /** Counts a refused operation. A socket that is refused too often is closed. */
-export function refuseOperation({ count, socket }: Connection, message: Message | null): void {
-  if (message) message.refused = true;
-  if (countRefusal(count)) closeFor(socket, 'tryAgainLater');
+export function countRefused({ refusals, socket }: Connection): void {
+  if (countRefusal(refusals)) closeFor(socket, 'tryAgainLater');
+}
+
+function refused(connection: Connection, errors: readonly GraphQLError[]): readonly GraphQLError[] {
+  countRefused(connection);
+  return errors.map(withoutStatus);
 }
 
 /** What a valid document asks for, as graphql-ws keeps it until the operation has ended. Throws where it is refused. */
 function requestOf(
   { services, load }: WebsocketOptions,
   connection: Connection,
+  operation: Operation,
   message: Message,
   document: DocumentNode,
-  { operationName, variables }: SubscribePayload,
+  payload: SubscribePayload,
 ): SocketRequest {
+  const { operationName, variables } = payload;
   const { principal, socket, stream } = connection;
   if (!principal) throw fault('UNAUTHENTICATED', 'a token is needed: send it in connection_init');
-  const operation = getOperationAST(document, operationName);
-  if (!operation) {
+  const definition = getOperationAST(document, operationName);
+  if (!definition) {
     throw fault('BAD_USER_INPUT', 'operationName must name one of the operations in the document');
   }
-  const subscribes = operation.operation === OperationTypeNode.SUBSCRIPTION;
+  const subscribes = definition.operation === OperationTypeNode.SUBSCRIPTION;
+  const weight = subscribes && message.text ? weighSubscription(message.text) : 0;
   if (subscribes) {
-    assertSubscriptionRequest(message.bytes);
     releaseMessage(message, load);
+    // graphql-ws keeps the message until the operation ends.
+    Object.assign(payload, { query: '', variables: undefined, extensions: undefined });
   }
   return {
     schema: publicSchema,
     document,
     operationName,
-    variableValues: subscribes ? declaredVariables(operation, variables) : variables,
+    variableValues: subscribes ? declaredVariables(definition, variables) : variables,
     contextValue: { ...services, principal, connection: socket },
     bytes: message.bytes,
     owner: stream,
     socketConnection: connection,
-    message,
+    operation,
+    weight,
   };
 }
 
-/**
- * Takes room for one more subscription; returns how to give it back, to be called once. The first one of a connection is
- * counted with it.
- */
-function enter(connection: Connection, message: Message, { subscriptions: room }: Load): () => void {
-  const share = connection.subscriptions < FEW_SUBSCRIPTIONS ? 1 : SHARE_OF_MANY;
-  const isFirst = connection.subscriptions === 0;
-  const giveBack = isFirst ? () => {} : room.take(SUBSCRIPTION_BYTES + message.bytes, share);
-  if (!giveBack) {
-    refuseOperation(connection, message);
-    throw overloaded('too many subscriptions are open');
+/** Counts one more subscription; returns what is to be called once when it has ended. Throws OVERLOADED without room. */
+function enter(connection: Connection, weight: number, load: Load): () => void {
+  let leave: () => void;
+  try {
+    leave = enterSubscription(load, weight, connection.subscriptions);
+  } catch (error) {
+    countRefused(connection);
+    throw error;
   }
   connection.subscriptions += 1;
   return () => {
     connection.subscriptions -= 1;
-    giveBack();
+    leave();
   };
 }
 
 async function open({ operations, load }: WebsocketOptions, request: SocketRequest): Promise<Results> {
   const { socket, stream } = request.socketConnection;
   const feed = (await openSharedFeed(request)) ?? openSharedUpdates(request, operations);
-  if (feed) return pumpFeed(feed, request.message.operationId ?? '', socket, stream, load);
+  if (feed) return pumpFeed(feed, request.operation.id, socket, stream, load);
   const gone = new AbortController();
   const leave = () => gone.abort();
   socket.once('close', leave);
@@ -252,13 +277,16 @@ async function* refusal({ errors }: ExecutionResult): Results {
  * after which clients come back.
  */
 function cutBySocket(
+  operation: Operation,
   results: Results,
-  { socket, running }: Connection,
+  socket: WebSocket,
   report: ReportUnexpected,
   onEnd: () => void,
 ): Results {
   const end = () => {
-    if (running.delete(results)) onEnd();
+    if (operation.results === null) return;
+    operation.results = null;
+    onEnd();
   };
   const cut = withNext<ExecutionResult>(results, async () => {
     try {

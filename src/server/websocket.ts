@@ -3,19 +3,25 @@ import type { Socket } from 'node:net';
 import type { GraphQLError } from 'graphql';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { REQUEST_MAX_BYTES } from '../config/limits.ts';
-import type { CloseReason } from '../contract/errors.ts';
+import { CLOSE_CODES, type CloseReason } from '../contract/errors.ts';
 import { asFault, fault, isPassing, type ReportUnexpected, withoutStatus } from '../graphql/faults.ts';
 import { writeFault } from './answers.ts';
 import { type Brake, createBrake, holdReading } from './brake.ts';
-import { type Connection, closeFor, createConnection } from './connection.ts';
+import {
+  type Connection,
+  closeFor,
+  createConnection,
+  FIRST_MESSAGE_MAX_BYTES,
+  type Operation,
+} from './connection.ts';
 import { watchLiveness } from './liveness.ts';
 import type { Load } from './load.ts';
 import { type Message, type MessageRefusal, releaseMessage, takeMessages } from './messages.ts';
 import {
+  countRefused,
   createProtocol,
   OPERATION_ID_MAX_LENGTH,
   type Protocol,
-  refuseOperation,
   type WebsocketOptions,
 } from './socket-operations.ts';
 import { drained, oneWriteATurn, readsWhileHeard } from './unsent.ts';
@@ -35,6 +41,7 @@ const BAD_MESSAGE = 4400;
 const CLOSE_REASON_MAX_LENGTH = 123;
 /** The protocol's close code for a message that is too big (RFC 6455, section 7.4.1), as ws uses it. */
 const MESSAGE_TOO_BIG = 1009;
+const FIRST_TOO_BIG = `messages before connection_ack have at most ${FIRST_MESSAGE_MAX_BYTES} bytes`;
 
 /** `/graphql` over websockets, subprotocol graphql-transport-ws. */
 export interface WebsocketTransport {
@@ -103,34 +110,39 @@ function serve(
     },
     connection,
   );
-  takeMessages(socket, stream, load, brake, {
-    handle: (text, message) => {
-      const { count } = connection;
-      if (count.full && topLevelString(text, 'type') === 'complete') count.full = false;
-      count.underWay += 1;
+  const cut = (code: number, reason: string) => {
+    socket.close(code, reason);
+    // A socket that is closing would otherwise go on collecting the message.
+    holdReading(brake);
+    const late = setTimeout(() => socket.terminate(), CUT_GRACE_MS);
+    socket.once('close', () => clearTimeout(late));
+  };
+  const handlers = {
+    handle: (text: Buffer, message: Message) => {
       connection.message = message;
+      connection.beginning = null;
       const handled = handleText(String(text));
-      // Whether it begins an operation is known by now: up to there nothing is waited for.
+      // What it begins is known by now: up to there nothing is waited for.
+      const operation = connection.beginning as Operation | null;
       connection.message = null;
+      connection.beginning = null;
       const end = () => {
-        count.underWay -= 1;
-        if (!message.refused) count.full = false;
+        if (operation && connection.operations.get(operation.id) === operation) {
+          connection.operations.delete(operation.id);
+        }
         releaseMessage(message, load);
       };
-      handled.then(end, (error: unknown) => {
+      const settled = handled.then(end, (error: unknown) => {
         end();
-        fail(connection, message, error, send, report);
+        fail(socket, operation, error, send, report);
       });
+      if (operation) operation.settled = settled;
     },
-    refuse: (text, refusal) => refuse(connection, text, refusal, send),
-    cut: () => {
-      closeFor(socket, 'tryAgainLater');
-      // A socket that is closing would otherwise go on collecting the message.
-      holdReading(brake);
-      const late = setTimeout(() => socket.terminate(), CUT_GRACE_MS);
-      socket.once('close', () => clearTimeout(late));
-    },
-  });
+    refuse: (text: Buffer, refusal: MessageRefusal) => refuse(connection, text, refusal, send),
+    cut: () => cut(CLOSE_CODES.tryAgainLater.code, CLOSE_CODES.tryAgainLater.reason),
+    tooBig: () => cut(MESSAGE_TOO_BIG, FIRST_TOO_BIG),
+  };
+  takeMessages(socket, stream, load, brake, handlers, connection);
   socket.once('close', (code, reason) => {
     stopWatching();
     protocol
@@ -160,8 +172,8 @@ function createSend(socket: WebSocket, stream: Socket, brake: Brake, { unread }:
 
 /** Ends what a message began, and could not be answered. */
 function fail(
-  { socket }: Connection,
-  { operationId }: Message,
+  socket: WebSocket,
+  operation: Operation | null,
   error: unknown,
   send: Send,
   report: ReportUnexpected,
@@ -173,8 +185,8 @@ function fail(
     return;
   }
   const told = writeFault(error, report);
-  if (operationId === null || isPassing(error)) closeFor(socket, 'tryAgainLater');
-  else send(errorMessage(operationId, told));
+  if (operation === null || isPassing(error)) closeFor(socket, 'tryAgainLater');
+  else send(errorMessage(operation.id, told));
 }
 
 /** Refuses a message that the protocol has not seen. The operation alone fails, where the message says which one it is. */
@@ -182,7 +194,7 @@ function refuse(connection: Connection, text: Buffer, { code, message }: Message
   const { socket } = connection;
   const id = topLevelString(text, 'id');
   if (id !== null && id.length <= OPERATION_ID_MAX_LENGTH) {
-    refuseOperation(connection, null);
+    countRefused(connection);
     send(errorMessage(id, fault(code, message)));
   } else if (code === 'OVERLOADED') closeFor(socket, 'tryAgainLater');
   else socket.close(MESSAGE_TOO_BIG, message.slice(0, CLOSE_REASON_MAX_LENGTH));

@@ -92,12 +92,15 @@ describe('turns of the event loop', () => {
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled']);
   });
 
-  test('reject no work that waits where owners have no bound: the newcomer is refused', async () => {
+  test('reject no work that waits where owners have no bound, and let each owner wait with one', async () => {
     const turns = createTurns({ costPerTurn: 1, maxWaiting: 2 });
     const busy = {};
     expect(turns.take(busy, 1)).toBeNull();
     const waiting = [turns.take(busy, 1), turns.take(busy, 1)];
-    expect(() => turns.take({}, 1)).toThrow(TurnsExhausted);
+    expect(() => turns.take(busy, 1)).toThrow(TurnsExhausted);
+    const newcomer = {};
+    waiting.push(turns.take(newcomer, 1));
+    expect(() => turns.take(newcomer, 1)).toThrow(TurnsExhausted);
     await Promise.all(waiting);
   });
 });

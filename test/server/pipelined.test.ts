@@ -33,3 +33,27 @@ test('a connection that sends requests without end behind a stream is closed, an
   await closed;
   expect((await fetch(`${server.url}/health`)).status).toBe(200);
 }, 60_000);
+
+test('requests that wait behind a stream count with all others that are in memory', async () => {
+  const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
+  const runId = await newRun(server.graphql);
+  const body = JSON.stringify({ query: `subscription { runEvents(runId: "${runId}") { seq } }` });
+  const headers = Array.from({ length: 120 }, (_, n) => `X-${n}: ${'x'.repeat(90)}\r\n`).join('');
+  const request = `GET /health HTTP/1.1\r\nHost: ${new URL(server.url).host}\r\n${headers}\r\n`;
+  let closed = 0;
+  // 63 requests of 12 KB behind each stream are 0.8 MB: far fewer connections than these may hold that much.
+  for (let connection = 0; connection < 200; connection += 1) {
+    const raw = connectRaw(server.url);
+    raw.closed.then(() => {
+      closed += 1;
+    });
+    raw.socket.write(
+      `POST /graphql HTTP/1.1\r\nHost: ${new URL(server.url).host}\r\nContent-Type: application/json\r\n` +
+        `Accept: text/event-stream\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    await raw.received(/event-stream/);
+    raw.socket.write(request.repeat(63));
+  }
+  await eventually(() => closed > 100);
+  expect((await fetch(`${server.url}/health`)).status).toBe(200);
+}, 60_000);

@@ -1,0 +1,172 @@
+import { describe, expect, test } from 'vitest';
+import { codesOf } from '../support/error-codes.ts';
+import { connectRaw, postHead } from '../support/raw-http.ts';
+import { INGEST, post } from '../support/request.ts';
+import { eventsFrom, eventually, ingest, newRun, terminalAt } from '../support/runs.ts';
+import { startTransports } from '../support/transports.ts';
+import { connectWebsocket, openWebsocket } from '../support/websocket-client.ts';
+
+const NUMBERS =
+  'subscription ($runId: ID!, $after: SafeInt) { runEvents(runId: $runId, after: $after) { seq } }';
+
+describe('before a websocket is acknowledged', () => {
+  test.each([
+    ['in one frame', true],
+    ['in a frame that is not the last', false],
+  ])('a message of more than 16 KiB closes it with 1009: %s', async (_, fin) => {
+    const { graphql } = await startTransports();
+    const client = await connectWebsocket(graphql);
+    const init = { type: 'connection_init', payload: { junk: 'x'.repeat(17_000) } };
+    client.socket.send(JSON.stringify(init), { fin, binary: false });
+    expect((await client.closed()).code).toBe(1009);
+  });
+
+  test('a token that is no text closes it with 4403', async () => {
+    const { graphql } = await startTransports();
+    const client = await connectWebsocket(graphql);
+    client.send({ type: 'connection_init', payload: { authorization: [[['Bearer x']]] } });
+    expect((await client.closed()).code).toBe(4403);
+  });
+
+  test('and once it is, messages may be long', async () => {
+    const { graphql } = await startTransports();
+    const runId = await newRun(graphql);
+    const client = await openWebsocket(graphql);
+    const events = [{ seq: 0, tMs: 0, kind: 'notification', data: { text: 'x'.repeat(1_000_000) } }];
+    client.subscribe('1', INGEST, { b: { v: 1, runId, events } });
+    expect(await client.next()).toMatchObject({ payload: { data: { ingestEvents: { accepted: 1 } } } });
+  });
+});
+
+describe('what a client sends with a subscription', () => {
+  const dense = { extensions: { list: Array.from({ length: 3_000 }, () => ({})) } };
+
+  test('is refused with DOCUMENT_TOO_LARGE when it takes much memory, however few bytes it has', async () => {
+    const { graphql, load } = await startTransports();
+    const runId = await newRun(graphql);
+    const payload = { query: NUMBERS, variables: { runId }, ...dense };
+    expect(JSON.stringify(payload).length).toBeLessThan(16_000);
+    const client = await openWebsocket(graphql);
+    client.send({ id: '1', type: 'subscribe', payload });
+    const { type, payload: errors } = await client.next();
+    expect([type, codesOf(errors)]).toEqual(['error', ['DOCUMENT_TOO_LARGE']]);
+    const streamed = await fetch(graphql, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+      body: JSON.stringify(payload),
+    });
+    expect(await streamed.text().catch(() => 'cut')).toMatch(/DOCUMENT_TOO_LARGE|cut/);
+    expect(load.subscriptions.heldBytes()).toBe(0);
+  });
+
+  test('is counted until it ends, on both transports and over GET', async () => {
+    const { graphql, load } = await startTransports();
+    const runId = await newRun(graphql);
+    const client = await openWebsocket(graphql);
+    client.subscribe('1', NUMBERS, { runId });
+    const accept = { accept: 'text/event-stream' };
+    const get = new URL(graphql);
+    get.searchParams.set('query', NUMBERS);
+    get.searchParams.set('variables', JSON.stringify({ runId }));
+    const streams = [
+      await fetch(graphql, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...accept },
+        body: JSON.stringify({ query: NUMBERS, variables: { runId } }),
+      }),
+      await fetch(get, { headers: accept }),
+    ];
+    let before = 0;
+    await eventually(() => load.subscriptions.heldBytes() > 3 * 640);
+    for (const stream of streams) {
+      before = load.subscriptions.heldBytes();
+      await stream.body?.cancel();
+      await eventually(() => load.subscriptions.heldBytes() < before);
+    }
+    client.send({ id: '1', type: 'complete' });
+    await eventually(() => load.subscriptions.heldBytes() === 0);
+  });
+});
+
+describe('an operation id that is used again', () => {
+  const twoEvents = (first: number) => eventsFrom(first, 2);
+
+  test.each([1, 2, 5])(
+    'belongs to the last operation that began under it, after %d before it',
+    async (times) => {
+      const { graphql, feed } = await startTransports();
+      const runId = await newRun(graphql);
+      await ingest(graphql, runId, twoEvents(0));
+      const client = await openWebsocket(graphql);
+      // In one write, so that each begins before the one before it has ended.
+      for (let time = 0; time < times; time += 1) {
+        client.subscribe('a', NUMBERS, { runId });
+        client.send({ id: 'a', type: 'complete' });
+      }
+      client.subscribe('a', NUMBERS, { runId, after: 1 });
+      client.subscribe('b', NUMBERS, { runId, after: 1 });
+      await eventually(() => feed.watchedRuns() === 1);
+      await client.drain(100);
+      await ingest(graphql, runId, twoEvents(2));
+      await ingest(graphql, runId, [terminalAt(4)]);
+      const told: Record<string, unknown[]> = { a: [], b: [] };
+      for (const { id, type, payload } of await client.drain(300)) {
+        const { runEvents } = (payload as { data: { runEvents: { seq: number } } } | undefined)?.data ?? {};
+        told[id ?? '']?.push(type === 'next' ? runEvents?.seq : type);
+      }
+      expect(told).toEqual({ a: [2, 3, 4, 'complete'], b: [2, 3, 4, 'complete'] });
+    },
+  );
+
+  test('leaves nothing behind once the last one is ended', async () => {
+    const { graphql, feed, load } = await startTransports();
+    const runId = await newRun(graphql);
+    const client = await openWebsocket(graphql);
+    for (let time = 0; time < 20; time += 1) {
+      client.subscribe('a', NUMBERS, { runId });
+      client.send({ id: 'a', type: 'complete' });
+    }
+    client.subscribe('last', '{ __typename }');
+    const before = await client.drain(300);
+    expect(before.at(-1)).toEqual({ id: 'last', type: 'complete' });
+    await eventually(() => feed.watchedRuns() === 0 && load.subscriptions.heldBytes() === 0);
+    await ingest(graphql, runId, twoEvents(0));
+    expect(await client.drain(200)).toEqual([]);
+  });
+
+  test('answers the last query alone', async () => {
+    const { graphql } = await startTransports();
+    const client = await openWebsocket(graphql);
+    client.subscribe('a', '{ server { version } }');
+    client.send({ id: 'a', type: 'complete' });
+    client.subscribe('a', '{ __typename }');
+    expect(await client.drain(200)).toEqual([
+      { id: 'a', type: 'next', payload: { data: { __typename: 'Query' } } },
+      { id: 'a', type: 'complete' },
+    ]);
+  });
+});
+
+test('a request whose body never begins is cut after 30 s', async () => {
+  const { graphql } = await startTransports();
+  const { socket, closed } = connectRaw(graphql);
+  const began = performance.now();
+  socket.write(postHead(graphql, 100));
+  await closed;
+  expect(performance.now() - began).toBeGreaterThan(29_000);
+}, 60_000);
+
+test('1,100 connections that wait with new documents leave room for the small requests of others', async () => {
+  const { graphql, load } = await startTransports();
+  const runId = await newRun(graphql);
+  // Each of them has one heavy piece of work that waits, as many as may wait in all.
+  const waiting = Array.from({ length: 1_100 }, () => load.turns.take({}, 3 * 1024 * 1024));
+  const events = [{ seq: 0, tMs: 0, kind: 'notification', data: { text: 'x'.repeat(4_000) } }];
+  const { body } = await post(graphql, INGEST, { b: { v: 1, runId, events } });
+  expect(body).toMatchObject({ data: { ingestEvents: { accepted: 1 } } });
+  expect((await post(graphql, `{ run(id: "${runId}") { id title } }`)).body).toHaveProperty(
+    'data.run.id',
+    runId,
+  );
+  await Promise.all(waiting);
+});

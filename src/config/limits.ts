@@ -16,8 +16,11 @@ export const WEIGHT = { value: 64, container: 144, key: 64, newKey: 640 } as con
 /** A request that opens a subscription has at most this many bytes: it stays in memory until the subscription ends. */
 export const SUBSCRIPTION_REQUEST_MAX_BYTES = 32 * 1024;
 
-/** And it weighs at most this (see {@link WEIGHT}): 32 KiB of empty lists take 300 KB once they are parsed. */
-export const SUBSCRIPTION_REQUEST_MAX_WEIGHT = 64 * 1024;
+/**
+ * And it weighs at most this (see {@link WEIGHT}): 32 KiB of empty lists take 300 KB once they are parsed. With the rest of
+ * a connection it must be less than what a connection is taken for.
+ */
+export const SUBSCRIPTION_REQUEST_MAX_WEIGHT = 44 * 1024;
 
 /** A written answer has at most this many characters. */
 export const RESPONSE_MAX_LENGTH = 64 * 1024 * 1024;

@@ -22,7 +22,7 @@ import { createPlainPost } from './plain-post.ts';
 import { respondFault } from './respond.ts';
 import { streamFeed } from './sse-feed.ts';
 import { subscribePatiently } from './subscribe.ts';
-import { enterSubscription, weighSubscription } from './subscription-request.ts';
+import { weighSubscription } from './subscription-request.ts';
 
 /** How long the last words of a stream have to reach the socket. */
 const FLUSH_MS = 100;
@@ -95,24 +95,19 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
       setSubscribeFn(async (args) => {
         const { req, res, body } = args.contextValue as NodeContext;
         const asStream = req.headers.accept?.includes('text/event-stream');
-        let leave: () => void;
         try {
-          leave = enterSubscription(load, weighSubscription(body?.bytes ?? queryOf(req)), 0);
+          weighSubscription(body?.bytes ?? queryOf(req));
         } catch (error) {
           const refused = { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
           return asStream ? refusal(refused, res) : refused;
         }
         body?.held.release();
-        if (res.destroyed) {
-          leave();
-          return cutAtOnce(res);
-        }
+        if (res.destroyed) return cutAtOnce(res);
         const gone = new AbortController();
         streams.add(res);
         const { socket } = req;
         res.once('close', () => {
           gone.abort();
-          leave();
           streams.delete(res);
         });
         const asked = request(args);

@@ -25,15 +25,15 @@ export function weighSubscription(request: Buffer): number {
 
 /**
  * Takes room for a subscription of a connection that has `open` of them; returns how to give it back. The first one is
- * counted with its connection, but not its request. Throws OVERLOADED when there is no room.
+ * counted as its connection, so that there is always room for it. Throws OVERLOADED when there is no room.
  */
 export function enterSubscription(
   { subscriptions: room }: Pick<Load, 'subscriptions'>,
   weight: number,
   open: number,
 ): () => void {
-  const bytes = weight + (open > 0 ? SUBSCRIPTION_BYTES : 0);
-  const leave = room.take(bytes, open < FEW_SUBSCRIPTIONS ? 1 : SHARE_OF_MANY);
+  if (open === 0) return () => {};
+  const leave = room.take(SUBSCRIPTION_BYTES + weight, open < FEW_SUBSCRIPTIONS ? 1 : SHARE_OF_MANY);
   if (!leave) throw overloaded('too many subscriptions are open');
   return leave;
 }

@@ -160,13 +160,14 @@ describe('a subscription', () => {
 
   test('tells of one variable that is wrong, however many are', async () => {
     const query = 'subscription($k:[RunnerEventKind!]){runEvents(runId:"small",kinds:$k){seq}}';
-    for (const count of [9, 5_000]) {
+    for (const count of [9, 500]) {
       expect(codesOf((await overWebsocket(query, { k: Array(count).fill('x') })).errors)).toEqual([
         'BAD_USER_INPUT',
       ]);
     }
-    expect(await overSse(query, { k: Array(5_000).fill('x') })).toContain('it may have 9');
-    const many = { k: Array(50_000).fill('x') };
+    expect(await overSse(query, { k: Array(500).fill('x') })).toContain('it may have 9');
+    // Beyond that, what the request would keep in memory is too much before its variables are looked at.
+    const many = { k: Array(5_000).fill('x') };
     expect(codesOf((await overWebsocket(query, many)).errors)).toEqual(['DOCUMENT_TOO_LARGE']);
     expect(await overSse(query, many)).toContain('DOCUMENT_TOO_LARGE');
   });

@@ -60,6 +60,8 @@ export interface Ingest {
 const EVENT_OVERHEAD_BYTES = 200;
 /** Far below the heads remembered, so that none of a group is evicted while the groups under way are judged. */
 const MAX_COMMIT_BATCHES = 1_024;
+/** Events are judged in one go, and those that may be duplicates are looked up one by one: about 5 µs each. */
+const MAX_COMMIT_EVENTS = 8_192;
 /** One that the store works on, and one that it finds waiting when it has done so. */
 const MAX_GROUPS = 2;
 
@@ -142,13 +144,16 @@ export function createIngest(
     const group: Submission[] = [];
     const rest: Submission[] = [];
     let bytes = 0;
+    let events = 0;
     for (const submission of waiting) {
-      const full = group.length >= MAX_COMMIT_BATCHES || bytes >= limits.maxCommitBytes;
+      const full =
+        group.length >= MAX_COMMIT_BATCHES || events >= MAX_COMMIT_EVENTS || bytes >= limits.maxCommitBytes;
       if (full || busyRuns.has(submission.run.key)) {
         rest.push(submission);
       } else {
         group.push(submission);
         bytes += submission.bytes;
+        events += 'events' in submission.work ? submission.work.events.length : 1;
       }
     }
     waiting = rest;

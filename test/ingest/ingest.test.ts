@@ -70,6 +70,29 @@ describeStores('ingest', ({ dialect, freshUrl, open }) => {
     expect(await producedIn(store, run)).toEqual([0, 1, 2, 3, 5]);
   });
 
+  test('retries that wait together are looked up a bounded number at a time', async () => {
+    const run = await createRun(store);
+    const numbers = Array.from({ length: 20_000 }, (_, number) => number);
+    const portions = Array.from({ length: 80 }, (_, portion) =>
+      numbers.slice(portion * 250, (portion + 1) * 250),
+    );
+    for (const portion of portions) await ingest.append(run, batch(portion));
+    const lookedUp: number[] = [];
+    const counting: Store = {
+      ...store,
+      readProduced: (key, sourceSeqs, serverEvents) => {
+        lookedUp.push(sourceSeqs.length);
+        return store.readProduced(key, sourceSeqs, serverEvents);
+      },
+    };
+    const retried = createIngest(counting, plane);
+    const answers = await Promise.all(portions.map((portion) => retried.append(run, batch(portion))));
+    for (const answer of answers) expect(answer).toMatchObject({ ok: true, accepted: 0, duplicates: 250 });
+    expect(lookedUp.reduce((sum, count) => sum + count)).toBe(20_000);
+    expect(Math.max(...lookedUp)).toBeLessThan(8_192 + 250);
+    await retried.close();
+  });
+
   test('data counts as the same only if its text is', async () => {
     const run = await createRun(store);
     const data = JSON.stringify({ b: '\u0000\ud800', a: 1e21 });

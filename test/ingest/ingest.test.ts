@@ -88,7 +88,6 @@ describeStores('ingest', ({ dialect, freshUrl, open }) => {
     const retried = createIngest(counting, plane);
     const answers = await Promise.all(portions.map((portion) => retried.append(run, batch(portion))));
     for (const answer of answers) expect(answer).toMatchObject({ ok: true, accepted: 0, duplicates: 250 });
-    expect(lookedUp.reduce((sum, count) => sum + count)).toBe(20_000);
     expect(Math.max(...lookedUp)).toBeLessThan(8_192 + 250);
     await retried.close();
   });

@@ -93,7 +93,7 @@ function serve(
   const connection = createConnection(socket, stream, authorization);
   const brake = createBrake(socket);
   const send = createSend(socket, stream, brake, load);
-  const stopWatching = watchLiveness(socket, stream, load.unread);
+  const stopWatching = watchLiveness(socket, stream, brake, load.unread);
   let handleText: (text: string) => Promise<void> = async () => {};
   const closed = protocol.opened(
     {

@@ -6,7 +6,7 @@ import { priceOf, weighEvents } from './admission.ts';
 import { openFeed } from './feed.ts';
 import { compileFeedWriter, type FeedWriter } from './feed-writer.ts';
 import type { OperationRequest } from './operation-request.ts';
-import { batchPayload, eventPayload } from './payload-cache.ts';
+import { batchOrigin, batchPayload, eventPayload } from './payload-cache.ts';
 import { sharedShape, subscriptionRoot } from './subscription-root.ts';
 
 /** Selections of one document that differ in their directives' variables. */
@@ -46,10 +46,12 @@ export async function openSharedFeed(request: OperationRequest): Promise<SharedF
     };
   }
   return {
-    open: async (signal) =>
-      mapped(await openBatches(feed, opened.request, maxEvents, signal), (batch) => [
-        batchPayload(writer, { ...batch, runId }),
-      ]),
+    open: async (signal) => {
+      const origin = batchOrigin(feed, opened.request);
+      return mapped(await openBatches(feed, opened.request, maxEvents, signal), (batch) => [
+        batchPayload(writer, origin, { ...batch, runId }),
+      ]);
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import { createCursor, type FollowRequest, type Reader, type Step } from './curs
 import { FEED_LIMITS, type FeedLimits } from './limits.ts';
 import { createPages } from './pages.ts';
 import { withPatience } from './patience.ts';
+import { createRings, type Rings } from './rings.ts';
 import { createWatch, type Watch } from './watch.ts';
 
 /** Delivery: every run is a feed that any number of readers follow from their cursors. */
@@ -23,6 +24,8 @@ export interface Feed {
   foundByPoll(): number;
   /** How many runs are followed now. */
   watchedRuns(): number;
+  /** Bytes of memory that the rings of all followed runs hold now. */
+  ringBytes(): number;
   close(): void;
 }
 
@@ -37,6 +40,11 @@ interface Followed {
 export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimits = FEED_LIMITS): Feed {
   const closing = new AbortController();
   const pages = createPages(store, limits, closing.signal);
+  const rings = createRings({
+    totalBytes: limits.ringsBytes,
+    maxEvents: limits.ringEvents,
+    maxBytes: limits.ringBytes,
+  });
   const followed = new Map<number, Followed>();
   const watches = new Map<number, Watch>();
   /** Runs whose news is being fetched, with the last number that wake-ups told of. */
@@ -86,8 +94,8 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
     const signal = AbortSignal.any([closing.signal, stopped.signal]);
     const end = ended.get(run);
     const watch = end
-      ? Promise.resolve(createWatch(run, end, { maxEvents: limits.ringEvents, maxBytes: limits.ringBytes }))
-      : startWatch(store, wakeups, limits, run, fetchNews, signal);
+      ? Promise.resolve(createWatch(run, end, rings))
+      : startWatch(store, wakeups, { rings, patienceMs: limits.patienceMs }, run, fetchNews, signal);
     const entry: Followed = { watch, stop: () => stopped.abort(), readers: 0 };
     followed.set(run, entry);
     watch.then(
@@ -106,6 +114,11 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
       entry.readers -= 1;
       if (entry.readers > 0) return;
       entry.stop();
+      // One that is still being opened has taken what it heard early by then.
+      entry.watch.then(
+        (watch) => watch.close(),
+        () => {},
+      );
       if (followed.get(run) !== entry) return;
       const head = watches.get(run)?.head();
       // What retention removes after this shows in the pages.
@@ -129,6 +142,7 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
     poll,
     foundByPoll: () => foundByPoll,
     watchedRuns: () => followed.size,
+    ringBytes: rings.heldBytes,
     close: () => {
       clearInterval(timer);
       const error = new StoreUnavailable('the feed was closed');
@@ -145,7 +159,7 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
 async function startWatch(
   store: Store,
   wakeups: WakeupPlane,
-  limits: FeedLimits,
+  { rings, patienceMs }: { readonly rings: Rings; readonly patienceMs: number },
   run: number,
   fetchNews: (watch: Watch, lastSeq: number) => Promise<void>,
   signal: AbortSignal,
@@ -162,10 +176,10 @@ async function startWatch(
   });
   if (signal.aborted) stop();
   else signal.addEventListener('abort', stop, { once: true });
-  const heads = await withPatience(() => store.readHeads([run]), limits.patienceMs, signal);
+  const heads = await withPatience(() => store.readHeads([run]), patienceMs, signal);
   const head = heads.get(run);
   if (!head) throw new Error(`run ${run} is not there`);
-  watch = createWatch(run, head, { maxEvents: limits.ringEvents, maxBytes: limits.ringBytes });
+  watch = createWatch(run, head, rings);
   for (const wake of early) hear(watch, wake);
   return watch;
 }

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../lib/cancellable.ts';
+import { createTurns } from '../lib/turns.ts';
 import { type Head, type Store, StoreUnavailable } from '../store/store.ts';
 import type { Wake, WakeupPlane } from '../wakeups/plane.ts';
 import { createCursor, type FollowRequest, type Reader, type Step } from './cursor.ts';
@@ -45,6 +46,12 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
     maxEvents: limits.ringEvents,
     maxBytes: limits.ringBytes,
   });
+  // Each reader waits at most once, so those that wait are bounded with their number.
+  const passing = createTurns({
+    costPerTurn: limits.passedPerTurn,
+    maxWaiting: Number.MAX_SAFE_INTEGER,
+  });
+  const shared = { pages, passing };
   const followed = new Map<number, Followed>();
   const watches = new Map<number, Watch>();
   /** Runs whose news is being fetched, with the last number that wake-ups told of. */
@@ -128,7 +135,7 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
     };
     try {
       const watch = await unlessAborted(entry.watch, signal);
-      if (watch) return createCursor(watch, pages, request, signal, leave);
+      if (watch) return createCursor(watch, shared, request, signal, leave);
     } catch (error) {
       leave();
       throw error;

@@ -5,6 +5,8 @@ export interface FeedLimits {
   /** Bytes of memory of one run's, and of all runs'. */
   readonly ringBytes: number;
   readonly ringsBytes: number;
+  /** Events that filters pass over in one turn of the loop, over all readers. */
+  readonly passedPerTurn: number;
   /** How much one read of the store brings; one event may be bigger. */
   readonly pageEvents: number;
   readonly pageBytes: number;
@@ -23,6 +25,7 @@ export const FEED_LIMITS: FeedLimits = {
   // As much as one event of the largest size takes where its text has two bytes a character.
   ringBytes: 8 * 1024 * 1024,
   ringsBytes: 64 * 1024 * 1024,
+  passedPerTurn: 64 * 1024,
   pageEvents: 1_024,
   pageBytes: 1024 * 1024,
   cachedPageBytes: 32 * 1024 * 1024,

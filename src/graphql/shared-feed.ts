@@ -1,7 +1,8 @@
 import type { DocumentNode, FieldNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { mapped, openBatches, openEvents } from '../feed/batches.ts';
-import type { Reader, Weigh } from '../feed/cursor.ts';
+import type { Reader } from '../feed/cursor.ts';
+import type { Weigh } from '../feed/portion.ts';
 import { priceOf, weighEvents } from './admission.ts';
 import { openFeed } from './feed.ts';
 import { compileFeedWriter, type FeedWriter } from './feed-writer.ts';

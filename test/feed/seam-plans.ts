@@ -61,6 +61,7 @@ export interface SeamPlan {
     readonly pageEvents: number;
     readonly cachedPageBytes: number;
     readonly ringsBytes: number;
+    readonly passedPerTurn: number;
   };
 }
 
@@ -121,6 +122,7 @@ export const seamPlan: fc.Arbitrary<SeamPlan> = fc.boolean().chain((lossy) =>
       pageEvents: fc.integer({ min: 1, max: 4 }),
       cachedPageBytes: fc.constantFrom(1, 600, 1_000_000),
       ringsBytes: fc.constantFrom(1, 600, 1_500, 1_000_000),
+      passedPerTurn: fc.constantFrom(1, 6, 1_000),
     }),
   }),
 );

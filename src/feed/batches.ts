@@ -60,17 +60,19 @@ export function followEvents(feed: Feed, request: FeedRequest): AsyncGenerator<S
 /** {@link followBatches} for those who wait by themselves; null when the signal aborts before it is open. */
 export async function openBatches(
   feed: Feed,
-  request: FeedRequest,
+  { run, after, kinds, weigh, owner }: FeedRequest,
   maxEvents: number,
   signal: AbortSignal,
 ): Promise<Reader<FeedBatch> | null> {
-  const { after } = request;
   let told = after;
   let toldAt = performance.now();
   let place = after;
   let caughtUpOnce = false;
   const idleMs = () => (place === told ? null : toldAt + PROGRESS_MS - performance.now());
-  const steps = await feed.open({ ...request, maxEvents, maxBytes: BATCH_MAX_BYTES, idleMs }, signal);
+  const steps = await feed.open(
+    { run, after, kinds, maxEvents, maxBytes: BATCH_MAX_BYTES, weigh, owner, idleMs },
+    signal,
+  );
   return mapped(steps, ({ events, cursor, gap, head }) => {
     place = cursor;
     const caughtUp = cursor >= head.lastSeq;
@@ -86,12 +88,15 @@ export async function openBatches(
 /** {@link followEvents} likewise, in portions of at most so many events and about so many bytes. */
 export async function openEvents(
   feed: Feed,
-  request: FeedRequest,
+  { run, after, kinds, weigh, owner }: FeedRequest,
   maxEvents: number,
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<Reader<readonly StoredEvent[]> | null> {
-  const steps = await feed.open({ ...request, maxEvents, maxBytes, idleMs: NEVER }, signal);
+  const steps = await feed.open(
+    { run, after, kinds, maxEvents, maxBytes, weigh, owner, idleMs: NEVER },
+    signal,
+  );
   return mapped(steps, ({ events, gap }) => {
     if (gap) throw new EventsRemoved(gap.toSeq);
     return events.length > 0 ? events : null;

@@ -12,6 +12,8 @@ export interface Totals {
   readonly ingestBytes: number;
   /** Bytes of stored history that the feed keeps for its next reader. */
   readonly feedCacheBytes: number;
+  /** Bytes of the newest events that the feed keeps of followed runs. */
+  readonly feedRingBytes: number;
   /** Bytes of written payloads that feeds keep for the next subscriber with the same selection. */
   readonly sharedPayloadBytes: number;
   /** Bytes of the open subscriptions of sockets, without each socket's first. Above this, one is refused with OVERLOADED. */
@@ -37,6 +39,7 @@ export function totalsOf(heapBytes: number = getHeapStatistics().heap_size_limit
     unreadBytes: Math.floor(heapBytes / 8),
     ingestBytes: Math.min(64 * MiB, Math.floor(heapBytes / 8)),
     feedCacheBytes: Math.min(32 * MiB, Math.floor(heapBytes / 32)),
+    feedRingBytes: Math.min(64 * MiB, Math.floor(heapBytes / 16)),
     sharedPayloadBytes: Math.floor(heapBytes / 64),
     subscriptionBytes: Math.floor(heapBytes / 4),
     connections: Math.floor(heapBytes / BYTES_PER_CONNECTION),

@@ -1,8 +1,9 @@
 import type { RunnerEventKind } from '../contract/events.ts';
 import { cancellable } from '../lib/cancellable.ts';
 import type { StoredEvent } from '../store/store.ts';
-import type { Reader, Step, Weigh } from './cursor.ts';
+import type { Reader, Step } from './cursor.ts';
 import type { Feed } from './feed.ts';
+import type { Weigh } from './portion.ts';
 
 /** The most and the usual number of events in a batch, and the size at which one is cut. */
 export const BATCH_MAX_EVENTS = 1_024;
@@ -11,6 +12,7 @@ export const BATCH_MAX_BYTES = 1024 * 1024;
 
 /** While a filter lets nothing pass, the reader learns at least this often how far it has come. */
 const PROGRESS_MS = 1_000;
+const NEVER = () => null;
 
 /** What to read of a run. */
 export interface FeedRequest {
@@ -21,6 +23,8 @@ export interface FeedRequest {
   readonly kinds: ReadonlySet<RunnerEventKind> | null;
   /** Bytes of an event where it is written to; absent: those of its data. Batches and portions are cut by it. */
   readonly weigh?: Weigh | undefined;
+  /** Who shares turns of the loop with itself alone, where a filter passes over events; absent: this reader alone. */
+  readonly owner?: object | undefined;
 }
 
 /** What was there, in order. */
@@ -56,7 +60,7 @@ export function followEvents(feed: Feed, request: FeedRequest): AsyncGenerator<S
 /** {@link followBatches} for those who wait by themselves; null when the signal aborts before it is open. */
 export async function openBatches(
   feed: Feed,
-  { run, after, kinds, weigh }: FeedRequest,
+  { run, after, kinds, weigh, owner }: FeedRequest,
   maxEvents: number,
   signal: AbortSignal,
 ): Promise<Reader<FeedBatch> | null> {
@@ -65,10 +69,12 @@ export async function openBatches(
   let place = after;
   let caughtUpOnce = false;
   const idleMs = () => (place === told ? null : toldAt + PROGRESS_MS - performance.now());
-  const steps = await feed.open({ run, after, maxEvents, maxBytes: BATCH_MAX_BYTES, weigh, idleMs }, signal);
-  return mapped(steps, ({ events: all, cursor, gap, head }) => {
+  const steps = await feed.open(
+    { run, after, kinds, maxEvents, maxBytes: BATCH_MAX_BYTES, weigh, owner, idleMs },
+    signal,
+  );
+  return mapped(steps, ({ events, cursor, gap, head }) => {
     place = cursor;
-    const events = kinds ? all.filter((event) => passes(event, kinds)) : all;
     const caughtUp = cursor >= head.lastSeq;
     const due = cursor !== told && performance.now() - toldAt >= PROGRESS_MS;
     if (events.length === 0 && !gap && !due && (caughtUpOnce || !caughtUp)) return null;
@@ -82,16 +88,18 @@ export async function openBatches(
 /** {@link followEvents} likewise, in portions of at most so many events and about so many bytes. */
 export async function openEvents(
   feed: Feed,
-  { run, after, kinds, weigh }: FeedRequest,
+  { run, after, kinds, weigh, owner }: FeedRequest,
   maxEvents: number,
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<Reader<readonly StoredEvent[]> | null> {
-  const steps = await feed.open({ run, after, maxEvents, maxBytes, weigh, idleMs: () => null }, signal);
+  const steps = await feed.open(
+    { run, after, kinds, maxEvents, maxBytes, weigh, owner, idleMs: NEVER },
+    signal,
+  );
   return mapped(steps, ({ events, gap }) => {
     if (gap) throw new EventsRemoved(gap.toSeq);
-    const passing = kinds ? events.filter((event) => passes(event, kinds)) : events;
-    return passing.length > 0 ? passing : null;
+    return events.length > 0 ? events : null;
   });
 }
 
@@ -139,8 +147,4 @@ export class EventsRemoved extends Error {
     super(`events up to ${through} were removed: subscribe again with after: ${through}`);
     this.through = through;
   }
-}
-
-function passes(event: StoredEvent, kinds: ReadonlySet<RunnerEventKind>): boolean {
-  return kinds.has(event.kind) || event.kind === 'runtime_terminal';
 }

@@ -1,28 +1,26 @@
 import { unlessAborted } from '../lib/cancellable.ts';
+import type { Turns } from '../lib/turns.ts';
 import type { Head, Page, StoredEvent } from '../store/store.ts';
 import type { Pages } from './pages.ts';
+import { type PortionLimits, passFrom, portionFrom } from './portion.ts';
 import { firstAfter } from './ring.ts';
 import type { Watch } from './watch.ts';
 
-/** How many bytes an event takes where it goes, at least those of its data. */
-export type Weigh = (event: StoredEvent) => number;
-
 /** What to follow, from where, in what portions. */
-export interface FollowRequest {
+export interface FollowRequest extends PortionLimits {
   readonly run: number;
   /** Number of the last event seen; -1 from the start. */
   readonly after: number;
-  /** A step ends after so many events … */
-  readonly maxEvents: number;
-  /** … or with the event that reaches so many bytes. */
-  readonly maxBytes: number;
-  /** Bytes of an event where it is written to; absent: those of its data. */
-  readonly weigh?: Weigh | undefined;
+  /** Who shares turns of the loop with itself alone; absent: the reader is one of its own. */
+  readonly owner?: object | undefined;
   /** When nothing comes for so long, a step without events is made. Asked anew before every wait; null: never. */
   readonly idleMs: () => number | null;
 }
 
-/** A step through a log: events in order, or a hole that retention left, or nothing but the time that passed. */
+/**
+ * A step through a log: events in order, or a hole that retention left, or nothing but events that were passed over or
+ * the time that passed.
+ */
 export interface Step {
   readonly events: readonly StoredEvent[];
   /** The reader's place after this step. */
@@ -48,17 +46,25 @@ export interface Reader<Value> {
   close(): void;
 }
 
+/** What all readers share. */
+export interface Shared {
+  readonly pages: Pages;
+  /** Turns of the loop for looking through events, by their number. */
+  readonly passing: Turns;
+}
+
 /**
  * A place in a watched run. Ring and pages belong to all readers, so one that stalls holds no more than the step that
  * it has been handed. Ends after the terminal event, or when the signal aborts; `release` is called once it is closed.
  */
 export function createCursor(
   watch: Watch,
-  pages: Pages,
+  { pages, passing }: Shared,
   request: FollowRequest,
   signal: AbortSignal,
   release: () => void,
 ): Reader<Step> {
+  const { kinds } = request;
   const waiter = watch.wait(signal);
   let cursor = request.after;
   let first = true;
@@ -68,21 +74,28 @@ export function createCursor(
   let read: Page | undefined;
   /** What the wait is for: a page, or a head that is another than this one. */
   let awaited: 'page' | Head = 'page';
+  /** What the wait is for instead: a turn of the loop in which to look through events. */
+  let turn: Promise<void> | null = null;
+  /** Whether that turn has come, and has not been used. */
+  let admitted = false;
 
   return {
     take: () => {
       while (!ended && !signal.aborted) {
         const head = watch.head();
+        const place = cursor;
         // Used now or never: at a later place it would have nothing, and that would look like the end.
         const fresh = read;
         read = undefined;
+        /** Where what follows the cursor is. */
+        let source: readonly StoredEvent[] = [];
         let events: readonly StoredEvent[] = [];
         let gap: Step['gap'] = null;
         if (cursor < head.removedThrough) {
           gap = { fromSeq: cursor + 1, toSeq: head.removedThrough };
           cursor = head.removedThrough;
         } else if (cursor >= watch.ring.from() && cursor < watch.ring.to()) {
-          events = portion(watch.ring.events(), cursor, request);
+          source = watch.ring.events();
         } else if (cursor < head.lastSeq) {
           const page = fresh ?? pages.find(watch.run, cursor);
           if (!page) {
@@ -92,14 +105,35 @@ export function createCursor(
           watch.learn(page.head);
           // Retention was faster than this reader.
           if (cursor < page.head.removedThrough) continue;
-          events = portion(page.events, cursor, request);
+          source = page.events;
         } else if (head.terminalSeq !== null) {
           ended = true;
           return null;
         }
-        cursor = events.at(-1)?.seq ?? cursor;
+        const next = firstAfter(source, cursor);
+        if (next < source.length) {
+          if (kinds === null) {
+            events = portionFrom(source, next, request);
+            cursor = events.at(-1)?.seq ?? cursor;
+          } else {
+            turn = admitted ? null : passing.take(request.owner ?? signal, source.length - next);
+            if (turn) {
+              // Nothing has moved, so a page that was read for this place still is.
+              read = fresh;
+              return null;
+            }
+            admitted = false;
+            const passed: StoredEvent[] = [];
+            cursor = source[passFrom(source, next, kinds, request, passed) - 1]!.seq;
+            events = passed;
+          }
+        } else if (gap === null && cursor < head.lastSeq) {
+          // A read that began before the last commit was shared: the next one has what follows.
+          awaited = 'page';
+          return null;
+        }
         const idleMs = request.idleMs();
-        if (first || gap || events.length > 0 || (idleMs !== null && idleMs <= 0)) {
+        if (first || cursor !== place || (idleMs !== null && idleMs <= 0)) {
           first = false;
           return { events, cursor, gap, head: watch.head() };
         }
@@ -110,7 +144,11 @@ export function createCursor(
     },
     ended: () => ended || signal.aborted,
     ready: async () => {
-      if (awaited === 'page') read = await unlessAborted(pages.read(watch.run, cursor), signal);
+      if (turn) {
+        await unlessAborted(turn, signal);
+        turn = null;
+        admitted = true;
+      } else if (awaited === 'page') read = await unlessAborted(pages.read(watch.run, cursor), signal);
       else await waiter.changed(awaited, request.idleMs());
     },
     close: () => {
@@ -121,24 +159,4 @@ export function createCursor(
       release();
     },
   };
-}
-
-function portion(
-  events: readonly StoredEvent[],
-  cursor: number,
-  limits: FollowRequest,
-): readonly StoredEvent[] {
-  const { weigh = weighData } = limits;
-  const from = firstAfter(events, cursor);
-  let bytes = 0;
-  let to = from;
-  while (to < events.length && to - from < limits.maxEvents && bytes < limits.maxBytes) {
-    bytes += weigh(events[to]!);
-    to += 1;
-  }
-  return events.slice(from, to);
-}
-
-function weighData(event: StoredEvent): number {
-  return event.data.length;
 }

@@ -1,11 +1,13 @@
 import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../lib/cancellable.ts';
+import { createTurns } from '../lib/turns.ts';
 import { type Head, type Store, StoreUnavailable } from '../store/store.ts';
 import type { Wake, WakeupPlane } from '../wakeups/plane.ts';
 import { createCursor, type FollowRequest, type Reader, type Step } from './cursor.ts';
 import { FEED_LIMITS, type FeedLimits } from './limits.ts';
 import { createPages } from './pages.ts';
 import { withPatience } from './patience.ts';
+import { createRings, type Rings } from './rings.ts';
 import { createWatch, type Watch } from './watch.ts';
 
 /** Delivery: every run is a feed that any number of readers follow from their cursors. */
@@ -23,6 +25,8 @@ export interface Feed {
   foundByPoll(): number;
   /** How many runs are followed now. */
   watchedRuns(): number;
+  /** Bytes of memory that the rings of all followed runs hold now. */
+  ringBytes(): number;
   close(): void;
 }
 
@@ -37,6 +41,17 @@ interface Followed {
 export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimits = FEED_LIMITS): Feed {
   const closing = new AbortController();
   const pages = createPages(store, limits, closing.signal);
+  const rings = createRings({
+    totalBytes: limits.ringsBytes,
+    maxEvents: limits.ringEvents,
+    maxBytes: limits.ringBytes,
+  });
+  // Each reader waits at most once, so those that wait are bounded with their number.
+  const passing = createTurns({
+    costPerTurn: limits.passedPerTurn,
+    maxWaiting: Number.MAX_SAFE_INTEGER,
+  });
+  const shared = { pages, passing };
   const followed = new Map<number, Followed>();
   const watches = new Map<number, Watch>();
   /** Runs whose news is being fetched, with the last number that wake-ups told of. */
@@ -86,8 +101,8 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
     const signal = AbortSignal.any([closing.signal, stopped.signal]);
     const end = ended.get(run);
     const watch = end
-      ? Promise.resolve(createWatch(run, end, { maxEvents: limits.ringEvents, maxBytes: limits.ringBytes }))
-      : startWatch(store, wakeups, limits, run, fetchNews, signal);
+      ? Promise.resolve(createWatch(run, end, rings))
+      : startWatch(store, wakeups, { rings, patienceMs: limits.patienceMs }, run, fetchNews, signal);
     const entry: Followed = { watch, stop: () => stopped.abort(), readers: 0 };
     followed.set(run, entry);
     watch.then(
@@ -106,6 +121,11 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
       entry.readers -= 1;
       if (entry.readers > 0) return;
       entry.stop();
+      // One that is still being opened has taken what it heard early by then.
+      entry.watch.then(
+        (watch) => watch.close(),
+        () => {},
+      );
       if (followed.get(run) !== entry) return;
       const head = watches.get(run)?.head();
       // What retention removes after this shows in the pages.
@@ -115,7 +135,7 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
     };
     try {
       const watch = await unlessAborted(entry.watch, signal);
-      if (watch) return createCursor(watch, pages, request, signal, leave);
+      if (watch) return createCursor(watch, shared, request, signal, leave);
     } catch (error) {
       leave();
       throw error;
@@ -129,6 +149,7 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
     poll,
     foundByPoll: () => foundByPoll,
     watchedRuns: () => followed.size,
+    ringBytes: rings.heldBytes,
     close: () => {
       clearInterval(timer);
       const error = new StoreUnavailable('the feed was closed');
@@ -145,7 +166,7 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
 async function startWatch(
   store: Store,
   wakeups: WakeupPlane,
-  limits: FeedLimits,
+  { rings, patienceMs }: { readonly rings: Rings; readonly patienceMs: number },
   run: number,
   fetchNews: (watch: Watch, lastSeq: number) => Promise<void>,
   signal: AbortSignal,
@@ -162,10 +183,10 @@ async function startWatch(
   });
   if (signal.aborted) stop();
   else signal.addEventListener('abort', stop, { once: true });
-  const heads = await withPatience(() => store.readHeads([run]), limits.patienceMs, signal);
+  const heads = await withPatience(() => store.readHeads([run]), patienceMs, signal);
   const head = heads.get(run);
   if (!head) throw new Error(`run ${run} is not there`);
-  watch = createWatch(run, head, { maxEvents: limits.ringEvents, maxBytes: limits.ringBytes });
+  watch = createWatch(run, head, rings);
   for (const wake of early) hear(watch, wake);
   return watch;
 }

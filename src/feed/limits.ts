@@ -2,11 +2,15 @@
 export interface FeedLimits {
   /** Newest events kept in memory for each followed run. */
   readonly ringEvents: number;
+  /** Bytes of memory of one run's, and of all runs'. */
   readonly ringBytes: number;
+  readonly ringsBytes: number;
+  /** Events that filters pass over in one turn of the loop, over all readers. */
+  readonly passedPerTurn: number;
   /** How much one read of the store brings; one event may be bigger. */
   readonly pageEvents: number;
   readonly pageBytes: number;
-  /** Bytes of pages kept for all who read the same history, over all runs. */
+  /** Bytes of memory of pages kept for all who read the same history, over all runs. */
   readonly cachedPageBytes: number;
   /** How often the heads of followed runs are read in case a wake-up was lost. */
   readonly pollMs: number;
@@ -18,7 +22,10 @@ export interface FeedLimits {
 
 export const FEED_LIMITS: FeedLimits = {
   ringEvents: 1_024,
-  ringBytes: 4 * 1024 * 1024,
+  // As much as one event of the largest size takes where its text has two bytes a character.
+  ringBytes: 8 * 1024 * 1024,
+  ringsBytes: 64 * 1024 * 1024,
+  passedPerTurn: 64 * 1024,
   pageEvents: 1_024,
   pageBytes: 1024 * 1024,
   cachedPageBytes: 32 * 1024 * 1024,

@@ -1,12 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Page, Store } from '../store/store.ts';
+import { heldBytes } from './held-bytes.ts';
 import type { FeedLimits } from './limits.ts';
 import { withPatience } from './patience.ts';
 import { createPlaces } from './places.ts';
-
-/** Roughly what an event weighs beside its data. */
-const EVENT_OVERHEAD_BYTES = 200;
 
 /** History, read once for all who stand at the same place or a little behind one another. */
 export interface Pages {
@@ -26,8 +24,7 @@ export function createPages(store: Store, limits: FeedLimits, closing: AbortSign
   const starts = createPlaces<Page>();
   const cached = new LRUCache<string, { readonly run: number; readonly start: number; readonly page: Page }>({
     maxSize: limits.cachedPageBytes,
-    sizeCalculation: ({ page }) =>
-      page.events.reduce((sum, event) => sum + event.data.length + EVENT_OVERHEAD_BYTES, 1),
+    sizeCalculation: ({ page }) => page.events.reduce((sum, event) => sum + heldBytes(event), 1),
     dispose: ({ run, start, page }) => starts.delete(run, start, page),
   });
 

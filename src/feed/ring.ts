@@ -1,9 +1,11 @@
 import type { StoredEvent } from '../store/store.ts';
 import type { Chunk } from '../wakeups/plane.ts';
+import { heldBytes } from './held-bytes.ts';
 
 /** How much a ring keeps. */
 export interface RingLimits {
   readonly maxEvents: number;
+  /** Bytes of memory. */
   readonly maxBytes: number;
 }
 
@@ -15,25 +17,40 @@ export interface Ring {
   to(): number;
   /** Takes a committed chunk. One that does not fit after the ring's end replaces what the ring holds. */
   take(chunk: Chunk): void;
+  /** Drops what it holds; its end stays where it is. */
+  clear(): void;
   /** What it holds, ascending. Valid until the next chunk is taken. */
   events(): readonly StoredEvent[];
+  /** How much memory that takes. */
+  bytes(): number;
 }
 
 /** An empty ring at the end of a log. */
 export function createRing(end: number, limits: RingLimits): Ring {
   let events: StoredEvent[] = [];
+  /** Bytes of each event: a text of two bytes a character is looked through to count them. */
+  let sizes: number[] = [];
   let bytes = 0;
   let from = end;
   let to = end;
 
+  function emptyAfter(seq: number): void {
+    events = [];
+    sizes = [];
+    bytes = 0;
+    from = seq;
+  }
+
   function trim(): void {
     let count = 0;
     while (count < events.length && (events.length - count > limits.maxEvents || bytes > limits.maxBytes)) {
-      bytes -= events[count]!.data.length;
+      bytes -= sizes[count]!;
       from = events[count]!.seq;
       count += 1;
     }
-    if (count > 0) events = events.slice(count);
+    if (count === 0) return;
+    events = events.slice(count);
+    sizes = sizes.slice(count);
   }
 
   return {
@@ -42,20 +59,20 @@ export function createRing(end: number, limits: RingLimits): Ring {
     take: (chunk) => {
       if (chunk.head.lastSeq <= to) return;
       // Numbers may have legal gaps, so a missing chunk shows only in what the next one says it follows.
-      if (chunk.previousSeq !== to) {
-        events = [];
-        bytes = 0;
-        from = chunk.previousSeq;
-      }
+      if (chunk.previousSeq !== to) emptyAfter(chunk.previousSeq);
       for (const event of chunk.events) {
+        const size = heldBytes(event);
         events.push(event);
-        bytes += event.data.length;
+        sizes.push(size);
+        bytes += size;
       }
       to = chunk.head.lastSeq;
       // Trimming by a quarter at a time keeps an append cheap.
       if (events.length > limits.maxEvents * 1.25 || bytes > limits.maxBytes) trim();
     },
+    clear: () => emptyAfter(to),
     events: () => events,
+    bytes: () => bytes,
   };
 }
 

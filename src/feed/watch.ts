@@ -1,6 +1,7 @@
 import type { Head, Page } from '../store/store.ts';
 import type { Chunk } from '../wakeups/plane.ts';
-import { createRing, firstAfter, type Ring, type RingLimits } from './ring.ts';
+import { firstAfter, type Ring } from './ring.ts';
+import type { Rings } from './rings.ts';
 
 /** One run that somebody follows: its newest events, its head as far as known, and who waits for more. */
 export interface Watch {
@@ -17,6 +18,8 @@ export interface Watch {
   fail(error: Error): void;
   /** Makes a waiter for one reader; to be closed when that leaves. */
   wait(signal: AbortSignal): Waiter;
+  /** Gives up its ring: nobody follows the run any more. */
+  close(): void;
 }
 
 /** One reader's wait for news, again and again. */
@@ -27,9 +30,10 @@ export interface Waiter {
 }
 
 /** Watches a run whose head is known. */
-export function createWatch(run: number, first: Head, limits: RingLimits): Watch {
+export function createWatch(run: number, first: Head, rings: Rings): Watch {
   let head = first;
-  const ring = createRing(first.lastSeq, limits);
+  const ring = rings.open(first.lastSeq);
+  let closed = false;
   const waiters = new Set<() => void>();
   let failure: Error | null = null;
 
@@ -49,7 +53,7 @@ export function createWatch(run: number, first: Head, limits: RingLimits): Watch
     head: () => head,
     learn,
     hear: (chunk) => {
-      ring.take(chunk);
+      if (!closed) rings.take(ring, chunk);
       learn(chunk.head);
     },
     takePage: (start, page) => {
@@ -57,13 +61,17 @@ export function createWatch(run: number, first: Head, limits: RingLimits): Watch
       if (last) {
         const reached = last.seq === page.head.lastSeq ? page.head : { ...page.head, lastSeq: last.seq };
         const events = page.events.slice(firstAfter(page.events, start));
-        ring.take({ previousSeq: start, events, head: reached });
+        if (!closed) rings.take(ring, { previousSeq: start, events, head: reached });
       }
       learn(page.head);
     },
     fail: (error) => {
       failure = error;
       for (const wake of waiters) wake();
+    },
+    close: () => {
+      closed = true;
+      rings.release(ring);
     },
     wait: (signal) => {
       let end: (() => void) | null = null;

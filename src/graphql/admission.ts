@@ -7,7 +7,7 @@ import {
   OperationTypeNode,
   visit,
 } from 'graphql';
-import type { Weigh } from '../feed/cursor.ts';
+import type { Weigh } from '../feed/portion.ts';
 import { assertWithin, documentTooLarge } from './faults.ts';
 import { DOCUMENT_LIMITS, OPERATION_COST, SUBSCRIPTION_COST, SUBSCRIPTION_LIMITS } from './limits.ts';
 import type { OperationRequest } from './operation-request.ts';

@@ -1,6 +1,6 @@
 import type { Principal } from '../auth/principal.ts';
-import type { Weigh } from '../feed/cursor.ts';
 import type { Feed } from '../feed/feed.ts';
+import type { Weigh } from '../feed/portion.ts';
 import type { Ingest } from '../ingest/ingest.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { NativeInbox } from '../native/inbox.ts';

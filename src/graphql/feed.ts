@@ -8,7 +8,7 @@ import {
   followBatches,
   followEvents,
 } from '../feed/batches.ts';
-import type { Weigh } from '../feed/cursor.ts';
+import type { Weigh } from '../feed/portion.ts';
 import { builder } from './builder.ts';
 import type { AskedContext } from './context.ts';
 import { RunnerEventKindEnum } from './enums.ts';
@@ -144,6 +144,7 @@ export async function openFeed(context: AskedContext, args: unknown, weigh?: Wei
       after: after ?? -1,
       kinds: kinds ? new Set(kinds) : null,
       weigh,
+      owner: context.connection,
     },
     maxEvents: maxEvents ?? BATCH_DEFAULT_EVENTS,
   };

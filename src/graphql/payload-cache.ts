@@ -1,5 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { totalsOf } from '../config/totals.ts';
+import type { FeedRequest } from '../feed/batches.ts';
+import type { Feed } from '../feed/feed.ts';
 import type { StoredEvent } from '../store/store.ts';
 import type { AnsweredBatch, FeedWriter } from './feed-writer.ts';
 
@@ -35,40 +37,39 @@ export function eventPayload(writer: FeedWriter, event: StoredEvent): Buffer {
   return payload;
 }
 
-const batches = new LRUCache<string, { readonly batch: AnsweredBatch; readonly payload: Buffer }>({
+/** Without the batches, whose events would stay in memory however small the payloads are. */
+const batches = new LRUCache<string, Buffer>({
   maxSize: MAX_BYTES,
-  sizeCalculation: ({ payload }) => payload.length + OVERHEAD_BYTES,
+  sizeCalculation: ({ length }) => length + OVERHEAD_BYTES,
 });
 
-const writerIds = new WeakMap<FeedWriter, number>();
-let lastWriterId = 0;
+/** Which events batches are made of: those of one run of one feed that are of these kinds. */
+export function batchOrigin(feed: Feed, { run, kinds }: Pick<FeedRequest, 'run' | 'kinds'>): string {
+  return `${idOf(feed)} ${run} ${kinds ? [...kinds].sort().join() : 'all'}`;
+}
 
 /** The payload of a batch, which subscribers of one selection share while it is among the newest of all selections. */
-export function batchPayload(writer: FeedWriter, batch: AnsweredBatch): Buffer {
-  const { runId, events: all, cursor, caughtUp, ended } = batch;
-  const key = `${idOf(writer)} ${runId} ${cursor} ${all.length} ${caughtUp} ${ended}`;
+export function batchPayload(writer: FeedWriter, origin: string, batch: AnsweredBatch): Buffer {
+  const { events: all, cursor, caughtUp, ended, gap } = batch;
+  // Events never change, so the first, the last place and the number of them tell which they are.
+  const which = `${all[0]?.seq} ${cursor} ${all.length} ${gap?.fromSeq} ${gap?.toSeq}`;
+  const key = `${idOf(writer)} ${origin} ${which} ${caughtUp} ${ended}`;
   const known = batches.get(key);
-  if (known && sameBatch(known.batch, batch)) return known.payload;
+  if (known) return known;
   const payload = Buffer.from(writer.batch(batch));
-  batches.set(key, { batch, payload });
+  batches.set(key, payload);
   return payload;
 }
 
-function idOf(writer: FeedWriter): number {
-  let id = writerIds.get(writer);
+const ids = new WeakMap<object, number>();
+let lastId = 0;
+
+function idOf(keyed: object): number {
+  let id = ids.get(keyed);
   if (id === undefined) {
-    lastWriterId += 1;
-    id = lastWriterId;
-    writerIds.set(writer, id);
+    lastId += 1;
+    id = lastId;
+    ids.set(keyed, id);
   }
   return id;
-}
-
-/** The very same events: two workspaces may have runs of one id, and a filter may have left others out. */
-function sameBatch(one: AnsweredBatch, other: AnsweredBatch): boolean {
-  return (
-    one.gap?.toSeq === other.gap?.toSeq &&
-    one.gap?.fromSeq === other.gap?.fromSeq &&
-    one.events.every((event, index) => event === other.events[index])
-  );
 }

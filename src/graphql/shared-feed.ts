@@ -1,12 +1,13 @@
 import type { DocumentNode, FieldNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { mapped, openBatches, openEvents } from '../feed/batches.ts';
-import type { Reader, Weigh } from '../feed/cursor.ts';
+import type { Reader } from '../feed/cursor.ts';
+import type { Weigh } from '../feed/portion.ts';
 import { priceOf, weighEvents } from './admission.ts';
 import { openFeed } from './feed.ts';
 import { compileFeedWriter, type FeedWriter } from './feed-writer.ts';
 import type { OperationRequest } from './operation-request.ts';
-import { batchPayload, eventPayload } from './payload-cache.ts';
+import { batchOrigin, batchPayload, eventPayload } from './payload-cache.ts';
 import { sharedShape, subscriptionRoot } from './subscription-root.ts';
 
 /** Selections of one document that differ in their directives' variables. */
@@ -46,10 +47,12 @@ export async function openSharedFeed(request: OperationRequest): Promise<SharedF
     };
   }
   return {
-    open: async (signal) =>
-      mapped(await openBatches(feed, opened.request, maxEvents, signal), (batch) => [
-        batchPayload(writer, { ...batch, runId }),
-      ]),
+    open: async (signal) => {
+      const origin = batchOrigin(feed, opened.request);
+      return mapped(await openBatches(feed, opened.request, maxEvents, signal), (batch) => [
+        batchPayload(writer, origin, { ...batch, runId }),
+      ]);
+    },
   };
 }
 

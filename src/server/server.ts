@@ -76,7 +76,11 @@ export async function startServer(
     const wakeups = await openPlane(config, log);
     releasers.add(() => wakeups.close());
     const totals = totalsOf();
-    const feed = createFeed(store, wakeups, { ...FEED_LIMITS, cachedPageBytes: totals.feedCacheBytes });
+    const feed = createFeed(store, wakeups, {
+      ...FEED_LIMITS,
+      cachedPageBytes: totals.feedCacheBytes,
+      ringsBytes: totals.feedRingBytes,
+    });
     wakeups.onGap(() => void feed.poll());
     releasers.add(() => feed.close());
     const { maxRunEvents, maxRunBytes } = config;

@@ -60,6 +60,8 @@ export interface SeamPlan {
     readonly ringEvents: number;
     readonly pageEvents: number;
     readonly cachedPageBytes: number;
+    readonly ringsBytes: number;
+    readonly passedPerTurn: number;
   };
 }
 
@@ -119,6 +121,8 @@ export const seamPlan: fc.Arbitrary<SeamPlan> = fc.boolean().chain((lossy) =>
       ringEvents: fc.integer({ min: 1, max: 6 }),
       pageEvents: fc.integer({ min: 1, max: 4 }),
       cachedPageBytes: fc.constantFrom(1, 600, 1_000_000),
+      ringsBytes: fc.constantFrom(1, 600, 1_500, 1_000_000),
+      passedPerTurn: fc.constantFrom(1, 6, 1_000),
     }),
   }),
 );

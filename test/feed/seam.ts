@@ -31,6 +31,8 @@ export interface Seam {
 
 /** Sets everything up, history included, and starts all of it. */
 export async function startSeam(plan: SeamPlan, turns: Turns): Promise<Seam> {
+  /** Turns of the loop after which nothing goes on by itself. */
+  const quietLoops = plan.limits.passedPerTurn < 1_000 ? 150 : 2;
   let history = true;
   const turn = async (step: string) => {
     if (!history) await turns.take(step);
@@ -117,8 +119,9 @@ export async function startSeam(plan: SeamPlan, turns: Turns): Promise<Seam> {
         await new Promise(setImmediate);
         if (failures.length > 0) throw failures[0];
         if (turns.give()) continue;
-        // A group commit begins a turn of the loop after the batch came, and so does a read of a page.
-        for (let loops = 0; loops < 2; loops++) await new Promise(setImmediate);
+        // A group commit begins a turn of the loop after the batch came, and so does a read of a page. Each portion that
+        // a filter looks through may have to wait for a turn of its own.
+        for (let loops = 0; loops < quietLoops; loops++) await new Promise(setImmediate);
         if (failures.length > 0) throw failures[0];
         if (!turns.give()) return;
       }

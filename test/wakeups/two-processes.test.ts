@@ -85,7 +85,14 @@ function testTwoProcesses(env: Readonly<Record<string, string>>): void {
     const seen: number[] = [];
     let next = () => {};
     const followed = (async () => {
-      const request = { run: run.key, after: -1, maxEvents: 100, maxBytes: 1_000_000, idleMs: () => null };
+      const request = {
+        run: run.key,
+        after: -1,
+        kinds: null,
+        maxEvents: 100,
+        maxBytes: 1_000_000,
+        idleMs: () => null,
+      };
       for await (const step of valuesOf(() => other.feed.open(request, new AbortController().signal))) {
         seen.push(...step.events.map(({ seq }) => seq));
         next();

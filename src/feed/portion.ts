@@ -1,0 +1,60 @@
+import type { RunnerEventKind } from '../contract/events.ts';
+import type { StoredEvent } from '../store/store.ts';
+
+/** How many bytes an event takes where it goes, at least those of its data. */
+export type Weigh = (event: StoredEvent) => number;
+
+/** What of a log is wanted, and how much of it at once. */
+export interface PortionLimits {
+  /** Which events are wanted; null: all. The terminal one always is. */
+  readonly kinds: ReadonlySet<RunnerEventKind> | null;
+  /** A portion ends after so many events … */
+  readonly maxEvents: number;
+  /** … or with the event that reaches so many bytes. */
+  readonly maxBytes: number;
+  /** Bytes of an event where it is written to; absent: those of its data. */
+  readonly weigh?: Weigh | undefined;
+}
+
+/** All events from an index on, as many as make a portion. */
+export function portionFrom(
+  events: readonly StoredEvent[],
+  from: number,
+  { maxEvents, maxBytes, weigh = weighData }: PortionLimits,
+): readonly StoredEvent[] {
+  let bytes = 0;
+  let to = from;
+  while (to < events.length && to - from < maxEvents && bytes < maxBytes) {
+    bytes += weigh(events[to]!);
+    to += 1;
+  }
+  return events.slice(from, to);
+}
+
+/**
+ * Looks through events from an index on and adds those that are of the kinds, until they make a portion. Answers the
+ * index after the last one that it looked at.
+ */
+export function passFrom(
+  events: readonly StoredEvent[],
+  from: number,
+  kinds: ReadonlySet<RunnerEventKind>,
+  { maxEvents, maxBytes, weigh = weighData }: PortionLimits,
+  passing: StoredEvent[],
+): number {
+  let bytes = 0;
+  let to = from;
+  while (to < events.length && passing.length < maxEvents && bytes < maxBytes) {
+    const event = events[to]!;
+    if (kinds.has(event.kind) || event.kind === 'runtime_terminal') {
+      passing.push(event);
+      bytes += weigh(event);
+    }
+    to += 1;
+  }
+  return to;
+}
+
+function weighData(event: StoredEvent): number {
+  return event.data.length;
+}

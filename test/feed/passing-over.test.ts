@@ -1,0 +1,138 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { RunnerEventKind } from '../../src/contract/events.ts';
+import { type FeedRequest, followBatches, followEvents, openBatches } from '../../src/feed/batches.ts';
+import { openStore } from '../../src/store/open.ts';
+import type { RunRecord, Store } from '../../src/store/store.ts';
+import { append, createRun, event } from '../suites/store-records.ts';
+import { freshSqliteUrl } from '../support/databases.ts';
+import { releaseAfterwards } from '../support/releases.ts';
+import { readAll, startProcess } from './following.ts';
+
+const EVENTS = 10_000;
+const PAGE_EVENTS = 500;
+const PER_TURN = 2_000;
+const LIMITS = { pageEvents: PAGE_EVENTS, passedPerTurn: PER_TURN };
+
+let store: Store;
+let history: RunRecord;
+
+beforeAll(async () => {
+  store = await openStore(await freshSqliteUrl());
+  releaseAfterwards(() => store.close());
+  history = await createRun(store);
+  let head = (await store.readHeads([history.key])).get(history.key)!;
+  for (let first = 0; first < EVENTS; first += 1_000) {
+    const page = Array.from({ length: 1_000 }, (_, index) => event(first + index, kindAt(first + index)));
+    const next = append(history, head, page);
+    await store.commit([next]);
+    head = next.head;
+  }
+});
+
+function kindAt(seq: number): { readonly kind?: RunnerEventKind } {
+  if (seq === EVENTS - 1) return { kind: 'runtime_terminal' };
+  return seq % 1_000 === 700 ? { kind: 'tool_request' } : {};
+}
+
+/** Counts the events that are looked at, in each turn of the loop. */
+function createCounter() {
+  let inTurn = 0;
+  let most = 0;
+  let all = 0;
+  let timer = setImmediate(function count() {
+    inTurn = 0;
+    timer = setImmediate(count);
+  });
+  releaseAfterwards(() => clearImmediate(timer));
+  return {
+    kinds: (...names: RunnerEventKind[]): ReadonlySet<RunnerEventKind> => {
+      const kinds = new Set(names);
+      const { has } = kinds;
+      kinds.has = (kind) => {
+        all += 1;
+        inTurn += 1;
+        most = Math.max(most, inTurn);
+        return has.call(kinds, kind);
+      };
+      return kinds;
+    },
+    most: () => most,
+    all: () => all,
+  };
+}
+
+const request = (kinds: FeedRequest['kinds']): FeedRequest => ({ run: history.key, after: -1, kinds });
+
+describe('events that a filter passes over', () => {
+  test('are bounded in each turn of the loop over all readers, and each is looked at once', async () => {
+    const { feed } = startProcess(store, LIMITS);
+    const counter = createCounter();
+    const kinds = counter.kinds('runtime_started');
+    const reading = Array.from({ length: 16 }, (_, index) =>
+      index % 2 === 0
+        ? readAll(followBatches(feed, request(kinds), 1 + (index % 4)))
+        : readAll(followEvents(feed, request(kinds))),
+    );
+    for (const got of await Promise.all<readonly object[]>(reading)) expect(got).toHaveLength(1);
+    expect(counter.all()).toBe(16 * EVENTS);
+    // A turn of the loop may fall between two counts.
+    expect(counter.most()).toBeLessThanOrEqual(2 * PER_TURN);
+  });
+
+  test('do not cut what passes into smaller portions', async () => {
+    const { feed } = startProcess(store, LIMITS);
+    const batches = await readAll(followBatches(feed, request(new Set(['tool_request'])), 1));
+    const passing = batches.flatMap(({ events }) => events.map(({ seq }) => seq));
+    expect(passing).toEqual([...Array.from({ length: 10 }, (_, index) => 700 + index * 1_000), EVENTS - 1]);
+    expect(batches.every(({ events }) => events.length === 1)).toBe(true);
+    expect(batches.at(-1)).toMatchObject({ cursor: EVENTS - 1, ended: true, caughtUp: true });
+  });
+
+  test('let a reader of few of them go on before one socket with many readers is through', async () => {
+    const { feed } = startProcess(store, LIMITS);
+    await readAll(followBatches(feed, request(null)));
+    const socket = {};
+    const none = new Set<RunnerEventKind>(['runtime_started']);
+    let done = 0;
+    const many = Array.from({ length: 40 }, async () => {
+      await readAll(followBatches(feed, { ...request(none), owner: socket }));
+      done += 1;
+    });
+    await new Promise(setImmediate);
+    await readAll(followBatches(feed, { ...request(none), owner: {} }));
+    expect(done).toBe(0);
+    await Promise.all(many);
+  });
+
+  test('end at once when the reader leaves, with its turn still to come', async () => {
+    const { feed } = startProcess(store, LIMITS);
+    await readAll(followBatches(feed, request(null)));
+    const none = new Set<RunnerEventKind>(['runtime_started']);
+    const many = Array.from({ length: 20 }, () => readAll(followBatches(feed, request(none))));
+    const leaving = followBatches(feed, request(none));
+    const next = leaving.next();
+    await new Promise(setImmediate);
+    await leaving.return();
+    expect(await next).toEqual({ done: true, value: undefined });
+    await Promise.all(many);
+    expect(feed.watchedRuns()).toBe(0);
+  });
+
+  test('are told of once a second, though none of them passes', async () => {
+    const { feed } = startProcess(store, { ...LIMITS, passedPerTurn: 1 });
+    const controller = new AbortController();
+    const none = new Set<RunnerEventKind>(['runtime_started']);
+    const reader = (await openBatches(feed, request(none), 1, controller.signal))!;
+    releaseAfterwards(() => reader.close());
+    let told = reader.take();
+    for (let waits = 0; told === null && waits < 15; waits++) {
+      await reader.ready();
+      await new Promise((resolve) => setTimeout(resolve, 120));
+      told = reader.take();
+    }
+    // Not the first page, nor only when all of it has been looked through.
+    expect(told).toMatchObject({ events: [], caughtUp: false });
+    expect(told?.cursor).toBeGreaterThan(PAGE_EVENTS);
+    expect(told?.cursor).toBeLessThan(EVENTS - 1);
+  });
+});

@@ -38,7 +38,7 @@ export function totalsOf(heapBytes: number = getHeapStatistics().heap_size_limit
     answerBytes: Math.floor(heapBytes / 16),
     unreadBytes: Math.floor(heapBytes / 8),
     ingestBytes: Math.min(64 * MiB, Math.floor(heapBytes / 8)),
-    feedCacheBytes: Math.min(32 * MiB, Math.floor(heapBytes / 32)),
+    feedCacheBytes: Math.min(44 * MiB, Math.floor(heapBytes / 24)),
     feedRingBytes: Math.min(64 * MiB, Math.floor(heapBytes / 16)),
     sharedPayloadBytes: Math.floor(heapBytes / 64),
     subscriptionBytes: Math.floor(heapBytes / 4),

@@ -28,7 +28,7 @@ export const FEED_LIMITS: FeedLimits = {
   passedPerTurn: 64 * 1024,
   pageEvents: 1_024,
   pageBytes: 1024 * 1024,
-  cachedPageBytes: 32 * 1024 * 1024,
+  cachedPageBytes: 44 * 1024 * 1024,
   pollMs: 1_000,
   rememberedEnds: 10_000,
   patienceMs: 30_000,

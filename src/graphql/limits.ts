@@ -74,7 +74,7 @@ export const NEXT_READ_BYTES = 1024 * 1024;
 export const MAX_WAITING_READS = 1_000;
 
 /** For how many milliseconds such a read waits. */
-export const READ_WAIT_MS = 20_000;
+export const READ_WAIT_MS = 30_000;
 
 /** Characters of a text in variables, outside of batches and JSON objects: more than any argument takes. */
 export const VARIABLE_TEXT_LENGTH = 4_096;

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { beforeAll, expect, test } from 'vitest';
 import type { PageReadLimits, Store } from '../../src/store/store.ts';
 import { post } from '../support/request.ts';

@@ -1,6 +1,15 @@
+import { createRoom, NoRoom, type Place } from '../lib/room.ts';
 import { type Turns, TurnsExhausted } from '../lib/turns.ts';
 import { overloaded, responseTooLarge } from './faults.ts';
-import { BYTES_PER_COST, CHEAP_COST, RESPONSE_BYTES } from './limits.ts';
+import {
+  BYTES_PER_COST,
+  CHEAP_COST,
+  FIRST_READ_BYTES,
+  MAX_WAITING_PER_CONNECTION,
+  MAX_WAITING_READS,
+  READ_WAIT_MS,
+  RESPONSE_BYTES,
+} from './limits.ts';
 import type { Price } from './price.ts';
 
 /** What a read brought, and how many bytes that is. */
@@ -8,26 +17,35 @@ export interface Measured {
   readonly bytes: number;
 }
 
+/** One read of an answer, which may need several parts. */
+export interface Parts {
+  /** How many bytes the answer may still read. */
+  left(): number;
+  /**
+   * Runs one part, which brings at most `maxBytes`. They are reserved first, and where they are many, the turn of the
+   * loop has time for them: a part without room waits until others have given back what they hold. Throws
+   * RESPONSE_TOO_LARGE without reading when the answer may not read so many, and OVERLOADED when too much waits or it has
+   * waited too long.
+   */
+  part<Value extends Measured>(maxBytes: number, read: () => Promise<Value>): Promise<Value>;
+}
+
 /** What one answer may still read and write. Answers under construction share what the process may hold. */
 export interface AnswerBudget {
   /**
-   * Runs one read, after the reads of this answer that came before. `read` is given the most bytes that it may bring; it
-   * may bring more only in its last item. Throws RESPONSE_TOO_LARGE without reading when nothing is left, and OVERLOADED
-   * when the answers under construction hold too much. `cost` is the read's, in fields. Resolves in a turn of the event
-   * loop with time to complete what was read.
+   * Runs one read, after the reads of this answer that came before. `cost` is that of each of its parts, in fields,
+   * without the bytes. Throws what its parts throw. Resolves in a turn of the event loop with time to complete what was
+   * read.
    */
-  read<Value extends Measured>(
-    request: { readonly cost: number; readonly maxBytes: number },
-    read: (maxBytes: number) => Promise<Value>,
-  ): Promise<Value>;
-  /** Waits for a turn of the event loop in which more work of this cost may run. */
-  turn(cost: number): Promise<void>;
+  read<Value extends Measured>(cost: number, read: (parts: Parts) => Promise<Value>): Promise<Value>;
   /** Waits for a turn with time to complete a part of the answer that was just read and comes to so many bytes. */
   completionTurn(bytes: number): Promise<void>;
   /** Waits for a turn with time to write the answer as text. */
   textTurn(): Promise<void>;
-  /** Counts bytes that the answer is about to hold. Throws as `read` does. */
+  /** Counts bytes that the answer is about to write. Throws RESPONSE_TOO_LARGE when that is too much. */
   write(bytes: number): void;
+  /** Counts bytes that it holds and that no read has reserved. Throws OVERLOADED when answers hold too much. */
+  hold(bytes: number): void;
   /** Gives everything back when the answer is complete. Reads that still wait then fail. */
   close(): void;
 }
@@ -38,61 +56,73 @@ export interface AnswerBudgets {
   open(price: Pick<Price, 'cost' | 'bytes'>, owner: object): AnswerBudget;
 }
 
-/** A page of events with a small answer around it. */
-const ONE_PAGE = 4 * 1024 * 1024 + 64 * 1024;
-/** What is kept for single pages, as a share of the bound. */
-const SPARE = 1 / 2;
+/**
+ * What a byte that is read is held as: a text with one character outside Latin-1 has two bytes for each, and small values
+ * take more as objects than as text.
+ */
+const HELD_PER_BYTE = 2;
+/** An owner that holds at most this reads at once, however much others hold and wait for. */
+const FEW_BYTES = 4 * 1024 * 1024;
 
-/** Creates budgets that hold at most `maxBytes` together, and read in turns. */
-export function createAnswerBudgets(maxBytes: number, turns: Turns): AnswerBudgets {
+/**
+ * Creates budgets that hold at most `maxBytes` together, and half as much again of owners that hold little. They read in
+ * turns; nobody waits for an owner that `isGone`.
+ */
+export function createAnswerBudgets(
+  maxBytes: number,
+  turns: Turns,
+  isGone: (owner: object) => boolean = () => false,
+): AnswerBudgets {
   // Where the heap is small, one large answer is too large: waiting would not make room for it.
   const perAnswer = Math.min(RESPONSE_BYTES, Math.floor(maxBytes / 4));
-  let heldByAll = 0;
-  const heldBy = new WeakMap<object, number>();
+  // The room lets one answer in above its bound: half is for that one.
+  const room = createRoom({
+    most: maxBytes / 2,
+    few: Math.min(FEW_BYTES, maxBytes / 4),
+    mostOfFew: maxBytes * 1.5,
+    maxWaiting: MAX_WAITING_READS,
+    maxWaitingPerOwner: MAX_WAITING_PER_CONNECTION,
+    waitMs: READ_WAIT_MS,
+    isGone,
+  });
 
   function open({ cost: operationCost, bytes }: Pick<Price, 'cost' | 'bytes'>, owner: object): AnswerBudget {
-    let held = 0;
+    const place = room.enter(owner);
     let readable = perAnswer;
     let writable = perAnswer - bytes;
     let closed = false;
     /** The read that the next one waits for; null when none is under way. */
     let last: Promise<unknown> | null = null;
 
-    function add(more: number): void {
-      if (closed) return;
-      held += more;
-      heldByAll += more;
-      heldBy.set(owner, (heldBy.get(owner) ?? 0) + more);
+    function assertReadable(more: number): void {
+      if (!closed && readable > 0 && more <= readable) return;
+      // What comes after it would be refused all the same.
+      readable = 0;
+      throw responseTooLarge();
     }
 
-    function reserve(more: number): void {
-      const own = (heldBy.get(owner) ?? 0) + more;
-      // One page of somebody who holds nothing else is let in above the bound, or a few clients could shut out others.
-      const most = own <= ONE_PAGE ? maxBytes * (1 + SPARE) : maxBytes;
-      if (own > maxBytes / 2 || heldByAll + more > most)
-        throw overloaded('the answers under construction hold too much');
-      add(more);
-    }
-
-    async function readNow<Value extends Measured>(
+    async function readPart<Value extends Measured>(
       cost: number,
-      maxBytes: number,
-      read: (maxBytes: number) => Promise<Value>,
+      most: number,
+      read: () => Promise<Value>,
     ): Promise<Value> {
-      if (readable <= 0) throw responseTooLarge();
-      await takeTurn(turns, owner, cost);
-      if (closed) throw responseTooLarge();
-      const reserved = Math.min(maxBytes, readable);
-      reserve(reserved);
+      assertReadable(most);
+      // What a first read brings is paid for once it is known.
+      const isFirst = most <= FIRST_READ_BYTES;
+      if (isFirst) await takeTurn(turns, owner, cost);
+      assertReadable(most);
+      const waited = await takeRoom(place, most * HELD_PER_BYTE);
       let brought = 0;
       try {
-        const value = await read(reserved);
+        if (waited || !isFirst) await takeTurn(turns, owner, cost + most / BYTES_PER_COST);
+        assertReadable(most);
+        const value = await read();
         brought = value.bytes;
         readable -= brought;
-        if (readable < 0) throw responseTooLarge();
         return value;
       } finally {
-        add(brought - reserved);
+        if (!closed) place.give((most - brought) * HELD_PER_BYTE);
+        if (isFirst) turns.spend(brought / BYTES_PER_COST);
       }
     }
 
@@ -104,10 +134,13 @@ export function createAnswerBudgets(maxBytes: number, turns: Turns): AnswerBudge
     }
 
     return {
-      read: ({ cost, maxBytes }, read) => {
+      read: (cost, read) => {
         const before = last;
         const next = async () => {
-          const value = await readNow(cost, maxBytes, read);
+          const value = await read({
+            left: () => readable,
+            part: (most, readNow) => readPart(cost, most, readNow),
+          });
           await completionTurn(value.bytes);
           return value;
         };
@@ -119,24 +152,36 @@ export function createAnswerBudgets(maxBytes: number, turns: Turns): AnswerBudge
         mine.then(forget, forget);
         return mine;
       },
-      turn: (cost) => takeTurn(turns, owner, cost),
       completionTurn,
       textTurn: () => turnFor((perAnswer - writable) / BYTES_PER_COST),
       write: (more) => {
         writable -= more;
         if (writable < 0) throw responseTooLarge();
-        reserve(more);
+      },
+      hold: (more) => {
+        if (!closed && !place.takeNow(more)) throw overloaded('the answers under construction hold too much');
       },
       close: () => {
         if (closed) return;
-        heldByAll -= held;
-        heldBy.set(owner, (heldBy.get(owner) ?? held) - held);
         closed = true;
+        place.leave();
       },
     };
   }
 
   return { open };
+}
+
+/** Takes room; resolves to whether that took waiting. */
+async function takeRoom(place: Place, amount: number): Promise<boolean> {
+  try {
+    const later = place.take(amount);
+    if (later) await later;
+    return later !== null;
+  } catch (error) {
+    if (error instanceof NoRoom) throw overloaded('the answers under construction hold too much');
+    throw error;
+  }
 }
 
 /** Waits until work of this cost, in fields, may run. Throws OVERLOADED when too much waits. */
@@ -152,7 +197,7 @@ export async function takeTurn(turns: Turns, owner: object, cost: number): Promi
 
 /** Counts a text that the answer is about to hold, and returns it. */
 export function counted<Text extends string | null>(budget: AnswerBudget, text: Text): Text {
-  if (text) budget.write(text.length);
+  if (text) writeHeld(budget, text.length);
   return text;
 }
 
@@ -166,6 +211,11 @@ export function countedJson<Json extends object | null>(budget: AnswerBudget, js
     length = JSON.stringify(json).length;
     lengths.set(json, length);
   }
-  budget.write(length);
+  writeHeld(budget, length);
   return json;
+}
+
+function writeHeld(budget: AnswerBudget, bytes: number): void {
+  budget.write(bytes);
+  budget.hold(bytes);
 }

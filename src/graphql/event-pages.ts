@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { RUNNER_EVENT_KINDS, type RunnerEventKind } from '../contract/events.ts';
-import type { Store, StoredEvent } from '../store/store.ts';
+import type { OmittedEvent, Page, Store, StoredEvent } from '../store/store.ts';
+import type { Parts } from './answer-budget.ts';
 import type { Context } from './context.ts';
 import { checkArguments } from './invalid-input.ts';
+import { FIRST_READ_BYTES, NEXT_READ_BYTES } from './limits.ts';
 
 /** The longest page of a log, and its length where nothing is said. */
 export const MAX_EVENTS_A_PAGE = 1_000;
@@ -56,16 +58,14 @@ export async function eventsConnection(
   const from = after ?? -1;
   const until = before ?? Number.MAX_SAFE_INTEGER + 1;
   const wanted = (backward ? last : first) ?? EVENTS_A_PAGE;
-  const request = { cost: PAGE_COST + wanted * EVENT_COST, maxBytes: MAX_BYTES };
-  const found = await budget.read(request, (maxBytes) =>
+  const found = await budget.read(PAGE_COST + wanted * EVENT_COST, (parts) =>
     collect(store, run, {
       direction: backward ? 'backward' : 'forward',
       start: backward ? until : from,
       within: (seq) => seq > from && seq < until,
       wanted,
-      maxBytes,
       kinds: kinds ? new Set(kinds) : null,
-      turn: () => budget.turn(request.cost),
+      parts,
     }),
   );
   const events = backward ? found.events.toReversed() : found.events;
@@ -83,22 +83,36 @@ export async function eventsConnection(
   };
 }
 
-/** Reads the event of this number; null: there is none. */
+/** Reads the event of this number; null: there is none. Throws as the answer's reads do. */
 export async function readEvent(
   store: Store,
   budget: Context['budget'],
   run: number,
   seq: number,
 ): Promise<StoredEvent | null> {
-  const { event } = await budget.read(
-    { cost: PAGE_COST, maxBytes: EVENT_OVERHEAD_BYTES },
-    async (maxBytes) => {
-      const page = await store.readPage(run, seq - 1, { maxEvents: 1, maxBytes });
-      const event = page?.events[0] ?? null;
-      return { event, bytes: event ? event.data.length + EVENT_OVERHEAD_BYTES : 0 };
-    },
-  );
+  const { event } = await budget.read(PAGE_COST, async (parts) => {
+    for (let next: OmittedEvent | undefined; ; ) {
+      const maxBytes = bytesOfPart(parts, next);
+      const found = await parts.part(maxBytes, async () => {
+        const page = await store.readPage(run, seq - 1, { maxEvents: 1, maxBytes, strict: true });
+        const event = page?.events[0] ?? null;
+        return { event, omitted: page?.omitted, bytes: event ? bytesOf(event) : 0 };
+      });
+      if (!found.omitted) return found;
+      next = found.omitted;
+    }
+  });
   return event;
+}
+
+/** How many bytes the next part of a read may bring: as long as no size is known, few. */
+function bytesOfPart(parts: Parts, next: OmittedEvent | undefined): number {
+  if (!next) return Math.min(FIRST_READ_BYTES, parts.left());
+  return Math.max(next.bytes + EVENT_OVERHEAD_BYTES, Math.min(NEXT_READ_BYTES, parts.left()));
+}
+
+function bytesOf({ data }: StoredEvent): number {
+  return data.length + EVENT_OVERHEAD_BYTES;
 }
 
 interface Collect {
@@ -106,47 +120,71 @@ interface Collect {
   readonly start: number;
   readonly within: (seq: number) => boolean;
   readonly wanted: number;
-  /** The page ends with the event that reaches it. */
-  readonly maxBytes: number;
   readonly kinds: ReadonlySet<RunnerEventKind> | null;
-  /** Waits before one more page is read. */
-  readonly turn: () => Promise<void>;
+  readonly parts: Parts;
+}
+
+interface Collected {
+  readonly events: readonly StoredEvent[];
+  /** The last event that was looked at and is not to be looked at again. */
+  readonly reached: number | null;
+  readonly more: boolean;
+  readonly bytes: number;
 }
 
 /** Reads until it has what was wanted, the log ends, or the page is big or was long enough in the making. */
 async function collect(
   store: Store,
   run: number,
-  { direction, start, within, wanted, maxBytes, kinds, turn }: Collect,
-): Promise<{
-  events: StoredEvent[];
-  reached: number | null;
-  more: boolean;
-  bytes: number;
-}> {
+  { direction, start, within, wanted, kinds, parts }: Collect,
+): Promise<Collected> {
+  // The page ends with the event that reaches it.
+  const maxPageBytes = Math.min(MAX_BYTES, parts.left());
   const events: StoredEvent[] = [];
   let reached: number | null = null;
   let bytes = 0;
-  for (let reads = 0; reads < MAX_READS; reads += 1) {
-    // The embedded store reads synchronously: others get their turn between two pages.
-    if (reads > 0) await turn();
-    const limits = {
-      maxEvents: kinds ? MAX_EVENTS_A_PAGE + 1 : wanted - events.length + 1,
-      maxBytes,
-    };
-    const page = await store.readPage(run, reached ?? start, limits, direction);
-    if (!page || page.events.length === 0) return { events, reached, more: false, bytes };
+  let next: OmittedEvent | undefined;
+
+  function judge({ seq, kind }: Pick<StoredEvent, 'seq' | 'kind'>): 'end' | 'skip' | 'full' | 'take' {
+    if (!within(seq)) return 'end';
+    if (kinds && !kinds.has(kind)) return 'skip';
+    return events.length >= wanted || bytes >= maxPageBytes ? 'full' : 'take';
+  }
+
+  /** Takes over what belongs to the page; says whether it goes on. */
+  function add(page: Page | null, maxEvents: number): 'end' | 'full' | 'on' {
+    if (!page) return 'end';
     for (const event of page.events) {
-      if (!within(event.seq)) return { events, reached, more: false, bytes };
-      const matches = !kinds || kinds.has(event.kind);
-      if (matches && (events.length >= wanted || bytes >= maxBytes))
-        return { events, reached, more: true, bytes };
-      if (matches) {
-        events.push(event);
-        bytes += event.data.length + EVENT_OVERHEAD_BYTES;
-      }
+      const judged = judge(event);
+      if (judged === 'end' || judged === 'full') return judged;
       reached = event.seq;
+      if (judged === 'skip') continue;
+      events.push(event);
+      bytes += bytesOf(event);
     }
+    next = page.omitted;
+    if (!next) return page.events.length < maxEvents ? 'end' : 'on';
+    const judged = judge(next);
+    if (judged === 'end' || judged === 'full') return judged;
+    if (judged === 'skip') {
+      reached = next.seq;
+      next = undefined;
+    }
+    return 'on';
+  }
+
+  for (let reads = 0; reads < MAX_READS; reads += 1) {
+    const maxBytes = bytesOfPart(parts, next);
+    // What this answer has no room for, the next page begins with.
+    if (events.length > 0 && maxBytes > parts.left()) break;
+    const maxEvents = kinds ? MAX_EVENTS_A_PAGE + 1 : wanted - events.length + 1;
+    const { state } = await parts.part(maxBytes, async () => {
+      const before = bytes;
+      const limits = { maxEvents, maxBytes, strict: true };
+      const state = add(await store.readPage(run, reached ?? start, limits, direction), maxEvents);
+      return { state, bytes: bytes - before };
+    });
+    if (state !== 'on') return { events, reached, more: state === 'full', bytes };
   }
   return { events, reached, more: true, bytes };
 }

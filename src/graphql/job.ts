@@ -151,11 +151,14 @@ export const RunnerJobType = builder.prismaObject('Job', {
       },
       resolve: async ({ run }, args, { jobs, budget }) => {
         const { lines } = checkArguments(z.object({ lines: logLinesSchema.nullish() }), args);
-        const { text } = await budget.read({ cost: LOGS_COST, maxBytes: LOGS_BYTES }, async () => {
-          const text = await jobs.logs(run, lines ?? DEFAULT_LOG_LINES);
-          return { text, bytes: text?.length ?? 0 };
-        });
-        return counted(budget, text);
+        const { text } = await budget.read(LOGS_COST, ({ part, left }) =>
+          part(Math.min(LOGS_BYTES, left()), async () => {
+            const text = await jobs.logs(run, lines ?? DEFAULT_LOG_LINES);
+            return { text, bytes: text?.length ?? 0 };
+          }),
+        );
+        if (text) budget.write(text.length);
+        return text;
       },
     }),
     consoleUrl: t.string({

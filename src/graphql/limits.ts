@@ -61,6 +61,21 @@ export const MAX_WAITING_FOR_TURN = 5_000;
 /** Of these, the most that one connection has waiting: a dashboard's widgets ask for a few dozen at once. */
 export const MAX_WAITING_PER_CONNECTION = 256;
 
+/**
+ * A read brings so many bytes at most before the sizes of what follows are known; more is read once its size is known,
+ * reserved and paid for.
+ */
+export const FIRST_READ_BYTES = 256 * 1024;
+
+/** Bytes of events that one read brings at once, unless a single one is larger: 5 to 10 ms. */
+export const NEXT_READ_BYTES = 1024 * 1024;
+
+/** Reads that wait until others have given back the bytes that they hold, over all clients. */
+export const MAX_WAITING_READS = 1_000;
+
+/** For how many milliseconds such a read waits. */
+export const READ_WAIT_MS = 30_000;
+
 /** Characters of a text in variables, outside of batches and JSON objects: more than any argument takes. */
 export const VARIABLE_TEXT_LENGTH = 4_096;
 

@@ -65,14 +65,15 @@ export function refusalOf(request: OperationRequest): GraphQLError | null {
 
 /** Creates the operations over the one schema. `report` is given errors that have no code. */
 export function createOperations(report: ReportUnexpected, totals: Totals = totalsOf()): Operations {
+  // What a closed connection has asked for is answered to nobody.
+  const isGone = (owner: object) => 'destroyed' in owner && owner.destroyed === true;
   const turns = createTurns({
     costPerTurn: TURN_COST,
     maxWaiting: MAX_WAITING_FOR_TURN,
     maxWaitingPerOwner: MAX_WAITING_PER_CONNECTION,
-    // What a closed connection has asked for is answered to nobody.
-    isGone: (owner) => 'destroyed' in owner && owner.destroyed === true,
+    isGone,
   });
-  const budgets = createAnswerBudgets(totals.answerBytes, turns);
+  const budgets = createAnswerBudgets(totals.answerBytes, turns, isGone);
 
   /** Executes with a budget, in a turn of the loop where that is not cheap. Nothing is held once it has an answer. */
   async function executeWithin(request: OperationRequest, rootValue?: unknown): Promise<ExecutionResult> {

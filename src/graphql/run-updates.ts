@@ -18,7 +18,10 @@ import { createRunChanges, type RunChanges } from './run-changes.ts';
 export interface RunUpdateLimits {
   /** Different filters that one connection watches at once. */
   readonly filtersPerConnection: number;
-  /** Different filters that the process watches at once. */
+  /**
+   * How many more different filters the process watches than connections: each connection's first is always taken. Of
+   * connections with few filters ten times as many; {@link shareOf} says how many.
+   */
   readonly filters: number;
   /** Changed runs that wait for one subscriber who does not read; with more the subscription is cut. */
   readonly waitingRuns: number;
@@ -39,8 +42,7 @@ const PORTION_RUNS = 8;
 const CONDITIONS_PER_TURN = 256;
 /** What waking one subscriber counts, who then takes the row, writes it and sends it. */
 const WAKING = 4;
-/** A connection with so few filters may watch them nevertheless, up to so many times the filters of the process. */
-const FEW_FILTERS = 4;
+/** Where filters get scarce, those of connections that have most are refused first: the last ones a second filter. */
 const SPARE_FILTERS = 10;
 /** Workspaces whose changes wait for their turn; beyond that, those who follow have to begin again. */
 const MAX_WAITING_WORKSPACES = 10_000;
@@ -93,6 +95,8 @@ export function createRunUpdates(
   const perConnection = createKeyCounts<string>(limits.filtersPerConnection);
   const turns = createTurns({ costPerTurn: CONDITIONS_PER_TURN, maxWaiting: MAX_WAITING_WORKSPACES });
   let filters = 0;
+  /** Connections that watch at least one filter. */
+  let connections = 0;
 
   async function read(runs: readonly number[], signal: AbortSignal): Promise<readonly UpdatedRun[]> {
     const query = {
@@ -143,14 +147,15 @@ export function createRunUpdates(
   /** Adds a watcher to its group, and answers what removes it. */
   function join(filter: RunListFilter, connection: object | undefined, watcher: Watcher) {
     const key = JSON.stringify(filter);
-    const leaveConnection = connection ? countOn(connection, key) : () => {};
+    // Who has no connection of its own that is known asks once: it is its own.
+    const counted = connection ?? {};
+    const leaveConnection = countOn(counted, key);
     const workspace = workspaces.get(filter.workspace) ?? openWorkspace(filter.workspace);
     let group = workspace.groups.get(key);
     if (!group) {
-      // Nobody is shut out by the filters of a few others. What everybody follows is one filter for all of them.
-      const isFew = connection === undefined || perConnection.size(connection) <= FEW_FILTERS;
-      const most = (isFew ? SPARE_FILTERS : 1) * limits.filters;
-      if (filters >= most && !isEmpty(filter)) {
+      // What everybody follows is one filter for all of them.
+      const further = perConnection.size(counted) - 1;
+      if (further > 0 && filters - connections >= shareOf(further) * limits.filters && !isEmpty(filter)) {
         leaveConnection();
         if (workspace.groups.size === 0) workspaces.delete(filter.workspace);
         throw fault('OVERLOADED', `more than ${limits.filters} filters are watched: try again later`);
@@ -175,8 +180,15 @@ export function createRunUpdates(
   }
 
   function countOn(connection: object, key: string): () => void {
+    const isFirst = perConnection.size(connection) === 0;
     const leave = perConnection.hold(connection, key);
-    if (leave) return leave;
+    if (leave) {
+      if (isFirst) connections += 1;
+      return () => {
+        leave();
+        if (perConnection.size(connection) === 0) connections -= 1;
+      };
+    }
     const message = `more than ${limits.filtersPerConnection} filters of runUpdated on one connection: open another`;
     throw fault('OVERLOADED', message);
   }
@@ -240,6 +252,11 @@ export function createRunUpdates(
   }
 
   return { open };
+}
+
+/** For a connection's filter after so many others: how full the process may be, as a multiple of its limit. */
+function shareOf(others: number): number {
+  return Math.max(1, SPARE_FILTERS / others);
 }
 
 /** How many conditions a filter comes to, its own among them. */

@@ -27,14 +27,22 @@ const MAX_WAITING_PER_CONNECTION = 10_000;
 const SELECTIONS_PER_CONNECTION = 20;
 
 /** Writes a row as the payload that one selection answers, in turns of the owner's. */
-type Writer = (row: UpdatedRun, owner: object) => Promise<Buffer>;
+type Writer = (row: UpdatedRun, owner: object) => Promise<Written>;
+
+/** A payload, and whether it says that it could not be made in the owner's turns: then it is for that owner alone. */
+interface Written {
+  readonly payload: Buffer;
+  readonly isOverloaded: boolean;
+}
 
 /** Bytes of kept payloads over all selections. */
 const MAX_KEPT_BYTES = totalsOf().sharedPayloadBytes;
 
+type KnownPayloads = WeakMap<UpdatedRun, Written | Promise<Written>>;
+
 /** Payloads are kept as long as their rows; when all of them take too much, all are dropped. */
 interface Kept {
-  readonly byWriter: WeakMap<Writer, WeakMap<UpdatedRun, Promise<Buffer>>>;
+  readonly byWriter: WeakMap<Writer, KnownPayloads>;
   bytes: number;
 }
 
@@ -160,26 +168,43 @@ function createWriter(request: OperationRequest, operations: Pick<Operations, 'a
       // Its client comes back, and asks again for what it has missed.
       throw error instanceof TurnsExhausted ? new StoreUnavailable('too many changed runs wait') : error;
     }
-    return Buffer.from(JSON.stringify(await operations.answer({ ...request, owner }, row)));
+    const answer = await operations.answer({ ...request, owner }, row);
+    const isOverloaded = answer.errors?.some(({ extensions }) => extensions.code === 'OVERLOADED') ?? false;
+    return { payload: Buffer.from(JSON.stringify(answer)), isOverloaded };
   };
 }
 
-/** The payload of a row, which all subscribers of one selection share. */
-function payloadOf(write: Writer, row: UpdatedRun, owner: object): Promise<Buffer> {
+/**
+ * The payload of a row, which all subscribers of one selection share. Where whoever asked first could not make it, the
+ * next one makes it anew, in turns of its own.
+ */
+async function payloadOf(write: Writer, row: UpdatedRun, owner: object): Promise<Buffer> {
+  for (let known = knownOf(write).get(row); known; known = knownOf(write).get(row)) {
+    const written = known instanceof Promise ? await known.catch(() => null) : known;
+    if (written && !written.isOverloaded) return written.payload;
+  }
+  return (await writeFor(write, row, owner)).payload;
+}
+
+function knownOf(write: Writer): KnownPayloads {
   if (kept.bytes > MAX_KEPT_BYTES) kept = { byWriter: new WeakMap(), bytes: 0 };
-  const { byWriter } = kept;
-  const ofWriter = byWriter.get(write) ?? new WeakMap<UpdatedRun, Promise<Buffer>>();
-  byWriter.set(write, ofWriter);
-  const known = ofWriter.get(row);
-  if (known) return known;
-  const payload = write(row, owner);
-  ofWriter.set(row, payload);
-  const count = ({ length }: Buffer) => {
-    kept.bytes += length;
-  };
-  // A failure is for those who wait for the payload.
-  payload.then(count, () => ofWriter.delete(row));
-  return payload;
+  const ofWriter = kept.byWriter.get(write) ?? new WeakMap();
+  kept.byWriter.set(write, ofWriter);
+  return ofWriter;
+}
+
+function writeFor(write: Writer, row: UpdatedRun, owner: object): Promise<Written> {
+  const ofWriter = knownOf(write);
+  const writing = write(row, owner);
+  ofWriter.set(row, writing);
+  const forget = () => void ofWriter.delete(row);
+  // Before those who wait for it go on.
+  writing.then((written) => {
+    if (written.isOverloaded) return forget();
+    ofWriter.set(row, written);
+    kept.bytes += written.payload.length;
+  }, forget);
+  return writing;
 }
 
 /** The payloads of rows, in their order. A subscriber that stalls holds the portion that it was handed. */

@@ -13,6 +13,8 @@ export interface Turns {
    * that of an owner that is gone. Without these two options a promise never rejects.
    */
   take(owner: object, cost: number): Promise<void> | null;
+  /** Counts work of this turn that turned out to cost more: what else fits into the turn is less. */
+  spend(cost: number): void;
 }
 
 /** How much the turns hand out. */
@@ -112,6 +114,7 @@ export function createTurns(options: TurnsOptions): Turns {
   }
 
   return {
+    spend,
     take: (owner, cost) => {
       if (waiting === 0 && fits(cost)) {
         spend(cost);

@@ -86,10 +86,26 @@ export interface PageLimits {
   readonly maxBytes: number;
 }
 
+/** How much of a log a page may bring. */
+export interface PageReadLimits extends PageLimits {
+  /** The page ends before the event that would bring it above `maxBytes`, which it names instead: even the first one. */
+  readonly strict?: boolean;
+}
+
+/** An event that a page names without its data. */
+export interface OmittedEvent {
+  readonly seq: number;
+  readonly kind: RunnerEventKind;
+  /** UTF-8 bytes of its data. */
+  readonly bytes: number;
+}
+
 /** A piece of a log in order, and the head as it was in the same snapshot. */
 export interface Page {
   readonly events: readonly StoredEvent[];
   readonly head: Head;
+  /** The event that comes next and was too large for a strict page. Its data has not been read. */
+  readonly omitted?: OmittedEvent;
 }
 
 /** A run that has ended, for whoever removes what is old. */
@@ -132,7 +148,12 @@ export interface Store {
    */
   commit(appends: readonly Append[]): Promise<ReadonlySet<number>>;
   /** The events after `after` (forward), or before it, nearest first (backward); null for an unknown run. */
-  readPage(run: number, after: number, limits: PageLimits, direction?: PageDirection): Promise<Page | null>;
+  readPage(
+    run: number,
+    after: number,
+    limits: PageReadLimits,
+    direction?: PageDirection,
+  ): Promise<Page | null>;
   /** Those of the producer's events that have these numbers. `serverEvents` is the head's: it bounds the search. */
   readProduced(run: number, sourceSeqs: readonly number[], serverEvents: number): Promise<StoredEvent[]>;
   /** At most `limit` runs after that place which ended before `before` (Unix milliseconds), in order. */

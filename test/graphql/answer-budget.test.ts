@@ -8,20 +8,24 @@ const FREE = { cost: 0, bytes: 0 };
 const budgetsOf = (maxBytes: number) =>
   createAnswerBudgets(maxBytes, createTurns({ costPerTurn: 1_000, maxWaiting: 20 }));
 
-/** Reads so many bytes, and counts the reads that were made. */
-function reader(budget: AnswerBudget) {
-  const seen = { reads: 0, atOnce: 0, most: 0 };
+/** Reads so many bytes in one part, and counts the parts that were read and what they held at once. */
+function reader(budget: AnswerBudget, seen = { reads: 0, atOnce: 0, most: 0, bytes: 0, mostBytes: 0 }) {
   return {
     seen,
     read: (bytes: number) =>
-      budget.read({ cost: 1, maxBytes: 4 * MiB }, async (maxBytes) => {
-        seen.reads += 1;
-        seen.atOnce += 1;
-        seen.most = Math.max(seen.most, seen.atOnce);
-        await new Promise(setImmediate);
-        seen.atOnce -= 1;
-        return { bytes: Math.min(bytes, maxBytes) };
-      }),
+      budget.read(1, ({ part, left }) =>
+        part(Math.min(bytes, left() || 1), async () => {
+          const brought = Math.min(bytes, left());
+          seen.reads += 1;
+          seen.atOnce += 1;
+          seen.bytes += brought;
+          seen.most = Math.max(seen.most, seen.atOnce);
+          seen.mostBytes = Math.max(seen.mostBytes, seen.bytes);
+          await new Promise(setImmediate);
+          seen.atOnce -= 1;
+          return { bytes: brought };
+        }),
+      ),
   };
 }
 
@@ -37,26 +41,89 @@ test('an answer reads one page at a time, and nothing once its bytes are used up
   expect(seen).toMatchObject({ reads: 5, most: 1 });
 });
 
-test('a page is never more than what is left', async () => {
+test('a part that is larger than what is left is not read, and nothing after it', async () => {
   const budget = budgetsOf(1024 * MiB).open(FREE, {});
-  const { read } = reader(budget);
+  const { read, seen } = reader(budget);
   for (let index = 0; index < 4; index += 1) await read(4 * MiB);
   expect(await read(3 * MiB)).toEqual({ bytes: 3 * MiB });
-  expect(await read(4 * MiB)).toEqual({ bytes: MiB });
+  const large = budget.read(1, ({ part }) => part(2 * MiB, async () => ({ bytes: 2 * MiB })));
+  await expect(large).rejects.toMatchObject({ extensions: { code: 'RESPONSE_TOO_LARGE' } });
+  await expect(read(1)).rejects.toMatchObject({ extensions: { code: 'RESPONSE_TOO_LARGE' } });
+  expect(seen.reads).toBe(5);
 });
 
-test('all answers together hold no more than the process may, and give back what they held', async () => {
+test('all answers together hold no more than the process may, and wait for what others give back', async () => {
   const budgets = budgetsOf(64 * MiB);
-  const answers = Array.from({ length: 10 }, () => budgets.open(FREE, {}));
-  const readAll = async (budget: AnswerBudget) => {
-    const { read } = reader(budget);
-    return outcomes(await Promise.allSettled([read(4 * MiB), read(4 * MiB)]));
+  const seen = { reads: 0, atOnce: 0, most: 0, bytes: 0, mostBytes: 0 };
+  const answer = async () => {
+    const budget = budgets.open(FREE, {});
+    const { read } = reader(budget, seen);
+    let brought = 0;
+    try {
+      for (let page = 0; page < 3; page += 1) brought += (await read(4 * MiB)).bytes;
+    } finally {
+      seen.bytes -= brought;
+      budget.close();
+    }
   };
-  const results = (await Promise.all(answers.map(readAll))).flat();
-  expect(results.filter((result) => result === 'ok')).toHaveLength(16);
-  expect(new Set(results)).toEqual(new Set(['ok', 'OVERLOADED']));
-  for (const answer of answers) answer.close();
-  expect(await readAll(budgets.open(FREE, {}))).toEqual(['ok', 'ok']);
+  const results = outcomes(await Promise.allSettled(Array.from({ length: 15 }, answer)));
+  expect(results).toEqual(Array(15).fill('ok'));
+  expect(seen.reads).toBe(45);
+  // Each byte is held as two.
+  expect(seen.mostBytes).toBeLessThanOrEqual(32 * MiB);
+  expect(seen.mostBytes).toBeGreaterThanOrEqual(16 * MiB);
+});
+
+test('a read of few bytes does not wait for large ones of others', async () => {
+  const budgets = budgetsOf(64 * MiB);
+  for (let index = 0; index < 4; index += 1) await reader(budgets.open(FREE, {})).read(4 * MiB);
+  const waits = reader(budgets.open(FREE, {}));
+  const waiting = waits.read(4 * MiB);
+  const owner = {};
+  for (let index = 0; index < 4; index += 1) await reader(budgets.open(FREE, owner)).read(256 * 1024);
+  expect(waits.seen.reads).toBe(0);
+  void waiting.catch(() => {});
+});
+
+test('only a queue that is too long is OVERLOADED', async () => {
+  const turns = createTurns({ costPerTurn: 1_000_000, maxWaiting: 10_000 });
+  const budgets = createAnswerBudgets(64 * MiB, turns);
+  const owner = {};
+  const answers = Array.from({ length: 300 }, () => budgets.open(FREE, owner));
+  const seen = { reads: 0, atOnce: 0, most: 0, bytes: 0, mostBytes: 0 };
+  const reads = answers.map(async (budget) => {
+    await reader(budget, seen).read(14 * MiB);
+    budget.close();
+  });
+  const results = outcomes(await Promise.allSettled(reads));
+  const count = (outcome: string) => results.filter((result) => result === outcome).length;
+  expect(count('ok') + count('OVERLOADED')).toBe(300);
+  expect(count('ok')).toBeGreaterThanOrEqual(256);
+  expect(count('OVERLOADED')).toBeGreaterThan(0);
+  expect(seen.reads).toBe(count('ok'));
+  expect(seen.most).toBe(1);
+});
+
+test('bytes are paid for before they are read, and those of a first part after it', async () => {
+  const costs: number[] = [];
+  const turns = {
+    take: (_: object, cost: number) => {
+      costs.push(cost);
+      return null;
+    },
+    spend: (cost: number) => void costs.push(cost),
+  };
+  const budget = createAnswerBudgets(1024 * MiB, turns).open(FREE, {});
+  await budget.read(7, ({ part }) => part(1_000, async () => ({ bytes: 512 })));
+  expect(costs).toEqual([7, 2]);
+  costs.length = 0;
+  await budget.read(7, ({ part }) =>
+    part(MiB, async () => {
+      costs.push(0);
+      return { bytes: MiB };
+    }),
+  );
+  expect(costs).toEqual([7 + 4_096, 0, 4_096]);
 });
 
 test('what is written counts, names first', () => {
@@ -69,7 +136,8 @@ test('reads that wait when the answer is complete are not made', async () => {
   const budget = budgetsOf(1024 * MiB).open(FREE, {});
   const { read, seen } = reader(budget);
   const results = Promise.allSettled([read(1), read(1), read(1)]);
-  await Promise.resolve();
+  // The first begins once its turn and its bytes are taken.
+  for (let step = 0; step < 10 && seen.reads === 0; step += 1) await Promise.resolve();
   budget.close();
   expect(outcomes(await results).slice(1)).toEqual(['RESPONSE_TOO_LARGE', 'RESPONSE_TOO_LARGE']);
   expect(seen.reads).toBe(1);

@@ -187,20 +187,62 @@ test('a row is folded once for all filters, which are matched over many turns of
   expect(readers[0]!.take()).toBeNull();
 });
 
-test('the process watches a limited number of different filters, and a few of each connection', async () => {
-  const { open } = startUpdates({ filters: 4 });
-  const overloaded = { extensions: { code: 'OVERLOADED' } };
-  const titled = (word: string) => ({ ...ALL, words: [word] });
-  for (const connection of [{}, {}]) {
-    const name = Math.random().toString();
-    const readers = [];
-    for (const word of ['a', 'b', 'c', 'd']) readers.push(await open(titled(name + word), connection));
-    await open(titled(`${name}a`), connection).then((reader) => reader.close());
-    await expect(open(titled(`${name}e`), connection)).rejects.toMatchObject(overloaded);
-    await open(ALL, connection).then((reader) => reader.close());
-    readers[0]!.close();
-    await open(titled(`${name}e`), connection);
+const titled = (word: string) => ({ ...ALL, words: [word] });
+const OVERLOADED = { extensions: { code: 'OVERLOADED' } };
+
+/** Opens filters of its own on a connection until one is refused; answers how many it has. */
+async function fillUp(
+  open: (filter: RunListFilter, connection: object) => Promise<unknown>,
+  connection: object,
+  most: number,
+): Promise<number> {
+  const name = Math.random().toString(36);
+  for (let count = 0; count < most; count += 1) {
+    try {
+      await open(titled(`${name} ${count}`), connection);
+    } catch (error) {
+      expect(error).toMatchObject(OVERLOADED);
+      return count;
+    }
   }
+  return most;
+}
+
+test('a connection has its first filter whatever others watch, and those with most are refused first', async () => {
+  const { open } = startUpdates({ filters: 4 });
+  const counts: number[] = [];
+  for (let connection = 0; connection < 60; connection += 1) counts.push(await fillUp(open, {}, 20));
+  // 40 further filters are the most; who came later has fewer.
+  expect(counts.reduce((sum, count) => sum + count - 1, 0)).toBe(40);
+  expect(counts[0]).toBeGreaterThan(2);
+  expect(counts.at(-1)).toBe(1);
+  expect(Math.min(...counts)).toBe(1);
+  // So has one that is known by nothing.
+  await open(titled('a request of its own'));
+  const connection = {};
+  const reader = await open(titled('first'), connection);
+  await expect(open(titled('second'), connection)).rejects.toMatchObject(OVERLOADED);
+  await open(ALL, connection).then((everything) => everything.close());
+  reader.close();
+  await open(titled('second'), connection);
+});
+
+test('a filter that is watched already costs a connection nothing, and what is left is there for others', async () => {
+  const { open } = startUpdates({ filters: 1 });
+  const shared = await open(titled('shared'), {});
+  const connections = Array.from({ length: 30 }, () => ({}));
+  for (const connection of connections) {
+    await open(titled('shared'), connection);
+    await open(titled('of its own'), connection);
+  }
+  shared.close();
+  const { open: openFew } = startUpdates({ filters: 1 });
+  const crowd = {};
+  const readers = [];
+  for (let count = 0; count < 4; count += 1) readers.push(await openFew(titled(`${count}`), crowd));
+  await expect(openFew(titled('more'), crowd)).rejects.toMatchObject(OVERLOADED);
+  for (const reader of readers) reader.close();
+  expect(await fillUp(openFew, {}, 20)).toBe(4);
 });
 
 test('who lets too many changed runs wait is cut, alone', async () => {

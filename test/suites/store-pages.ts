@@ -82,6 +82,39 @@ export function testPages({ open }: TestDatabase): void {
       expect(larger?.events.map(({ seq }) => seq)).toEqual([0, 1]);
     });
 
+    test('a strict page brings nothing above its bytes, and names the event that would, in both directions', async () => {
+      const sized = (seq: number, length: number) =>
+        event(seq, { data: JSON.stringify({ text: 'é'.repeat(length) }) });
+      const bytesOf = ({ data }: StoredEvent) => Buffer.byteLength(data);
+      // Stores may read large data apart from small.
+      const log = [sized(0, 10), sized(1, 300_000), sized(2, 20), sized(3, 100_000)];
+      const run = await createLog(store, log);
+      const read = async (after: number, maxBytes: number, direction?: 'backward') => {
+        const page = await store.readPage(
+          run.key,
+          after,
+          { maxEvents: 3, maxBytes, strict: true },
+          direction,
+        );
+        return { seqs: page?.events.map(({ seq }) => seq), omitted: page?.omitted, events: page?.events };
+      };
+      const named = (seq: number) => ({ seq, kind: log[seq]!.kind, bytes: bytesOf(log[seq]!) });
+      expect(await read(-1, 10)).toMatchObject({ seqs: [], omitted: named(0) });
+      expect(await read(-1, 1_000)).toMatchObject({ seqs: [0], omitted: named(1) });
+      const two = bytesOf(log[0]!) + bytesOf(log[1]!);
+      expect(await read(-1, two - 1)).toMatchObject({ seqs: [0], omitted: named(1) });
+      expect(await read(-1, two)).toMatchObject({ seqs: [0, 1], omitted: named(2) });
+      expect(await read(-1, GREATEST)).toEqual({
+        seqs: [0, 1, 2],
+        omitted: undefined,
+        events: log.slice(0, 3),
+      });
+      expect(await read(4, 300_000, 'backward')).toMatchObject({ seqs: [3, 2], omitted: named(1) });
+      expect(await read(2, 10, 'backward')).toMatchObject({ seqs: [], omitted: named(1) });
+      expect(await read(1, 1_000, 'backward')).toMatchObject({ seqs: [0], omitted: undefined });
+      expect(await read(3, 10)).toMatchObject({ seqs: [], omitted: undefined });
+    });
+
     test('any cursor, limits and direction give the page that a plain list would', async () => {
       const log = Array.from({ length: 40 }, (_, index) =>
         event(index * 3, { data: JSON.stringify({ text: 'é'.repeat((index * 37) % 90) }) }),

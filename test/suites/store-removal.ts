@@ -121,6 +121,29 @@ export function testRemoval({ open }: TestDatabase): void {
       }
     });
 
+    test('is left out of a strict page that it does not fit, which names it, whatever its size', async () => {
+      for (const length of [10, 100_000]) {
+        const data = JSON.stringify({ outcome: 'completed', text: 'é'.repeat(length) });
+        const large = event(9, { kind: 'runtime_terminal', data });
+        const run = await createRun(store);
+        await store.commit([append(run, EMPTY_HEAD, [event(0), large], { endedAt: 1 })]);
+        await store.markRemoved(run.key);
+        await store.deleteRemoved(run.key, -1, ENOUGH);
+        await store.setTerminalAside(run.key);
+        const bytes = Buffer.byteLength(data);
+        const read = (maxBytes: number) =>
+          store.readPage(run.key, 8, { maxEvents: 1, maxBytes, strict: true });
+        expect(await read(bytes - 1)).toMatchObject({
+          events: [],
+          omitted: { seq: 9, kind: 'runtime_terminal', bytes },
+        });
+        const page = await read(bytes);
+        expect(page?.events).toEqual([large]);
+        expect(page?.omitted).toBeUndefined();
+        expect((await store.readPage(run.key, 10, ENOUGH, 'backward'))?.events).toEqual([large]);
+      }
+    });
+
     test("is found by its producer's number", async () => {
       const run = await setAside();
       expect(await store.readProduced(run.key, [0, 4, 7], 0)).toEqual([terminal]);

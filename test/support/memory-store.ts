@@ -100,7 +100,7 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
         return new Map(found.map(({ identity, head }) => [identity.key, head]));
       }),
     commit: (appends) => call('commit', () => new Set(appends.flatMap(store))),
-    readPage: (run, after, { maxEvents, maxBytes }, direction = 'forward') =>
+    readPage: (run, after, { maxEvents, maxBytes, strict }, direction = 'forward') =>
       call('readPage', () => {
         const log = logs.get(run);
         if (!log) return null;
@@ -110,12 +110,16 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
             : visible(log)
                 .filter(({ seq }) => seq < after)
                 .reverse();
+        const fitting: StoredEvent[] = [];
         let bytes = 0;
-        const fitting = ahead.slice(0, maxEvents).filter(({ data }) => {
-          const fits = bytes < maxBytes;
+        for (const event of ahead.slice(0, maxEvents)) {
+          const { seq, kind, data } = event;
+          if (strict && bytes + data.length > maxBytes)
+            return { events: fitting, head: log.head, omitted: { seq, kind, bytes: data.length } };
+          if (bytes >= maxBytes) break;
+          fitting.push(event);
           bytes += data.length;
-          return fits;
-        });
+        }
         return { events: fitting, head: log.head };
       }),
     readProduced: (run, sourceSeqs) =>

@@ -8,13 +8,21 @@ const EVENT =
 
 const SET_ASIDE = EVENT.replace('e.kind', `'runtime_terminal' AS kind`);
 
-/** Reads one page and the head in one snapshot. The window adds the sizes up, so that the first event always comes. */
+/** The columns of an event, with its data only on that condition, and its size. */
+const ofSize = (columns: string, condition: string) =>
+  `${columns.replace('e.data::text', `CASE WHEN ${condition} THEN e.data::text END AS data`)},
+    octet_length(e.data::text) AS bytes`;
+
+/**
+ * Reads one page and the head in one snapshot. The window adds the sizes up, so that the first event always comes. In a
+ * strict page ($5 is 1 and not 0) the event that brings it above the limit comes without its data, and is the last.
+ */
 function page(comparison: '>' | '<', order: 'ASC' | 'DESC'): string {
-  return `SELECT ${HEAD}, ${EVENT}
+  return `SELECT ${HEAD}, ${ofSize(EVENT, '$5::int = 0 OR e.total <= $4')}
     FROM run r LEFT JOIN LATERAL (
       SELECT p.*, octet_length(p.data::text) AS bytes, sum(octet_length(p.data::text)) OVER (ORDER BY p.seq ${order}) AS total
       FROM (SELECT * FROM event WHERE run = r.key AND seq ${comparison} $2 ORDER BY seq ${order} LIMIT $3) p
-    ) e ON e.total - e.bytes < $4
+    ) e ON e.total - e.bytes < $4::bigint + $5::int
     WHERE r.key = $1 ORDER BY e.seq ${order}`;
 }
 
@@ -102,7 +110,8 @@ export const STATEMENTS = {
     )
     INSERT INTO terminal (run, seq, source_seq, t_ms, data, committed_at) SELECT * FROM left_over`,
 
-  readTerminal: `SELECT ${SET_ASIDE} FROM terminal e WHERE e.run = $1`,
+  readTerminal: `SELECT ${ofSize(SET_ASIDE, '$3::int = 0 OR octet_length(e.data::text) <= $2::bigint')}
+    FROM terminal e WHERE e.run = $1`,
 
   // A record in the write-ahead log and a durable commit, with no row of any table. What reads alone cannot do even
   // that, and is asked first: `transaction_read_only` is on in a standby too.

@@ -7,6 +7,7 @@ import { asStoreFault } from '../faults.ts';
 import {
   type EndedRun,
   type Head,
+  type Page,
   type RunRecord,
   type Store,
   type StoredEvent,
@@ -36,7 +37,9 @@ const types = {
     oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format),
 };
 
-type PageRow = Head & (StoredEvent | { readonly seq: null });
+/** An event of a page, without its data where that is beyond the limit of a strict page. */
+type EventRow = Omit<StoredEvent, 'data'> & { readonly data: string | null; readonly bytes: number };
+type PageRow = Head & (EventRow | { readonly seq: null });
 
 /** The store for many processes: one pool, shared by the prepared statements here and by Prisma's model API. */
 export async function openPostgresStore(
@@ -111,16 +114,16 @@ export async function openPostgresStore(
         after,
         limits.maxEvents,
         limits.maxBytes,
+        limits.strict ? 1 : 0,
       ]);
       const first = rows[0];
       if (!first) return null;
       const head = headOf(first);
-      const events = rows.flatMap((row) => (row.seq === null ? [] : [eventOf(row)]));
+      const page = pageOf(rows.flatMap((row) => (row.seq === null ? [] : [row])));
+      if (page.omitted || !endsBeyond(page.events, head, after, direction)) return { head, ...page };
       // Read after the page: what was set aside by then was in the page or is found now.
-      if (endsBeyond(events, head, after, direction)) {
-        return { head, events: await query<StoredEvent>('readTerminal', [run]) };
-      }
-      return { head, events };
+      const values = [run, limits.maxBytes, limits.strict ? 1 : 0];
+      return { head, ...pageOf(await query<EventRow>('readTerminal', values)) };
     },
     readProduced: (run, sourceSeqs, serverEvents) =>
       query<StoredEvent>('readProduced', [run, numberArray(sourceSeqs), serverEvents]),
@@ -170,6 +173,11 @@ function headOf(row: Head): Head {
   };
 }
 
-function eventOf({ seq, sourceSeq, tMs, kind, data, committedAt }: StoredEvent): StoredEvent {
-  return { seq, sourceSeq, tMs, kind, data, committedAt };
+function pageOf(rows: readonly EventRow[]): Omit<Page, 'head'> {
+  const events: StoredEvent[] = [];
+  for (const { seq, sourceSeq, tMs, kind, data, committedAt, bytes } of rows) {
+    if (data === null) return { events, omitted: { seq, kind, bytes } };
+    events.push({ seq, sourceSeq, tMs, kind, data, committedAt });
+  }
+  return { events };
 }

@@ -7,12 +7,23 @@ const HEAD = `last_seq AS lastSeq, last_source_seq AS lastSourceSeq, last_t_ms A
   terminal_seq AS terminalSeq, removed_through AS removedThrough, fence`;
 const EVENT = 'seq, source_seq AS sourceSeq, t_ms AS tMs, kind, data, committed_at AS committedAt';
 
+/** Data above so many UTF-8 bytes is left out of pages and read by itself, once its size is known to fit. */
+const LARGE_DATA_BYTES = 64 * 1024;
+const PAGE_EVENT = EVENT.replace(
+  ' data,',
+  ` CASE WHEN octet_length(data) <= ${LARGE_DATA_BYTES} THEN data END AS data,`,
+);
+const SET_ASIDE = (columns: string) => columns.replace(' kind,', ` 'runtime_terminal' AS kind,`);
+
 type MoveHead = Head & Pick<Append, 'run' | 'expectedLastSeq' | 'startedAt' | 'endedAt'>;
 /** How many events one statement inserts where a batch has so many: 1.5 times as fast as one by one. */
 export const ROWS_AT_ONCE = 16;
 
 /** SQLite has no booleans. */
 type EndedRow = Omit<EndedRun, 'removed'> & { readonly removed: 0 | 1 };
+
+/** An event of a page, without its data where that is large. */
+export type PageRow = StoredEvent | (Omit<StoredEvent, 'data'> & { readonly data: null });
 
 /** Every statement of the SQLite store, compiled once. */
 export interface Statements {
@@ -23,8 +34,10 @@ export interface Statements {
   readonly insertEvent: Statement<EventValue[]>;
   /** {@link ROWS_AT_ONCE} of them. */
   readonly insertEvents: Statement<EventValue[]>;
-  readonly readAfter: Statement<[run: number, after: number, limit: number], StoredEvent>;
-  readonly readBefore: Statement<[run: number, before: number, limit: number], StoredEvent>;
+  readonly readAfter: Statement<[run: number, after: number, limit: number], PageRow>;
+  readonly readBefore: Statement<[run: number, before: number, limit: number], PageRow>;
+  readonly readSize: Statement<[run: number, seq: number], number>;
+  readonly readData: Statement<[run: number, seq: number], string>;
   readonly findProduced: Statement<
     [run: number, first: number, last: number, sourceSeq: number],
     StoredEvent
@@ -38,6 +51,8 @@ export interface Statements {
   readonly deleteEvents: Statement<[run: number, after: number, through: number]>;
   readonly copyTerminal: Statement<[run: number]>;
   readonly readTerminal: Statement<[run: number], StoredEvent>;
+  readonly readTerminalPage: Statement<[run: number], PageRow>;
+  readonly readTerminalSize: Statement<[run: number], number>;
 }
 
 /** Compiles the statements against an open, migrated database. */
@@ -61,10 +76,19 @@ export function prepareStatements(database: Database): Statements {
     ),
     insertEvent: database.prepare(insertEvents(1)),
     insertEvents: database.prepare(insertEvents(ROWS_AT_ONCE)),
-    readAfter: database.prepare(`SELECT ${EVENT} FROM event WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?`),
-    readBefore: database.prepare(
-      `SELECT ${EVENT} FROM event WHERE run = ? AND seq < ? ORDER BY seq DESC LIMIT ?`,
+    readAfter: database.prepare(
+      `SELECT ${PAGE_EVENT} FROM event WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?`,
     ),
+    readBefore: database.prepare(
+      `SELECT ${PAGE_EVENT} FROM event WHERE run = ? AND seq < ? ORDER BY seq DESC LIMIT ?`,
+    ),
+    // The length without the text: it is known from the row's head.
+    readSize: database
+      .prepare<[number, number], number>('SELECT octet_length(data) FROM event WHERE run = ? AND seq = ?')
+      .pluck(),
+    readData: database
+      .prepare<[number, number], string>('SELECT data FROM event WHERE run = ? AND seq = ?')
+      .pluck(),
     findProduced: database.prepare(
       `SELECT ${EVENT} FROM event WHERE run = ? AND seq BETWEEN ? AND ? AND source_seq = ? LIMIT 1`,
     ),
@@ -80,7 +104,6 @@ export function prepareStatements(database: Database): Statements {
              FROM run WHERE key = ?) AS last
        WHERE key = last.run AND removed_through < last.seq`,
     ),
-    // The length without the text: it is known from the row's head.
     readSizes: database.prepare(
       `SELECT seq, octet_length(data) AS bytes FROM event
        WHERE run = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
@@ -92,9 +115,11 @@ export function prepareStatements(database: Database): Statements {
        WHERE run = ? AND kind = 'runtime_terminal'
          AND NOT EXISTS (SELECT 1 FROM event before WHERE before.run = event.run AND before.seq < event.seq)`,
     ),
-    readTerminal: database.prepare(
-      `SELECT ${EVENT.replace('kind', `'runtime_terminal' AS kind`)} FROM terminal WHERE run = ?`,
-    ),
+    readTerminal: database.prepare(`SELECT ${SET_ASIDE(EVENT)} FROM terminal WHERE run = ?`),
+    readTerminalPage: database.prepare(`SELECT ${SET_ASIDE(PAGE_EVENT)} FROM terminal WHERE run = ?`),
+    readTerminalSize: database
+      .prepare<[number], number>('SELECT octet_length(data) FROM terminal WHERE run = ?')
+      .pluck(),
   };
 }
 

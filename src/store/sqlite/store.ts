@@ -6,14 +6,14 @@ import { asCatalog } from '../catalog.ts';
 import { endsBeyond } from '../ended.ts';
 import { asStoreFault } from '../faults.ts';
 import { DATABASE_ID } from '../migrations.ts';
-import type { PageLimits, Store, StoredEvent } from '../store.ts';
+import type { Page, PageReadLimits, Store, StoredEvent } from '../store.ts';
 import { sqliteReason } from './faults.ts';
 import { createJobReads } from './jobs.ts';
 import { type ListReader, startListReader } from './list-reader.ts';
 import { createNativeRunRead } from './native-runs.ts';
 import { openDatabase, opening } from './open.ts';
 import { packAppends } from './packing.ts';
-import { prepareStatements } from './statements.ts';
+import { type PageRow, prepareStatements } from './statements.ts';
 import { startWriter, type Writer } from './writer.ts';
 
 /**
@@ -68,9 +68,16 @@ export async function openSqliteStore(url: string): Promise<Store> {
           after,
           limits.maxEvents,
         );
-        const events = takePage(rows, limits);
-        if (!endsBeyond(events, head, after, direction)) return { head, events };
-        return { head, events: statements.readTerminal.all(run) };
+        const page = takePage(rows, limits, {
+          size: (seq) => statements.readSize.get(run, seq)!,
+          data: (seq) => statements.readData.get(run, seq)!,
+        });
+        if (page.omitted || !endsBeyond(page.events, head, after, direction)) return { head, ...page };
+        const setAside = takePage(statements.readTerminalPage.iterate(run), limits, {
+          size: () => statements.readTerminalSize.get(run)!,
+          data: () => statements.readTerminal.get(run)!.data,
+        });
+        return { head, ...setAside };
       }),
     readProduced: (run, sourceSeqs, serverEvents) =>
       answerInSnapshot(() => {
@@ -140,13 +147,30 @@ async function startThreads(file: string, releasers: Releasers): Promise<[Writer
   }
 }
 
-function takePage(rows: IterableIterator<StoredEvent>, { maxBytes }: PageLimits): StoredEvent[] {
+/** Reads what a page's rows leave out, by the event's number. */
+interface LargeData {
+  size(seq: number): number;
+  data(seq: number): string;
+}
+
+function takePage(
+  rows: IterableIterator<PageRow>,
+  { maxBytes, strict }: PageReadLimits,
+  large: LargeData,
+): Omit<Page, 'head'> {
   const events: StoredEvent[] = [];
   let bytes = 0;
-  for (const event of rows) {
-    events.push(event);
-    bytes += Buffer.byteLength(event.data);
-    if (bytes >= maxBytes) break;
+  for (const row of rows) {
+    const { seq, kind, data } = row;
+    const size = data === null ? large.size(seq) : Buffer.byteLength(data);
+    if (strict && bytes + size > maxBytes) return { events, omitted: { seq, kind, bytes: size } };
+    events.push(isWhole(row) ? row : { ...row, data: large.data(seq) });
+    bytes += size;
+    if (!strict && bytes >= maxBytes) break;
   }
-  return events;
+  return { events };
+}
+
+function isWhole(row: PageRow): row is StoredEvent {
+  return row.data !== null;
 }

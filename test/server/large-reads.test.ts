@@ -1,0 +1,114 @@
+import { performance } from 'node:perf_hooks';
+import { beforeAll, expect, test } from 'vitest';
+import type { PageReadLimits, Store } from '../../src/store/store.ts';
+import { post } from '../support/request.ts';
+import { fill, ingest, newRun } from '../support/runs.ts';
+import { startTransports } from '../support/transports.ts';
+import { openWebsocket } from '../support/websocket-client.ts';
+
+const MiB = 1024 * 1024;
+
+/** What reads brought, and how many large ones one turn of the loop made. */
+const reads = { limits: [] as PageReadLimits[], large: 0, turn: -1, inTurn: 0, mostInTurn: 0 };
+
+function counting(store: Store): Store {
+  return {
+    ...store,
+    readPage: async (run, after, limits, direction) => {
+      reads.limits.push(limits);
+      const page = await store.readPage(run, after, limits, direction);
+      const bytes = page?.events.reduce((sum, { data }) => sum + Buffer.byteLength(data), 0) ?? 0;
+      expect(bytes).toBeLessThanOrEqual(limits.maxBytes);
+      if (bytes > MiB) {
+        reads.large += 1;
+        const { loopCount } = performance.nodeTiming.uvMetricsInfo;
+        reads.inTurn = loopCount === reads.turn ? reads.inTurn + 1 : 1;
+        reads.turn = loopCount;
+        reads.mostInTurn = Math.max(reads.mostInTurn, reads.inTurn);
+      }
+      return page;
+    },
+  };
+}
+
+let graphql: string;
+
+beforeAll(async () => {
+  graphql = (await startTransports(counting)).graphql;
+  const data = { outcome: 'completed', text: `\u0100${'x'.repeat(4 * MiB)}` };
+  await newRun(graphql, 'large');
+  await ingest(graphql, 'large', [{ seq: 0, tMs: 0, kind: 'runtime_terminal', data }]);
+  await newRun(graphql, 'middle');
+  for (let seq = 0; seq < 6; seq += 1) {
+    const event = { seq, tMs: 0, kind: 'notification', data: { text: 'x'.repeat(900_000) } };
+    await ingest(graphql, 'middle', [event]);
+  }
+  await newRun(graphql, 'small');
+  await fill(graphql, 'small', 0, 50);
+}, 120_000);
+
+test.each([
+  ['the terminal event', '{run(id:"large"){terminal{data}}}'],
+  ['a page forward', '{run(id:"large"){events(first:1){nodes{data}}}}'],
+  ['a page backward', '{run(id:"large"){events(last:1){nodes{data}}}}'],
+])(
+  '%s of many bytes, asked for 20 times at once, is read once a turn and answered each time',
+  async (_, query) => {
+    const before = reads.large;
+    reads.mostInTurn = 0;
+    const client = await openWebsocket(graphql);
+    for (let id = 0; id < 20; id += 1) client.subscribe(String(id), query);
+    let answered = 0;
+    while (answered < 20) {
+      const message = await client.next(100_000);
+      if (message.type === 'complete') continue;
+      expect(message.type).toBe('next');
+      expect(JSON.stringify(message.payload).length).toBeGreaterThan(4 * MiB);
+      answered += 1;
+    }
+    expect(reads.large - before).toBe(20);
+    expect(reads.mostInTurn).toBe(1);
+    client.socket.terminate();
+  },
+  120_000,
+);
+
+test('a small page is one read, which may bring little, and is answered among large ones', async () => {
+  const client = await openWebsocket(graphql);
+  for (let id = 0; id < 20; id += 1) client.subscribe(String(id), '{run(id:"large"){terminal{data}}}');
+  await client.next(60_000);
+  const before = reads.large;
+  const { body } = await post(graphql, '{run(id:"small"){events(first:5){nodes{seq data}}}}');
+  expect(body.errors).toBeUndefined();
+  // The large ones have not been read through meanwhile.
+  expect(reads.large - before).toBeLessThan(15);
+  client.socket.terminate();
+  reads.limits = [];
+  await post(graphql, '{run(id:"small"){events(first:5){nodes{seq}}}}');
+  await post(graphql, '{run(id:"small"){events(first:100){nodes{seq}}}}');
+  const small = reads.limits.filter(({ maxBytes }) => maxBytes < MiB);
+  expect(small.filter(({ maxEvents }) => maxEvents === 6)).toHaveLength(1);
+  expect(small.filter(({ maxEvents }) => maxEvents === 101)).toHaveLength(1);
+}, 120_000);
+
+test('pages hold what they held: the event that reaches 4 MiB is the last', async () => {
+  const page = async (args: string) => {
+    const query = `{run(id:"middle"){events(${args}){nodes{seq} pageInfo{hasNextPage endCursor}}}}`;
+    const { body } = await post(graphql, query);
+    const { run } = body.data as unknown as {
+      run: { events: { nodes: { seq: number }[]; pageInfo: unknown } };
+    };
+    return [run.events.nodes.map(({ seq }) => seq), run.events.pageInfo];
+  };
+  expect(await page('first: 10')).toEqual([[0, 1, 2, 3, 4], { hasNextPage: true, endCursor: '4' }]);
+  expect(await page('first: 10, after: "4"')).toEqual([[5], { hasNextPage: false, endCursor: '5' }]);
+  expect(await page('last: 2')).toEqual([[4, 5], { hasNextPage: false, endCursor: '5' }]);
+  expect(await page('first: 10, after: "0", before: "3"')).toEqual([
+    [1, 2],
+    { hasNextPage: false, endCursor: '2' },
+  ]);
+  expect(await page('first: 1, kinds: [assistant_text]')).toEqual([
+    [],
+    { hasNextPage: false, endCursor: null },
+  ]);
+});

@@ -1,5 +1,5 @@
 import type { RunKey } from '../store/run-keys.ts';
-import type { Append, Head, Store, StoredEvent } from '../store/store.ts';
+import type { Append, FoundEvent, Head, Store, StoredEvent } from '../store/store.ts';
 import { type Judged, judgeBatch, judgeOwnEvent, type Rejection, reject } from './judge.ts';
 import { excessOf, type RunSizeLimits, terminalOf } from './run-size.ts';
 import type { Submission } from './submission.ts';
@@ -60,21 +60,25 @@ export async function judgeRun(
   return { run, append: all, outcomes };
 }
 
-/** Reads the events that the log may have under numbers in these batches: only those up to the producer's last. */
+/**
+ * Reads the events that the log may have under numbers in these batches: only those up to the producer's last, and of
+ * their data no more than was sent, since longer data is not the same.
+ */
 async function readPossibleDuplicates(
   store: Store,
   head: Head,
   submissions: readonly Submission[],
-): Promise<Map<number, StoredEvent>> {
-  const numbers = new Set<number>();
+): Promise<Map<number, FoundEvent>> {
+  const sizes = new Map<number, number>();
   for (const { work } of submissions) {
     if (!('events' in work)) continue;
-    for (const { seq } of work.events) {
+    for (const { seq, data } of work.events) {
       if (seq > head.lastSourceSeq) break;
-      numbers.add(seq);
+      sizes.set(seq, Math.max(sizes.get(seq) ?? 0, Buffer.byteLength(data)));
     }
   }
-  if (numbers.size === 0) return new Map();
-  const stored = await store.readProduced(submissions[0]!.run.key, [...numbers], head.serverEvents);
+  if (sizes.size === 0) return new Map();
+  const numbers = [...sizes].map(([sourceSeq, maxDataBytes]) => ({ sourceSeq, maxDataBytes }));
+  const stored = await store.readProduced(submissions[0]!.run.key, numbers, head.serverEvents);
   return new Map(stored.flatMap((event) => (event.sourceSeq === null ? [] : [[event.sourceSeq, event]])));
 }

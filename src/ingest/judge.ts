@@ -1,6 +1,6 @@
 import type { OutcomeCode } from '../contract/errors.ts';
 import type { RunnerEventKind } from '../contract/events.ts';
-import type { Head, StoredEvent } from '../store/store.ts';
+import type { FoundEvent, Head, StoredEvent } from '../store/store.ts';
 
 /** The last numbers below 2^53 are kept for the server's own events (the contract: 1,024 of them). */
 export const LAST_PRODUCER_SEQ = Number.MAX_SAFE_INTEGER - 1_024;
@@ -59,7 +59,7 @@ export function reject(
 export function judgeBatch(
   head: Head,
   batch: ProducedBatch,
-  findStored: (sourceSeq: number) => StoredEvent | undefined,
+  findStored: (sourceSeq: number) => FoundEvent | undefined,
   committedAt: number,
 ): Judged | Rejection {
   const outsider = judgeSender(head, batch);
@@ -166,6 +166,6 @@ function judgeSender({ fence, terminalSeq }: Head, { claimer }: ProducedBatch): 
   );
 }
 
-function sameContent(stored: StoredEvent, event: ProducedEvent): boolean {
+function sameContent(stored: FoundEvent, event: ProducedEvent): boolean {
   return stored.tMs === event.tMs && stored.kind === event.kind && stored.data === event.data;
 }

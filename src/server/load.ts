@@ -1,7 +1,7 @@
 import type { Totals } from '../config/totals.ts';
 import { createTurns, type Turns } from '../lib/turns.ts';
+import { type ByteTotal, createByteTotal } from './byte-total.ts';
 import { createIntake, type Intake } from './intake.ts';
-import { createRoom, type Room } from './room.ts';
 import { createUnread, type Unread } from './unread.ts';
 
 /** Weight of requests that are parsed in one turn of the loop; a heavier request has a turn of its own. About 8 ms. */
@@ -29,9 +29,9 @@ export interface Load {
   readonly intake: Intake;
   readonly unread: Unread;
   /** For the open subscriptions of sockets, without the first of each: that is counted with its connection. */
-  readonly subscriptions: Room;
+  readonly subscriptions: ByteTotal;
   /** Turns of the loop for parsing requests, by weight. */
-  readonly turns: Turns;
+  readonly turns: Pick<Turns, 'take'>;
   /** Turns of the loop for beginning requests over HTTP. Those that wait are bounded for each connection. */
   readonly beginning: Turns;
   /** Turns of the loop for waking subscribers. Each of them waits at most once, so they are bounded with their number. */
@@ -43,14 +43,14 @@ export function createLoad(totals: Totals): Load {
   return {
     intake: createIntake(totals.requestBytes),
     unread: createUnread(totals.unreadBytes),
-    subscriptions: createRoom(totals.subscriptionBytes),
+    subscriptions: createByteTotal(totals.subscriptionBytes),
     turns: createReadingTurns(),
     beginning: createTurns({ costPerTurn: REQUESTS_PER_TURN, maxWaiting: Number.MAX_SAFE_INTEGER }),
     waking: createTurns({ costPerTurn: SUBSCRIBERS_PER_TURN, maxWaiting: Number.MAX_SAFE_INTEGER }),
   };
 }
 
-function createReadingTurns(): Turns {
+function createReadingTurns(): Pick<Turns, 'take'> {
   const light = createTurns({ costPerTurn: LIGHT_WEIGHT_PER_TURN, maxWaiting: MAX_WAITING });
   const heavy = createTurns({ costPerTurn: WEIGHT_PER_TURN, maxWaiting: MAX_WAITING });
   return { take: (owner, weight) => (weight < LIGHT ? light : heavy).take(owner, weight) };

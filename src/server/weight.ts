@@ -30,7 +30,11 @@ export type Admission = 'may be read' | 'too heavy' | 'no room';
  * Waits for a turn of the loop with time to read JSON text. Null: it may be read now. The promise resolves in such a
  * turn, or with why the text is refused; it never rejects.
  */
-export function readingTurn(text: Buffer, turns: Turns, owner: object): Promise<Admission> | null {
+export function readingTurn(
+  text: Buffer,
+  turns: Pick<Turns, 'take'>,
+  owner: object,
+): Promise<Admission> | null {
   if (text.length < SHORT_BYTES) return null;
   if (text.length >= SCANNED_BYTES) return scanningTurn(text, turns, owner);
   const byte = text.length < SMALL_BYTES ? SMALL_UNSCANNED_BYTE : UNSCANNED_BYTE;
@@ -42,7 +46,7 @@ export function readingTurn(text: Buffer, turns: Turns, owner: object): Promise<
   }
 }
 
-async function scanningTurn(text: Buffer, turns: Turns, owner: object): Promise<Admission> {
+async function scanningTurn(text: Buffer, turns: Pick<Turns, 'take'>, owner: object): Promise<Admission> {
   try {
     // Scanning takes time, too, which depends on the length alone.
     const scanning = turns.take(owner, text.length);

@@ -108,6 +108,16 @@ export interface Page {
   readonly omitted?: OmittedEvent;
 }
 
+/** A producer's number, and how much of an event that has it is to be read. */
+export interface ProducedNumber {
+  readonly sourceSeq: number;
+  /** UTF-8 bytes: data that is longer is not read. */
+  readonly maxDataBytes: number;
+}
+
+/** An event that was looked for; its data is null where it is longer than was asked for. */
+export type FoundEvent = Omit<StoredEvent, 'data'> & { readonly data: string | null };
+
 /** A run that has ended, for whoever removes what is old. */
 export interface EndedRun {
   readonly key: number;
@@ -155,7 +165,7 @@ export interface Store {
     direction?: PageDirection,
   ): Promise<Page | null>;
   /** Those of the producer's events that have these numbers. `serverEvents` is the head's: it bounds the search. */
-  readProduced(run: number, sourceSeqs: readonly number[], serverEvents: number): Promise<StoredEvent[]>;
+  readProduced(run: number, numbers: readonly ProducedNumber[], serverEvents: number): Promise<FoundEvent[]>;
   /** At most `limit` runs after that place which ended before `before` (Unix milliseconds), in order. */
   readEnded(after: EndedPlace, before: number, limit: number): Promise<readonly EndedRun[]>;
   /**

@@ -85,7 +85,11 @@ describe('a reporter', () => {
     await Promise.all(short);
     const long = Array.from({ length: 30 }, () => reporter.report(says('€'.repeat(700_000))));
     await Promise.all(long);
-    expect(await reporter.close({ deadlineMs: 60_000 })).toEqual({ acknowledgedSeq: 629, undelivered: null, failure: null });
+    expect(await reporter.close({ deadlineMs: 60_000 })).toEqual({
+      acknowledgedSeq: 629,
+      undelivered: null,
+      failure: null,
+    });
     expect(acknowledged.slice(0, 2)).toEqual([255, 511]);
     expect((await readLog(graphql, runId)).slice(0, 600).map(({ data }) => data.text)).toEqual(
       short.map((_, index) => String(index)),

@@ -80,9 +80,9 @@ describeStores('ingest', ({ dialect, freshUrl, open }) => {
     const lookedUp: number[] = [];
     const counting: Store = {
       ...store,
-      readProduced: (key, sourceSeqs, serverEvents) => {
-        lookedUp.push(sourceSeqs.length);
-        return store.readProduced(key, sourceSeqs, serverEvents);
+      readProduced: (key, numbers, serverEvents) => {
+        lookedUp.push(numbers.length);
+        return store.readProduced(key, numbers, serverEvents);
       },
     };
     const retried = createIngest(counting, plane);

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { EMPTY_HEAD, type PageLimits, type Store, type StoredEvent } from '../../src/store/store.ts';
+import {
+  EMPTY_HEAD,
+  type FoundEvent,
+  type PageLimits,
+  type Store,
+  type StoredEvent,
+} from '../../src/store/store.ts';
 import type { TestDatabase } from '../support/databases.ts';
 import { append, createLog, createRun, event, events, GREATEST } from './store-records.ts';
 
@@ -138,19 +144,21 @@ export function testPages({ open }: TestDatabase): void {
   });
 
   describe("the producer's events", () => {
-    const numbers = (found: readonly StoredEvent[]) =>
+    const asked = (...sourceSeqs: number[]) =>
+      sourceSeqs.map((sourceSeq) => ({ sourceSeq, maxDataBytes: 1_000 }));
+    const numbers = (found: readonly FoundEvent[]) =>
       found.map(({ seq, sourceSeq }) => [sourceSeq, seq]).sort();
 
     test('are found by their own numbers while the log has no others', async () => {
       const run = await createLog(store, [event(2), event(5), event(9)]);
-      const found = await store.readProduced(run.key, [2, 3, 9], 0);
+      const found = await store.readProduced(run.key, asked(2, 3, 9), 0);
       expect(numbers(found)).toEqual([
         [2, 2],
         [9, 9],
       ]);
       expect(found.find(({ seq }) => seq === 2)).toEqual(event(2));
       expect(await store.readProduced(run.key, [], 0)).toEqual([]);
-      expect(await store.readProduced(2_000_000_000, [2], 0)).toEqual([]);
+      expect(await store.readProduced(2_000_000_000, asked(2), 0)).toEqual([]);
     });
 
     test("are found behind the server's own events, which are never among them", async () => {
@@ -165,7 +173,7 @@ export function testPages({ open }: TestDatabase): void {
         event(9),
       ];
       const run = await createLog(store, log);
-      const found = await store.readProduced(run.key, [0, 1, 2, 3, 4, 5, 9], 3);
+      const found = await store.readProduced(run.key, asked(0, 1, 2, 3, 4, 5, 9), 3);
       expect(numbers(found)).toEqual([
         [0, 0],
         [1, 3],
@@ -174,10 +182,25 @@ export function testPages({ open }: TestDatabase): void {
       ]);
     });
 
+    test('are found without data that is longer than was asked for', async () => {
+      const data = JSON.stringify({ text: '€'.repeat(30) });
+      const run = await createLog(store, [event(0, { data }), event(1, { data })]);
+      const bytes = Buffer.byteLength(data);
+      const found = await store.readProduced(
+        run.key,
+        [
+          { sourceSeq: 0, maxDataBytes: bytes },
+          { sourceSeq: 1, maxDataBytes: bytes - 1 },
+        ],
+        0,
+      );
+      expect(found).toEqual([event(0, { data }), { ...event(1), data: null }]);
+    });
+
     test('are found at the greatest numbers', async () => {
       const last = event(GREATEST, { sourceSeq: GREATEST - 1 });
       const run = await createLog(store, [event(GREATEST - 1, { sourceSeq: null }), last]);
-      expect(await store.readProduced(run.key, [GREATEST - 1], 1)).toEqual([last]);
+      expect(await store.readProduced(run.key, asked(GREATEST - 1), 1)).toEqual([last]);
     });
   });
 }

@@ -146,8 +146,15 @@ export function testRemoval({ open }: TestDatabase): void {
 
     test("is found by its producer's number", async () => {
       const run = await setAside();
-      expect(await store.readProduced(run.key, [0, 4, 7], 0)).toEqual([terminal]);
-      expect(await store.readProduced(run.key, [0, 4, 9], 0)).toEqual([]);
+      const found = (sourceSeqs: number[], maxDataBytes: number) =>
+        store.readProduced(
+          run.key,
+          sourceSeqs.map((sourceSeq) => ({ sourceSeq, maxDataBytes })),
+          0,
+        );
+      expect(await found([0, 4, 7], 1_000)).toEqual([terminal]);
+      expect(await found([0, 4, 7], 1)).toEqual([{ ...terminal, data: null }]);
+      expect(await found([0, 4, 9], 1_000)).toEqual([]);
     });
 
     test('stays where it is while anything is left before it, and so does a run that goes on', async () => {

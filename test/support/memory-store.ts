@@ -122,11 +122,13 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
         }
         return { events: fitting, head: log.head };
       }),
-    readProduced: (run, sourceSeqs) =>
+    readProduced: (run, numbers) =>
       call('readProduced', () =>
-        visible(logs.get(run)).filter(
-          ({ sourceSeq }) => sourceSeq !== null && sourceSeqs.includes(sourceSeq),
-        ),
+        visible(logs.get(run)).flatMap((event) => {
+          const asked = numbers.find(({ sourceSeq }) => sourceSeq === event.sourceSeq);
+          if (!asked) return [];
+          return [Buffer.byteLength(event.data) <= asked.maxDataBytes ? event : { ...event, data: null }];
+        }),
       ),
     readEnded: (after, before, limit) =>
       call('readEnded', () =>

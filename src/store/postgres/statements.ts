@@ -13,6 +13,13 @@ const ofSize = (columns: string, condition: string) =>
   `${columns.replace('e.data::text', `CASE WHEN ${condition} THEN e.data::text END AS data`)},
     octet_length(e.data::text) AS bytes`;
 
+/** An event that was looked for by a number, with its data as far as that may be as long as `asked.bytes`. */
+const FOUND = (columns: string) =>
+  columns.replace(
+    'e.data::text',
+    'CASE WHEN octet_length(e.data::text) <= asked.bytes THEN e.data::text END AS data',
+  );
+
 /**
  * Reads one page and the head in one snapshot. The window adds the sizes up, so that the first event always comes. In a
  * strict page ($5 is 1 and not 0) the event that brings it above the limit comes without its data, and is the last.
@@ -66,11 +73,13 @@ export const STATEMENTS = {
 
   readBefore: page('<', 'DESC'),
 
-  readProduced: `SELECT ${EVENT} FROM unnest($2::bigint[]) n
+  readProduced: `SELECT ${FOUND(EVENT)} FROM unnest($2::bigint[], $3::bigint[]) AS asked(n, bytes)
     JOIN LATERAL (
-      SELECT * FROM event WHERE run = $1 AND seq BETWEEN n AND n + $3::bigint AND source_seq = n LIMIT 1
+      SELECT * FROM event WHERE run = $1 AND seq BETWEEN n AND n + $4::bigint AND source_seq = n LIMIT 1
     ) e ON true
-    UNION ALL SELECT ${SET_ASIDE} FROM terminal e WHERE e.run = $1 AND e.source_seq = ANY($2::bigint[])
+    UNION ALL SELECT ${FOUND(SET_ASIDE)} FROM terminal e
+      JOIN unnest($2::bigint[], $3::bigint[]) AS asked(n, bytes) ON e.source_seq = asked.n
+      WHERE e.run = $1
     ORDER BY seq`,
 
   // Ordered, so that the planner takes the index: where few runs have events it read the whole table for each run.

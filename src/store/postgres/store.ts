@@ -6,6 +6,7 @@ import { endsBeyond } from '../ended.ts';
 import { asStoreFault } from '../faults.ts';
 import {
   type EndedRun,
+  type FoundEvent,
   type Head,
   type Page,
   type RunRecord,
@@ -125,8 +126,11 @@ export async function openPostgresStore(
       const values = [run, limits.maxBytes, limits.strict ? 1 : 0];
       return { head, ...pageOf(await query<EventRow>('readTerminal', values)) };
     },
-    readProduced: (run, sourceSeqs, serverEvents) =>
-      query<StoredEvent>('readProduced', [run, numberArray(sourceSeqs), serverEvents]),
+    readProduced: (run, numbers, serverEvents) => {
+      const sourceSeqs = numberArray(numbers.map(({ sourceSeq }) => sourceSeq));
+      const maxDataBytes = numberArray(numbers.map(({ maxDataBytes }) => maxDataBytes));
+      return query<FoundEvent>('readProduced', [run, sourceSeqs, maxDataBytes, serverEvents]);
+    },
     readEnded: (after, before, limit) =>
       query<EndedRun>('readEnded', [after.endedAt, after.key, before, limit]),
     markRemoved: async (run) => void (await query('markRemoved', [run])),

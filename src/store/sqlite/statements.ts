@@ -1,5 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { Append, EndedRun, Head, NewRun, RunRecord, StoredEvent } from '../store.ts';
+import type { Append, EndedRun, FoundEvent, Head, NewRun, RunRecord, StoredEvent } from '../store.ts';
 import type { EventValue } from './packing.ts';
 
 const HEAD = `last_seq AS lastSeq, last_source_seq AS lastSourceSeq, last_t_ms AS lastTMs,
@@ -13,6 +13,7 @@ const PAGE_EVENT = EVENT.replace(
   ' data,',
   ` CASE WHEN octet_length(data) <= ${LARGE_DATA_BYTES} THEN data END AS data,`,
 );
+const FOUND_EVENT = EVENT.replace(' data,', ' CASE WHEN octet_length(data) <= ? THEN data END AS data,');
 const SET_ASIDE = (columns: string) => columns.replace(' kind,', ` 'runtime_terminal' AS kind,`);
 
 type MoveHead = Head & Pick<Append, 'run' | 'expectedLastSeq' | 'startedAt' | 'endedAt'>;
@@ -39,8 +40,8 @@ export interface Statements {
   readonly readSize: Statement<[run: number, seq: number], number>;
   readonly readData: Statement<[run: number, seq: number], string>;
   readonly findProduced: Statement<
-    [run: number, first: number, last: number, sourceSeq: number],
-    StoredEvent
+    [maxDataBytes: number, run: number, first: number, last: number, sourceSeq: number],
+    FoundEvent
   >;
   readonly readEnded: Statement<[endedAt: number, key: number, before: number, limit: number], EndedRow>;
   readonly markRemoved: Statement<[run: number]>;
@@ -51,6 +52,7 @@ export interface Statements {
   readonly deleteEvents: Statement<[run: number, after: number, through: number]>;
   readonly copyTerminal: Statement<[run: number]>;
   readonly readTerminal: Statement<[run: number], StoredEvent>;
+  readonly findTerminal: Statement<[maxDataBytes: number, run: number], FoundEvent>;
   readonly readTerminalPage: Statement<[run: number], PageRow>;
   readonly readTerminalSize: Statement<[run: number], number>;
 }
@@ -90,7 +92,7 @@ export function prepareStatements(database: Database): Statements {
       .prepare<[number, number], string>('SELECT data FROM event WHERE run = ? AND seq = ?')
       .pluck(),
     findProduced: database.prepare(
-      `SELECT ${EVENT} FROM event WHERE run = ? AND seq BETWEEN ? AND ? AND source_seq = ? LIMIT 1`,
+      `SELECT ${FOUND_EVENT} FROM event WHERE run = ? AND seq BETWEEN ? AND ? AND source_seq = ? LIMIT 1`,
     ),
     readEnded: database.prepare(
       `SELECT key, ended_at AS endedAt,
@@ -116,6 +118,7 @@ export function prepareStatements(database: Database): Statements {
          AND NOT EXISTS (SELECT 1 FROM event before WHERE before.run = event.run AND before.seq < event.seq)`,
     ),
     readTerminal: database.prepare(`SELECT ${SET_ASIDE(EVENT)} FROM terminal WHERE run = ?`),
+    findTerminal: database.prepare(`SELECT ${SET_ASIDE(FOUND_EVENT)} FROM terminal WHERE run = ?`),
     readTerminalPage: database.prepare(`SELECT ${SET_ASIDE(PAGE_EVENT)} FROM terminal WHERE run = ?`),
     readTerminalSize: database
       .prepare<[number], number>('SELECT octet_length(data) FROM terminal WHERE run = ?')

@@ -79,14 +79,16 @@ export async function openSqliteStore(url: string): Promise<Store> {
         });
         return { head, ...setAside };
       }),
-    readProduced: (run, sourceSeqs, serverEvents) =>
+    readProduced: (run, numbers, serverEvents) =>
       answerInSnapshot(() => {
-        const found = sourceSeqs.flatMap(
-          (n) => statements.findProduced.get(run, n, n + serverEvents, n) ?? [],
+        const found = numbers.flatMap(
+          ({ sourceSeq: n, maxDataBytes }) =>
+            statements.findProduced.get(maxDataBytes, run, n, n + serverEvents, n) ?? [],
         );
-        const aside = found.length < sourceSeqs.length ? statements.readTerminal.get(run) : undefined;
-        const asked = aside && aside.sourceSeq !== null && sourceSeqs.includes(aside.sourceSeq);
-        return asked ? [...found, aside] : found;
+        if (found.length === numbers.length) return found;
+        const aside = statements.findTerminal.get(0, run);
+        const asked = aside && numbers.find(({ sourceSeq }) => sourceSeq === aside.sourceSeq);
+        return asked ? [...found, statements.findTerminal.get(asked.maxDataBytes, run)!] : found;
       }),
     readEnded: (after, before, limit) =>
       answer(() =>

@@ -1,4 +1,5 @@
 // Prisma's schema engine as WASM over a driver adapter: it compares histories with schemas and needs no binary.
+// SQLite's driver and adapter are those of the build, since Node 20 runs no TypeScript.
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -71,6 +72,7 @@ async function connectPostgres(url) {
 
 async function connectSqlite(url) {
   const database = new Database(url.replace('file:', ''));
+  // The server's own adapter only reads.
   const executeScript = async (script) => void database.exec(script);
   // The engine sends whole migrations as one statement, too.
   const executeRaw = async ({ sql, args }) => {

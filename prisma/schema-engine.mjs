@@ -1,12 +1,14 @@
 // Prisma's schema engine as WASM over a driver adapter: it compares histories with schemas and needs no binary.
+// SQLite's driver and adapter are those of the build, since Node 20 runs no TypeScript.
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum } from '@prisma/driver-adapter-utils';
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg';
 import pg from 'pg';
+import { Database } from '../dist/store/sqlite/driver.js';
+import { adapterOf } from '../dist/store/sqlite/prisma-adapter.js';
 
 const SCHEMAS = {
   postgres: new URL('./schema.prisma', import.meta.url),
@@ -69,15 +71,16 @@ async function connectPostgres(url) {
 }
 
 async function connectSqlite(url) {
-  const adapter = await new PrismaBetterSqlite3({ url }).connect();
-  const executeRaw = adapter.executeRaw.bind(adapter);
-  // The engine sends whole migrations this way, and better-sqlite3 prepares one statement at a time.
-  adapter.executeRaw = async (query) => {
-    if (query.args.length > 0) return executeRaw(query);
-    await adapter.executeScript(query.sql);
+  const database = new Database(url.replace('file:', ''));
+  // The server's own adapter only reads.
+  const executeScript = async (script) => void database.exec(script);
+  // The engine sends whole migrations as one statement, too.
+  const executeRaw = async ({ sql, args }) => {
+    if (args.length > 0) throw new Error('a migration has parameters');
+    await executeScript(sql);
     return 0;
   };
-  return adapter;
+  return { ...adapterOf(database), executeRaw, executeScript };
 }
 
 /** The adapter's own way to a shadow database goes astray when the URL names a database, which it always does. */
@@ -105,7 +108,7 @@ function adapters(url) {
   return url.startsWith('file:')
     ? {
         provider: 'sqlite',
-        adapterName: '@prisma/adapter-better-sqlite3',
+        adapterName: 'runfeed-sqlite',
         connect: () => connectSqlite(url),
         connectToShadowDb: () => connectSqlite(':memory:'),
       }

@@ -31,6 +31,9 @@ const USERS_OF_GENERATED = ['store', 'graphql'];
 /** A published entry of its own, for Node alone. */
 const NODE_ENTRY = 'client/file-spool.ts';
 
+/** What loads SQLite's driver, whose package depends on Node's version. */
+const DRIVER = 'src/store/sqlite/driver.ts';
+
 const README_MAX_LINES = 20;
 
 interface SourceFile {
@@ -118,6 +121,19 @@ describe('the rooms of the source', () => {
   test('read the environment in config and nowhere else', () => {
     const readers = files.filter(({ text }) => /\bprocess\s*\.\s*env\b/.test(text)).map(({ room }) => room);
     expect([...new Set(readers)]).toEqual(['config']);
+  });
+
+  test('load SQLite’s driver in one place, and so do the tests and tools', () => {
+    const root = join(SRC, '..');
+    const programs = ['src', 'test', 'prisma'].flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+        .filter((path) => /\.m?[jt]s$/.test(path) && !path.includes('node_modules'))
+        .map((path) => join(folder, path)),
+    );
+    const loading = programs.filter((path) =>
+      importsOf(path, readFileSync(join(root, path), 'utf8')).some((name) => /^better-sqlite3\b/.test(name)),
+    );
+    expect(loading).toEqual([DRIVER]);
   });
 
   test('export names and no defaults', () => {

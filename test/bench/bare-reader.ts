@@ -1,5 +1,5 @@
-import Database from 'better-sqlite3';
 import pg from 'pg';
+import { Database } from '../../src/store/sqlite/driver.ts';
 
 // The least that a replay could cost: every row of a run read in pages and written as JSON, sent nowhere.
 

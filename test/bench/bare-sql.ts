@@ -1,5 +1,5 @@
-import Database from 'better-sqlite3';
 import { readMigrations } from '../../src/store/migrations.ts';
+import { Database } from '../../src/store/sqlite/driver.ts';
 import { eventAt } from './batches.ts';
 
 // The least that storing these events could cost: no network, no JSON, no checks; the contents are text beforehand.

@@ -1,9 +1,9 @@
-import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaClient as PostgresClient } from '../../src/generated/postgres/client.ts';
 import { PrismaClient } from '../../src/generated/sqlite/client.ts';
 import { readMigrations } from '../../src/store/migrations.ts';
 import { executeScript } from '../support/sql.ts';
+import { stockSqliteAdapter } from './stock-sqlite.mjs';
 
 /** An event as it is sent. */
 export interface StockEvent {
@@ -67,7 +67,7 @@ export async function openStockStore(databaseUrl: string): Promise<StockStore> {
 
 async function openSqlite(url: string): Promise<PrismaClient> {
   await executeScript(url, script('sqlite'));
-  const prisma = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url }) });
+  const prisma = new PrismaClient({ adapter: stockSqliteAdapter(url) });
   await prisma.$queryRawUnsafe('PRAGMA journal_mode = WAL');
   await prisma.$executeRawUnsafe('PRAGMA synchronous = FULL');
   const [{ synchronous }] = await prisma.$queryRawUnsafe<[{ synchronous: bigint }]>('PRAGMA synchronous');

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
-import Database from 'better-sqlite3';
 import { beforeAll, expect, test } from 'vitest';
 import { databaseFile } from '../../src/config/data-folder.ts';
 import { type ListPage, type RunListFilter, TooManyReadings } from '../../src/store/lists.ts';
 import { openStore } from '../../src/store/open.ts';
+import { Database } from '../../src/store/sqlite/driver.ts';
 import { MAX_READINGS_PER_OWNER, startListReader } from '../../src/store/sqlite/list-reader.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { freshSqliteUrl } from '../support/databases.ts';

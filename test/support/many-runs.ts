@@ -1,4 +1,4 @@
-import type { Database } from 'better-sqlite3';
+import type { Database } from '../../src/store/sqlite/driver.ts';
 
 /** Adds runs with a title to a migrated SQLite file, in one statement. */
 export function manyRuns(database: Database, count: number): void {

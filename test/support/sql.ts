@@ -1,6 +1,6 @@
-import Database from 'better-sqlite3';
 import pg from 'pg';
 import { databaseFile } from '../../src/config/data-folder.ts';
+import { Database } from '../../src/store/sqlite/driver.ts';
 
 /** Runs one statement on a connection of its own, past every store. A SQLite file must not be open elsewhere. */
 export async function execute(url: string, sql: string): Promise<Record<string, unknown>[]> {

@@ -1,4 +1,3 @@
-import type { Database, Statement } from 'better-sqlite3';
 import {
   givenBackRows,
   type JobDialect,
@@ -17,6 +16,7 @@ import type {
   NewJob,
   NextDue,
 } from '../jobs.ts';
+import type { Database, Statement } from './driver.ts';
 
 /** SQLite's own words. */
 export const SQLITE_DIALECT: JobDialect = {

@@ -1,6 +1,6 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import Database from 'better-sqlite3';
 import type { JobListFilter, ListPage, RunListFilter } from '../lists.ts';
+import { Database } from './driver.ts';
 import { createListReadings, type ListReading } from './lists.ts';
 import { failureOf, type ThreadAnswer, type ThreadCall, type ThreadStart } from './thread.ts';
 
@@ -20,7 +20,7 @@ interface UnderWay {
   readonly reading: ListReading;
 }
 
-function serve(database: Database.Database, port: MessagePort): void {
+function serve(database: Database, port: MessagePort): void {
   const readings = createListReadings(database);
   // A Map keeps its keys in order of insertion: the first owner gets a step and, if it has more, moves to the end.
   const queues = new Map<number, UnderWay[]>();

@@ -1,4 +1,3 @@
-import type { Database, Statement } from 'better-sqlite3';
 import { LRUCache } from 'lru-cache';
 import {
   type Condition,
@@ -8,6 +7,7 @@ import {
   runCondition,
 } from '../list-statements.ts';
 import type { JobListFilter, ListPage, RunListFilter } from '../lists.ts';
+import type { Database, Statement } from './driver.ts';
 
 /** Rows that are looked at before other readings get their turn: few at first, since most lists find theirs at once. */
 const FIRST_SLICE_ROWS = 64;

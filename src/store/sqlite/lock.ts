@@ -1,4 +1,4 @@
-import Database from 'better-sqlite3';
+import { Database, SqliteError } from './driver.ts';
 
 /**
  * Takes the database file for this process. WAL alone would let a second process write, and its heads in memory
@@ -11,7 +11,7 @@ export function lockDatabaseFile(file: string): () => void {
     lock.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     lock.close();
-    if (error instanceof Database.SqliteError && error.code === 'SQLITE_BUSY') {
+    if (error instanceof SqliteError && error.code === 'SQLITE_BUSY') {
       throw new Error(
         `${file} is in use by another runfeed process: stop that one, or set DATABASE_URL to another file or to Postgres`,
       );

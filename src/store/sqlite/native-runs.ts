@@ -1,6 +1,6 @@
-import type { Database, Statement } from 'better-sqlite3';
 import { type NativeRunStatementName, nativeRunStatement } from '../native-run-statements.ts';
 import type { NativeLease, NativeRunRecord, NewNativeRun } from '../native-runs.ts';
+import type { Database, Statement } from './driver.ts';
 import { SQLITE_DIALECT } from './jobs.ts';
 
 /** What the writing thread does to followed runs, each in one transaction. Arguments and answers cross threads. */

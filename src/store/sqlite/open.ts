@@ -1,5 +1,4 @@
 import { dirname } from 'node:path';
-import Database from 'better-sqlite3';
 import { codeOf, lineOf } from '../../lib/error-line.ts';
 import { makeFolder } from '../../lib/make-folder.ts';
 import {
@@ -9,12 +8,10 @@ import {
   pendingMigrations,
   readMigrations,
 } from '../migrations.ts';
+import { Database } from './driver.ts';
 import { withoutLinks } from './files.ts';
 import { lockDatabaseFile } from './lock.ts';
 import { keepToOwner } from './modes.ts';
-
-const OTHER_NODE =
-  'better-sqlite3 cannot be loaded, most likely since it was built for another version of Node: run npm rebuild better-sqlite3';
 
 /** Does what opens a database; an error of the system or of SQLite, which names no file, then names it. */
 export async function opening<Opened>(file: string, open: () => Opened | Promise<Opened>): Promise<Opened> {
@@ -22,13 +19,12 @@ export async function opening<Opened>(file: string, open: () => Opened | Promise
     return await open();
   } catch (error) {
     if (!codeOf(error)) throw error;
-    if (codeOf(error) === 'ERR_DLOPEN_FAILED') throw new Error(OTHER_NODE, { cause: error });
     throw new Error(`${file} cannot be used as a database: ${lineOf(error)}`, { cause: error });
   }
 }
 
 /** Takes the file for this process, makes its folder, brings its schema up to date, and opens it for reading. */
-export function openDatabase(file: string): { database: Database.Database; close: () => void } {
+export function openDatabase(file: string): { database: Database; close: () => void } {
   makeFolder(dirname(file), 0o700);
   const path = withoutLinks(file);
   keepToOwner(path);
@@ -55,7 +51,7 @@ export function openDatabase(file: string): { database: Database.Database; close
 }
 
 /** Opens a connection that writes. There is one at a time: first for the migrations, then the writing thread's. */
-export function openForWriting(file: string): Database.Database {
+export function openForWriting(file: string): Database {
   const database = new Database(file);
   database.pragma('journal_mode = WAL');
   // better-sqlite3 is compiled with NORMAL for WAL, which may lose acknowledged commits to a power cut.
@@ -65,7 +61,7 @@ export function openForWriting(file: string): Database.Database {
   return database;
 }
 
-function migrate(database: Database.Database): void {
+function migrate(database: Database): void {
   const history = readMigrations('sqlite');
   database.transaction(() => {
     database.exec(MIGRATIONS_TABLE.sqlite);

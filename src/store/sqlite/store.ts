@@ -1,4 +1,3 @@
-import { PrismaBetterSqlite3 } from '@prisma/adapter-better-sqlite3';
 import { databaseFile } from '../../config/data-folder.ts';
 import { PrismaClient } from '../../generated/sqlite/client.ts';
 import { createReleasers, type Releasers } from '../../lib/releasers.ts';
@@ -13,6 +12,7 @@ import { type ListReader, startListReader } from './list-reader.ts';
 import { createNativeRunRead } from './native-runs.ts';
 import { openDatabase, opening } from './open.ts';
 import { packAppends } from './packing.ts';
+import { createReadingAdapter } from './prisma-adapter.ts';
 import { type PageRow, prepareStatements } from './statements.ts';
 import { startWriter, type Writer } from './writer.ts';
 
@@ -31,7 +31,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
   const jobReads = createJobReads(database);
   const nativeReads = createNativeRunRead(database);
   // Read-only by construction: Prisma's own connection can neither write nor hold a write lock over an await.
-  const prisma = new PrismaClient({ adapter: new PrismaBetterSqlite3({ url: file, readonly: true }) });
+  const prisma = new PrismaClient({ adapter: createReadingAdapter(file) });
   releasers.add(() => prisma.$disconnect());
   const answer = async <Result>(work: () => Result): Promise<Result> => {
     try {

@@ -1,5 +1,5 @@
-import type { Database } from 'better-sqlite3';
 import type { NewRun, PageLimits } from '../store.ts';
+import type { Database } from './driver.ts';
 import { requireRoom } from './files.ts';
 import { createJobWrites, type JobWrites } from './jobs.ts';
 import { createNativeRunWrites, type NativeRunWrites } from './native-runs.ts';

@@ -28,7 +28,7 @@ for file in $FILES /proc/$server/environ /proc/$PPID/environ ../spec.json ../log
   else grep -q 'Permission denied' why && echo "refused $(basename "$file")" || cat why; fi
 done
 ls "$(dirname "$(dirname "$(pwd)")")" > /dev/null 2>&1 && echo 'listed the jobs'
-cat /proc/[0-9]*/environ 2> /dev/null | tr '\\0' '\\n' | grep -E '^(SECRET_KEYS|NEIGHBOUR)='
+cat /proc/[0-9]*/environ 2> /dev/null | tr '\\0' '\\n' | grep -aE '^(SECRET_KEYS|NEIGHBOUR)='
 env -i setsid sleep 300 &
 echo done; sleep 300
 `;

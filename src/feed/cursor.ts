@@ -2,7 +2,7 @@ import { unlessAborted } from '../lib/cancellable.ts';
 import type { Turns } from '../lib/turns.ts';
 import type { Head, Page, StoredEvent } from '../store/store.ts';
 import type { Pages } from './pages.ts';
-import { type PortionLimits, passFrom, portionFrom } from './portion.ts';
+import { type PortionLimits, passFrom, portionBytes, portionFrom } from './portion.ts';
 import { firstAfter } from './ring.ts';
 import type { Watch } from './watch.ts';
 
@@ -38,6 +38,8 @@ export interface Step {
 export interface Reader<Value> {
   /** The next value, if it is at hand. */
   take(): Value | null;
+  /** Bytes that the next value takes where it goes, as far as it is at hand; 0: nothing is, or little. */
+  weight(): number;
   /** Whether nothing will come any more. */
   ended(): boolean;
   /** Resolves when it is worth taking again. One wait at a time. */
@@ -51,6 +53,8 @@ export interface Shared {
   readonly pages: Pages;
   /** Turns of the loop for looking through events, by their number. */
   readonly passing: Turns;
+  /** What looking through a page costs before it has been read. */
+  readonly pageEvents: number;
 }
 
 /**
@@ -59,12 +63,12 @@ export interface Shared {
  */
 export function createCursor(
   watch: Watch,
-  { pages, passing }: Shared,
+  { pages, passing, pageEvents }: Shared,
   request: FollowRequest,
   signal: AbortSignal,
   release: () => void,
 ): Reader<Step> {
-  const { kinds } = request;
+  const { kinds, owner = signal } = request;
   const waiter = watch.wait(signal);
   let cursor = request.after;
   let first = true;
@@ -99,6 +103,12 @@ export function createCursor(
         } else if (cursor < head.lastSeq) {
           const page = fresh ?? pages.find(watch.run, cursor);
           if (!page) {
+            // Before the read: what waits for a turn would hold its page, which may be one of its own.
+            if (kinds !== null && !admitted) {
+              turn = passing.take(owner, pageEvents);
+              if (turn) return null;
+              admitted = true;
+            }
             awaited = 'page';
             return null;
           }
@@ -116,12 +126,9 @@ export function createCursor(
             events = portionFrom(source, next, request);
             cursor = events.at(-1)?.seq ?? cursor;
           } else {
-            turn = admitted ? null : passing.take(request.owner ?? signal, source.length - next);
-            if (turn) {
-              // Nothing has moved, so a page that was read for this place still is.
-              read = fresh;
-              return null;
-            }
+            turn = admitted ? null : passing.take(owner, source.length - next);
+            // A page that was read for this place is found again, or read again.
+            if (turn) return null;
             admitted = false;
             const passed: StoredEvent[] = [];
             cursor = source[passFrom(source, next, kinds, request, passed) - 1]!.seq;
@@ -142,13 +149,18 @@ export function createCursor(
       }
       return null;
     },
+    weight: () => {
+      const isInRing = cursor >= watch.ring.from() && cursor < watch.ring.to();
+      const source = isInRing ? watch.ring.events() : read?.events;
+      return source ? portionBytes(source, firstAfter(source, cursor), request) : 0;
+    },
     ended: () => ended || signal.aborted,
     ready: async () => {
       if (turn) {
         await unlessAborted(turn, signal);
         turn = null;
         admitted = true;
-      } else if (awaited === 'page') read = await unlessAborted(pages.read(watch.run, cursor), signal);
+      } else if (awaited === 'page') read = await unlessAborted(pages.read(watch.run, cursor, owner), signal);
       else await waiter.changed(awaited, request.idleMs());
     },
     close: () => {

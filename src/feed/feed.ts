@@ -51,7 +51,7 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
     costPerTurn: limits.passedPerTurn,
     maxWaiting: Number.MAX_SAFE_INTEGER,
   });
-  const shared = { pages, passing };
+  const shared = { pages, passing, pageEvents: limits.pageEvents };
   const followed = new Map<number, Followed>();
   const watches = new Map<number, Watch>();
   /** Runs whose news is being fetched, with the last number that wake-ups told of. */
@@ -85,7 +85,7 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
     if (toldBefore !== undefined) return;
     try {
       for (let start = watch.head().lastSeq; start < told.get(watch)!; start = watch.head().lastSeq) {
-        const page = await pages.read(watch.run, start);
+        const page = await pages.read(watch.run, start, watch);
         if (page.events.length === 0) break;
         watch.takePage(start, page);
       }

@@ -10,6 +10,8 @@ export interface FeedLimits {
   /** How much one read of the store brings; one event may be bigger. */
   readonly pageEvents: number;
   readonly pageBytes: number;
+  /** Bytes of memory that reads of the store bring in one turn of the loop, over all readers; one may bring more. */
+  readonly readBytesPerTurn: number;
   /** Bytes of memory of pages kept for all who read the same history, over all runs. */
   readonly cachedPageBytes: number;
   /** How often the heads of followed runs are read in case a wake-up was lost. */
@@ -28,6 +30,7 @@ export const FEED_LIMITS: FeedLimits = {
   passedPerTurn: 64 * 1024,
   pageEvents: 1_024,
   pageBytes: 1024 * 1024,
+  readBytesPerTurn: 2 * 1024 * 1024,
   cachedPageBytes: 44 * 1024 * 1024,
   pollMs: 1_000,
   rememberedEnds: 10_000,

@@ -1,5 +1,5 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import { createLanes } from '../lib/lanes.ts';
 import type { Page, Store } from '../store/store.ts';
 import { heldBytes } from './held-bytes.ts';
 import type { FeedLimits } from './limits.ts';
@@ -12,19 +12,26 @@ export interface Pages {
   find(run: number, cursor: number): Page | undefined;
   /**
    * The same, or else a page read from the store, which is empty where nothing follows; waits for a store that is
-   * down as long as the limits say.
+   * down as long as the limits say. Owners take turns.
    */
-  read(run: number, cursor: number): Promise<Page>;
+  read(run: number, cursor: number, owner: object): Promise<Page>;
 }
+
+/** Reads at once of a store that answers later. The embedded one reads in the call. */
+const READS_AT_ONCE = 8;
 
 /** Makes the shared pages of a feed. `closing` ends reads that wait. */
 export function createPages(store: Store, limits: FeedLimits, closing: AbortSignal): Pages {
   const size = { maxEvents: limits.pageEvents, maxBytes: limits.pageBytes };
+  const lanes = createLanes({
+    lanes: store.dialect === 'sqlite' ? 1 : READS_AT_ONCE,
+    costPerTurn: limits.readBytesPerTurn,
+  });
   const reading = createPlaces<Promise<Page>>();
   const starts = createPlaces<Page>();
   const cached = new LRUCache<string, { readonly run: number; readonly start: number; readonly page: Page }>({
     maxSize: limits.cachedPageBytes,
-    sizeCalculation: ({ page }) => page.events.reduce((sum, event) => sum + heldBytes(event), 1),
+    sizeCalculation: ({ page }) => bytesOf(page),
     dispose: ({ run, start, page }) => starts.delete(run, start, page),
   });
 
@@ -36,8 +43,8 @@ export function createPages(store: Store, limits: FeedLimits, closing: AbortSign
     return nearest.value;
   }
 
-  async function readOnce(run: number, start: number): Promise<Page> {
-    const read = withPatience(() => readNow(run, start), limits.patienceMs, closing);
+  async function readOnce(run: number, start: number, owner: object): Promise<Page> {
+    const read = withPatience(() => readInTurn(run, start, owner), limits.patienceMs, closing);
     reading.set(run, start, read);
     try {
       const page = await read;
@@ -51,18 +58,17 @@ export function createPages(store: Store, limits: FeedLimits, closing: AbortSign
     }
   }
 
-  async function readNow(run: number, start: number): Promise<Page> {
-    // The embedded store answers without leaving the turn, and so may a socket: without this a reader that is far
-    // behind would keep everybody else waiting until it has caught up.
-    await nextTurn();
-    const page = await store.readPage(run, start, size);
+  /** The embedded store reads in the call: without turns, readers that are far behind would keep others waiting. */
+  async function readInTurn(run: number, start: number, owner: object): Promise<Page> {
+    const read = () => store.readPage(run, start, size);
+    const page = await lanes.run(owner, read, (page) => (page ? bytesOf(page) : 0));
     if (!page) throw new Error(`run ${run} is not there`);
     return page;
   }
 
   return {
     find,
-    read: async (run, cursor) => {
+    read: async (run, cursor, owner) => {
       const known = find(run, cursor);
       if (known) return known;
       const underWay = reading.nearest(run, cursor);
@@ -71,7 +77,11 @@ export function createPages(store: Store, limits: FeedLimits, closing: AbortSign
         const page = await underWay.value;
         if (underWay.start === cursor || (page.events.at(-1)?.seq ?? -1) > cursor) return page;
       }
-      return reading.get(run, cursor) ?? readOnce(run, cursor);
+      return reading.get(run, cursor) ?? readOnce(run, cursor, owner);
     },
   };
+}
+
+function bytesOf({ events }: Page): number {
+  return events.reduce((sum, event) => sum + heldBytes(event), 1);
 }

@@ -16,6 +16,18 @@ export interface PortionLimits {
   readonly weigh?: Weigh | undefined;
 }
 
+/** Bytes of the portion from an index on, where it is written to. Filters are not looked at. */
+export function portionBytes(
+  events: readonly StoredEvent[],
+  from: number,
+  { maxEvents, maxBytes, weigh = weighData }: PortionLimits,
+): number {
+  const end = Math.min(events.length, from + maxEvents);
+  let bytes = 0;
+  for (let at = from; at < end && bytes < maxBytes; at += 1) bytes += weigh(events[at]!);
+  return bytes;
+}
+
 /** All events from an index on, as many as make a portion. */
 export function portionFrom(
   events: readonly StoredEvent[],

@@ -61,6 +61,8 @@ export interface AnswerBudgets {
  * take more as objects than as text.
  */
 const HELD_PER_BYTE = 2;
+/** What a first read is taken to bring until it has: those of one turn are all let in before any of them has read. */
+const ADVANCE_BYTES = FIRST_READ_BYTES / 4;
 /** An owner that holds at most this reads at once, however much others hold and wait for. */
 const FEW_BYTES = 4 * 1024 * 1024;
 
@@ -109,7 +111,7 @@ export function createAnswerBudgets(
       assertReadable(most);
       // What a first read brings is paid for once it is known.
       const isFirst = most <= FIRST_READ_BYTES;
-      if (isFirst) await takeTurn(turns, owner, cost);
+      if (isFirst) await takeTurn(turns, owner, cost + ADVANCE_BYTES / BYTES_PER_COST);
       assertReadable(most);
       const waited = await takeRoom(place, most * HELD_PER_BYTE);
       let brought = 0;
@@ -122,7 +124,7 @@ export function createAnswerBudgets(
         return value;
       } finally {
         if (!closed) place.give((most - brought) * HELD_PER_BYTE);
-        if (isFirst) turns.spend(brought / BYTES_PER_COST);
+        if (isFirst) turns.spend(Math.max(0, brought - ADVANCE_BYTES) / BYTES_PER_COST);
       }
     }
 

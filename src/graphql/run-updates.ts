@@ -225,6 +225,7 @@ export function createRunUpdates(
 
     const portion = () => [...waiting].slice(0, PORTION_RUNS);
     const reader: Reader<readonly UpdatedRun[]> = {
+      weight: () => 0,
       take: () => {
         if (failure) throw failure.error;
         const rows: UpdatedRun[] = [];

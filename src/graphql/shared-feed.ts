@@ -1,9 +1,11 @@
 import type { DocumentNode, FieldNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { RESPONSE_MAX_LENGTH } from '../config/limits.ts';
 import { mapped, openBatches, openEvents } from '../feed/batches.ts';
 import type { Reader } from '../feed/cursor.ts';
 import type { Weigh } from '../feed/portion.ts';
 import { priceOf, weighEvents } from './admission.ts';
+import { responseTooLarge } from './faults.ts';
 import { openFeed } from './feed.ts';
 import { compileFeedWriter, type FeedWriter } from './feed-writer.ts';
 import type { OperationRequest } from './operation-request.ts';
@@ -42,18 +44,29 @@ export async function openSharedFeed(request: OperationRequest): Promise<SharedF
     return {
       open: async (signal) =>
         mapped(await openEvents(feed, opened.request, PORTION_EVENTS, PORTION_BYTES, signal), (events) =>
-          events.map((event) => eventPayload(writer, event)),
+          events.map((event) => {
+            assertWritable(weigh(event));
+            return eventPayload(writer, event);
+          }),
         ),
     };
   }
   return {
     open: async (signal) => {
       const origin = batchOrigin(feed, opened.request);
-      return mapped(await openBatches(feed, opened.request, maxEvents, signal), (batch) => [
-        batchPayload(writer, origin, { ...batch, runId }),
-      ]);
+      return mapped(await openBatches(feed, opened.request, maxEvents, signal), (batch) => {
+        // A batch ends with the event that makes it large.
+        const last = batch.events.at(-1);
+        if (last) assertWritable(weigh(last));
+        return [batchPayload(writer, origin, { ...batch, runId })];
+      });
     },
   };
+}
+
+/** Throws RESPONSE_TOO_LARGE for a payload that would be longer than an answer may be: its subscription alone ends. */
+function assertWritable(bytes: number): void {
+  if (bytes > RESPONSE_MAX_LENGTH) throw responseTooLarge();
 }
 
 interface Plan {

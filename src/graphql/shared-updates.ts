@@ -216,6 +216,7 @@ function writtenBy(
 ): Reader<readonly Buffer[]> {
   let portion: readonly Buffer[] | null = null;
   return {
+    weight: () => portion?.reduce((bytes, { length }) => bytes + length, 0) ?? 0,
     take: () => {
       const taken = portion;
       portion = null;

@@ -25,7 +25,8 @@ export function pumpFeed(
     if (!reader) return;
     const sink = {
       owner: stream,
-      isOpen: () => socket.readyState === socket.OPEN,
+      // ws hears of a stream that was destroyed only later.
+      isOpen: () => socket.readyState === socket.OPEN && !stream.destroyed,
       write: (payloads: readonly Buffer[]) => {
         const taken = writeAndFlush(stream, signal, (onTaken) =>
           writeNextMessages(stream, start, payloads, onTaken),

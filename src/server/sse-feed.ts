@@ -44,7 +44,7 @@ export async function streamFeed(
   }, PING_MS);
   const sink = {
     owner: response,
-    isOpen: () => !response.destroyed,
+    isOpen: () => !response.destroyed && !socket.destroyed,
     write: (payloads: readonly Buffer[]) => {
       const taken = writeAndFlush(response, signal, (onTaken) => writeEvents(response, payloads, onTaken));
       load.unread.note(socket);

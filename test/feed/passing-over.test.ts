@@ -136,3 +136,39 @@ describe('events that a filter passes over', () => {
     expect(told?.cursor).toBeLessThan(EVENTS - 1);
   });
 });
+
+test.each([
+  ['a filter that lets nothing pass', new Set<RunnerEventKind>(['tool_response'])],
+  ['no filter', null],
+])('readers at many places read a bounded number of pages in a turn of the loop: %s', async (_, kinds) => {
+  let inTurn = 0;
+  let most = 0;
+  let pages = 0;
+  let timer = setImmediate(function count() {
+    inTurn = 0;
+    timer = setImmediate(count);
+  });
+  releaseAfterwards(() => clearImmediate(timer));
+  const counting: Store = {
+    ...store,
+    readPage: (...request) => {
+      pages += 1;
+      inTurn += 1;
+      most = Math.max(most, inTurn);
+      return store.readPage(...request);
+    },
+  };
+  // Pages are not kept, so that each reader reads its own.
+  const { feed } = startProcess(counting, { ...LIMITS, cachedPageBytes: 1, readBytesPerTurn: 1 });
+  const places = Array.from({ length: 60 }, (_, place) => EVENTS - 2 - 150 * place);
+  const all = await Promise.all(
+    places.map((after) => readAll(followBatches(feed, { run: history.key, after, kinds }, PAGE_EVENTS))),
+  );
+  for (const [place, batches] of all.entries()) {
+    const events = batches.flatMap(({ events }) => events);
+    expect(events.at(-1)?.seq).toBe(EVENTS - 1);
+    if (!kinds) expect(events).toHaveLength(EVENTS - 1 - places[place]!);
+  }
+  expect(pages).toBeGreaterThan(60);
+  expect(most).toBe(1);
+});

@@ -104,7 +104,7 @@ test('only a queue that is too long is OVERLOADED', async () => {
   expect(seen.most).toBe(1);
 });
 
-test('bytes are paid for before they are read, and those of a first part after it', async () => {
+test('bytes are paid for before they are read, and those of a first part above what it is taken to bring after it', async () => {
   const costs: number[] = [];
   const turns = {
     take: (_: object, cost: number) => {
@@ -114,8 +114,9 @@ test('bytes are paid for before they are read, and those of a first part after i
     spend: (cost: number) => void costs.push(cost),
   };
   const budget = createAnswerBudgets(1024 * MiB, turns).open(FREE, {});
-  await budget.read(7, ({ part }) => part(1_000, async () => ({ bytes: 512 })));
-  expect(costs).toEqual([7, 2]);
+  const advance = 64 * 1024;
+  await budget.read(7, ({ part }) => part(128 * 1024, async () => ({ bytes: advance + 512 })));
+  expect(costs).toEqual([7 + advance / 256, 2]);
   costs.length = 0;
   await budget.read(7, ({ part }) =>
     part(MiB, async () => {

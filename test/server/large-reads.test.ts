@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { beforeAll, expect, test } from 'vitest';
 import type { PageReadLimits, Store } from '../../src/store/store.ts';
+import { codesOf } from '../support/error-codes.ts';
 import { post } from '../support/request.ts';
 import { fill, ingest, newRun } from '../support/runs.ts';
 import { startTransports } from '../support/transports.ts';
@@ -111,4 +112,32 @@ test('pages hold what they held: the event that reaches 4 MiB is the last', asyn
     [],
     { hasNextPage: false, endCursor: null },
   ]);
+});
+
+test('an event that a selection would write beyond 64 MiB fails that subscription alone', async () => {
+  const { graphql } = await startTransports();
+  const runId = await newRun(graphql);
+  const times = (count: number) => Array.from({ length: count }, (_, n) => `d${n}: data`).join(' ');
+  const client = await openWebsocket(graphql);
+  client.subscribe('many', `subscription { runEvents(runId: "${runId}") { seq ${times(16)} } }`);
+  client.subscribe(
+    'many in batches',
+    `subscription { runEventBatches(runId: "${runId}") { cursor events { ${times(16)} } } }`,
+  );
+  client.subscribe('one', `subscription { runEvents(runId: "${runId}") { seq } }`);
+  await ingest(graphql, runId, [
+    { seq: 0, tMs: 0, kind: 'notification', data: { text: 'x'.repeat(5 * 1024 * 1024) } },
+  ]);
+  const told = new Map<string | undefined, unknown>();
+  while (told.size < 3) {
+    const { id, type, payload } = await client.next();
+    // The batch that tells where the history ends has no event.
+    if (id === 'many in batches' && type === 'next') continue;
+    told.set(id, type === 'error' ? codesOf(payload) : payload);
+  }
+  expect(Object.fromEntries(told)).toEqual({
+    many: ['RESPONSE_TOO_LARGE'],
+    'many in batches': ['RESPONSE_TOO_LARGE'],
+    one: { data: { runEvents: { seq: 0 } } },
+  });
 });

@@ -5,10 +5,12 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { totalsOf } from '../../src/config/totals.ts';
+import type { Reader } from '../../src/feed/cursor.ts';
 import type { SharedFeed } from '../../src/graphql/shared-feed.ts';
 import { pumpFeed } from '../../src/server/feed-pump.ts';
 import { messageStart, writeNextMessages } from '../../src/server/frames.ts';
 import { createLoad } from '../../src/server/load.ts';
+import { pump } from '../../src/server/pump.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 
 const LOAD = createLoad(totalsOf());
@@ -162,6 +164,7 @@ test('a replay in many small portions lets others have their turn', async () => 
     open: async () => {
       let portion = 0;
       return {
+        weight: () => 0,
         take: () => (portion < portions ? [Buffer.from(String(portion++))] : null),
         ended: () => portion === portions,
         ready: async () => {},
@@ -180,4 +183,52 @@ test('a replay in many small portions lets others have their turn', async () => 
   clearImmediate(counting);
   expect(turns).toBeGreaterThan(portions / 100);
   expect(await line.receive(portions)).toHaveLength(portions);
+});
+
+test('payloads that differ are written a bounded number of bytes in a turn of the loop, however many wait for them', async () => {
+  const bytes = 1024 * 1024;
+  let inTurn = 0;
+  let most = 0;
+  let timer = setImmediate(function count() {
+    inTurn = 0;
+    timer = setImmediate(count);
+  });
+  let news = () => {};
+  const happened = new Promise<void>((resolve) => {
+    news = resolve;
+  });
+  const follow = async () => {
+    let left = 2;
+    const reader: Reader<readonly Buffer[]> = {
+      weight: () => (left > 0 ? bytes : 0),
+      take: () => {
+        if (left === 0) return null;
+        left -= 1;
+        inTurn += bytes;
+        most = Math.max(most, inTurn);
+        return [Buffer.alloc(0)];
+      },
+      ended: () => left === 0,
+      ready: () => happened,
+      close: () => {},
+    };
+    // Woken by the first wait, as all who follow a run are.
+    const waiting = {
+      ...reader,
+      take: () => (waited ? reader.take() : null),
+      weight: () => (waited ? reader.weight() : 0),
+    };
+    let waited = false;
+    void happened.then(() => {
+      waited = true;
+    });
+    await pump(waiting, { owner: {}, isOpen: () => true, write: () => null }, LOAD);
+    expect(left).toBe(0);
+  };
+  const all = Array.from({ length: 100 }, follow);
+  news();
+  await Promise.all(all);
+  clearImmediate(timer);
+  expect(most).toBeLessThanOrEqual(13 * bytes);
+  expect(most).toBeGreaterThan(bytes);
 });

@@ -15,12 +15,24 @@ export function readArguments<const Options extends OptionsConfig>(
   allowPositionals = false,
 ): Parsed<Options> {
   try {
-    return parseArgs({ args: [...argv], options, allowPositionals, strict: true });
+    return parseArgs({ args: withNegatives(argv), options, allowPositionals, strict: true });
   } catch (error) {
     // What Node adds after the first sentence is about arguments that begin with a dash.
     const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(message.split('. ', 1)[0] ?? message);
+    throw new UsageError(message.split(/\.\s/, 1)[0] ?? message);
   }
+}
+
+/** `--after -1` as `--after=-1`: Node takes what begins with a dash for another option. */
+function withNegatives(argv: readonly string[]): string[] {
+  const args: string[] = [];
+  for (const arg of argv) {
+    const before = args.at(-1);
+    if (/^-\d+$/.test(arg) && before?.startsWith('--') && before.length > 2 && !before.includes('=')) {
+      args[args.length - 1] = `${before}=${arg}`;
+    } else args.push(arg);
+  }
+  return args;
 }
 
 /** The run that a command is about: its one argument. */

@@ -189,7 +189,8 @@ describe('what watches a server', () => {
 
   test.each([
     [['tail'], 'tail takes one argument'],
-    [['tail', 'r', '--after', '-2'], "Option '--after' argument is ambiguous"],
+    [['tail', 'r', '--after', '-2'], '--after takes a whole number from -1'],
+    [['tail', 'r', '--after', '--url'], "Option '--after' argument is ambiguous: see"],
     [['runs', '--limit', '101'], '--limit takes a whole number from 1 to 100'],
     [['stop', 'a', 'b'], 'stop takes one argument'],
     [['logs', 'r', '--lines', '0'], '--lines takes a whole number'],

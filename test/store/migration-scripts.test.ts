@@ -16,7 +16,9 @@ async function copyPrisma(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'runfeed-prisma-'));
   releaseAfterwards(() => rm(folder, { recursive: true, force: true }));
   await cp(join(ROOT, 'prisma'), join(folder, 'prisma'), { recursive: true });
-  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  // The schema engine takes the server's own adapter from the build.
+  for (const beside of ['node_modules', 'dist', 'package.json'])
+    await symlink(join(ROOT, beside), join(folder, beside));
   return join(folder, 'prisma');
 }
 

@@ -2,7 +2,7 @@ import { unlessAborted } from '../lib/cancellable.ts';
 import type { Turns } from '../lib/turns.ts';
 import type { Head, Page, StoredEvent } from '../store/store.ts';
 import type { Pages } from './pages.ts';
-import { type PortionLimits, passFrom, portionBytes, portionFrom } from './portion.ts';
+import { measurePortion, type PortionLimits, passFrom } from './portion.ts';
 import { firstAfter } from './ring.ts';
 import type { Watch } from './watch.ts';
 
@@ -123,7 +123,7 @@ export function createCursor(
         const next = firstAfter(source, cursor);
         if (next < source.length) {
           if (kinds === null) {
-            events = portionFrom(source, next, request);
+            events = source.slice(next, measurePortion(source, next, request).to);
             cursor = events.at(-1)?.seq ?? cursor;
           } else {
             turn = admitted ? null : passing.take(owner, source.length - next);
@@ -152,7 +152,7 @@ export function createCursor(
     weight: () => {
       const isInRing = cursor >= watch.ring.from() && cursor < watch.ring.to();
       const source = isInRing ? watch.ring.events() : read?.events;
-      return source ? portionBytes(source, firstAfter(source, cursor), request) : 0;
+      return source ? measurePortion(source, firstAfter(source, cursor), request).bytes : 0;
     },
     ended: () => ended || signal.aborted,
     ready: async () => {

@@ -31,7 +31,6 @@ export function createPages(store: Store, limits: FeedLimits, closing: AbortSign
   const starts = createPlaces<Page>();
   const cached = new LRUCache<string, { readonly run: number; readonly start: number; readonly page: Page }>({
     maxSize: limits.cachedPageBytes,
-    sizeCalculation: ({ page }) => bytesOf(page),
     dispose: ({ run, start, page }) => starts.delete(run, start, page),
   });
 
@@ -47,12 +46,7 @@ export function createPages(store: Store, limits: FeedLimits, closing: AbortSign
     const read = withPatience(() => readInTurn(run, start, owner), limits.patienceMs, closing);
     reading.set(run, start, read);
     try {
-      const page = await read;
-      if (page.events.length > 0) {
-        cached.set(`${run}:${start}`, { run, start, page });
-        if (cached.has(`${run}:${start}`)) starts.set(run, start, page);
-      }
-      return page;
+      return await read;
     } finally {
       reading.delete(run, start, read);
     }
@@ -60,10 +54,25 @@ export function createPages(store: Store, limits: FeedLimits, closing: AbortSign
 
   /** The embedded store reads in the call: without turns, readers that are far behind would keep others waiting. */
   async function readInTurn(run: number, start: number, owner: object): Promise<Page> {
-    const read = () => store.readPage(run, start, size);
-    const page = await lanes.run(owner, read, (page) => (page ? bytesOf(page) : 0));
+    let bytes = 0;
+    const page = await lanes.run(
+      owner,
+      () => store.readPage(run, start, size),
+      (page) => {
+        // Counted once: long texts are looked through for it.
+        bytes = page ? bytesOf(page) : 0;
+        return bytes;
+      },
+    );
     if (!page) throw new Error(`run ${run} is not there`);
+    if (page.events.length > 0) keep(run, start, page, bytes);
     return page;
+  }
+
+  function keep(run: number, start: number, page: Page, bytes: number): void {
+    const key = `${run}:${start}`;
+    cached.set(key, { run, start, page }, { size: bytes });
+    if (cached.has(key)) starts.set(run, start, page);
   }
 
   return {

@@ -16,31 +16,17 @@ export interface PortionLimits {
   readonly weigh?: Weigh | undefined;
 }
 
-/** Bytes of the portion from an index on, where it is written to. Filters are not looked at. */
-export function portionBytes(
+/** Where the portion from an index on ends, and its bytes where it is written to. Filters are not looked at. */
+export function measurePortion(
   events: readonly StoredEvent[],
   from: number,
   { maxEvents, maxBytes, weigh = weighData }: PortionLimits,
-): number {
+): { readonly to: number; readonly bytes: number } {
   const end = Math.min(events.length, from + maxEvents);
   let bytes = 0;
-  for (let at = from; at < end && bytes < maxBytes; at += 1) bytes += weigh(events[at]!);
-  return bytes;
-}
-
-/** All events from an index on, as many as make a portion. */
-export function portionFrom(
-  events: readonly StoredEvent[],
-  from: number,
-  { maxEvents, maxBytes, weigh = weighData }: PortionLimits,
-): readonly StoredEvent[] {
-  let bytes = 0;
   let to = from;
-  while (to < events.length && to - from < maxEvents && bytes < maxBytes) {
-    bytes += weigh(events[to]!);
-    to += 1;
-  }
-  return events.slice(from, to);
+  for (; to < end && bytes < maxBytes; to += 1) bytes += weigh(events[to]!);
+  return { to, bytes };
 }
 
 /**

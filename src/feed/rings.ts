@@ -14,7 +14,7 @@ export interface Rings {
   open(end: number): Ring;
   /**
    * Puts a committed chunk into a ring. Where the total has no room for it, the rings whose last chunk came longest ago
-   * are emptied: whoever keeps up has read them, and whoever does not reads pages of the store instead.
+   * are emptied. Readers that keep up have read those chunks; the others read pages of the store instead.
    */
   take(ring: Ring, chunk: Chunk): void;
   /** Empties a ring that nobody reads any more. */
@@ -37,7 +37,7 @@ export function createRings({ totalBytes, maxEvents, maxBytes }: RingsLimits): R
     open: (end) => createRing(end, limits),
     take: (ring, chunk) => {
       ring.take(chunk);
-      // Its size counts anew only as a new entry.
+      // The cache takes a new size only with a new entry.
       holding.delete(ring);
       const size = ring.bytes();
       if (size > 0) holding.set(ring, ring, { size });

@@ -175,8 +175,8 @@ function createWriter(request: OperationRequest, operations: Pick<Operations, 'a
 }
 
 /**
- * The payload of a row, which all subscribers of one selection share. Where whoever asked first could not make it, the
- * next one makes it anew, in turns of its own.
+ * The payload of a row, which all subscribers of one selection share. If the first subscriber fails to make it, the next
+ * one makes it again, in its own turns.
  */
 async function payloadOf(write: Writer, row: UpdatedRun, owner: object): Promise<Buffer> {
   for (let known = knownOf(write).get(row); known; known = knownOf(write).get(row)) {

@@ -40,7 +40,7 @@ export function cancellableWork(
   const done = { done: true, value: undefined } as const;
   const leave = async () => {
     controller.abort(LEFT);
-    // Whoever asked for the first value is told of an error; leaving is not.
+    // An error goes to the caller of `next()`; leaving reports none.
     await started?.catch(() => {});
   };
   return {

@@ -81,17 +81,19 @@ export function createRoom(options: RoomOptions): Room {
   const fits = (amount: number) => heldByLarge + amount <= most;
   const fitsFew = (amount: number) => heldByAll + amount <= mostOfFew;
 
-  function enlarge(holder: Holder): void {
-    if (holder.isLarge) return;
-    holder.isLarge = true;
-    heldByLarge += holder.held;
-  }
-
   function add(holder: Holder, amount: number): void {
     holder.held += amount;
     heldByAll += amount;
     if (holder.isLarge) heldByLarge += amount;
     heldByOwner.set(holder.owner, (heldByOwner.get(holder.owner) ?? 0) + amount);
+  }
+
+  function letIn(holder: Holder, amount: number, kind: Waiting['kind']): void {
+    if (kind !== 'few' && !holder.isLarge) {
+      holder.isLarge = true;
+      heldByLarge += holder.held;
+    }
+    add(holder, amount);
   }
 
   function isAdmitted(holder: Holder, amount: number, kind: Waiting['kind']): boolean {
@@ -147,8 +149,7 @@ export function createRoom(options: RoomOptions): Room {
         one.reject(new NoRoom('nobody waits for it'));
         continue;
       }
-      if (one.kind !== 'few') enlarge(one.holder);
-      add(one.holder, one.amount);
+      letIn(one.holder, one.amount, one.kind);
       one.resolve();
     }
   }
@@ -171,8 +172,7 @@ export function createRoom(options: RoomOptions): Room {
 
   function takeNow(holder: Holder, amount: number, kind: Waiting['kind']): boolean {
     if (!isAdmitted(holder, amount, kind)) return false;
-    if (kind !== 'few') enlarge(holder);
-    add(holder, amount);
+    letIn(holder, amount, kind);
     return true;
   }
 

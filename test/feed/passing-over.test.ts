@@ -3,9 +3,10 @@ import type { RunnerEventKind } from '../../src/contract/events.ts';
 import { type FeedRequest, followBatches, followEvents, openBatches } from '../../src/feed/batches.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { RunRecord, Store } from '../../src/store/store.ts';
-import { append, createRun, event } from '../suites/store-records.ts';
+import { createLog, event } from '../suites/store-records.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
 import { releaseAfterwards } from '../support/releases.ts';
+import { startTurnMeter } from '../support/turn-meter.ts';
 import { readAll, startProcess } from './following.ts';
 
 const EVENTS = 10_000;
@@ -19,14 +20,10 @@ let history: RunRecord;
 beforeAll(async () => {
   store = await openStore(await freshSqliteUrl());
   releaseAfterwards(() => store.close());
-  history = await createRun(store);
-  let head = (await store.readHeads([history.key])).get(history.key)!;
-  for (let first = 0; first < EVENTS; first += 1_000) {
-    const page = Array.from({ length: 1_000 }, (_, index) => event(first + index, kindAt(first + index)));
-    const next = append(history, head, page);
-    await store.commit([next]);
-    head = next.head;
-  }
+  history = await createLog(
+    store,
+    Array.from({ length: EVENTS }, (_, seq) => event(seq, kindAt(seq))),
+  );
 });
 
 function kindAt(seq: number): { readonly kind?: RunnerEventKind } {
@@ -36,28 +33,18 @@ function kindAt(seq: number): { readonly kind?: RunnerEventKind } {
 
 /** Counts the events that are looked at, in each turn of the loop. */
 function createCounter() {
-  let inTurn = 0;
-  let most = 0;
-  let all = 0;
-  let timer = setImmediate(function count() {
-    inTurn = 0;
-    timer = setImmediate(count);
-  });
-  releaseAfterwards(() => clearImmediate(timer));
+  const meter = startTurnMeter();
   return {
+    ...meter,
     kinds: (...names: RunnerEventKind[]): ReadonlySet<RunnerEventKind> => {
       const kinds = new Set(names);
       const { has } = kinds;
       kinds.has = (kind) => {
-        all += 1;
-        inTurn += 1;
-        most = Math.max(most, inTurn);
+        meter.add(1);
         return has.call(kinds, kind);
       };
       return kinds;
     },
-    most: () => most,
-    all: () => all,
   };
 }
 
@@ -118,7 +105,7 @@ describe('events that a filter passes over', () => {
     expect(feed.watchedRuns()).toBe(0);
   });
 
-  test('are told of once a second, though none of them passes', async () => {
+  test('are reported as progress once a second when a filter lets none pass', async () => {
     const { feed } = startProcess(store, { ...LIMITS, passedPerTurn: 1 });
     const controller = new AbortController();
     const none = new Set<RunnerEventKind>(['runtime_started']);
@@ -141,20 +128,11 @@ test.each([
   ['a filter that lets nothing pass', new Set<RunnerEventKind>(['tool_response'])],
   ['no filter', null],
 ])('readers at many places read a bounded number of pages in a turn of the loop: %s', async (_, kinds) => {
-  let inTurn = 0;
-  let most = 0;
-  let pages = 0;
-  let timer = setImmediate(function count() {
-    inTurn = 0;
-    timer = setImmediate(count);
-  });
-  releaseAfterwards(() => clearImmediate(timer));
+  const pages = startTurnMeter();
   const counting: Store = {
     ...store,
     readPage: (...request) => {
-      pages += 1;
-      inTurn += 1;
-      most = Math.max(most, inTurn);
+      pages.add(1);
       return store.readPage(...request);
     },
   };
@@ -169,6 +147,6 @@ test.each([
     expect(events.at(-1)?.seq).toBe(EVENTS - 1);
     if (!kinds) expect(events).toHaveLength(EVENTS - 1 - places[place]!);
   }
-  expect(pages).toBeGreaterThan(60);
-  expect(most).toBe(1);
+  expect(pages.all()).toBeGreaterThan(60);
+  expect(pages.most()).toBe(1);
 });

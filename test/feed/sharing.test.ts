@@ -3,7 +3,7 @@ import { followBatches, followEvents } from '../../src/feed/batches.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { RunRecord, Store } from '../../src/store/store.ts';
 import { batch, sent } from '../ingest/sending.ts';
-import { append, createRun, event } from '../suites/store-records.ts';
+import { createLog, createRun, event } from '../suites/store-records.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { countingReads, readAll, startProcess, take } from './following.ts';
@@ -17,16 +17,12 @@ let history: RunRecord;
 beforeAll(async () => {
   store = await openStore(await freshSqliteUrl());
   releaseAfterwards(() => store.close());
-  history = await createRun(store);
-  let head = (await store.readHeads([history.key])).get(history.key)!;
-  for (let first = 0; first < EVENTS; first += PAGE_EVENTS) {
-    const page = Array.from({ length: PAGE_EVENTS }, (_, index) =>
-      event(first + index, first + index === EVENTS - 1 ? { kind: 'runtime_terminal' } : {}),
-    );
-    const next = append(history, head, page);
-    await store.commit([next]);
-    head = next.head;
-  }
+  history = await createLog(
+    store,
+    Array.from({ length: EVENTS }, (_, seq) =>
+      event(seq, seq === EVENTS - 1 ? { kind: 'runtime_terminal' } : {}),
+    ),
+  );
 });
 
 test('a long history comes whole, page after page', async () => {

@@ -53,7 +53,7 @@ test.each([
     },
   ],
   ['is OVERLOADED', () => ({ errors: [overloaded('too many operations wait')] })],
-])('a payload that %s for who asked first is made anew for the others, once', async (_what, fail) => {
+])('a payload that %s for its first subscriber is made once more for the others', async (_what, fail) => {
   const first = {};
   const { follow, owners } = followers((owner) =>
     owner === first ? fail() : { data: { runUpdated: { id: 'r' } } },

@@ -67,7 +67,7 @@ describe('a room', () => {
     expect(held).toBe(0);
   });
 
-  test('lets an owner with little in at once, whoever waits', async () => {
+  test('admits an owner that holds little at once, even while others wait', async () => {
     const room = createRoom(OPTIONS);
     const { order, take } = taker();
     void take('large', room.enter({}), 10);

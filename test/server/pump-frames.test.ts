@@ -12,6 +12,7 @@ import { messageStart, writeNextMessages } from '../../src/server/frames.ts';
 import { createLoad } from '../../src/server/load.ts';
 import { pump } from '../../src/server/pump.ts';
 import { releaseAfterwards } from '../support/releases.ts';
+import { startTurnMeter } from '../support/turn-meter.ts';
 
 const LOAD = createLoad(totalsOf());
 
@@ -187,12 +188,7 @@ test('a replay in many small portions lets others have their turn', async () => 
 
 test('payloads that differ are written a bounded number of bytes in a turn of the loop, however many wait for them', async () => {
   const bytes = 1024 * 1024;
-  let inTurn = 0;
-  let most = 0;
-  let timer = setImmediate(function count() {
-    inTurn = 0;
-    timer = setImmediate(count);
-  });
+  const written = startTurnMeter();
   let news = () => {};
   const happened = new Promise<void>((resolve) => {
     news = resolve;
@@ -204,8 +200,7 @@ test('payloads that differ are written a bounded number of bytes in a turn of th
       take: () => {
         if (left === 0) return null;
         left -= 1;
-        inTurn += bytes;
-        most = Math.max(most, inTurn);
+        written.add(bytes);
         return [Buffer.alloc(0)];
       },
       ended: () => left === 0,
@@ -228,7 +223,6 @@ test('payloads that differ are written a bounded number of bytes in a turn of th
   const all = Array.from({ length: 100 }, follow);
   news();
   await Promise.all(all);
-  clearImmediate(timer);
-  expect(most).toBeLessThanOrEqual(13 * bytes);
-  expect(most).toBeGreaterThan(bytes);
+  expect(written.most()).toBeLessThanOrEqual(13 * bytes);
+  expect(written.most()).toBeGreaterThan(bytes);
 });

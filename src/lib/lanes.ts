@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createOwnerQueues } from './owner-queues.ts';
 
 /** Shares the event loop among pieces of work whose cost is known only once they are done, such as reads. */
 export interface Lanes {
@@ -19,25 +20,14 @@ export interface LanesOptions {
 
 /** Creates lanes in which nothing runs. What waits is bounded by those who wait. */
 export function createLanes({ lanes, costPerTurn }: LanesOptions): Lanes {
-  // A Map keeps its keys in order of insertion: the first owner is served and, if it has more, moved to the end.
-  const queues = new Map<object, (() => Promise<void>)[]>();
+  const waiting = createOwnerQueues<object, () => Promise<void>>();
   let running = 0;
   let spent = 0;
-
-  function next(): (() => Promise<void>) | undefined {
-    const [first] = queues;
-    if (!first) return undefined;
-    const [owner, queue] = first;
-    queues.delete(owner);
-    const work = queue.shift();
-    if (queue.length > 0) queues.set(owner, queue);
-    return work;
-  }
 
   async function runAll(): Promise<void> {
     running += 1;
     await nextTurn();
-    for (let work = next(); work; work = next()) {
+    for (let work = waiting.shift(); work; work = waiting.shift()) {
       await work();
       if (spent < costPerTurn) continue;
       await nextTurn();
@@ -49,9 +39,7 @@ export function createLanes({ lanes, costPerTurn }: LanesOptions): Lanes {
   return {
     run: (owner, work, costOf) =>
       new Promise((resolve, reject) => {
-        const queue = queues.get(owner) ?? [];
-        queues.set(owner, queue);
-        queue.push(async () => {
+        waiting.push(owner, async () => {
           try {
             const value = await work();
             spent += costOf(value);

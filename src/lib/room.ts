@@ -1,3 +1,5 @@
+import { createOwnerQueues } from './owner-queues.ts';
+
 /** Work may not wait for room: too much waits already, it has waited too long, or its owner is gone. */
 export class NoRoom extends Error {
   override readonly name = 'NoRoom';
@@ -67,8 +69,8 @@ const SWEEP_MS = 1_000;
  */
 export function createRoom(options: RoomOptions): Room {
   const { most, few, mostOfFew, maxWaiting, maxWaitingPerOwner, waitMs, isGone } = options;
-  // A Map keeps its keys in order of insertion: the first owner is served and, if it has more, moved to the end.
-  const queues = new Map<object, Waiting[]>();
+  const queues = createOwnerQueues<object, Waiting>();
+  /** How many of each kind wait. */
   const waiting = { few: 0, more: 0, first: 0 };
   const heldByOwner = new WeakMap<object, number>();
   let heldByAll = 0;
@@ -77,7 +79,6 @@ export function createRoom(options: RoomOptions): Room {
   let exempt: Holder | null = null;
   let sweeping: NodeJS.Timeout | null = null;
 
-  const count = () => waiting.few + waiting.more + waiting.first;
   const fits = (amount: number) => heldByLarge + amount <= most;
   const fitsFew = (amount: number) => heldByAll + amount <= mostOfFew;
 
@@ -98,7 +99,7 @@ export function createRoom(options: RoomOptions): Room {
 
   function isAdmitted(holder: Holder, amount: number, kind: Waiting['kind']): boolean {
     if (exempt === holder || (kind === 'few' && fitsFew(amount))) return true;
-    if (count() === 0 && fits(amount)) return true;
+    if (queues.size() === 0 && fits(amount)) return true;
     if (kind === 'more') exempt ??= holder;
     return exempt === holder;
   }
@@ -108,36 +109,21 @@ export function createRoom(options: RoomOptions): Room {
     return held > 0 ? 'more' : 'first';
   }
 
-  /** The first of each owner's that is like this, in the owners' order. */
-  function find(isLike: (one: Waiting) => boolean): Waiting | undefined {
-    for (const queue of queues.values()) {
-      const found = queue.find(isLike);
-      if (found) return found;
-    }
-    return undefined;
-  }
-
-  /** Takes one out of its queue; its owner has had its turn. */
   function remove(one: Waiting): void {
-    const { owner } = one.holder;
-    const queue = queues.get(owner) ?? [];
-    queue.splice(queue.indexOf(one), 1);
+    queues.remove(one.holder.owner, one);
     waiting[one.kind] -= 1;
     one.holder.waits -= 1;
-    queues.delete(owner);
-    if (queue.length > 0) queues.set(owner, queue);
   }
 
   function next(): Waiting | undefined {
     if (waiting.more > 0 && !exempt) {
-      const grows = find(({ kind }) => kind === 'more');
+      const grows = queues.find(({ kind }) => kind === 'more');
       if (grows) exempt = grows.holder;
       return grows;
     }
-    const few = waiting.few > 0 && find(({ kind, amount }) => kind === 'few' && fitsFew(amount));
+    const few = waiting.few > 0 && queues.find(({ kind, amount }) => kind === 'few' && fitsFew(amount));
     if (few) return few;
-    const [queue] = queues.values();
-    const [first] = queue ?? [];
+    const first = queues.first()?.[1];
     return first && fits(first.amount) ? first : undefined;
   }
 
@@ -158,7 +144,7 @@ export function createRoom(options: RoomOptions): Room {
     sweeping = null;
     const oldest = performance.now() - waitMs;
     const isOver = ({ since, holder }: Waiting) => since <= oldest || isGone(holder.owner);
-    for (let one = find(isOver); one; one = find(isOver)) {
+    for (let one = queues.find(isOver); one; one = queues.find(isOver)) {
       remove(one);
       one.reject(new NoRoom('it has waited too long'));
     }
@@ -167,7 +153,7 @@ export function createRoom(options: RoomOptions): Room {
   }
 
   function keepSweeping(): void {
-    if (!sweeping && count() > 0) sweeping = setTimeout(sweep, Math.min(SWEEP_MS, waitMs)).unref();
+    if (!sweeping && queues.size() > 0) sweeping = setTimeout(sweep, Math.min(SWEEP_MS, waitMs)).unref();
   }
 
   function takeNow(holder: Holder, amount: number, kind: Waiting['kind']): boolean {
@@ -177,11 +163,11 @@ export function createRoom(options: RoomOptions): Room {
   }
 
   function wait(holder: Holder, amount: number, kind: Waiting['kind']): Promise<void> {
-    const queue = queues.get(holder.owner) ?? [];
-    if (queue.length >= maxWaitingPerOwner || count() >= maxWaiting) throw new NoRoom('too much waits');
+    const { owner } = holder;
+    const isFull = queues.sizeOf(owner) >= maxWaitingPerOwner || queues.size() >= maxWaiting;
+    if (isFull) throw new NoRoom('too much waits');
     return new Promise((resolve, reject) => {
-      queue.push({ holder, amount, kind, since: performance.now(), resolve, reject });
-      queues.set(holder.owner, queue);
+      queues.push(owner, { holder, amount, kind, since: performance.now(), resolve, reject });
       waiting[kind] += 1;
       holder.waits += 1;
       keepSweeping();
@@ -203,7 +189,7 @@ export function createRoom(options: RoomOptions): Room {
         },
         leave: () => {
           while (holder.waits > 0) {
-            const mine = find((one) => one.holder === holder)!;
+            const mine = queues.find((one) => one.holder === holder)!;
             remove(mine);
             mine.reject(new NoRoom('nobody waits for it'));
           }

@@ -1,3 +1,5 @@
+import { createOwnerQueues } from './owner-queues.ts';
+
 /** Work may not wait for a turn: too much waits already, or its owner is gone. */
 export class TurnsExhausted extends Error {
   override readonly name = 'TurnsExhausted';
@@ -55,9 +57,7 @@ export function createPauses(): () => () => Promise<void> {
 /** Creates turns of the loop, with nothing waiting. */
 export function createTurns(options: TurnsOptions): Turns {
   const { costPerTurn, maxWaiting, maxWaitingPerOwner, isGone = () => false } = options;
-  // A Map keeps its keys in order of insertion: the first owner is served and, if it has more, moved to the end.
-  const queues = new Map<object, Waiting[]>();
-  let waiting = 0;
+  const waiting = createOwnerQueues<object, Waiting>();
   let spent = 0;
   let scheduled = false;
 
@@ -67,38 +67,27 @@ export function createTurns(options: TurnsOptions): Turns {
   function beginTurn(): void {
     spent = 0;
     scheduled = false;
-    for (const [owner, queue] of queues) {
+    for (let first = waiting.first(); first; first = waiting.first()) {
+      const [owner, { cost, resolve }] = first;
       if (isGone(owner)) {
-        drop(owner, queue);
+        for (const { reject } of waiting.drop(owner)) reject(exhausted());
         continue;
       }
-      const [next] = queue;
-      if (!next || !fits(next.cost)) break;
-      queue.shift();
-      queues.delete(owner);
-      if (queue.length > 0) queues.set(owner, queue);
-      waiting -= 1;
-      spend(next.cost);
-      next.resolve();
+      if (!fits(cost)) break;
+      waiting.shift();
+      spend(cost);
+      resolve();
     }
-    if (waiting > 0) schedule();
-  }
-
-  function drop(owner: object, queue: readonly Waiting[]): void {
-    queues.delete(owner);
-    waiting -= queue.length;
-    for (const { reject } of queue) reject(exhausted());
+    if (waiting.size() > 0) schedule();
   }
 
   /** Makes room by the newest work of the owner that has most; false when that is `owner`. */
   function makeRoom(owner: object): boolean {
     // Only callers that set a bound per owner expect a promise to reject.
     if (maxWaitingPerOwner === undefined) return false;
-    const longest = [...queues].reduce((one, other) => (other[1].length > one[1].length ? other : one));
-    if (longest[0] === owner) return false;
-    waiting -= 1;
-    longest[1].pop()?.reject(exhausted());
-    if (longest[1].length === 0) queues.delete(longest[0]);
+    const longest = waiting.longest();
+    if (!longest || longest === owner) return false;
+    waiting.pop(longest)?.reject(exhausted());
     return true;
   }
 
@@ -116,21 +105,18 @@ export function createTurns(options: TurnsOptions): Turns {
   return {
     spend,
     take: (owner, cost) => {
-      if (waiting === 0 && fits(cost)) {
+      if (waiting.size() === 0 && fits(cost)) {
         spend(cost);
         return null;
       }
-      const own = queues.get(owner)?.length ?? 0;
-      const isFull = waiting >= maxWaiting;
+      const own = waiting.sizeOf(owner);
+      const isFull = waiting.size() >= maxWaiting;
       if (own >= (maxWaitingPerOwner ?? maxWaiting) || (isFull && own > 0 && !makeRoom(owner)))
         throw exhausted();
       // An owner with nothing waiting is always let in, so that no others can fill the queue and shut it out.
       if (isFull && own === 0) makeRoom(owner);
-      waiting += 1;
       return new Promise((resolve, reject) => {
-        const queue = queues.get(owner);
-        if (queue) queue.push({ cost, resolve, reject });
-        else queues.set(owner, [{ cost, resolve, reject }]);
+        waiting.push(owner, { cost, resolve, reject });
         schedule();
       });
     },

@@ -1,4 +1,5 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { createOwnerQueues } from '../../lib/owner-queues.ts';
 import type { JobListFilter, ListPage, RunListFilter } from '../lists.ts';
 import { Database } from './driver.ts';
 import { createListReadings, type ListReading } from './lists.ts';
@@ -16,20 +17,21 @@ try {
 }
 
 interface UnderWay {
+  readonly owner: number;
   readonly id: number;
   readonly reading: ListReading;
 }
 
 function serve(database: Database, port: MessagePort): void {
   const readings = createListReadings(database);
-  // A Map keeps its keys in order of insertion: the first owner gets a step and, if it has more, moves to the end.
-  const queues = new Map<number, UnderWay[]>();
+  const waiting = createOwnerQueues<number, UnderWay>();
   let scheduled = false;
+  let isClosed = false;
 
   port.on('message', (call: ThreadCall | 'close') => {
     // What waits is dropped: the end of the thread rejects it. A step under way has ended by now.
     if (call === 'close') {
-      queues.clear();
+      isClosed = true;
       database.close();
       port.close();
       return;
@@ -46,9 +48,7 @@ function serve(database: Database, port: MessagePort): void {
         call.name === 'runs'
           ? readings.runs(filter as RunListFilter, page)
           : readings.jobs(filter as JobListFilter, page);
-      const queue = queues.get(owner);
-      if (queue) queue.push({ id: call.id, reading });
-      else queues.set(owner, [{ id: call.id, reading }]);
+      waiting.push(owner, { owner, id: call.id, reading });
     } catch (error) {
       answer({ id: call.id, ok: false, ...failureOf(error) });
     }
@@ -56,27 +56,21 @@ function serve(database: Database, port: MessagePort): void {
   });
 
   function forget(owner: number): void {
-    const dropped = queues.get(owner) ?? [];
-    queues.delete(owner);
-    for (const { id } of dropped)
+    for (const { id } of waiting.drop(owner))
       answer({ id, ok: false, isPassing: true, code: '', message: 'the reading was dropped' });
   }
 
   /** One step of one reading. Owners take turns, and an owner's readings do: a long one holds up no other. */
   function step(): void {
     scheduled = false;
-    const [first] = queues;
-    if (!first) return;
-    const [owner, queue] = first;
-    queues.delete(owner);
-    const next = queue.shift()!;
-    if (!isDone(next)) queue.push(next);
-    if (queue.length > 0) queues.set(owner, queue);
+    const next = isClosed ? undefined : waiting.shift();
+    if (!next) return;
+    if (!isDone(next)) waiting.push(next.owner, next);
     schedule();
   }
 
   function schedule(): void {
-    if (scheduled || queues.size === 0) return;
+    if (scheduled || waiting.size() === 0) return;
     scheduled = true;
     setImmediate(step);
   }

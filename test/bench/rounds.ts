@@ -9,6 +9,8 @@ export interface Pace {
 
 /** How many short rounds take the time of one. */
 const SHORT_ROUNDS = 4;
+/** Before short rounds, in which code that was never run before is most of what is measured. */
+const WARM_UP_MS = 1_500;
 
 /** Measures one row. What fails is told and kept to the row: the others are still worth measuring. */
 export async function measure(row: Row, stage: Stage, pace: Pace): Promise<RowResult> {
@@ -27,7 +29,8 @@ export async function measure(row: Row, stage: Stage, pace: Pace): Promise<RowRe
 /** Round by round every contestant in turn, so that all meet the same noise. */
 async function measureEntrants(row: Row, entrants: readonly Entrant[], pace: Pace): Promise<RowResult> {
   const { rounds, roundMs } = rhythmOf(row, pace);
-  if (row.rhythm !== 'once') for (const entrant of entrants) await roundOf(entrant, roundMs);
+  const warmUpMs = row.rhythm === 'short rounds' ? Math.max(roundMs, WARM_UP_MS) : roundMs;
+  if (row.rhythm !== 'once') for (const entrant of entrants) await roundOf(entrant, warmUpMs);
   const seen: Record<Contestant, (readonly number[])[]> = { ours: [], stock: [], durable: [], baseline: [] };
   const clientCores: Record<Contestant, number> = { ours: 0, stock: 0, durable: 0, baseline: 0 };
   for (let round = 0; round < rounds; round += 1) {

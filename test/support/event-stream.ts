@@ -37,13 +37,16 @@ export function openEventStream(
     sent.end(JSON.stringify({ query, variables }));
     releaseAfterwards(() => sent.destroy());
     sent.once('response', (response) => {
-      let all = '';
-      let taken = 0;
+      // What was read is not looked through again: a stream of megabytes comes in thousands of chunks.
+      const chunks: string[] = [];
+      let pending = '';
+      let looked = 0;
       let ended = false;
       let changed = () => {};
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {
-        all += chunk;
+        chunks.push(chunk);
+        pending += chunk;
         changed();
       });
       response.on('error', () => {});
@@ -53,16 +56,18 @@ export function openEventStream(
       });
       const next = async (): Promise<StreamEvent | null> => {
         for (;;) {
-          const end = all.indexOf('\n\n', taken);
+          const end = pending.indexOf('\n\n', looked);
           if (end < 0 && ended) return null;
           if (end < 0) {
+            looked = Math.max(0, pending.length - 1);
             await new Promise<void>((wake) => {
               changed = wake;
             });
             continue;
           }
-          const block = all.slice(taken, end);
-          taken = end + 2;
+          const block = pending.slice(0, end);
+          pending = pending.slice(end + 2);
+          looked = 0;
           const event = /^event: ?(.*)$/m.exec(block)?.[1];
           if (event !== undefined) return { event, data: /^data: ?(.*)$/m.exec(block)?.[1] ?? '' };
         }
@@ -76,7 +81,7 @@ export function openEventStream(
           for (let event = await next(); event; event = await next()) events.push(event);
           return events;
         },
-        text: () => all,
+        text: () => chunks.join(''),
         abort: () => sent.destroy(),
       });
     });

@@ -12,6 +12,10 @@ export interface FrameBytes {
   missing: number | null;
   /** Bytes of the message that is unfinished. */
   unfinished: number;
+  /** Pieces of it that ws keeps: a frame is one, or several if it came in several chunks. */
+  pieces: number;
+  /** Frames that have ended since this was last set to 0. */
+  frames: number;
 }
 
 const CONTROL = 0x08;
@@ -25,7 +29,16 @@ const MASK_BYTES = 4;
 
 /** Starts before the first frame. */
 export function createFrameBytes(): FrameBytes {
-  return { headerBytes: 0, first: 0, second: 0, length: 0, missing: null, unfinished: 0 };
+  return {
+    headerBytes: 0,
+    first: 0,
+    second: 0,
+    length: 0,
+    missing: null,
+    unfinished: 0,
+    pieces: 0,
+    frames: 0,
+  };
 }
 
 /**
@@ -46,14 +59,17 @@ export function followFrames(frames: FrameBytes, chunk: Buffer): boolean {
       const taken = Math.min(frames.missing, chunk.length - at);
       frames.missing -= taken;
       at += taken;
-      if ((frames.first & CONTROL) === 0) frames.unfinished += taken;
+      if ((frames.first & CONTROL) === 0) {
+        frames.unfinished += taken;
+        frames.pieces += 1;
+      }
     }
     if (frames.missing === 0 && endFrame(frames)) ended = true;
   }
   return ended;
 }
 
-/** Bytes that have come of a message whose end has not. 0: there is no such message. */
+/** Bytes that have come of a message whose end has not, without what ws needs for its pieces. 0: there is no such message. */
 export function unfinishedBytes({ unfinished, headerBytes }: FrameBytes): number {
   return unfinished + headerBytes;
 }
@@ -72,8 +88,12 @@ function readHeaderByte(frames: FrameBytes, byte: number): void {
 function endFrame(frames: FrameBytes): boolean {
   frames.headerBytes = 0;
   frames.missing = null;
+  frames.frames += 1;
   const isLast = (frames.first & FINAL) !== 0 && (frames.first & CONTROL) === 0;
-  if (isLast) frames.unfinished = 0;
+  if (isLast) {
+    frames.unfinished = 0;
+    frames.pieces = 0;
+  }
   return isLast;
 }
 

@@ -227,7 +227,6 @@ function refuse(request: IncomingMessage, response: ServerResponse, refusal: Bod
   if (refusal.status === 503) response.setHeader('retry-after', '1');
   respondFault(response, refusal.status, refusal.code, refusal.message);
   if (request.complete) return;
-  request.resume();
   const late = setTimeout(() => request.socket.destroy(), REFUSED_MS);
   request.once('close', () => clearTimeout(late)).once('end', () => clearTimeout(late));
 }

@@ -5,12 +5,16 @@ import { type Brake, holdReading } from './brake.ts';
 import { createFrameBytes, type FrameBytes, followFrames, unfinishedBytes } from './frame-bytes.ts';
 import type { Request } from './intake.ts';
 import type { Load } from './load.ts';
+import { UNPAID_PIECES } from './pieces.ts';
 import { readingTurn } from './weight.ts';
 
 /** Messages of one socket in one turn of the loop at most. The next ones wait for the next turn. */
 const MESSAGES_PER_TURN = 32;
 /** A message of fewer bytes is always taken: it may end an operation, which makes room. */
 const SMALL_BYTES = 1_024;
+
+/** What ws needs for a piece of an unfinished message beside its bytes: 110 of heap, more where it came in a chunk of its own. */
+const PIECE_BYTES = 256;
 
 /** Why a message is not handled. */
 export interface MessageRefusal {
@@ -67,6 +71,7 @@ interface Messages {
   heavy: boolean;
   /** Lets the socket be read again. */
   goOn: (() => void) | null;
+  isClosed: boolean;
 }
 
 /**
@@ -95,11 +100,16 @@ export function takeMessages(
     inTurn: false,
     heavy: false,
     goOn: null,
+    isClosed: false,
   };
   // Before ws: what it has made a message of is no longer unfinished.
-  stream.prependListener('data', (chunk: Buffer) => countUnfinished(messages, chunk));
+  stream.prependListener('data', (chunk: Buffer) => {
+    countUnfinished(messages, chunk);
+    payForFrames(messages);
+  });
   socket.on('message', (data: RawData) => take(messages, data as Buffer));
   socket.once('close', () => {
+    messages.isClosed = true;
     messages.unfinished?.release();
     messages.waiting = [];
   });
@@ -126,8 +136,17 @@ function countUnfinished(messages: Messages, chunk: Buffer): void {
     return;
   }
   messages.unfinished ??= load.intake.begin(handlers.cut);
-  if (messages.unfinished.add(bytes - messages.counted)) messages.counted = bytes;
+  const held = bytes + frames.pieces * PIECE_BYTES;
+  if (messages.unfinished.add(held - messages.counted)) messages.counted = held;
   else messages.unfinished.cut();
+}
+
+/** Reads no further until the loop has time for as many frames as have come: ws handles those of a chunk in one go. */
+function payForFrames({ frames, load, stream, brake }: Messages): void {
+  if (frames.frames < UNPAID_PIECES) return;
+  const turn = load.pieces.take(stream, frames.frames);
+  frames.frames = 0;
+  if (turn) void turn.then(holdReading(brake));
 }
 
 function take(messages: Messages, text: Buffer): void {
@@ -170,6 +189,11 @@ function begin(messages: Messages, text: Buffer): void {
 }
 
 function start(messages: Messages, text: Buffer, message: Message): void {
+  // It has waited for its turn. What it begins now would have nobody to end it.
+  if (messages.isClosed) {
+    releaseMessage(message, messages.load);
+    return;
+  }
   messages.handlers.handle(text, message);
   // A turn that is refused is the operation's own error; the next message only waits until that is settled.
   if (message.turn)

@@ -30,6 +30,7 @@ import { createInFlight } from './in-flight.ts';
 import { createLoad } from './load.ts';
 import { openRunners, readSecretKeys } from './open-runners.ts';
 import { ownSecrets } from './own-secrets.ts';
+import { discardBody } from './pieces.ts';
 import { createPipelined } from './pipelined.ts';
 import { route, upgrade } from './routes.ts';
 import { UpgradeRequest } from './upgrade-request.ts';
@@ -164,6 +165,7 @@ export async function startServer(
       response.once('prefinish', () => {
         answered();
         load.unread.note(socket);
+        if (!request.complete) discardBody(request, load.pieces);
       });
       const turn = load.beginning.take(socket, 1);
       if (turn) void turn.then(() => answer(request, response));

@@ -254,6 +254,8 @@ async function open({ operations, load }: WebsocketOptions, request: SocketReque
   const gone = new AbortController();
   const leave = () => gone.abort();
   socket.once('close', leave);
+  // It may have closed while the operation waited for its turn.
+  if (socket.readyState === socket.CLOSED) leave();
   try {
     const results = await subscribePatiently(operations, request, gone.signal);
     return Symbol.asyncIterator in results ? results : refusal(results);

@@ -30,20 +30,27 @@ export function writeAndFlush(
   });
 }
 
-/** Resolves when the stream has taken what it was given, is closed, or the signal aborts. */
-export function drained(stream: Writable, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
+/** One wait of each stream: with a listener each, to take thousands of them off again stood the loop for seconds. */
+const draining = new WeakMap<Writable, Promise<void>>();
+
+/** Resolves when the stream has taken what it was given, or is closed. */
+export function drained(stream: Writable): Promise<void> {
+  const known = draining.get(stream);
+  if (known) return known;
+  const wait = new Promise<void>((resolve) => {
     const done = () => {
+      draining.delete(stream);
       stream.off('drain', done);
       stream.off('close', done);
-      signal?.removeEventListener('abort', done);
       resolve();
     };
     stream.on('drain', done);
     stream.on('close', done);
-    signal?.addEventListener('abort', done, { once: true });
-    if (signal?.aborted || stream.destroyed) done();
+    if (stream.destroyed) done();
   });
+  // One that is destroyed tells no other `close`.
+  if (!stream.destroyed) draining.set(stream, wait);
+  return wait;
 }
 
 /**

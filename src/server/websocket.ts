@@ -17,6 +17,7 @@ import {
 import { watchLiveness } from './liveness.ts';
 import type { Load } from './load.ts';
 import { type Message, type MessageRefusal, releaseMessage, takeMessages } from './messages.ts';
+import { createPong } from './pong.ts';
 import {
   countRefused,
   createProtocol,
@@ -103,6 +104,7 @@ function serve(
         // Not the write itself is waited for but room for more: a peer that does not read holds up its own answers.
         return stream.writableNeedDrain ? drained(stream) : undefined;
       },
+      onPing: createPong(stream, send),
       close: (code, reason) => socket.close(code, reason),
       onMessage: (listener) => {
         handleText = listener;

@@ -1,0 +1,137 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { Writable } from 'node:stream';
+import { describe, expect, test } from 'vitest';
+import { totalsOf } from '../../src/config/totals.ts';
+import { createPong } from '../../src/server/pong.ts';
+import { drained } from '../../src/server/unsent.ts';
+import { connectRaw } from '../support/raw-http.ts';
+import { releaseAfterwards } from '../support/releases.ts';
+import { post } from '../support/request.ts';
+import { eventually, newRun } from '../support/runs.ts';
+import { startTestServer } from '../support/server.ts';
+import { startTransports } from '../support/transports.ts';
+import { openWebsocket, type WebsocketClient } from '../support/websocket-client.ts';
+
+const MiB = 1024 * 1024;
+const VERSION = '{ server { version } }';
+
+/** Counts turns of the event loop. */
+function countTurns(): () => number {
+  let turns = 0;
+  let timer = setImmediate(function next() {
+    turns += 1;
+    timer = setImmediate(next);
+  });
+  releaseAfterwards(() => clearImmediate(timer));
+  return () => turns;
+}
+
+/** Writes frames as they are given, beside the client’s own. */
+function rawSocket({ socket }: WebsocketClient): Socket {
+  return (socket as unknown as { readonly _socket: Socket })._socket;
+}
+
+/** A frame of a client with so many bytes at most 125 of payload, masked with nothing. */
+function frame(first: number, payload = ''): Buffer {
+  return Buffer.from([first, 0x80 | payload.length, 0, 0, 0, 0, ...Buffer.from(payload)]);
+}
+
+describe('frames and chunks of a byte each', () => {
+  test('are read in many turns of the loop: frames that nobody asked for', async () => {
+    const { graphql } = await startTransports();
+    const client = await openWebsocket(graphql);
+    const turns = countTurns();
+    rawSocket(client).write(Buffer.concat(Array.from({ length: 400_000 }, () => frame(0x8a))));
+    client.send({ type: 'ping' });
+    expect((await client.next(60_000)).type).toBe('pong');
+    expect(turns()).toBeGreaterThan(15);
+  });
+
+  test.each([
+    ['a body that is read', 'application/json', 200],
+    ['a body that is refused', 'text/plain', 415],
+  ])('are read in many turns of the loop: %s', async (_, type, status) => {
+    const server = await startTestServer();
+    releaseAfterwards(() => server.close());
+    const { socket, text, received } = connectRaw(server.url);
+    await once(socket, 'connect');
+    const body = `${' '.repeat(200_000)}${JSON.stringify({ query: VERSION })}`;
+    const chunks = [...body].map((byte) => `1\r\n${byte}\r\n`).join('');
+    const head = (length: string) =>
+      `POST /graphql HTTP/1.1\r\nHost: ${new URL(server.url).host}\r\nContent-Type: ${type}\r\n${length}\r\n\r\n`;
+    const turns = countTurns();
+    socket.write(`${head('Transfer-Encoding: chunked')}${chunks}0\r\n\r\n${head('Content-Length: 2')}{}`);
+    // The second answer comes once the first body has been read.
+    await received(/HTTP\/1\.1 [^]*HTTP\/1\.1 /);
+    expect(text().split(' ')[1]).toBe(String(status));
+    // At most 8,192 chunks in each.
+    expect(turns()).toBeGreaterThan(20);
+  });
+
+  test('are counted with what they take: pieces of messages that do not end', async () => {
+    const totals = { ...totalsOf(), requestBytes: 4 * MiB };
+    const { graphql, load } = await startTransports((store) => store, undefined, totals);
+    const clients = await Promise.all(Array.from({ length: 4 }, () => openWebsocket(graphql)));
+    const pieces = Buffer.concat([frame(0x01, 'a'), ...Array.from({ length: 15_000 }, () => frame(0, 'a'))]);
+    for (const client of clients) rawSocket(client).write(pieces);
+    expect(await Promise.race(clients.map((client) => client.closed(60_000)))).toMatchObject({ code: 1013 });
+    expect(load.intake.heldBytes()).toBeLessThanOrEqual(4 * MiB);
+    for (const { socket } of clients) socket.terminate();
+    await eventually(() => load.intake.heldBytes() === 0);
+    expect((await post(graphql, VERSION)).status).toBe(200);
+  });
+});
+
+describe('pings', () => {
+  test('are answered once for all that came while the peer did not read', async () => {
+    let read = () => {};
+    const stream = new Writable({ highWaterMark: 1, write: (_chunk, _encoding, done) => (read = done) });
+    const sent: string[] = [];
+    const pong = createPong(stream as Socket, (text) => void sent.push(text));
+    stream.write('what is not read');
+    for (let pings = 0; pings < 10_000; pings += 1) {
+      pong(undefined);
+      void drained(stream);
+    }
+    expect(sent).toEqual([]);
+    expect(stream.listenerCount('drain')).toBe(1);
+    read();
+    await eventually(() => sent.length > 0);
+    expect(sent).toEqual(['{"type":"pong"}']);
+  });
+
+  test('get their payload back where it is short', async () => {
+    const { graphql } = await startTransports();
+    const client = await openWebsocket(graphql);
+    const short = { at: 1, text: 'ä' };
+    client.send({ type: 'ping', payload: short });
+    expect(await client.next()).toEqual({ type: 'pong', payload: short });
+    client.send({ type: 'ping', payload: { text: 'x'.repeat(5_000) } });
+    expect(await client.next()).toEqual({ type: 'pong' });
+    client.send({ type: 'ping' });
+    expect(await client.next()).toEqual({ type: 'pong' });
+  });
+});
+
+test('an operation that waits for its turn when its socket closes is not begun', async () => {
+  const { graphql, feed } = await startTransports();
+  const runId = await newRun(graphql);
+  // Long directives make a subscription that is executed for itself.
+  const names = Array.from({ length: 9 }, (_, name) => `v${name}`.padEnd(125, 'x'));
+  const variables = Object.fromEntries(names.map((name) => [name, true]));
+  const fields = names.map((name, field) => `a${field}: seq @include(if: $${name})`);
+  const query = `subscription (${names.map((name) => `$${name}: Boolean!`)}) { runEvents(runId: "${runId}") { ${fields} } }`;
+  const waves = async (of: number) => {
+    const clients = await Promise.all(Array.from({ length: of }, () => openWebsocket(graphql)));
+    const payload = { query, variables, extensions: { pad: 'p'.repeat(6_500) } };
+    for (const client of clients) client.send({ id: '1', type: 'subscribe', payload });
+    for (const { socket } of clients) socket.terminate();
+  };
+  for (let wave = 0; wave < 3; wave += 1) await waves(100);
+  const last = await openWebsocket(graphql);
+  last.subscribe('1', `subscription { runEvents(runId: "${runId}", after: 9) { seq } }`);
+  await eventually(() => feed.watchedRuns() === 1);
+  last.socket.terminate();
+  await eventually(() => feed.watchedRuns() === 0);
+});

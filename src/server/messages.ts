@@ -13,7 +13,7 @@ const MESSAGES_PER_TURN = 32;
 /** A message of fewer bytes is always taken: it may end an operation, which makes room. */
 const SMALL_BYTES = 1_024;
 
-/** What ws needs for a piece of an unfinished message beside its bytes: 110 of heap, more where it came in a chunk of its own. */
+/** What a piece of an unfinished message counts at least: ws needs 110 bytes of heap for it, more for a chunk of its own. */
 const PIECE_BYTES = 256;
 
 /** Why a message is not handled. */
@@ -136,7 +136,7 @@ function countUnfinished(messages: Messages, chunk: Buffer): void {
     return;
   }
   messages.unfinished ??= load.intake.begin(handlers.cut);
-  const held = bytes + frames.pieces * PIECE_BYTES;
+  const held = Math.max(bytes, frames.pieces * PIECE_BYTES);
   if (messages.unfinished.add(held - messages.counted)) messages.counted = held;
   else messages.unfinished.cut();
 }

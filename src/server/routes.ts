@@ -112,6 +112,14 @@ async function respondReady(response: ServerResponse, store: Store, inFlight: In
   else respondJson(response, 503, { status: 'store unavailable' });
 }
 
+/** Refuses what a request expects; Node itself knows 100-continue, and nothing else is expected on the web. */
+export function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  respondFault(response, 417, 'BAD_REQUEST', 'Expect may only be 100-continue');
+}
+
+/** How long a client whose websocket is refused has to read why. */
+const REFUSED_MS = 1_000;
+
 /** What answers requests for a websocket. */
 export interface Upgrades {
   readonly guard: Guard;
@@ -128,8 +136,13 @@ export function upgrade(
 ): void {
   // Until ws takes the socket over, nobody else listens for its errors.
   stream.on('error', () => stream.destroy());
-  const refuse = (status: string) =>
+  const refuse = (status: string) => {
     stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    // Node has handed the socket over: nobody else reads it, or learns that its client is gone.
+    stream.resume();
+    const late = setTimeout(() => stream.destroy(), REFUSED_MS);
+    stream.once('close', () => clearTimeout(late));
+  };
   const path = request.url?.split('?', 1)[0];
   const refusal = guard(request, path);
   if (refusal) refuse(refusal.status === 400 ? '400 Bad Request' : '403 Forbidden');

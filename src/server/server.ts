@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -32,7 +32,7 @@ import { openRunners, readSecretKeys } from './open-runners.ts';
 import { ownSecrets } from './own-secrets.ts';
 import { discardBody } from './pieces.ts';
 import { createPipelined } from './pipelined.ts';
-import { route, upgrade } from './routes.ts';
+import { refuseExpectation, route, upgrade } from './routes.ts';
 import { UpgradeRequest } from './upgrade-request.ts';
 import { VERSION } from './version.ts';
 import { createWebsocketTransport } from './websocket.ts';
@@ -154,7 +154,7 @@ export async function startServer(
       inFlight,
     });
     const pipelined = createPipelined(load.intake);
-    const http = createServer({ IncomingMessage: UpgradeRequest }, (request, response) => {
+    const begin = (request: IncomingMessage, response: ServerResponse, answer: RequestListener) => {
       const { socket } = request;
       const answered = pipelined.begin(request);
       if (!answered) {
@@ -170,11 +170,18 @@ export async function startServer(
       const turn = load.beginning.take(socket, 1);
       if (turn) void turn.then(() => answer(request, response));
       else answer(request, response);
-    });
+    };
+    // What Node would answer by itself goes the same way as everything else, and is counted.
+    const http = createServer(
+      { IncomingMessage: UpgradeRequest, requireHostHeader: false },
+      (request, response) => begin(request, response, answer),
+    );
+    http.on('checkExpectation', (request, response) => begin(request, response, refuseExpectation));
     http.maxHeadersCount = MAX_HEADERS;
     boundConnections(http, totals.connections, log);
-    http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) => {
-      upgrade({ guard, websocket, inFlight }, request, stream, head);
+    http.on('upgrade', (request: UpgradeRequest, stream: Socket, head: Buffer) => {
+      if (request.isTooMany) stream.destroy();
+      else upgrade({ guard, websocket, inFlight }, request, stream, head);
     });
     // In reverse: no new connections, what is being answered, the streams and sockets, what is left of HTTP.
     let stopped: Promise<unknown> = Promise.resolve();

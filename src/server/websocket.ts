@@ -104,7 +104,7 @@ function serve(
         // Not the write itself is waited for but room for more: a peer that does not read holds up its own answers.
         return stream.writableNeedDrain ? drained(stream) : undefined;
       },
-      onPing: createPong(stream, send),
+      onPing: createPong(stream, brake, send),
       close: (code, reason) => socket.close(code, reason),
       onMessage: (listener) => {
         handleText = listener;

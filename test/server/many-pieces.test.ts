@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import type { WebSocket } from 'ws';
 import { totalsOf } from '../../src/config/totals.ts';
+import { createBrake } from '../../src/server/brake.ts';
 import { createPong } from '../../src/server/pong.ts';
 import { drained } from '../../src/server/unsent.ts';
 import { connectRaw } from '../support/raw-http.ts';
@@ -84,21 +86,34 @@ describe('frames and chunks of a byte each', () => {
 });
 
 describe('pings', () => {
-  test('are answered once for all that came while the peer did not read', async () => {
+  test('are answered in order, and those of a peer that does not read wait outside of its stream', async () => {
     let read = () => {};
-    const stream = new Writable({ highWaterMark: 1, write: (_chunk, _encoding, done) => (read = done) });
+    const reading = new Promise<void>((resolve) => {
+      read = resolve;
+    });
+    const write = (_chunk: unknown, _encoding: string, done: () => void) =>
+      void reading.then(() => setImmediate(done));
+    const stream = new Writable({ highWaterMark: 100, write });
     const sent: string[] = [];
-    const pong = createPong(stream as Socket, (text) => void sent.push(text));
-    stream.write('what is not read');
-    for (let pings = 0; pings < 10_000; pings += 1) {
-      pong(undefined);
+    let paused = false;
+    const socket = { pause: () => (paused = true), resume: () => (paused = false) };
+    const pong = createPong(stream as Socket, createBrake(socket as unknown as WebSocket), (text) => {
+      sent.push(text);
+      stream.write(text);
+    });
+    stream.write('x'.repeat(200));
+    const pings = Array.from({ length: 1_000 }, (_, ping) => ping);
+    for (const ping of pings) {
+      pong({ ping });
       void drained(stream);
     }
     expect(sent).toEqual([]);
+    expect(paused).toBe(true);
     expect(stream.listenerCount('drain')).toBe(1);
     read();
-    await eventually(() => sent.length > 0);
-    expect(sent).toEqual(['{"type":"pong"}']);
+    await eventually(() => sent.length === pings.length);
+    expect(sent).toEqual(pings.map((ping) => JSON.stringify({ type: 'pong', payload: { ping } })));
+    await eventually(() => !paused);
   });
 
   test('get their payload back where it is short', async () => {

@@ -1,5 +1,7 @@
+import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { connectRaw } from '../support/raw-http.ts';
+import { releaseAfterwards } from '../support/releases.ts';
 import { startServe } from '../support/runfeed-process.ts';
 import { eventually, newRun } from '../support/runs.ts';
 
@@ -33,6 +35,55 @@ test('a connection that sends requests without end behind a stream is closed, an
   await closed;
   expect((await fetch(`${server.url}/health`)).status).toBe(200);
 }, 60_000);
+
+test.each([
+  ['requests', (host: string) => `GET /health HTTP/1.1\r\nHost: ${host}\r\n\r\n`],
+  ['requests without a Host', () => 'GET / HTTP/1.1\r\n\r\n'],
+  [
+    'requests that expect something',
+    (host: string) => `GET / HTTP/1.1\r\nHost: ${host}\r\nExpect: x\r\n\r\n`,
+  ],
+])(
+  'one packet that holds thousands of %s closes its connection, and many of them do not fill the heap',
+  async (_, of) => {
+    const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
+    const many = of(new URL(server.url).host).repeat(4_000);
+    const connections = Array.from({ length: 200 }, () => connectRaw(server.url));
+    for (const { socket } of connections) socket.write(many);
+    await Promise.all(connections.map(({ closed }) => closed));
+    expect((await fetch(`${server.url}/health`)).status).toBe(200);
+  },
+  60_000,
+);
+
+test('what Node could answer itself is answered', async () => {
+  const server = await startServe();
+  const { socket, received } = connectRaw(server.url);
+  socket.write('GET / HTTP/1.1\r\n\r\n');
+  await received(/^HTTP\/1\.1 400 .*exactly one Host/s);
+  socket.write(`GET / HTTP/1.1\r\nHost: ${new URL(server.url).host}\r\nExpect: x\r\n\r\n`);
+  await received(/HTTP\/1\.1 417 .*100-continue/s);
+});
+
+test('a refused websocket is closed, although its client sends on and does not close', async () => {
+  const server = await startServe();
+  const { hostname, port, host } = new URL(server.url);
+  const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
+  releaseAfterwards(() => void socket.destroy());
+  socket.on('error', () => {});
+  socket.write(
+    `GET /nowhere HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n${'x'.repeat(100_000)}`,
+  );
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += String(chunk);
+  });
+  // Written to after the server has closed, a connection is reset.
+  const timer = setInterval(() => socket.write('x'), 100);
+  await new Promise((resolve) => socket.once('close', resolve));
+  clearInterval(timer);
+  expect(text).toMatch(/^HTTP\/1\.1 404 /);
+});
 
 test('requests that wait behind a stream count with all others that are in memory', async () => {
   const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });

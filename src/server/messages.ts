@@ -13,8 +13,10 @@ const MESSAGES_PER_TURN = 32;
 /** A message of fewer bytes is always taken: it may end an operation, which makes room. */
 const SMALL_BYTES = 1_024;
 
-/** What a piece of an unfinished message counts at least: ws needs 110 bytes of heap for it, more for a chunk of its own. */
+/** What a piece of an unfinished message, or a message that waits, counts at least: 110 bytes of heap or more hold it. */
 const PIECE_BYTES = 256;
+/** Messages of one socket that wait are not counted up to here: 64 small ones. */
+const FREE_WAITING_BYTES = 64 * PIECE_BYTES;
 
 /** Why a message is not handled. */
 export interface MessageRefusal {
@@ -63,6 +65,8 @@ interface Messages {
   counted: number;
   /** Whole messages that wait for a later turn of the loop. */
   waiting: Buffer[];
+  /** Bytes of them, at least {@link PIECE_BYTES} each. */
+  waitingBytes: number;
   /** Messages taken in this turn of the loop. */
   taken: number;
   /** Whether the next turn of the loop is asked for. */
@@ -71,6 +75,7 @@ interface Messages {
   heavy: boolean;
   /** Lets the socket be read again. */
   goOn: (() => void) | null;
+  /** Nothing begins any more. */
   isClosed: boolean;
 }
 
@@ -96,6 +101,7 @@ export function takeMessages(
     unfinished: null,
     counted: 0,
     waiting: [],
+    waitingBytes: 0,
     taken: 0,
     inTurn: false,
     heavy: false,
@@ -111,6 +117,7 @@ export function takeMessages(
   socket.once('close', () => {
     messages.isClosed = true;
     messages.unfinished?.release();
+    countWaiting(messages, -messages.waitingBytes);
     messages.waiting = [];
   });
 }
@@ -150,6 +157,7 @@ function payForFrames({ frames, load, stream, brake }: Messages): void {
 }
 
 function take(messages: Messages, text: Buffer): void {
+  if (messages.isClosed) return;
   if (text.length > messages.limit.maxMessageBytes) {
     messages.handlers.tooBig();
     return;
@@ -158,8 +166,37 @@ function take(messages: Messages, text: Buffer): void {
     begin(messages, text);
     return;
   }
+  if (!countWaiting(messages, waitingBytesOf(text))) {
+    refuseToWait(messages, text);
+    return;
+  }
   messages.waiting.push(text);
   messages.goOn ??= holdReading(messages.brake);
+}
+
+function waitingBytesOf(text: Buffer): number {
+  return Math.max(text.length, PIECE_BYTES);
+}
+
+/** Counts so much more, or less, that waits. False: there is no room for more. */
+function countWaiting(messages: Messages, bytes: number): boolean {
+  const { intake } = messages.load;
+  const counted = (waiting: number) => Math.max(0, waiting - FREE_WAITING_BYTES);
+  const more = counted(messages.waitingBytes + bytes) - counted(messages.waitingBytes);
+  if (more > 0 && !intake.take(more)) return false;
+  if (more < 0) intake.give(-more);
+  messages.waitingBytes += bytes;
+  return true;
+}
+
+function refuseToWait(messages: Messages, text: Buffer): void {
+  if (text.length >= SMALL_BYTES) {
+    messages.handlers.refuse(text, { code: 'OVERLOADED', message: NO_ROOM });
+    return;
+  }
+  // Without it the socket's state would be another than its client believes.
+  messages.isClosed = true;
+  messages.handlers.cut();
 }
 
 function begin(messages: Messages, text: Buffer): void {
@@ -227,8 +264,10 @@ function nextTurn(messages: Messages): void {
 function takeWaiting(messages: Messages): void {
   let next = 0;
   while (next < messages.waiting.length && !messages.heavy && messages.taken < MESSAGES_PER_TURN) {
-    begin(messages, messages.waiting[next]!);
+    const text = messages.waiting[next]!;
     next += 1;
+    countWaiting(messages, -waitingBytesOf(text));
+    begin(messages, text);
   }
   messages.waiting = messages.waiting.slice(next);
   if (messages.waiting.length > 0 || messages.heavy) return;

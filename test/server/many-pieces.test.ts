@@ -85,6 +85,21 @@ describe('frames and chunks of a byte each', () => {
   });
 });
 
+test('small messages that wait for their turn are counted over all sockets, and given back', async () => {
+  const totals = { ...totalsOf(), requestBytes: 4 * MiB };
+  const { graphql, load } = await startTransports((store) => store, undefined, totals);
+  const clients = await Promise.all(Array.from({ length: 12 }, () => openWebsocket(graphql)));
+  const messages = Buffer.concat(Array.from({ length: 12_000 }, () => frame(0x81, '{"type":"pong"}')));
+  for (const client of clients) rawSocket(client).write(messages);
+  expect(await Promise.race(clients.map((client) => client.closed(60_000)))).toMatchObject({ code: 1013 });
+  expect(load.intake.heldBytes()).toBeLessThanOrEqual(4 * MiB);
+  const newcomer = await openWebsocket(graphql);
+  newcomer.send({ type: 'ping' });
+  expect((await newcomer.next(60_000)).type).toBe('pong');
+  for (const { socket } of clients) socket.terminate();
+  await eventually(() => load.intake.heldBytes() === 0);
+});
+
 describe('pings', () => {
   test('are answered in order, and those of a peer that does not read wait outside of its stream', async () => {
     let read = () => {};

@@ -4,7 +4,7 @@ import { REQUEST_MAX_BYTES } from '../config/limits.ts';
 import type { FaultCode } from '../contract/errors.ts';
 import type { Request } from './intake.ts';
 import type { Load } from './load.ts';
-import { paceChunks } from './pieces.ts';
+import { paceChunks } from './pace.ts';
 import { readingTurn } from './weight.ts';
 
 /** Why a body is not read. */

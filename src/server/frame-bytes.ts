@@ -14,8 +14,8 @@ export interface FrameBytes {
   unfinished: number;
   /** Pieces of it that ws keeps: a frame is one, or several if it came in several chunks. */
   pieces: number;
-  /** Frames that have ended since this was last set to 0. */
-  frames: number;
+  /** Frames that have ended and were not paid for with a turn of the loop. */
+  unpaid: number;
 }
 
 const CONTROL = 0x08;
@@ -37,7 +37,7 @@ export function createFrameBytes(): FrameBytes {
     missing: null,
     unfinished: 0,
     pieces: 0,
-    frames: 0,
+    unpaid: 0,
   };
 }
 
@@ -88,7 +88,7 @@ function readHeaderByte(frames: FrameBytes, byte: number): void {
 function endFrame(frames: FrameBytes): boolean {
   frames.headerBytes = 0;
   frames.missing = null;
-  frames.frames += 1;
+  frames.unpaid += 1;
   const isLast = (frames.first & FINAL) !== 0 && (frames.first & CONTROL) === 0;
   if (isLast) {
     frames.unfinished = 0;

@@ -5,7 +5,7 @@ import { type Brake, holdReading } from './brake.ts';
 import { createFrameBytes, type FrameBytes, followFrames, unfinishedBytes } from './frame-bytes.ts';
 import type { Request } from './intake.ts';
 import type { Load } from './load.ts';
-import { UNPAID_PIECES } from './pieces.ts';
+import { UNPAID_PIECES } from './pace.ts';
 import { readingTurn } from './weight.ts';
 
 /** Messages of one socket in one turn of the loop at most. The next ones wait for the next turn. */
@@ -150,9 +150,9 @@ function countUnfinished(messages: Messages, chunk: Buffer): void {
 
 /** Reads no further until the loop has time for as many frames as have come: ws handles those of a chunk in one go. */
 function payForFrames({ frames, load, stream, brake }: Messages): void {
-  if (frames.frames < UNPAID_PIECES) return;
-  const turn = load.pieces.take(stream, frames.frames);
-  frames.frames = 0;
+  if (frames.unpaid < UNPAID_PIECES) return;
+  const turn = load.pieces.take(stream, frames.unpaid);
+  frames.unpaid = 0;
   if (turn) void turn.then(holdReading(brake));
 }
 

@@ -30,7 +30,7 @@ import { createInFlight } from './in-flight.ts';
 import { createLoad } from './load.ts';
 import { openRunners, readSecretKeys } from './open-runners.ts';
 import { ownSecrets } from './own-secrets.ts';
-import { discardBody } from './pieces.ts';
+import { discardBody } from './pace.ts';
 import { createPipelined } from './pipelined.ts';
 import { refuseExpectation, route, upgrade } from './routes.ts';
 import { UpgradeRequest } from './upgrade-request.ts';

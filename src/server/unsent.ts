@@ -37,6 +37,7 @@ const draining = new WeakMap<Writable, Promise<void>>();
 export function drained(stream: Writable): Promise<void> {
   const known = draining.get(stream);
   if (known) return known;
+  if (stream.destroyed) return Promise.resolve();
   const wait = new Promise<void>((resolve) => {
     const done = () => {
       draining.delete(stream);
@@ -46,10 +47,8 @@ export function drained(stream: Writable): Promise<void> {
     };
     stream.on('drain', done);
     stream.on('close', done);
-    if (stream.destroyed) done();
   });
-  // One that is destroyed tells no other `close`.
-  if (!stream.destroyed) draining.set(stream, wait);
+  draining.set(stream, wait);
   return wait;
 }
 

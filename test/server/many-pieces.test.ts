@@ -13,26 +13,11 @@ import { post } from '../support/request.ts';
 import { eventually, newRun } from '../support/runs.ts';
 import { startTestServer } from '../support/server.ts';
 import { startTransports } from '../support/transports.ts';
-import { openWebsocket, type WebsocketClient } from '../support/websocket-client.ts';
+import { startTurnMeter } from '../support/turn-meter.ts';
+import { openWebsocket, streamOf } from '../support/websocket-client.ts';
 
 const MiB = 1024 * 1024;
 const VERSION = '{ server { version } }';
-
-/** Counts turns of the event loop. */
-function countTurns(): () => number {
-  let turns = 0;
-  let timer = setImmediate(function next() {
-    turns += 1;
-    timer = setImmediate(next);
-  });
-  releaseAfterwards(() => clearImmediate(timer));
-  return () => turns;
-}
-
-/** Writes frames as they are given, beside the client’s own. */
-function rawSocket({ socket }: WebsocketClient): Socket {
-  return (socket as unknown as { readonly _socket: Socket })._socket;
-}
 
 /** A frame of a client with so many bytes at most 125 of payload, masked with nothing. */
 function frame(first: number, payload = ''): Buffer {
@@ -43,8 +28,8 @@ describe('frames and chunks of a byte each', () => {
   test('are read in many turns of the loop: frames that nobody asked for', async () => {
     const { graphql } = await startTransports();
     const client = await openWebsocket(graphql);
-    const turns = countTurns();
-    rawSocket(client).write(Buffer.concat(Array.from({ length: 400_000 }, () => frame(0x8a))));
+    const { turns } = startTurnMeter();
+    streamOf(client).write(Buffer.concat(Array.from({ length: 400_000 }, () => frame(0x8a))));
     client.send({ type: 'ping' });
     expect((await client.next(60_000)).type).toBe('pong');
     expect(turns()).toBeGreaterThan(15);
@@ -62,7 +47,7 @@ describe('frames and chunks of a byte each', () => {
     const chunks = [...body].map((byte) => `1\r\n${byte}\r\n`).join('');
     const head = (length: string) =>
       `POST /graphql HTTP/1.1\r\nHost: ${new URL(server.url).host}\r\nContent-Type: ${type}\r\n${length}\r\n\r\n`;
-    const turns = countTurns();
+    const { turns } = startTurnMeter();
     socket.write(`${head('Transfer-Encoding: chunked')}${chunks}0\r\n\r\n${head('Content-Length: 2')}{}`);
     // The second answer comes once the first body has been read.
     await received(/HTTP\/1\.1 .*HTTP\/1\.1 /s);
@@ -76,7 +61,7 @@ describe('frames and chunks of a byte each', () => {
     const { graphql, load } = await startTransports((store) => store, undefined, totals);
     const clients = await Promise.all(Array.from({ length: 4 }, () => openWebsocket(graphql)));
     const pieces = Buffer.concat([frame(0x01, 'a'), ...Array.from({ length: 15_000 }, () => frame(0, 'a'))]);
-    for (const client of clients) rawSocket(client).write(pieces);
+    for (const client of clients) streamOf(client).write(pieces);
     expect(await Promise.race(clients.map((client) => client.closed(60_000)))).toMatchObject({ code: 1013 });
     expect(load.intake.heldBytes()).toBeLessThanOrEqual(4 * MiB);
     for (const { socket } of clients) socket.terminate();
@@ -90,7 +75,7 @@ test('small messages that wait for their turn are counted over all sockets, and 
   const { graphql, load } = await startTransports((store) => store, undefined, totals);
   const clients = await Promise.all(Array.from({ length: 12 }, () => openWebsocket(graphql)));
   const messages = Buffer.concat(Array.from({ length: 12_000 }, () => frame(0x81, '{"type":"pong"}')));
-  for (const client of clients) rawSocket(client).write(messages);
+  for (const client of clients) streamOf(client).write(messages);
   expect(await Promise.race(clients.map((client) => client.closed(60_000)))).toMatchObject({ code: 1013 });
   expect(load.intake.heldBytes()).toBeLessThanOrEqual(4 * MiB);
   const newcomer = await openWebsocket(graphql);

@@ -4,16 +4,13 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { codesOf } from '../support/error-codes.ts';
 import { eventsFrom, eventually, fill, ingest, newRun, terminalAt } from '../support/runs.ts';
 import { startTransports } from '../support/transports.ts';
-import { type Message, openWebsocket, type WebsocketClient } from '../support/websocket-client.ts';
+import { type Message, openWebsocket, streamOf } from '../support/websocket-client.ts';
 
 const EVENTS =
   'subscription ($runId: ID!, $after: SafeInt) { runEvents(runId: $runId, after: $after) { seq data } }';
 const BATCHES =
   'subscription ($runId: ID!, $max: Int) { runEventBatches(runId: $runId, maxEvents: $max) { events { seq data } } }';
 const NUMBERS = 'subscription ($runId: ID!) { runEvents(runId: $runId) { seq } }';
-
-/** The TCP socket under a websocket. */
-const streamOf = ({ socket }: WebsocketClient) => (socket as unknown as { _socket: Socket })._socket;
 
 const range = (count: number) => Array.from({ length: count }, (_, seq) => seq);
 

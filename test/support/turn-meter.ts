@@ -7,6 +7,8 @@ export interface TurnMeter {
   most(): number;
   /** What all turns came to. */
   all(): number;
+  /** How many turns there were. */
+  turns(): number;
 }
 
 /** Starts at nothing. Stops at the end of the test. */
@@ -14,8 +16,10 @@ export function startTurnMeter(): TurnMeter {
   let inTurn = 0;
   let most = 0;
   let all = 0;
+  let turns = 0;
   let timer = setImmediate(function next() {
     inTurn = 0;
+    turns += 1;
     timer = setImmediate(next);
   });
   releaseAfterwards(() => clearImmediate(timer));
@@ -27,5 +31,6 @@ export function startTurnMeter(): TurnMeter {
     },
     most: () => most,
     all: () => all,
+    turns: () => turns,
   };
 }

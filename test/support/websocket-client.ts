@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { type ClientOptions, type RawData, WebSocket } from 'ws';
 import { releaseAfterwards } from './releases.ts';
 
@@ -117,4 +118,9 @@ export async function openWebsocket(url: string, options: ConnectOptions = {}): 
   const { type } = await client.next();
   if (type !== 'connection_ack') throw new Error(`expected an ack, got ${type}`);
   return client;
+}
+
+/** The stream of a client's websocket, for bytes that ws would not write. */
+export function streamOf({ socket }: WebsocketClient): Socket {
+  return (socket as unknown as { readonly _socket: Socket })._socket;
 }

@@ -26,12 +26,10 @@ function serve(database: Database, port: MessagePort): void {
   const readings = createListReadings(database);
   const waiting = createOwnerQueues<number, UnderWay>();
   let scheduled = false;
-  let isClosed = false;
 
   port.on('message', (call: ThreadCall | 'close') => {
     // What waits is dropped: the end of the thread rejects it. A step under way has ended by now.
     if (call === 'close') {
-      isClosed = true;
       database.close();
       port.close();
       return;
@@ -63,7 +61,7 @@ function serve(database: Database, port: MessagePort): void {
   /** One step of one reading. Owners take turns, and an owner's readings do: a long one holds up no other. */
   function step(): void {
     scheduled = false;
-    const next = isClosed ? undefined : waiting.shift();
+    const next = database.open ? waiting.shift() : undefined;
     if (!next) return;
     if (!isDone(next)) waiting.push(next.owner, next);
     schedule();

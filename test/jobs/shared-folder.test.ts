@@ -87,7 +87,8 @@ describeStores('a job that an older version started', ({ open }) => {
     asOlderVersion(folder, mine.id);
     const after = openSubstrate(folder, mine.id);
     const elsewhere = openSubstrate(folder, foreign.id);
-    expect(await isRunning(after, handle)).toBe(true);
+    // A start ends when a shim has taken the job; the command's process comes after that.
+    await eventually(() => isRunning(after, handle));
     expect(await after.find(spec)).toEqual([handle]);
     expect(await after.start(spec)).toEqual(handle);
     expect(await elsewhere.find({ ...spec, specHash: 'theirs' })).toEqual([]);

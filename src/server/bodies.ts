@@ -4,7 +4,6 @@ import { REQUEST_MAX_BYTES } from '../config/limits.ts';
 import type { FaultCode } from '../contract/errors.ts';
 import type { Request } from './intake.ts';
 import type { Load } from './load.ts';
-import { paceChunks } from './pace.ts';
 import { readingTurn } from './weight.ts';
 
 /** Why a body is not read. */
@@ -43,7 +42,7 @@ const NOT_UTF8: BodyRefusal = { status: 400, code: 'BAD_REQUEST', message: 'the 
  */
 export function readBody(
   request: IncomingMessage,
-  { intake, turns, pieces }: Load,
+  { intake, turns }: Load,
   onBody: (body: ReadBody) => void,
   onRefused: (refusal: BodyRefusal) => void,
 ): void {
@@ -55,7 +54,6 @@ export function readBody(
   const held = intake.begin(() => request.socket.destroy());
   let body: Buffer = Buffer.alloc(0);
   let received = 0;
-  const chunkArrived = paceChunks(request, pieces);
   const stop = () => {
     request.off('data', take).off('end', finish).off('close', leave);
   };
@@ -86,7 +84,6 @@ export function readBody(
     received += chunk.length;
     // The last byte of a body of known length arrives before the stream reports its end.
     if (received === length) finish();
-    else chunkArrived();
   };
   request.on('data', take).on('end', finish).on('close', leave);
 }

@@ -14,11 +14,16 @@ export interface FrameBytes {
   unfinished: number;
   /** Pieces of it that ws keeps: a frame is one, or several if it came in several chunks. */
   pieces: number;
-  /** Frames that have ended and were not paid for with a turn of the loop. */
-  unpaid: number;
+  /** The peer has sent its close frame, the last that counts. */
+  isClosed: boolean;
 }
 
+/** Frames of one part: about 0.2 ms, however few bytes they have. */
+const FRAMES_PER_PART = 64;
+
 const CONTROL = 0x08;
+const OPCODE = 0x0f;
+const CLOSE = 0x08;
 const FINAL = 0x80;
 const MASKED = 0x80;
 const LENGTH = 0x7f;
@@ -37,26 +42,26 @@ export function createFrameBytes(): FrameBytes {
     missing: null,
     unfinished: 0,
     pieces: 0,
-    unpaid: 0,
+    isClosed: false,
   };
 }
 
 /**
- * Follows the frames of one client (RFC 6455, section 5.2) through the next chunk, by their headers alone. Needed because
+ * Follows the frames of one client (RFC 6455, section 5.2) through the next bytes, by their headers alone. Needed because
  * ws keeps the fragments of a message to itself until the last one. What breaks the protocol is for ws to refuse.
- * Returns whether a message ended in the chunk.
+ * Returns how many of the bytes make a part: up to the end of a message, of a close frame, or of some frames.
  */
-export function followFrames(frames: FrameBytes, chunk: Buffer): boolean {
-  let ended = false;
+export function followFrames(frames: FrameBytes, bytes: Buffer): number {
+  let ended = 0;
   let at = 0;
-  while (at < chunk.length) {
+  while (at < bytes.length && ended < FRAMES_PER_PART) {
     if (frames.missing === null) {
-      readHeaderByte(frames, chunk[at]!);
+      readHeaderByte(frames, bytes[at]!);
       at += 1;
       if (frames.headerBytes < 2 || frames.headerBytes < headerLength(frames.second)) continue;
       frames.missing = frames.length;
     } else {
-      const taken = Math.min(frames.missing, chunk.length - at);
+      const taken = Math.min(frames.missing, bytes.length - at);
       frames.missing -= taken;
       at += taken;
       if ((frames.first & CONTROL) === 0) {
@@ -64,9 +69,11 @@ export function followFrames(frames: FrameBytes, chunk: Buffer): boolean {
         frames.pieces += 1;
       }
     }
-    if (frames.missing === 0 && endFrame(frames)) ended = true;
+    if (frames.missing > 0) continue;
+    ended += 1;
+    if (endFrame(frames) || frames.isClosed) break;
   }
-  return ended;
+  return at;
 }
 
 /** Bytes that have come of a message whose end has not, without what ws needs for its pieces. 0: there is no such message. */
@@ -88,7 +95,7 @@ function readHeaderByte(frames: FrameBytes, byte: number): void {
 function endFrame(frames: FrameBytes): boolean {
   frames.headerBytes = 0;
   frames.missing = null;
-  frames.unpaid += 1;
+  if ((frames.first & OPCODE) === CLOSE) frames.isClosed = true;
   const isLast = (frames.first & FINAL) !== 0 && (frames.first & CONTROL) === 0;
   if (isLast) {
     frames.unfinished = 0;

@@ -1,7 +1,6 @@
-import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { CLOSE_CODES } from '../contract/errors.ts';
-import type { Brake } from './brake.ts';
+import { isBehind, type Reading } from './reading.ts';
 import type { Unread } from './unread.ts';
 
 /** How often a peer is asked for a sign of life. */
@@ -15,7 +14,8 @@ const SLOW_GRACE_MS = 30_000;
  * Ends a websocket whose peer is dead (takes what is sent and answers no ping) or slow (takes nothing). Returns what
  * ends the watch.
  */
-export function watchLiveness(socket: WebSocket, stream: Socket, brake: Brake, unread: Unread): () => void {
+export function watchLiveness(socket: WebSocket, reading: Reading, unread: Unread): () => void {
+  const { stream } = reading;
   let unanswered = 0;
   let grace: NodeJS.Timeout | undefined;
   socket.on('pong', () => {
@@ -28,7 +28,7 @@ export function watchLiveness(socket: WebSocket, stream: Socket, brake: Brake, u
   const pings = setInterval(() => {
     // Behind unread bytes a ping says nothing: that peer is slow before it is dead.
     // And while we read nothing, its answers wait with the rest.
-    if (stream.writableLength > 0 || brake.holds > 0) return;
+    if (stream.writableLength > 0 || isBehind(reading)) return;
     if (unanswered >= PINGS_UNANSWERED) return socket.terminate();
     unanswered += 1;
     if (socket.readyState === socket.OPEN) socket.ping();

@@ -2,6 +2,7 @@ import type { Totals } from '../config/totals.ts';
 import { createTurns, type Turns } from '../lib/turns.ts';
 import { type ByteTotal, createByteTotal } from './byte-total.ts';
 import { createIntake, type Intake } from './intake.ts';
+import type { ReadingTurns } from './reading.ts';
 import { createUnread, type Unread } from './unread.ts';
 
 /** Weight of requests that are parsed in one turn of the loop; a heavier request has a turn of its own. About 8 ms. */
@@ -24,11 +25,8 @@ const SUBSCRIBERS_PER_TURN = 1_500;
 /** Requests over HTTP that are begun in one turn of the loop: a pipelined one takes 0.1 to 1 ms. */
 const REQUESTS_PER_TURN = 128;
 
-/**
- * Frames of websockets, and chunks of bodies, that are read in one turn of the loop: each takes 1 to 3 µs, however few
- * bytes it has.
- */
-const PIECES_PER_TURN = 8 * 1024;
+/** Milliseconds for reading connections in one turn of the loop. */
+const READING_MS_PER_TURN = 5;
 
 /** What bounds the work and the memory of all connections together. */
 export interface Load {
@@ -40,21 +38,21 @@ export interface Load {
   readonly turns: Pick<Turns, 'take'>;
   /** Turns of the loop for beginning requests over HTTP. Those that wait are bounded for each connection. */
   readonly beginning: Turns;
-  /** Turns of the loop for reading frames and chunks, by their number. Each connection waits at most once. */
-  readonly pieces: Turns;
+  readonly reading: ReadingTurns;
   /** Turns of the loop for waking subscribers. Each of them waits at most once, so they are bounded with their number. */
   readonly waking: Turns;
 }
 
 /** Makes the bounds of one server. */
 export function createLoad(totals: Totals): Load {
+  const reading = { costPerTurn: READING_MS_PER_TURN, maxWaiting: Number.MAX_SAFE_INTEGER };
   return {
     intake: createIntake(totals.requestBytes),
     unread: createUnread(totals.unreadBytes),
     subscriptions: createByteTotal(totals.subscriptionBytes),
     turns: createReadingTurns(),
     beginning: createTurns({ costPerTurn: REQUESTS_PER_TURN, maxWaiting: Number.MAX_SAFE_INTEGER }),
-    pieces: createTurns({ costPerTurn: PIECES_PER_TURN, maxWaiting: Number.MAX_SAFE_INTEGER }),
+    reading: { quick: createTurns(reading), slow: createTurns(reading) },
     waking: createTurns({ costPerTurn: SUBSCRIBERS_PER_TURN, maxWaiting: Number.MAX_SAFE_INTEGER }),
   };
 }

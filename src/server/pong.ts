@@ -1,6 +1,5 @@
-import type { Socket } from 'node:net';
 import { jsonLengthLeft } from '../lib/json-length.ts';
-import { type Brake, holdReading } from './brake.ts';
+import { holdReading, type Reading } from './reading.ts';
 import { drained } from './unsent.ts';
 
 /** A longer payload is not sent back: to write megabytes again would hold the loop for a message that asks nothing. */
@@ -12,11 +11,8 @@ const MAX_WAITING = 64;
  * Returns what answers the protocol's pings on one socket. Answers that the peer does not read wait here: in the stream
  * those of a few bytes would take 20 times their length.
  */
-export function createPong(
-  stream: Socket,
-  brake: Brake,
-  send: (text: string) => void,
-): (payload: unknown) => void {
+export function createPong(reading: Reading, send: (text: string) => void): (payload: unknown) => void {
+  const { stream } = reading;
   let waiting: string[] = [];
   let goOn: (() => void) | null = null;
 
@@ -39,7 +35,7 @@ export function createPong(
       return;
     }
     waiting.push(text);
-    if (waiting.length >= MAX_WAITING) goOn ??= holdReading(brake);
+    if (waiting.length >= MAX_WAITING) goOn ??= holdReading(reading);
     if (waiting.length === 1) void sendWaiting();
   };
 }

@@ -8,6 +8,7 @@ import type { Store } from '../store/store.ts';
 import type { GraphiqlPage } from './graphiql.ts';
 import type { Guard } from './guard.ts';
 import type { GraphqlListener } from './http-graphql.ts';
+import type { UpgradeListener } from './http-server.ts';
 import type { InFlight } from './in-flight.ts';
 import { respondFault, respondJson } from './respond.ts';
 import type { WebsocketTransport } from './websocket.ts';
@@ -112,11 +113,6 @@ async function respondReady(response: ServerResponse, store: Store, inFlight: In
   else respondJson(response, 503, { status: 'store unavailable' });
 }
 
-/** Refuses what a request expects; Node itself knows 100-continue, and nothing else is expected on the web. */
-export function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
-  respondFault(response, 417, 'BAD_REQUEST', 'Expect may only be 100-continue');
-}
-
 /** How long a client whose websocket is refused has to read why. */
 const REFUSED_MS = 1_000;
 
@@ -127,8 +123,12 @@ export interface Upgrades {
   readonly inFlight: InFlight;
 }
 
-/** Hands a request for a websocket to the transport, or refuses it. */
-export function upgrade(
+/** Returns what hands a request for a websocket to the transport, or refuses it. */
+export function upgradeTo(upgrades: Upgrades): UpgradeListener {
+  return (request, stream, head) => upgrade(upgrades, request, stream, head);
+}
+
+function upgrade(
   { guard, websocket, inFlight }: Upgrades,
   request: IncomingMessage,
   stream: Socket,

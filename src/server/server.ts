@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { readAdminToken } from '../auth/admin-token.ts';
@@ -26,19 +25,15 @@ import { boundConnections } from './connections.ts';
 import { graphiqlPage } from './graphiql.ts';
 import { createGuard } from './guard.ts';
 import { createHttpGraphql } from './http-graphql.ts';
+import { createHttpServer } from './http-server.ts';
 import { createInFlight } from './in-flight.ts';
 import { createLoad } from './load.ts';
 import { openRunners, readSecretKeys } from './open-runners.ts';
 import { ownSecrets } from './own-secrets.ts';
-import { discardBody } from './pace.ts';
-import { createPipelined } from './pipelined.ts';
-import { refuseExpectation, route, upgrade } from './routes.ts';
-import { UpgradeRequest } from './upgrade-request.ts';
+import { route, upgradeTo } from './routes.ts';
 import { VERSION } from './version.ts';
 import { createWebsocketTransport } from './websocket.ts';
 
-/** Headers of a request that are read. Browsers and proxies send 20 to 40. */
-const MAX_HEADERS = 128;
 /** How long a stop waits for answers that are under way. */
 const DRAIN_MS = 10_000;
 /** How long it then waits for HTTP responses to reach their clients. */
@@ -153,36 +148,8 @@ export async function startServer(
       store,
       inFlight,
     });
-    const pipelined = createPipelined(load.intake);
-    const begin = (request: IncomingMessage, response: ServerResponse, answer: RequestListener) => {
-      const { socket } = request;
-      const answered = pipelined.begin(request);
-      if (!answered) {
-        socket.destroy();
-        return;
-      }
-      // All of the answer is written.
-      response.once('prefinish', () => {
-        answered();
-        load.unread.note(socket);
-        if (!request.complete) discardBody(request, load.pieces);
-      });
-      const turn = load.beginning.take(socket, 1);
-      if (turn) void turn.then(() => answer(request, response));
-      else answer(request, response);
-    };
-    // What Node would answer by itself goes the same way as everything else, and is counted.
-    const http = createServer(
-      { IncomingMessage: UpgradeRequest, requireHostHeader: false },
-      (request, response) => begin(request, response, answer),
-    );
-    http.on('checkExpectation', (request, response) => begin(request, response, refuseExpectation));
-    http.maxHeadersCount = MAX_HEADERS;
+    const http = createHttpServer(load, answer, upgradeTo({ guard, websocket, inFlight }));
     boundConnections(http, totals.connections, log);
-    http.on('upgrade', (request: UpgradeRequest, stream: Socket, head: Buffer) => {
-      if (request.isTooMany) stream.destroy();
-      else upgrade({ guard, websocket, inFlight }, request, stream, head);
-    });
     // In reverse: no new connections, what is being answered, the streams and sockets, what is left of HTTP.
     let stopped: Promise<unknown> = Promise.resolve();
     releasers.add(async () => {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
-import { type Brake, holdReading } from './brake.ts';
+import { holdReading, type Reading } from './reading.ts';
 
 /** With so much unsent, a peer that sends more is not read until it has read. */
 const UNSENT_MAX_BYTES = 1024 * 1024;
@@ -56,12 +56,13 @@ export function drained(stream: Writable): Promise<void> {
  * Returns what is to be called after each answer: a peer that asks without reading its answers, pongs included, is read
  * no further until it has taken everything.
  */
-export function readsWhileHeard(brake: Brake, stream: Socket): () => void {
+export function readsWhileHeard(reading: Reading): () => void {
   let held = false;
+  const { stream } = reading;
   return () => {
     if (held || stream.writableLength <= UNSENT_MAX_BYTES) return;
     held = true;
-    const goOn = holdReading(brake);
+    const goOn = holdReading(reading);
     void drained(stream).then(() => {
       held = false;
       goOn();

@@ -6,7 +6,6 @@ import { REQUEST_MAX_BYTES } from '../config/limits.ts';
 import { CLOSE_CODES, type CloseReason } from '../contract/errors.ts';
 import { asFault, fault, isPassing, type ReportUnexpected, withoutStatus } from '../graphql/faults.ts';
 import { writeFault } from './answers.ts';
-import { type Brake, createBrake, holdReading } from './brake.ts';
 import {
   type Connection,
   closeFor,
@@ -18,6 +17,7 @@ import { watchLiveness } from './liveness.ts';
 import type { Load } from './load.ts';
 import { type Message, type MessageRefusal, releaseMessage, takeMessages } from './messages.ts';
 import { createPong } from './pong.ts';
+import { holdReading, ignoreRest, type Reading, readingOf } from './reading.ts';
 import {
   countRefused,
   createProtocol,
@@ -86,15 +86,15 @@ function serve(
   protocol: Protocol,
   { report, load }: WebsocketOptions,
 ): void {
+  const reading = readingOf(stream);
   // A frame that is too big or broken is reported here before ws closes the socket by itself.
-  socket.on('error', () => {});
+  socket.on('error', () => ignoreRest(reading));
   // Each of its operations may wait for room, or for the socket to close.
   stream.setMaxListeners(0);
   socket.setMaxListeners(0);
   const connection = createConnection(socket, stream, authorization);
-  const brake = createBrake(socket);
-  const send = createSend(socket, stream, brake, load);
-  const stopWatching = watchLiveness(socket, stream, brake, load.unread);
+  const send = createSend(socket, reading, load);
+  const stopWatching = watchLiveness(socket, reading, load.unread);
   let handleText: (text: string) => Promise<void> = async () => {};
   const closed = protocol.opened(
     {
@@ -104,7 +104,7 @@ function serve(
         // Not the write itself is waited for but room for more: a peer that does not read holds up its own answers.
         return stream.writableNeedDrain ? drained(stream) : undefined;
       },
-      onPing: createPong(stream, brake, send),
+      onPing: createPong(reading, send),
       close: (code, reason) => socket.close(code, reason),
       onMessage: (listener) => {
         handleText = listener;
@@ -115,7 +115,7 @@ function serve(
   const cut = (code: number, reason: string) => {
     socket.close(code, reason);
     // A socket that is closing would otherwise go on collecting the message.
-    holdReading(brake);
+    holdReading(reading);
     const late = setTimeout(() => socket.terminate(), CUT_GRACE_MS);
     socket.once('close', () => clearTimeout(late));
   };
@@ -144,7 +144,7 @@ function serve(
     cut: () => cut(CLOSE_CODES.tryAgainLater.code, CLOSE_CODES.tryAgainLater.reason),
     tooBig: () => cut(MESSAGE_TOO_BIG, FIRST_TOO_BIG),
   };
-  takeMessages(socket, stream, load, brake, handlers, connection);
+  takeMessages(socket, reading, load, handlers, connection);
   socket.once('close', (code, reason) => {
     stopWatching();
     protocol
@@ -157,10 +157,11 @@ function serve(
 type Send = (text: string) => void;
 
 /** Returns how messages are sent to a socket: those of one turn of the loop go out as one write. */
-function createSend(socket: WebSocket, stream: Socket, brake: Brake, { unread }: Load): Send {
+function createSend(socket: WebSocket, reading: Reading, { unread }: Load): Send {
+  const { stream } = reading;
   const written = () => unread.note(stream);
   const holdBack = oneWriteATurn(stream, written);
-  const hold = readsWhileHeard(brake, stream);
+  const hold = readsWhileHeard(reading);
   // Pongs are ws's own answers, to pings that no protocol above it sees.
   socket.on('ping', hold);
   return (text) => {

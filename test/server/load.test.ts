@@ -166,7 +166,8 @@ describe('new documents', () => {
     }
     counting = false;
     expect(answered).toEqual([...ids, 'known']);
-    expect(before.at(-1)! - before[0]!).toBeGreaterThanOrEqual(19);
+    // The first answer may be seen a turn late.
+    expect(before.at(-1)! - before[0]!).toBeGreaterThanOrEqual(18);
   });
 
   test('that select one response name more than 32 times are refused, through fragments and merged fields', async () => {

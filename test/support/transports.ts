@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { type Totals, totalsOf } from '../../src/config/totals.ts';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { FEED_LIMITS } from '../../src/feed/limits.ts';
@@ -8,6 +8,7 @@ import { createOperations } from '../../src/graphql/operations.ts';
 import { createRunUpdates } from '../../src/graphql/run-updates.ts';
 import { createIngest } from '../../src/ingest/ingest.ts';
 import { createHttpGraphql } from '../../src/server/http-graphql.ts';
+import { createHttpServer } from '../../src/server/http-server.ts';
 import { createInFlight } from '../../src/server/in-flight.ts';
 import { createLoad, type Load } from '../../src/server/load.ts';
 
@@ -53,13 +54,9 @@ export async function startTransports(
   const options = { operations, inFlight: createInFlight(), services, report, load };
   const websocket = createWebsocketTransport({ ...options, authenticate: async () => OPERATOR });
   const { listener } = createHttpGraphql(options);
-  const http = createServer((request, response) => {
-    response.once('prefinish', () => load.unread.note(request.socket));
+  const answer = (request: IncomingMessage, response: ServerResponse) =>
     listener(request, response, OPERATOR);
-  });
-  http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) =>
-    websocket.upgrade(request, stream, head),
-  );
+  const http = createHttpServer(load, answer, websocket.upgrade);
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
   releaseAfterwards(async () => {

@@ -30,8 +30,7 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
     response.once('prefinish', () => {
       answered();
       load.unread.note(socket);
-      // What is left of a body that nobody wants is read, so that its connection serves the next request.
-      if (!request.complete) request.resume();
+      if (!request.complete) discardBody(request);
     });
     const turn = load.beginning.take(socket, 1);
     if (turn) void turn.then(() => answer(request, response));
@@ -54,4 +53,11 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
 /** Refuses what a request expects; Node itself knows 100-continue, and nothing else is expected on the web. */
 function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
   respondFault(response, 417, 'BAD_REQUEST', 'Expect may only be 100-continue');
+}
+
+/** Reads what is left of a body that nobody wants, so that its connection serves the next request. */
+function discardBody(request: IncomingMessage): void {
+  request.resume();
+  // At once: Node drops the body else by a way on which its bytes are not counted.
+  request.read(0);
 }

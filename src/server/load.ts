@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Totals } from '../config/totals.ts';
 import { createTurns, type Turns } from '../lib/turns.ts';
 import { type ByteTotal, createByteTotal } from './byte-total.ts';
@@ -45,7 +46,11 @@ export interface Load {
 
 /** Makes the bounds of one server. */
 export function createLoad(totals: Totals): Load {
-  const reading = { costPerTurn: READING_MS_PER_TURN, maxWaiting: Number.MAX_SAFE_INTEGER };
+  const reading = {
+    costPerTurn: READING_MS_PER_TURN,
+    maxWaiting: Number.MAX_SAFE_INTEGER,
+    isGone: (stream: object) => (stream as Socket).destroyed,
+  };
   return {
     intake: createIntake(totals.requestBytes),
     unread: createUnread(totals.unreadBytes),

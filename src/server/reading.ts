@@ -175,11 +175,13 @@ function readParts(reading: Reading): void {
 
 function awaitTurn(reading: Reading, turn: Promise<void>): void {
   reading.inTurn = true;
-  void turn.then(() => {
+  const go = () => {
     reading.inTurn = false;
     if (mayRead(reading)) readPart(reading);
     readParts(reading);
-  });
+  };
+  // Rejected once the connection is closed.
+  turn.then(go, () => {});
 }
 
 function readPart(reading: Reading): void {

@@ -2,7 +2,7 @@ import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Intake } from './intake.ts';
 import type { Load } from './load.ts';
-import { holdReading, type Reading, readInParts } from './reading.ts';
+import { holdReading, leaveParser, type Reading, readInParts } from './reading.ts';
 
 /** Bytes of a part that may hold anything: 85 chunks of a byte each. */
 const PART_BYTES = 512;
@@ -19,7 +19,7 @@ const END_OF_HEAD = '\r\n\r\n';
 /** A connection over which requests come. */
 interface HttpConnection {
   readonly reading: Reading;
-  /** The request that began last. */
+  /** The request that began last; null once all of it has come and it is answered, since it takes kilobytes. */
   request: PacedRequest | null;
   /** Bytes of its body that have come. */
   received: number;
@@ -89,18 +89,27 @@ export class PacedRequest extends IncomingMessage {
  * without an end they would fill the heap. Returns what is to be called when its answer is written. Null: there is no
  * room for it.
  */
-export function beginRequest({ socket, rawHeaders }: IncomingMessage, intake: Intake): (() => void) | null {
+export function beginRequest(request: IncomingMessage, intake: Intake): (() => void) | null {
+  const { socket, rawHeaders } = request;
   const connection = connectionOf(socket);
   const bytes = connection.unanswered <= 1 ? 0 : bytesOf(rawHeaders);
   if (bytes > 0 && !intake.take(bytes)) return null;
   connection.heldBytes += bytes;
   return () => {
     release(connection, intake, bytes);
+    if (connection.request === request && request.complete) connection.request = null;
     connection.unanswered -= 1;
     const { goOn } = connection;
     connection.goOn = null;
     goOn?.();
   };
+}
+
+/** Ends reading requests. Returns what came after the last one: its `head`, as Node tells it, and more. */
+export function leaveHttp(socket: Socket, head: Buffer): Buffer {
+  const connection = connectionOf(socket);
+  connection.request = null;
+  return leaveParser(connection.reading, head);
 }
 
 function connectionOf(socket: Socket): HttpConnection {

@@ -6,9 +6,8 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Socket } from 'node:net';
-import { beginRequest, openHttpConnection, PacedRequest } from './http-connections.ts';
+import { beginRequest, leaveHttp, openHttpConnection, PacedRequest } from './http-connections.ts';
 import type { Load } from './load.ts';
-import { leaveParser, readingOf } from './reading.ts';
 import { respondFault } from './respond.ts';
 
 /** Headers of a request that are read. Browsers and proxies send 20 to 40. */
@@ -44,7 +43,7 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
   http.on('connection', (socket) => openHttpConnection(socket, load));
   http.on('checkExpectation', (request, response) => begin(request, response, refuseExpectation));
   http.on('upgrade', (request, stream, head) =>
-    upgrade(request, stream as Socket, leaveParser(readingOf(stream as Socket), head)),
+    upgrade(request, stream as Socket, leaveHttp(stream as Socket, head)),
   );
   http.maxHeadersCount = MAX_HEADERS;
   return http;

@@ -19,6 +19,7 @@ const END_OF_HEAD = '\r\n\r\n';
 /** A connection over which requests come. */
 interface HttpConnection {
   readonly reading: Reading;
+  readonly intake: Intake;
   /** The request that began last; null once all of it has come and it is answered, since it takes kilobytes. */
   request: PacedRequest | null;
   /** Bytes of its body that have come. */
@@ -38,6 +39,7 @@ export function openHttpConnection(socket: Socket, { reading: turns, intake }: L
   const reading = readInParts(socket, turns, (bytes) => partOf(connection, bytes));
   const connection: HttpConnection = {
     reading,
+    intake,
     request: null,
     received: 0,
     unanswered: 0,
@@ -45,7 +47,7 @@ export function openHttpConnection(socket: Socket, { reading: turns, intake }: L
     goOn: null,
   };
   connections.set(socket, connection);
-  socket.once('close', () => release(connection, intake, connection.heldBytes));
+  socket.on('close', onClose);
 }
 
 /**
@@ -89,14 +91,14 @@ export class PacedRequest extends IncomingMessage {
  * without an end they would fill the heap. Returns what is to be called when its answer is written. Null: there is no
  * room for it.
  */
-export function beginRequest(request: IncomingMessage, intake: Intake): (() => void) | null {
+export function beginRequest(request: IncomingMessage): (() => void) | null {
   const { socket, rawHeaders } = request;
   const connection = connectionOf(socket);
   const bytes = connection.unanswered <= 1 ? 0 : bytesOf(rawHeaders);
-  if (bytes > 0 && !intake.take(bytes)) return null;
+  if (bytes > 0 && !connection.intake.take(bytes)) return null;
   connection.heldBytes += bytes;
   return () => {
-    release(connection, intake, bytes);
+    release(connection, bytes);
     if (connection.request === request && request.complete) connection.request = null;
     connection.unanswered -= 1;
     const { goOn } = connection;
@@ -108,7 +110,10 @@ export function beginRequest(request: IncomingMessage, intake: Intake): (() => v
 /** Ends reading requests. Returns what came after the last one: its `head`, as Node tells it, and more. */
 export function leaveHttp(socket: Socket, head: Buffer): Buffer {
   const connection = connectionOf(socket);
-  connection.request = null;
+  release(connection, connection.heldBytes);
+  // Both take memory, and there may be thousands of websockets.
+  connections.delete(socket);
+  socket.off('close', onClose);
   return leaveParser(connection.reading, head);
 }
 
@@ -134,9 +139,15 @@ function partOf({ request, received }: HttpConnection, bytes: Buffer): number {
   return Math.min(bytes.length, PART_BYTES, end < 0 ? PART_BYTES : end + END_OF_HEAD.length);
 }
 
-function release(connection: HttpConnection, intake: Intake, bytes: number): void {
+function onClose(this: Socket): void {
+  const connection = connectionOf(this);
+  release(connection, connection.heldBytes);
+}
+
+function release(connection: HttpConnection, bytes: number): void {
+  const { intake, heldBytes } = connection;
   // Once the connection is closed, all of its bytes are given back.
-  const given = Math.min(connection.heldBytes, bytes);
+  const given = Math.min(heldBytes, bytes);
   connection.heldBytes -= given;
   intake.give(given);
 }

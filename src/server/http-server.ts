@@ -20,7 +20,7 @@ export type UpgradeListener = (request: IncomingMessage, stream: Socket, head: B
 export function createHttpServer(load: Load, answer: RequestListener, upgrade: UpgradeListener): Server {
   const begin = (request: IncomingMessage, response: ServerResponse, answer: RequestListener) => {
     const { socket } = request;
-    const answered = beginRequest(request, load.intake);
+    const answered = beginRequest(request);
     if (!answered) {
       socket.destroy();
       return;

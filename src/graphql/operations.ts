@@ -29,7 +29,7 @@ import {
 } from './faults.ts';
 import {
   BYTES_PER_COST,
-  CHEAP_COST,
+  COPIED_AT_ONCE_BYTES,
   MAX_WAITING_FOR_TURN,
   MAX_WAITING_PER_CONNECTION,
   TURN_COST,
@@ -131,10 +131,8 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
 
   return {
     ...createDocuments(publicSchema),
-    copyingTurn: (bytes, owner) => {
-      const cost = bytes / BYTES_PER_COST;
-      return cost > CHEAP_COST ? copyLater(cost, owner) : null;
-    },
+    copyingTurn: (bytes, owner) =>
+      bytes > COPIED_AT_ONCE_BYTES ? copyLater(bytes / BYTES_PER_COST, owner) : null,
     answer: executeWithin,
     execute: async (request) => {
       const refusal = refusalOf(request);

@@ -111,6 +111,7 @@ export function beginRequest(request: IncomingMessage): (() => void) | null {
 export function leaveHttp(socket: Socket, head: Buffer): Buffer {
   const connection = connectionOf(socket);
   release(connection, connection.heldBytes);
+  connection.goOn?.();
   // Both take memory, and there may be thousands of websockets.
   connections.delete(socket);
   socket.off('close', onClose);

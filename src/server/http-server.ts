@@ -31,8 +31,14 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
       load.unread.note(socket);
       if (!request.complete) discardBody(request);
     });
-    const turn = load.beginning.take(socket, 1);
-    if (turn) void turn.then(() => answer(request, response));
+    const turns = request.method === 'POST' ? load.posts : load.others;
+    const turn = turns.take(socket, 1);
+    // Rejected once the connection is closed.
+    if (turn)
+      turn.then(
+        () => answer(request, response),
+        () => {},
+      );
     else answer(request, response);
   };
   // What Node would answer by itself goes the same way as everything else, and is counted.

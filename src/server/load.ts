@@ -13,7 +13,9 @@ const WEIGHT_PER_TURN = 2 * 1024 * 1024;
  * 6 KB without end would otherwise hold up a batch of 4 KB for seconds.
  */
 const LIGHT = WEIGHT_PER_TURN / 8;
-const LIGHT_WEIGHT_PER_TURN = WEIGHT_PER_TURN / 2;
+/** The same for a batch of 10 KB beside bodies of 60 KB. */
+const MIDDLE = WEIGHT_PER_TURN / 2;
+const LIGHTER_WEIGHT_PER_TURN = WEIGHT_PER_TURN / 2;
 /** Requests that wait for a turn, beside one of each connection. Their bytes are bounded by the intake. */
 const MAX_WAITING = 1_000;
 
@@ -23,8 +25,10 @@ const MAX_WAITING = 1_000;
  */
 const SUBSCRIBERS_PER_TURN = 1_500;
 
-/** Requests over HTTP that are begun in one turn of the loop: a pipelined one takes 0.1 to 1 ms. */
-const REQUESTS_PER_TURN = 128;
+/** Posts that are begun in one turn of the loop: a small one takes 0.1 ms. */
+const POSTS_PER_TURN = 64;
+/** The same for other requests, which take up to 1 ms: Yoga answers them, and some are pages. */
+const OTHERS_PER_TURN = 16;
 
 /** Milliseconds for reading connections in one turn of the loop. */
 const READING_MS_PER_TURN = 5;
@@ -38,7 +42,8 @@ export interface Load {
   /** Turns of the loop for parsing requests, by weight. */
   readonly turns: Pick<Turns, 'take'>;
   /** Turns of the loop for beginning requests over HTTP. Those that wait are bounded for each connection. */
-  readonly beginning: Turns;
+  readonly posts: Turns;
+  readonly others: Turns;
   readonly reading: ReadingTurns;
   /** Turns of the loop for waking subscribers. Each of them waits at most once, so they are bounded with their number. */
   readonly waking: Turns;
@@ -46,24 +51,32 @@ export interface Load {
 
 /** Makes the bounds of one server. */
 export function createLoad(totals: Totals): Load {
-  const reading = {
-    costPerTurn: READING_MS_PER_TURN,
+  // Their number is bounded by that of connections. Nothing is done for those that are closed.
+  const unbounded = {
     maxWaiting: Number.MAX_SAFE_INTEGER,
     isGone: (stream: object) => (stream as Socket).destroyed,
   };
+  const reading = { ...unbounded, costPerTurn: READING_MS_PER_TURN };
   return {
     intake: createIntake(totals.requestBytes),
     unread: createUnread(totals.unreadBytes),
     subscriptions: createByteTotal(totals.subscriptionBytes),
     turns: createReadingTurns(),
-    beginning: createTurns({ costPerTurn: REQUESTS_PER_TURN, maxWaiting: Number.MAX_SAFE_INTEGER }),
+    posts: createTurns({ ...unbounded, costPerTurn: POSTS_PER_TURN }),
+    others: createTurns({ ...unbounded, costPerTurn: OTHERS_PER_TURN }),
     reading: { quick: createTurns(reading), slow: createTurns(reading) },
     waking: createTurns({ costPerTurn: SUBSCRIBERS_PER_TURN, maxWaiting: Number.MAX_SAFE_INTEGER }),
   };
 }
 
 function createReadingTurns(): Pick<Turns, 'take'> {
-  const light = createTurns({ costPerTurn: LIGHT_WEIGHT_PER_TURN, maxWaiting: MAX_WAITING });
+  const lighter = { costPerTurn: LIGHTER_WEIGHT_PER_TURN, maxWaiting: MAX_WAITING };
+  const light = createTurns(lighter);
+  const middle = createTurns(lighter);
   const heavy = createTurns({ costPerTurn: WEIGHT_PER_TURN, maxWaiting: MAX_WAITING });
-  return { take: (owner, weight) => (weight < LIGHT ? light : heavy).take(owner, weight) };
+  const turnsFor = (weight: number) => {
+    if (weight < LIGHT) return light;
+    return weight < MIDDLE ? middle : heavy;
+  };
+  return { take: (owner, weight) => turnsFor(weight).take(owner, weight) };
 }

@@ -67,7 +67,7 @@ export function readInParts(stream: Socket, turns: ReadingTurns, partOf: Reading
   };
   readings.set(stream, reading);
   takeListeners(reading);
-  stream.on('data', onData).on('end', onEnd).on('resume', onResume);
+  stream.on('data', onData).on('end', onEnd).on('resume', onResume).on('close', onClose);
   return reading;
 }
 
@@ -156,6 +156,14 @@ function onResume(this: Socket): void {
   if (this.isPaused()) return;
   reading.isPausedByParser = false;
   readParts(reading);
+}
+
+/** ws reads on its own what it finds in a closed stream, and would miss the bytes before that. */
+function onClose(this: Socket): void {
+  const reading = readingOf(this);
+  if (!reading.rest) return;
+  reading.rest = null;
+  while (this.read() !== null);
 }
 
 function mayRead({ stream, holds, inTurn, isPausedByParser }: Reading): boolean {

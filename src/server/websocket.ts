@@ -34,6 +34,8 @@ const CLOSE_GRACE_MS = 2_000;
 const CUT_GRACE_MS = 1_000;
 /** Parts of a message in ws's hands: packets of one byte would weigh far more than the message. */
 const MAX_PARTS = 16 * 1024;
+/** Pongs that wait until the turn of the loop ends, beyond which ws ends a socket. The types of ws do not know it yet. */
+const PONG_LIMIT = { maxPendingAutoPongs: 1_024 };
 /** A longer answer is counted at once, and not only when the turn of the loop ends. */
 const LONG_ANSWER = 64 * 1024;
 /** The protocol's close code for a message that it does not know. */
@@ -60,6 +62,7 @@ export function createWebsocketTransport(options: WebsocketOptions): WebsocketTr
     perMessageDeflate: false,
     maxBufferedChunks: MAX_PARTS,
     maxFragments: MAX_PARTS,
+    ...PONG_LIMIT,
     handleProtocols: (offered) => (offered.has('graphql-transport-ws') ? 'graphql-transport-ws' : false),
   });
   const protocol = createProtocol(options);

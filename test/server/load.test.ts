@@ -170,6 +170,31 @@ describe('new documents', () => {
     expect(before.at(-1)! - before[0]!).toBeGreaterThanOrEqual(18);
   });
 
+  test('that are remembered and cost little wait for one another, and one that costs next to nothing does not', async () => {
+    const { graphql } = await startTransports();
+    const names = Array.from({ length: 19 }, (_, n) => `v${n}: version`).join(' ');
+    const fields = Array.from({ length: 45 }, (_, n) => `a${n}: server { ...V }`).join(' ');
+    // Costs 900, and a turn has time for 10,000.
+    const query = `{ ${fields} } fragment V on ServerInfo { ${names} }`;
+    const clients = await Promise.all(Array.from({ length: 200 }, () => openWebsocket(graphql)));
+    const light = await openWebsocket(graphql);
+    for (const client of [light, ...clients]) {
+      client.subscribe('known', client === light ? '{ __typename }' : query);
+      await client.next();
+      await client.next();
+    }
+    let answered = 0;
+    const all = clients.map(async (client) => {
+      client.subscribe('1', query);
+      await client.next();
+      answered += 1;
+    });
+    light.subscribe('1', '{ __typename }');
+    await light.next();
+    expect(answered).toBeLessThan(45);
+    await Promise.all(all);
+  });
+
   test('that select one response name more than 32 times are refused, through fragments and merged fields', async () => {
     const { graphql } = await startTransports();
     const times = (length: number, text: string) => Array.from({ length }, () => text).join(' ');

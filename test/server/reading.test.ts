@@ -57,6 +57,23 @@ describe('a websocket', () => {
     expect(text().indexOf('{"type":"pong"}')).toBeGreaterThan(text().indexOf('"n":1149'));
   });
 
+  test('gets a pong for each of its pings, however many come at once', async () => {
+    const server = await startServe();
+    const { socket, text } = connectRaw(server.url);
+    const pings = Array.from({ length: 500 }, () => frame(0x89, 'p'));
+    socket.write(Buffer.concat([Buffer.from(upgradeHead(server.url)), ...pings]));
+    await eventually(() => text().split('\x8a\x01p').length === 501);
+  });
+
+  test('that is asked for behind other requests is read', async () => {
+    const server = await startServe();
+    const { socket, received } = connectRaw(server.url);
+    const get = `GET /health HTTP/1.1\r\nHost: ${new URL(server.url).host}\r\n\r\n`;
+    const init = message({ type: 'connection_init' });
+    socket.write(Buffer.concat([Buffer.from(get.repeat(15) + upgradeHead(server.url)), init]));
+    await received(/connection_ack/);
+  });
+
   test('with a frame that is broken is closed, whatever comes with it', async () => {
     const server = await startServe();
     const { socket, text, closed } = connectRaw(server.url);

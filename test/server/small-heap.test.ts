@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { codesOf } from '../support/error-codes.ts';
-import { postHead } from '../support/raw-http.ts';
+import { connectRaw, postHead } from '../support/raw-http.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { INGEST, post } from '../support/request.ts';
 import { startServe } from '../support/runfeed-process.ts';
@@ -53,6 +54,21 @@ test('a server with a heap of 128 MB answers or refuses large reads at once, and
     if (body.errors) expect(['OVERLOADED', 'RESPONSE_TOO_LARGE']).toContain(codesOf(body.errors)[0]);
   }
   expect((await read(25)).body.errors).toBeUndefined();
+  expect((await fetch(`${server.url}/health`)).status).toBe(200);
+}, 120_000);
+
+test('many who ask for GraphiQL and do not read it share one page', async () => {
+  const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
+  await (await fetch(`${server.url}/graphiql`)).text();
+  const connections = Array.from({ length: 200 }, () => connectRaw(server.url));
+  for (const { socket } of connections) {
+    socket.write(`GET /graphiql HTTP/1.1\r\nHost: ${new URL(server.url).host}\r\n\r\n`);
+    socket.once('data', () => socket.pause());
+  }
+  await Promise.all(connections.map(({ received, closed }) => Promise.race([received(/200 OK/), closed])));
+  // A page has 9 MB.
+  const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1];
+  expect(Number(peak) / 1024).toBeLessThan(700);
   expect((await fetch(`${server.url}/health`)).status).toBe(200);
 }, 120_000);
 

@@ -20,6 +20,7 @@ export interface Exit {
 
 /** The built `runfeed` as a process of its own. */
 export interface RunfeedProcess {
+  readonly pid: number;
   readonly stdin: Writable;
   /** Resolves with the match once standard output holds one; rejects when the process ends before that. */
   printed(pattern: RegExp): Promise<RegExpExecArray>;
@@ -53,6 +54,7 @@ export function startRunfeed(
     await exit;
   });
   return {
+    pid: child.pid!,
     stdin: child.stdin,
     printed: async (pattern) => {
       for (;;) {

@@ -1,12 +1,13 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { totalsOf } from '../../src/config/totals.ts';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { createOperations } from '../../src/graphql/operations.ts';
 import { createRunUpdates } from '../../src/graphql/run-updates.ts';
 import { createIngest } from '../../src/ingest/ingest.ts';
 import { createHttpGraphql } from '../../src/server/http-graphql.ts';
+import { createHttpServer } from '../../src/server/http-server.ts';
 import { createInFlight } from '../../src/server/in-flight.ts';
 import { createLoad } from '../../src/server/load.ts';
 import { createWebsocketTransport } from '../../src/server/websocket.ts';
@@ -62,10 +63,8 @@ export async function composeServer(
   const options = { operations, inFlight: createInFlight(), services, report, load };
   const websocket = createWebsocketTransport({ ...options, authenticate: async () => OPERATOR });
   const { listener, cutStreams } = createHttpGraphql(options);
-  const http = createServer((request, response) => listener(request, response, OPERATOR));
-  http.on('upgrade', (request: IncomingMessage, stream: Socket, head: Buffer) =>
-    websocket.upgrade(request, stream, head),
-  );
+  const answer: RequestListener = (request, response) => listener(request, response, OPERATOR);
+  const http = createHttpServer(load, answer, websocket.upgrade);
   http.listen(port, '127.0.0.1');
   await once(http, 'listening');
   return {

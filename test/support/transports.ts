@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Totals, totalsOf } from '../../src/config/totals.ts';
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
@@ -54,8 +54,7 @@ export async function startTransports(
   const options = { operations, inFlight: createInFlight(), services, report, load };
   const websocket = createWebsocketTransport({ ...options, authenticate: async () => OPERATOR });
   const { listener } = createHttpGraphql(options);
-  const answer = (request: IncomingMessage, response: ServerResponse) =>
-    listener(request, response, OPERATOR);
+  const answer: RequestListener = (request, response) => listener(request, response, OPERATOR);
   const http = createHttpServer(load, answer, websocket.upgrade);
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');

@@ -83,6 +83,26 @@ describe('a SQLite server whose files are taken away', () => {
     },
   );
 
+  test.each(TAKEN_AWAY)(
+    'goes on acknowledging nothing once %s, however long, and nothing that was refused and is sent again',
+    async (_, part, take) => {
+      const server = await start();
+      const runId = await newRun(server.graphql);
+      const event = (seq: number) => ({ seq, tMs: 0, kind: 'notification', data: {} });
+      const send = (seq: number) => faultsOf(server, INGEST, { b: { v: 1, runId, events: [event(seq)] } });
+      expect(await send(0)).toEqual([]);
+      take(`${databaseFile(server.config.databaseUrl)}${part}`);
+      const until = performance.now() + CHECKS_LESS_AFTER_MS;
+      while (performance.now() < until) {
+        expect(await send(1)).toEqual(['STORE_UNAVAILABLE']);
+        expect(await send(0)).toEqual(['STORE_UNAVAILABLE']);
+        expect(await readiness(server)).toEqual(NOT_READY);
+        await sleep(20);
+      }
+    },
+    30_000,
+  );
+
   test('notices it as well after it has run for a while and checks less', async () => {
     const cases = [
       ...TAKEN_AWAY.map(([name, part, take]) => ({ name, take: (path: string) => take(`${path}${part}`) })),

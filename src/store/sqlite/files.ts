@@ -28,6 +28,7 @@ export function watchFiles(file: string): () => StoreUnavailable | null {
   let state = stateOf(folder);
   let since = performance.now();
   let lookedAt = Number.NEGATIVE_INFINITY;
+  let fault: StoreUnavailable | null = null;
 
   function check(): StoreUnavailable | null {
     const gone = opened.find(({ path, identity }) => identity === null || identityOf(path) !== identity);
@@ -45,10 +46,11 @@ export function watchFiles(file: string): () => StoreUnavailable | null {
       state = current;
       since = now;
     } else if (lookedAt - since >= SETTLED_MS && now - lookedAt < FILES_SEEN_MS) {
-      return null;
+      return fault;
     }
     lookedAt = now;
-    return check();
+    fault = check();
+    return fault;
   };
 }
 

@@ -55,6 +55,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
     findRun: (workspace, id) => answer(() => statements.findRun.get(workspace, id) ?? null),
     readHeads: (runs) =>
       answer(() => {
+        writer.requireFiles();
         const heads = runs.map((run) => [run, statements.readHead.get(run)] as const);
         return new Map(heads.flatMap(([run, head]) => (head ? [[run, head]] : [])));
       }),

@@ -10,6 +10,11 @@ export interface Writer {
     name: Name,
     ...args: Parameters<Writes[Name]>
   ): Promise<ReturnType<Writes[Name]>>;
+  /**
+   * Throws `StoreUnavailable` when what is stored may be in files that are gone. What says without a write that something
+   * is stored asks for this first: it may have been stored in vain.
+   */
+  requireFiles(): void;
   /** Resolves when what was asked before is done and the connection is closed. */
   close(): Promise<void>;
 }
@@ -39,6 +44,10 @@ export async function startWriter(file: string): Promise<Writer> {
   }
 
   return {
+    requireFiles: () => {
+      gone = checkFiles();
+      if (gone) throw gone;
+    },
     // The thread's functions are those of `Writes`, by name.
     write: (name, ...args) => write(name, args) as Promise<never>,
     close: () => thread.close(),

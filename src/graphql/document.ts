@@ -23,7 +23,9 @@ import { literalToJson } from './literals.ts';
 import { assertFewSameNames } from './same-names.ts';
 
 /** Of documents as text. Parsed, one of short tokens weighs a hundred times as much. */
-const CACHED_BYTES = 512 * 1024;
+const CACHED_BYTES = 384 * 1024;
+/** The same of documents that were asked for once: however many there are, they push out no other. */
+const ONCE_ASKED_BYTES = 256 * 1024;
 
 /** Errors of validation that are looked for: each searches the schema for names that were meant. */
 const MAX_ERRORS = 10;
@@ -32,7 +34,7 @@ const MAX_ERRORS = 10;
 export interface Documents {
   /** Throws a GraphQL error with a code for one that is too large or no GraphQL. */
   parse(query: string): DocumentNode;
-  /** Whether the document is remembered, so that to parse and validate it costs nothing. */
+  /** Whether the document is remembered, so that to parse and validate it costs nothing. To be asked once a request. */
   knows(query: string): boolean;
   /** What is wrong with it; empty: nothing. */
   validate(document: DocumentNode): readonly GraphQLError[];
@@ -40,18 +42,23 @@ export interface Documents {
 
 /** Makes the parser and validator of documents against the schema that people see. */
 export function createDocuments(schema: GraphQLSchema): Documents {
-  const documents = new LRUCache<string, DocumentNode>({
-    maxSize: CACHED_BYTES,
-    sizeCalculation: (_document, query) => query.length + 1,
-  });
+  const onceAsked = createCache(ONCE_ASKED_BYTES);
+  const askedAgain = createCache(CACHED_BYTES);
   const verdicts = new WeakMap<DocumentNode, readonly GraphQLError[]>();
   return {
-    knows: (query) => documents.has(query),
+    knows: (query) => {
+      if (askedAgain.has(query)) return true;
+      const document = onceAsked.get(query);
+      if (!document) return false;
+      onceAsked.delete(query);
+      askedAgain.set(query, document);
+      return true;
+    },
     parse: (query) => {
-      const known = documents.get(query);
+      const known = askedAgain.get(query) ?? onceAsked.get(query);
       if (known) return known;
       const document = parseWithinLimits(query);
-      documents.set(query, document);
+      onceAsked.set(query, document);
       return document;
     },
     validate: (document) => {
@@ -63,6 +70,10 @@ export function createDocuments(schema: GraphQLSchema): Documents {
       return verdict;
     },
   };
+}
+
+function createCache(maxBytes: number): LRUCache<string, DocumentNode> {
+  return new LRUCache({ maxSize: maxBytes, sizeCalculation: (_document, query) => query.length + 1 });
 }
 
 function parseWithinLimits(query: string): DocumentNode {

@@ -19,7 +19,7 @@ export interface TurnRequest {
  */
 export function requestTurn(
   operations: Pick<Operations, 'copyingTurn' | 'knows'>,
-  load: Pick<Load, 'turns'>,
+  load: Pick<Load, 'documents'>,
   owner: object,
   { bytes, query }: TurnRequest,
 ): Promise<void> | null {
@@ -34,14 +34,18 @@ export function requestTurn(
  */
 function documentTurn(
   operations: Pick<Operations, 'knows'>,
-  { turns }: Pick<Load, 'turns'>,
+  { documents }: Pick<Load, 'documents'>,
   owner: object,
   query: string,
 ): Promise<void> | null {
   if (operations.knows(query)) return null;
-  try {
-    return turns.take(owner, query.length * CHARACTER_WEIGHT);
-  } catch (error) {
+  const refuse = (error: unknown): never => {
     throw error instanceof TurnsExhausted ? overloaded('too many documents wait') : error;
+  };
+  try {
+    // Rejected once the connection is closed.
+    return documents.take(owner, query.length * CHARACTER_WEIGHT)?.catch(refuse) ?? null;
+  } catch (error) {
+    return refuse(error);
   }
 }

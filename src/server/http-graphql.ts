@@ -161,6 +161,8 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
   ): Promise<void> {
     try {
       if (body && (await plainPost(request, response, body.bytes, principal))) return;
+      // Its client is gone: Yoga would make an answer for nobody.
+      if (request.socket.destroyed) return;
       if (body) giveBody(request, body.bytes);
       await yoga(request, response, { principal, body } as NodeContext);
     } catch (error) {

@@ -9,12 +9,11 @@ import { createUnread, type Unread } from './unread.ts';
 /** Weight of requests that are parsed in one turn of the loop; a heavier request has a turn of its own. About 8 ms. */
 const WEIGHT_PER_TURN = 2 * 1024 * 1024;
 /**
- * A request that weighs less has turns of its own, beside those of heavy ones: a thousand clients that send documents of
- * 6 KB without end would otherwise hold up a batch of 4 KB for seconds.
+ * Requests up to these weights have turns of their own, beside those of heavier ones: a thousand clients that send
+ * documents of 6 KB, or bodies of 60 KB, without end would otherwise hold up a batch of 4 or of 10 KB for seconds.
  */
-const LIGHT = WEIGHT_PER_TURN / 8;
-/** The same for a batch of 10 KB beside bodies of 60 KB. */
-const MIDDLE = WEIGHT_PER_TURN / 2;
+const CLASSES = [WEIGHT_PER_TURN / 32, WEIGHT_PER_TURN / 8, WEIGHT_PER_TURN / 2, Number.POSITIVE_INFINITY];
+/** For each class but the heaviest. */
 const LIGHTER_WEIGHT_PER_TURN = WEIGHT_PER_TURN / 2;
 /** Requests that wait for a turn, beside one of each connection. Their bytes are bounded by the intake. */
 const MAX_WAITING = 1_000;
@@ -39,8 +38,10 @@ export interface Load {
   readonly unread: Unread;
   /** For the open subscriptions of sockets, without the first of each: that is counted with its connection. */
   readonly subscriptions: ByteTotal;
-  /** Turns of the loop for parsing requests, by weight. */
+  /** Turns of the loop for parsing requests, by weight. Their promises reject once the connection is closed. */
   readonly turns: Pick<Turns, 'take'>;
+  /** The same for parsing and validating documents, so that new documents hold up no batch. */
+  readonly documents: Pick<Turns, 'take'>;
   /** Turns of the loop for beginning requests over HTTP. Those that wait are bounded for each connection. */
   readonly posts: Turns;
   readonly others: Turns;
@@ -51,17 +52,17 @@ export interface Load {
 
 /** Makes the bounds of one server. */
 export function createLoad(totals: Totals): Load {
-  // Their number is bounded by that of connections. Nothing is done for those that are closed.
-  const unbounded = {
-    maxWaiting: Number.MAX_SAFE_INTEGER,
-    isGone: (stream: object) => (stream as Socket).destroyed,
-  };
+  // Nothing is done for connections that are closed.
+  const isGone = (stream: object) => (stream as Socket).destroyed;
+  // Their number is bounded by that of connections.
+  const unbounded = { maxWaiting: Number.MAX_SAFE_INTEGER, isGone };
   const reading = { ...unbounded, costPerTurn: READING_MS_PER_TURN };
   return {
     intake: createIntake(totals.requestBytes),
     unread: createUnread(totals.unreadBytes),
     subscriptions: createByteTotal(totals.subscriptionBytes),
-    turns: createReadingTurns(),
+    turns: createReadingTurns(isGone),
+    documents: createReadingTurns(isGone),
     posts: createTurns({ ...unbounded, costPerTurn: POSTS_PER_TURN }),
     others: createTurns({ ...unbounded, costPerTurn: OTHERS_PER_TURN }),
     reading: { quick: createTurns(reading), slow: createTurns(reading) },
@@ -69,14 +70,14 @@ export function createLoad(totals: Totals): Load {
   };
 }
 
-function createReadingTurns(): Pick<Turns, 'take'> {
-  const lighter = { costPerTurn: LIGHTER_WEIGHT_PER_TURN, maxWaiting: MAX_WAITING };
-  const light = createTurns(lighter);
-  const middle = createTurns(lighter);
-  const heavy = createTurns({ costPerTurn: WEIGHT_PER_TURN, maxWaiting: MAX_WAITING });
-  const turnsFor = (weight: number) => {
-    if (weight < LIGHT) return light;
-    return weight < MIDDLE ? middle : heavy;
-  };
-  return { take: (owner, weight) => turnsFor(weight).take(owner, weight) };
+function createReadingTurns(isGone: (stream: object) => boolean): Pick<Turns, 'take'> {
+  const classes = CLASSES.map((most) => ({
+    most,
+    turns: createTurns({
+      costPerTurn: most === Number.POSITIVE_INFINITY ? WEIGHT_PER_TURN : LIGHTER_WEIGHT_PER_TURN,
+      maxWaiting: MAX_WAITING,
+      isGone,
+    }),
+  }));
+  return { take: (owner, weight) => classes.find(({ most }) => weight < most)!.turns.take(owner, weight) };
 }

@@ -34,7 +34,7 @@ export interface PlainPostOptions {
   readonly inFlight: InFlight;
   readonly services: Services;
   readonly report: ReportUnexpected;
-  readonly load: Pick<Load, 'turns'>;
+  readonly load: Pick<Load, 'documents'>;
 }
 
 /**

@@ -40,7 +40,7 @@ export function readingTurn(
   const byte = text.length < SMALL_BYTES ? SMALL_UNSCANNED_BYTE : UNSCANNED_BYTE;
   try {
     const turn = turns.take(owner, text.length * byte);
-    return turn ? turn.then(() => 'may be read' as const) : null;
+    return turn ? turn.then(() => 'may be read' as const, noRoom) : null;
   } catch (error) {
     return Promise.resolve(noRoom(error));
   }

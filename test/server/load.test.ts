@@ -195,6 +195,35 @@ describe('new documents', () => {
     await Promise.all(all);
   });
 
+  test('that nobody has sent before do not hold up batches, however many wait', async () => {
+    const { graphql } = await startTransports();
+    const runId = await newRun(graphql);
+    const clients = await Promise.all(Array.from({ length: 100 }, () => openWebsocket(graphql)));
+    const writer = await openWebsocket(graphql);
+    const send = (id: string, seq: number) => {
+      const event = { seq, tMs: 0, kind: 'notification', data: { text: 'x'.repeat(12_000) } };
+      writer.send({
+        id,
+        type: 'subscribe',
+        payload: { query: INGEST, variables: { b: { v: 1, runId, events: [event] } } },
+      });
+    };
+    send('known', 0);
+    await writer.next();
+    await writer.next();
+    let answered = 0;
+    const all = clients.map(async (client, number) => {
+      client.subscribe('1', longDocument(1_000 + number));
+      await client.next();
+      answered += 1;
+    });
+    send('1', 1);
+    await writer.next();
+    // One long document is parsed in a turn of the loop, and a batch takes a few turns.
+    expect(answered).toBeLessThan(50);
+    await Promise.all(all);
+  });
+
   test('that select one response name more than 32 times are refused, through fragments and merged fields', async () => {
     const { graphql } = await startTransports();
     const times = (length: number, text: string) => Array.from({ length }, () => text).join(' ');

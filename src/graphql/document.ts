@@ -23,8 +23,8 @@ import { literalToJson } from './literals.ts';
 import { assertFewSameNames } from './same-names.ts';
 
 /** Of documents as text. Parsed, one of short tokens weighs a hundred times as much. */
-const CACHED_BYTES = 384 * 1024;
-/** The same of documents that were asked for once: however many there are, they push out no other. */
+const ASKED_AGAIN_BYTES = 256 * 1024;
+/** The same for documents that were asked for once. However many there are, they push out no other. */
 const ONCE_ASKED_BYTES = 256 * 1024;
 
 /** Errors of validation that are looked for: each searches the schema for names that were meant. */
@@ -43,7 +43,7 @@ export interface Documents {
 /** Makes the parser and validator of documents against the schema that people see. */
 export function createDocuments(schema: GraphQLSchema): Documents {
   const onceAsked = createCache(ONCE_ASKED_BYTES);
-  const askedAgain = createCache(CACHED_BYTES);
+  const askedAgain = createCache(ASKED_AGAIN_BYTES);
   const verdicts = new WeakMap<DocumentNode, readonly GraphQLError[]>();
   return {
     knows: (query) => {

@@ -8,7 +8,7 @@ import { holdReading, leaveParser, type Reading, readInParts } from './reading.t
 const PART_BYTES = 512;
 /** Up to here a request is read at once when no other follows it: to part it takes 5 µs. */
 const SMALL_REQUEST_BYTES = 2_048;
-/** Requests of one connection without an answer. With so many it is read no further. */
+/** The most requests of one connection that wait for their answers. The next one is read when one of them is answered. */
 const MAX_UNANSWERED = 16;
 /** What a request takes beside the text of its headers: 1 to 2 KB, and each header its share. */
 const REQUEST_BYTES = 2_048;
@@ -134,10 +134,13 @@ function partOf({ request, received }: HttpConnection, bytes: Buffer): number {
     const length = Number(request.headers['content-length']);
     return length > received ? Math.min(bytes.length, length - received) : PART_BYTES;
   }
-  const end = bytes.indexOf(END_OF_HEAD);
-  const next = end < 0 ? end : bytes.indexOf(END_OF_HEAD, end + 1);
-  if (next < 0 && bytes.length <= SMALL_REQUEST_BYTES) return bytes.length;
-  return Math.min(bytes.length, PART_BYTES, end < 0 ? PART_BYTES : end + END_OF_HEAD.length);
+  if (bytes.length <= SMALL_REQUEST_BYTES && !holdsTwoHeads(bytes)) return bytes.length;
+  const end = bytes.subarray(0, PART_BYTES).indexOf(END_OF_HEAD);
+  return end < 0 ? Math.min(bytes.length, PART_BYTES) : end + END_OF_HEAD.length;
+}
+
+function holdsTwoHeads(bytes: Buffer): boolean {
+  return bytes.indexOf(END_OF_HEAD) !== bytes.lastIndexOf(END_OF_HEAD);
 }
 
 function onClose(this: Socket): void {

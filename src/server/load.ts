@@ -42,9 +42,11 @@ export interface Load {
   readonly turns: Pick<Turns, 'take'>;
   /** The same for parsing and validating documents, so that new documents hold up no batch. */
   readonly documents: Pick<Turns, 'take'>;
-  /** Turns of the loop for beginning requests over HTTP. Those that wait are bounded for each connection. */
+  /** Turns of the loop for beginning posts over HTTP. Those that wait are bounded for each connection. */
   readonly posts: Turns;
+  /** The same for all other requests over HTTP. */
   readonly others: Turns;
+  /** Turns of the loop for reading connections. */
   readonly reading: ReadingTurns;
   /** Turns of the loop for waking subscribers. Each of them waits at most once, so they are bounded with their number. */
   readonly waking: Turns;
@@ -61,8 +63,8 @@ export function createLoad(totals: Totals): Load {
     intake: createIntake(totals.requestBytes),
     unread: createUnread(totals.unreadBytes),
     subscriptions: createByteTotal(totals.subscriptionBytes),
-    turns: createReadingTurns(isGone),
-    documents: createReadingTurns(isGone),
+    turns: createTurnsByWeight(isGone),
+    documents: createTurnsByWeight(isGone),
     posts: createTurns({ ...unbounded, costPerTurn: POSTS_PER_TURN }),
     others: createTurns({ ...unbounded, costPerTurn: OTHERS_PER_TURN }),
     reading: { quick: createTurns(reading), slow: createTurns(reading) },
@@ -70,7 +72,7 @@ export function createLoad(totals: Totals): Load {
   };
 }
 
-function createReadingTurns(isGone: (stream: object) => boolean): Pick<Turns, 'take'> {
+function createTurnsByWeight(isGone: (stream: object) => boolean): Pick<Turns, 'take'> {
   const classes = CLASSES.map((most) => ({
     most,
     turns: createTurns({

@@ -46,9 +46,9 @@ type Finish = (this: Socket) => void;
 const readings = new WeakMap<Socket, Reading>();
 
 /**
- * Reads a connection in parts, which those of all connections share the loop for by the time that they take. Bytes say
- * little about that time: a chunk of 64 KiB may hold ten thousand frames, or chunks, or thousands of requests, and what
- * Node and ws are given they read in one go. Call it when Node has added its listeners, which this calls from now on.
+ * Reads a connection in parts. The parts of all connections share each turn of the event loop by the time that they take.
+ * Bytes say little about that time: 64 KiB may hold ten thousand frames or chunks, or thousands of requests, and Node and
+ * ws read in one go what they are given. Call this when Node has added its listeners: from then on, this calls them.
  */
 export function readInParts(stream: Socket, turns: ReadingTurns, partOf: Reading['partOf']): Reading {
   const reading: Reading = {
@@ -108,7 +108,7 @@ export function holdReading(reading: Reading): () => void {
     if (!held) return;
     held = false;
     reading.holds -= 1;
-    // Not at once: whoever lets go is in the middle of something that the next part could do again.
+    // Deferred: the caller may be parsing or writing an answer, and the next part could call it again.
     queueMicrotask(() => readParts(reading));
   };
 }

@@ -28,7 +28,6 @@ export function watchFiles(file: string): () => StoreUnavailable | null {
   let state = stateOf(folder);
   let since = performance.now();
   let lookedAt = Number.NEGATIVE_INFINITY;
-  let fault: StoreUnavailable | null = null;
 
   function check(): StoreUnavailable | null {
     const gone = opened.find(({ path, identity }) => identity === null || identityOf(path) !== identity);
@@ -46,11 +45,12 @@ export function watchFiles(file: string): () => StoreUnavailable | null {
       state = current;
       since = now;
     } else if (lookedAt - since >= SETTLED_MS && now - lookedAt < FILES_SEEN_MS) {
-      return fault;
+      return null;
     }
-    lookedAt = now;
-    fault = check();
-    return fault;
+    const gone = check();
+    // A folder is trusted only while all files are there.
+    lookedAt = gone ? Number.NEGATIVE_INFINITY : now;
+    return gone;
   };
 }
 

@@ -11,8 +11,8 @@ export interface Writer {
     ...args: Parameters<Writes[Name]>
   ): Promise<ReturnType<Writes[Name]>>;
   /**
-   * Throws `StoreUnavailable` when what is stored may be in files that are gone. What says without a write that something
-   * is stored asks for this first: it may have been stored in vain.
+   * Throws `StoreUnavailable` when one of the database's files is gone. Called before an answer says, without a write, that
+   * something is stored: it may have been written into a deleted file.
    */
   requireFiles(): void;
   /** Resolves when what was asked before is done and the connection is closed. */

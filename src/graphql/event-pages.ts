@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { RUNNER_EVENT_KINDS, type RunnerEventKind } from '../contract/events.ts';
+import type { FeedBatch } from '../feed/batches.ts';
 import type { OmittedEvent, Page, Store, StoredEvent } from '../store/store.ts';
 import type { Parts } from './answer-budget.ts';
 import type { Context } from './context.ts';
@@ -45,6 +46,7 @@ export interface EventsConnection {
     readonly startCursor: string | null;
     readonly endCursor: string | null;
   };
+  readonly gap: FeedBatch['gap'];
 }
 
 /** Reads a page of a run's log, forwards by `first` (the default) or backwards by `last`; edges always ascend. */
@@ -80,7 +82,14 @@ export async function eventsConnection(
       startCursor: backward && found.more ? edge : firstCursor,
       endCursor: !backward && found.more ? edge : lastCursor,
     },
+    gap: gapWithin(from, until, found.removedThrough),
   };
+}
+
+/** What is gone of the events above `from` and below `until`. */
+function gapWithin(from: number, until: number, removedThrough: number): FeedBatch['gap'] {
+  const toSeq = Math.min(until - 1, removedThrough);
+  return from < toSeq ? { fromSeq: from + 1, toSeq } : null;
 }
 
 /** Reads the event of this number; null: there is none. Throws as the answer's reads do. */
@@ -130,6 +139,8 @@ interface Collected {
   readonly reached: number | null;
   readonly more: boolean;
   readonly bytes: number;
+  /** The last number that retention removed; -1: none. */
+  readonly removedThrough: number;
 }
 
 /** Reads until it has what was wanted, the log ends, or the page is big or was long enough in the making. */
@@ -144,6 +155,7 @@ async function collect(
   let reached: number | null = null;
   let bytes = 0;
   let next: OmittedEvent | undefined;
+  let removedThrough = -1;
 
   function judge({ seq, kind }: Pick<StoredEvent, 'seq' | 'kind'>): 'end' | 'skip' | 'full' | 'take' {
     if (!within(seq)) return 'end';
@@ -154,6 +166,7 @@ async function collect(
   /** Takes over what belongs to the page; says whether it goes on. */
   function add(page: Page | null, maxEvents: number): 'end' | 'full' | 'on' {
     if (!page) return 'end';
+    removedThrough = Math.max(removedThrough, page.head.removedThrough);
     for (const event of page.events) {
       const judged = judge(event);
       if (judged === 'end' || judged === 'full') return judged;
@@ -184,7 +197,7 @@ async function collect(
       const state = add(await store.readPage(run, reached ?? start, limits, direction), maxEvents);
       return { state, bytes: bytes - before };
     });
-    if (state !== 'on') return { events, reached, more: state === 'full', bytes };
+    if (state !== 'on') return { events, reached, more: state === 'full', bytes, removedThrough };
   }
-  return { events, reached, more: true, bytes };
+  return { events, reached, more: true, bytes, removedThrough };
 }

@@ -13,6 +13,7 @@ import { builder } from './builder.ts';
 import type { AskedContext } from './context.ts';
 import { RunnerEventKindEnum } from './enums.ts';
 import { RunnerEventType } from './event.ts';
+import { RunFeedGap } from './feed-gap.ts';
 import { checkArguments } from './invalid-input.ts';
 import { outcomeError, unknownRunMessage } from './outcomes.ts';
 import { findRun } from './run-ids.ts';
@@ -26,24 +27,6 @@ const feedArguments = z.object({
     .max(RUNNER_EVENT_KINDS.length)
     .nullish(),
   maxEvents: z.int().min(1).max(BATCH_MAX_EVENTS).nullish(),
-});
-
-const RunFeedGap = builder.objectRef<NonNullable<FeedBatch['gap']>>('RunFeedGap').implement({
-  description: 'Events that are gone for good.',
-  fields: (t) => ({
-    fromSeq: t.expose('fromSeq', {
-      type: 'SafeInt',
-      description: 'The first number that may be missing.',
-    }),
-    toSeq: t.expose('toSeq', {
-      type: 'SafeInt',
-      description: 'The last number that may be missing.',
-    }),
-    reason: t.string({
-      description: 'Why: `retention`.',
-      resolve: () => 'retention',
-    }),
-  }),
 });
 
 const RunFeedBatch = builder.objectRef<FeedBatch & { readonly runId: string }>('RunFeedBatch').implement({

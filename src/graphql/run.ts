@@ -5,6 +5,7 @@ import { builder } from './builder.ts';
 import { RunnerEventKindEnum, RunProviderEnum, RunRuntimeEnum } from './enums.ts';
 import { RunnerEventType } from './event.ts';
 import { eventsConnection, readEvent } from './event-pages.ts';
+import { RunFeedGap } from './feed-gap.ts';
 
 /** A run's row as Prisma reads it. */
 export type RunRow = Prisma.RunGetPayload<object>;
@@ -113,7 +114,17 @@ export const RunType = builder.prismaObject('Run', {
         },
         resolve: ({ key }, args, context) => eventsConnection(context, key, args),
       },
-      { name: 'RunnerEventConnection', description: 'A page of a run’s log.' },
+      {
+        name: 'RunnerEventConnection',
+        description: 'A page of a run’s log.',
+        fields: (t) => ({
+          gap: t.expose('gap', {
+            type: RunFeedGap,
+            nullable: true,
+            description: 'What retention removed between `after` and `before`; null: nothing.',
+          }),
+        }),
+      },
       { name: 'RunnerEventEdge', description: 'An event and its cursor.' },
     ),
   }),

@@ -2,7 +2,7 @@ import { unlessAborted } from '../lib/cancellable.ts';
 import type { Turns } from '../lib/turns.ts';
 import type { Head, Page, StoredEvent } from '../store/store.ts';
 import type { Pages } from './pages.ts';
-import { measurePortion, type PortionLimits, passFrom } from './portion.ts';
+import { cutPortion, type PortionLimits, passFrom } from './portion.ts';
 import { firstAfter } from './ring.ts';
 import type { Watch } from './watch.ts';
 
@@ -83,6 +83,8 @@ export function createCursor(
   /** Whether that turn has come, and has not been used. */
   let admitted = false;
 
+  const isInRing = () => cursor >= watch.ring.from() && cursor < watch.ring.to();
+
   return {
     take: () => {
       while (!ended && !signal.aborted) {
@@ -98,7 +100,7 @@ export function createCursor(
         if (cursor < head.removedThrough) {
           gap = { fromSeq: cursor + 1, toSeq: head.removedThrough };
           cursor = head.removedThrough;
-        } else if (cursor >= watch.ring.from() && cursor < watch.ring.to()) {
+        } else if (isInRing()) {
           source = watch.ring.events();
         } else if (cursor < head.lastSeq) {
           const page = fresh ?? pages.find(watch.run, cursor);
@@ -123,7 +125,8 @@ export function createCursor(
         const next = firstAfter(source, cursor);
         if (next < source.length) {
           if (kinds === null) {
-            events = source.slice(next, measurePortion(source, next, request).to);
+            events = (isInRing() ? watch.ring.portion(cursor, request) : cutPortion(source, next, request))
+              .events;
             cursor = events.at(-1)?.seq ?? cursor;
           } else {
             turn = admitted ? null : passing.take(owner, source.length - next);
@@ -150,9 +153,8 @@ export function createCursor(
       return null;
     },
     weight: () => {
-      const isInRing = cursor >= watch.ring.from() && cursor < watch.ring.to();
-      const source = isInRing ? watch.ring.events() : read?.events;
-      return source ? measurePortion(source, firstAfter(source, cursor), request).bytes : 0;
+      if (isInRing()) return watch.ring.portion(cursor, request).bytes;
+      return read ? cutPortion(read.events, firstAfter(read.events, cursor), request).bytes : 0;
     },
     ended: () => ended || signal.aborted,
     ready: async () => {

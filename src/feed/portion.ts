@@ -16,17 +16,23 @@ export interface PortionLimits {
   readonly weigh?: Weigh | undefined;
 }
 
-/** Where the portion from an index on ends, and its bytes where it is written to. Filters are not looked at. */
-export function measurePortion(
+/** Events in order, and the bytes that they take where they are written to. */
+export interface Portion {
+  readonly events: readonly StoredEvent[];
+  readonly bytes: number;
+}
+
+/** Cuts the portion that begins at an index. Does not apply the filter `kinds`. */
+export function cutPortion(
   events: readonly StoredEvent[],
   from: number,
   { maxEvents, maxBytes, weigh = weighData }: PortionLimits,
-): { readonly to: number; readonly bytes: number } {
+): Portion {
   const end = Math.min(events.length, from + maxEvents);
   let bytes = 0;
   let to = from;
   for (; to < end && bytes < maxBytes; to += 1) bytes += weigh(events[to]!);
-  return { to, bytes };
+  return { events: events.slice(from, to), bytes };
 }
 
 /**

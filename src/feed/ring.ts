@@ -1,6 +1,7 @@
 import type { StoredEvent } from '../store/store.ts';
 import type { Chunk } from '../wakeups/plane.ts';
 import { heldBytes } from './held-bytes.ts';
+import { cutPortion, type Portion, type PortionLimits } from './portion.ts';
 
 /** How much a ring keeps. */
 export interface RingLimits {
@@ -21,8 +22,21 @@ export interface Ring {
   clear(): void;
   /** What it holds, ascending. Valid until the next chunk is taken. */
   events(): readonly StoredEvent[];
+  /**
+   * What it holds after the cursor, cut by the limits. Readers with the same cursor and limits get the same object, so
+   * that thousands of them need not each cut their own.
+   */
+  portion(cursor: number, limits: PortionLimits): Portion;
   /** How much memory that takes. */
   bytes(): number;
+}
+
+/** Different portions that are remembered until the next chunk: subscribers of one run mostly have the same limits. */
+const REMEMBERED_PORTIONS = 4;
+
+interface RememberedPortion extends Pick<PortionLimits, 'maxEvents' | 'maxBytes' | 'weigh'> {
+  readonly cursor: number;
+  readonly portion: Portion;
 }
 
 /** An empty ring at the end of a log. */
@@ -33,8 +47,10 @@ export function createRing(end: number, limits: RingLimits): Ring {
   let bytes = 0;
   let from = end;
   let to = end;
+  let portions: RememberedPortion[] = [];
 
   function emptyAfter(seq: number): void {
+    portions = [];
     events = [];
     sizes = [];
     bytes = 0;
@@ -58,6 +74,7 @@ export function createRing(end: number, limits: RingLimits): Ring {
     to: () => to,
     take: (chunk) => {
       if (chunk.head.lastSeq <= to) return;
+      portions = [];
       // Numbers may have legal gaps, so a missing chunk shows only in what the next one says it follows.
       if (chunk.previousSeq !== to) emptyAfter(chunk.previousSeq);
       for (const event of chunk.events) {
@@ -72,6 +89,22 @@ export function createRing(end: number, limits: RingLimits): Ring {
     },
     clear: () => emptyAfter(to),
     events: () => events,
+    portion: (cursor, limits) => {
+      const { maxEvents, maxBytes, weigh } = limits;
+      for (const known of portions) {
+        if (
+          known.cursor === cursor &&
+          known.weigh === weigh &&
+          known.maxEvents === maxEvents &&
+          known.maxBytes === maxBytes
+        )
+          return known.portion;
+      }
+      const portion = cutPortion(events, firstAfter(events, cursor), limits);
+      if (portions.length === REMEMBERED_PORTIONS) portions.shift();
+      portions.push({ cursor, maxEvents, maxBytes, weigh, portion });
+      return portion;
+    },
     bytes: () => bytes,
   };
 }

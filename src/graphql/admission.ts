@@ -102,7 +102,17 @@ export function priceOf({ document, operationName = null, variableValues }: Oper
   return priced.price;
 }
 
-/** How many bytes of an answer an event comes to: names and short values, and its data as often as it is selected. */
-export function weighEvents({ bytesOnce, data }: Price): Weigh {
-  return (event) => bytesOnce + Math.max(1, data) * event.data.length;
+const weighings = new WeakMap<Price, Weigh>();
+
+/**
+ * How many bytes of an answer an event comes to: names and short values, and its data as often as it is selected. The
+ * same function for the same price, by which feeds know that readers want the same portions.
+ */
+export function weighEvents(price: Price): Weigh {
+  const known = weighings.get(price);
+  if (known) return known;
+  const { bytesOnce, data } = price;
+  const weigh: Weigh = (event) => bytesOnce + Math.max(1, data) * event.data.length;
+  weighings.set(price, weigh);
+  return weigh;
 }

@@ -10,31 +10,54 @@ const MAX_BYTES = totalsOf().sharedPayloadBytes;
 /** What a kept payload takes next to its bytes. */
 const OVERHEAD_BYTES = 200;
 
-/** Looked up for each event and subscriber, so it is no LRU cache: when it is full, all of it is dropped. */
+/** Looked up for each subscriber and its events, so it is no LRU cache: when it is full, all of it is dropped. */
 interface EventPayloads {
-  readonly byWriter: WeakMap<FeedWriter, WeakMap<StoredEvent, Buffer>>;
+  readonly byWriter: WeakMap<FeedWriter, PayloadsOfWriter>;
   bytes: number;
+}
+
+interface PayloadsOfWriter {
+  readonly byEvent: WeakMap<StoredEvent, Buffer>;
+  /** A feed hands the same portion to all readers at one place: one look-up for each of them, not one for each event. */
+  readonly byPortion: WeakMap<readonly StoredEvent[], readonly Buffer[]>;
 }
 
 let events: EventPayloads = { byWriter: new WeakMap(), bytes: 0 };
 
-/** The payload of an event, which all subscribers of one selection share for as long as the event is in memory. */
-export function eventPayload(writer: FeedWriter, event: StoredEvent): Buffer {
-  let ofWriter = events.byWriter.get(writer);
-  const known = ofWriter?.get(event);
+/**
+ * The payloads of events, which all subscribers of one selection share for as long as the events are in memory. `check`
+ * may throw for an event whose payload must not be made.
+ */
+export function eventPayloads(
+  writer: FeedWriter,
+  portion: readonly StoredEvent[],
+  check: (event: StoredEvent) => void,
+): readonly Buffer[] {
+  const known = events.byWriter.get(writer)?.byPortion.get(portion);
   if (known) return known;
-  if (events.bytes > MAX_BYTES) {
-    events = { byWriter: new WeakMap(), bytes: 0 };
-    ofWriter = undefined;
-  }
-  if (!ofWriter) {
-    ofWriter = new WeakMap();
-    events.byWriter.set(writer, ofWriter);
-  }
+  const payloads = portion.map((event) => eventPayload(writer, event, check));
+  payloadsOf(writer).byPortion.set(portion, payloads);
+  return payloads;
+}
+
+function eventPayload(writer: FeedWriter, event: StoredEvent, check: (event: StoredEvent) => void): Buffer {
+  const known = payloadsOf(writer).byEvent.get(event);
+  if (known) return known;
+  check(event);
+  if (events.bytes > MAX_BYTES) events = { byWriter: new WeakMap(), bytes: 0 };
   const payload = Buffer.from(writer.event(event));
-  ofWriter.set(event, payload);
+  payloadsOf(writer).byEvent.set(event, payload);
   events.bytes += payload.length + OVERHEAD_BYTES;
   return payload;
+}
+
+function payloadsOf(writer: FeedWriter): PayloadsOfWriter {
+  let ofWriter = events.byWriter.get(writer);
+  if (!ofWriter) {
+    ofWriter = { byEvent: new WeakMap(), byPortion: new WeakMap() };
+    events.byWriter.set(writer, ofWriter);
+  }
+  return ofWriter;
 }
 
 /** Without the batches, whose events would stay in memory however small the payloads are. */

@@ -9,7 +9,7 @@ import { responseTooLarge } from './faults.ts';
 import { openFeed } from './feed.ts';
 import { compileFeedWriter, type FeedWriter } from './feed-writer.ts';
 import type { OperationRequest } from './operation-request.ts';
-import { batchOrigin, batchPayload, eventPayload } from './payload-cache.ts';
+import { batchOrigin, batchPayload, eventPayloads } from './payload-cache.ts';
 import { sharedShape, subscriptionRoot } from './subscription-root.ts';
 
 /** Selections of one document that differ in their directives' variables. */
@@ -44,10 +44,7 @@ export async function openSharedFeed(request: OperationRequest): Promise<SharedF
     return {
       open: async (signal) =>
         mapped(await openEvents(feed, opened.request, PORTION_EVENTS, PORTION_BYTES, signal), (events) =>
-          events.map((event) => {
-            assertWritable(weigh(event));
-            return eventPayload(writer, event);
-          }),
+          eventPayloads(writer, events, (event) => assertWritable(weigh(event))),
         ),
     };
   }

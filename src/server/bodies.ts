@@ -27,6 +27,8 @@ export const TOO_HEAVY =
 /** The words for a request that there is no room for, on every transport. */
 export const NO_ROOM = 'too many requests are in memory: send the same again a little later';
 
+const NO_BYTES = Buffer.alloc(0);
+
 const TOO_LARGE: BodyRefusal = {
   status: 413,
   code: 'BODY_TOO_LARGE',
@@ -52,7 +54,7 @@ export function readBody(
     return;
   }
   const held = intake.begin(() => request.socket.destroy());
-  let body: Buffer = Buffer.alloc(0);
+  let body: Buffer | null = null;
   let received = 0;
   const stop = () => {
     request.off('data', take).off('end', finish).off('close', leave);
@@ -68,7 +70,7 @@ export function readBody(
   const finish = () => {
     stop();
     held.arrived();
-    const bytes = body.subarray(0, received);
+    const bytes = body === null ? NO_BYTES : body.length === received ? body : body.subarray(0, received);
     if (!isUtf8(bytes)) return refuse(NOT_UTF8);
     const turn = readingTurn(bytes, turns, request.socket);
     if (!turn) return onBody({ bytes, held });
@@ -80,7 +82,7 @@ export function readBody(
   const take = (chunk: Buffer) => {
     if (received + chunk.length > REQUEST_MAX_BYTES) return refuse(TOO_LARGE);
     if (!held.add(chunk.length)) return refuse(OVERLOADED);
-    body = received === 0 ? chunk : appended(body, received, chunk);
+    body = body === null ? chunk : appended(body, received, chunk);
     received += chunk.length;
     // The last byte of a body of known length arrives before the stream reports its end.
     if (received === length) finish();

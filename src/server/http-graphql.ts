@@ -19,7 +19,7 @@ import { requestTurn } from './document-turn.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Load } from './load.ts';
 import { createPlainPost } from './plain-post.ts';
-import { respondFault } from './respond.ts';
+import { NO_SNIFFING, respondFault } from './respond.ts';
 import { streamFeed } from './sse-feed.ts';
 import { subscribePatiently } from './subscribe.ts';
 import { weighSubscription } from './subscription-request.ts';
@@ -160,10 +160,12 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     body: ReadBody | null,
   ): Promise<void> {
     try {
-      if (body && (await plainPost(request, response, body.bytes, principal))) return;
+      const answered = body && plainPost(request, response, body.bytes, principal);
+      if (answered && (await answered)) return;
       // Its client is gone: Yoga would make an answer for nobody.
       if (request.socket.destroyed) return;
       if (body) giveBody(request, body.bytes);
+      for (const [name, value] of Object.entries(NO_SNIFFING)) response.setHeader(name, value);
       await yoga(request, response, { principal, body } as NodeContext);
     } catch (error) {
       if (response.headersSent) response.destroy();
@@ -174,6 +176,8 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
           'INTERNAL_SERVER_ERROR',
           asFault(error, 'INTERNAL_SERVER_ERROR', report).message,
         );
+    } finally {
+      body?.held.release();
     }
   }
 
@@ -193,9 +197,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     readBody(
       request,
       load,
-      (body) => {
-        void answer(request, response, principal, body).finally(body.held.release);
-      },
+      (body) => void answer(request, response, principal, body),
       (refusal) => refuse(request, response, refusal),
     );
   };

@@ -26,7 +26,7 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
       return;
     }
     // All of the answer is written.
-    response.once('prefinish', () => {
+    response.on('prefinish', () => {
       answered();
       load.unread.note(socket);
       if (!request.complete) discardBody(request);

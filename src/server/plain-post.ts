@@ -10,6 +10,7 @@ import { writeAnswer } from './answers.ts';
 import { requestTurn } from './document-turn.ts';
 import type { InFlight } from './in-flight.ts';
 import type { Load } from './load.ts';
+import { NO_SNIFFING } from './respond.ts';
 
 const JSON_BODY = /^application\/json(; ?charset=utf-8)?$/i;
 const PLAIN_JSON = 'application/json';
@@ -40,14 +41,14 @@ export interface PlainPostOptions {
 /**
  * Answers what runners send all day, a JSON body that holds a valid query or mutation and wants JSON back, exactly as
  * Yoga would but without its pipeline, which costs more than twice everything else that is done for a small batch.
- * Resolves with true when the answer is written; with false for every other request: Yoga answers it.
+ * Resolves with true when the answer is written. Returns, or resolves with, null for every other request: Yoga answers it.
  */
 export type PlainPost = (
   request: IncomingMessage,
   response: ServerResponse,
   body: Buffer,
   principal: Principal,
-) => Promise<boolean>;
+) => Promise<true | null> | null;
 
 /** Makes the short way for posts. */
 export function createPlainPost(options: PlainPostOptions, fetchAPI: FetchAPI): PlainPost {
@@ -57,7 +58,7 @@ export function createPlainPost(options: PlainPostOptions, fetchAPI: FetchAPI): 
     operation: OperationRequest,
     mediaType: string,
     response: ServerResponse,
-  ): Promise<void> {
+  ): Promise<true> {
     let executed: ExecutionResult;
     try {
       executed = await inFlight.track(() => operations.execute(operation));
@@ -65,19 +66,31 @@ export function createPlainPost(options: PlainPostOptions, fetchAPI: FetchAPI): 
       executed = { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
     }
     const { result, text } = writeAnswer(executed, report);
-    if (!result.errors) return send(response, 200, mediaType, text);
-    // Which status goes with which errors is Yoga's to know.
-    const refusal = processRegularResult(result, fetchAPI, mediaType);
-    send(response, refusal.status, mediaType, await refusal.text());
+    if (result.errors) {
+      // Which status goes with which errors is Yoga's to know.
+      const refusal = processRegularResult(result, fetchAPI, mediaType);
+      send(response, refusal.status, mediaType, await refusal.text());
+    } else send(response, 200, mediaType, text);
+    return true;
   }
 
-  return async (request, response, body, principal) => {
+  return (request, response, body, principal) => {
     const mediaType = answerOf(request);
-    if (!mediaType) return false;
-    const operation = await readOperation(body, options, principal, request.socket);
-    if (!operation) return false;
-    await answer(operation, mediaType, response);
-    return true;
+    const posted = mediaType === undefined ? null : readPost(body);
+    if (mediaType === undefined || posted === null) return null;
+    const { socket } = request;
+    const proceed = () => {
+      const operation = attempt(() => operationOf(posted, options, principal, socket));
+      return operation && answer(operation, mediaType, response);
+    };
+    const { query } = posted;
+    let turn: Promise<void> | null;
+    try {
+      turn = requestTurn(operations, options.load, socket, { bytes: body.length, query });
+    } catch {
+      return null;
+    }
+    return turn ? turn.then(proceed, () => null) : proceed();
   };
 }
 
@@ -90,31 +103,37 @@ function answerOf({ method, url, headers }: IncomingMessage): string | undefined
   return plain ? ANSWERS.get(headers.accept ?? '*/*') : undefined;
 }
 
-/** Null: something about it is wrong or unusual, and Yoga knows what to say. */
-async function readOperation(
-  body: Buffer,
-  { operations, services, load }: PlainPostOptions,
+/** A post that asks for an operation. */
+interface Post {
+  readonly query: string;
+  readonly operationName: string | null | undefined;
+  readonly variables: Readonly<Record<string, unknown>> | null | undefined;
+}
+
+/** Null: something about the body is wrong or unusual, and Yoga knows what to say. */
+function readPost(body: Buffer): Post | null {
+  const parameters = attempt((): unknown => JSON.parse(body.toString()));
+  if (!isObject(parameters) || !Object.keys(parameters).every((name) => PARAMETERS.has(name))) return null;
+  const { query, operationName, variables, extensions } = parameters;
+  if (typeof query !== 'string' || !isObject(extensions ?? {})) return null;
+  if (operationName != null && typeof operationName !== 'string') return null;
+  if (variables != null && !isObject(variables)) return null;
+  return { query, operationName, variables };
+}
+
+/** The same for its document. Throws where that is refused. */
+function operationOf(
+  { query, operationName, variables }: Post,
+  { operations, services }: PlainPostOptions,
   principal: Principal,
   owner: object,
-): Promise<OperationRequest | null> {
-  try {
-    const parameters: unknown = JSON.parse(body.toString());
-    if (!isObject(parameters) || !Object.keys(parameters).every((name) => PARAMETERS.has(name))) return null;
-    const { query, operationName, variables, extensions } = parameters;
-    if (typeof query !== 'string' || !isObject(extensions ?? {})) return null;
-    if (operationName != null && typeof operationName !== 'string') return null;
-    if (variables != null && !isObject(variables)) return null;
-    const turn = requestTurn(operations, load, owner, { bytes: body.length, query });
-    if (turn) await turn;
-    const document = operations.parse(query);
-    if (operations.validate(document).length > 0) return null;
-    const operation = getOperationAST(document, operationName)?.operation;
-    if (!operation || operation === OperationTypeNode.SUBSCRIPTION) return null;
-    const contextValue = { ...services, principal };
-    return { document, operationName, variableValues: variables, contextValue, owner };
-  } catch {
-    return null;
-  }
+): OperationRequest | null {
+  const document = operations.parse(query);
+  if (operations.validate(document).length > 0) return null;
+  const operation = getOperationAST(document, operationName)?.operation;
+  if (!operation || operation === OperationTypeNode.SUBSCRIPTION) return null;
+  const contextValue = { ...services, principal };
+  return { document, operationName, variableValues: variables, contextValue, owner };
 }
 
 function send(response: ServerResponse, status: number, mediaType: string, text: string): void {
@@ -122,8 +141,17 @@ function send(response: ServerResponse, status: number, mediaType: string, text:
   response.writeHead(status, {
     'content-type': `${mediaType}; charset=utf-8`,
     'content-length': Buffer.byteLength(body),
+    ...NO_SNIFFING,
   });
   response.end(body);
+}
+
+function attempt<Value>(make: () => Value): Value | null {
+  try {
+    return make();
+  } catch {
+    return null;
+  }
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -10,7 +10,7 @@ import type { Guard } from './guard.ts';
 import type { GraphqlListener } from './http-graphql.ts';
 import type { UpgradeListener } from './http-server.ts';
 import type { InFlight } from './in-flight.ts';
-import { respondFault, respondJson } from './respond.ts';
+import { NO_SNIFFING, respondFault, respondJson } from './respond.ts';
 import type { WebsocketTransport } from './websocket.ts';
 
 /** What answers plain HTTP. */
@@ -30,7 +30,6 @@ const PROBES: readonly (string | undefined)[] = ['/health', '/ready'];
 export function route(routes: Routes): RequestListener {
   const { guard, graphiql, store, inFlight } = routes;
   return (request, response) => {
-    response.setHeader('x-content-type-options', 'nosniff');
     const path = request.url?.split('?', 1)[0];
     const refusal = PROBES.includes(path) ? null : guard(request, path);
     if (refusal) return respondFault(response, refusal.status, refusal.code, refusal.message);
@@ -44,7 +43,7 @@ export function route(routes: Routes): RequestListener {
       case '/ready':
         return void respondReady(response, store, inFlight);
       case '/':
-        response.writeHead(302, { location: '/graphiql' }).end();
+        response.writeHead(302, { location: '/graphiql', ...NO_SNIFFING }).end();
         return;
       case '/graphiql':
         return void respondPage(response, graphiql);
@@ -91,7 +90,7 @@ async function handleGraphql(
 async function respondPage(response: ServerResponse, graphiql: Routes['graphiql']): Promise<void> {
   try {
     const { headers, body } = await graphiql();
-    response.writeHead(200, headers).end(body);
+    response.writeHead(200, { ...headers, ...NO_SNIFFING }).end(body);
   } catch (error) {
     respondFault(
       response,

@@ -142,6 +142,16 @@ describe('what another web page could do', () => {
     },
   );
 
+  test.each([
+    ['an operation', '{"query":"{ __typename }"}'],
+    ['an operation that Yoga refuses', '{"query":"{"}'],
+    ['a body that is not JSON', '{'],
+    ['a subscription', '{"query":"subscription { runEvents(runId: \\"none\\") { seq } }"}'],
+  ])('no browser guesses a type for the answer to a post of %s', async (_what, body) => {
+    const { headers } = await send('POST', { 'content-type': 'application/json' }, body, '/graphql');
+    expect(headers['x-content-type-options']).toBe('nosniff');
+  });
+
   const forms: readonly [string, string][] = [
     ['application/x-www-form-urlencoded', new URLSearchParams({ query: MUTATION }).toString()],
     ['text/plain', JSON.stringify({ query: MUTATION })],

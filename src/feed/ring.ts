@@ -2,33 +2,33 @@ import type { StoredEvent } from '../store/store.ts';
 import type { Chunk } from '../wakeups/plane.ts';
 import { heldBytes } from './held-bytes.ts';
 
-/** How much a ring keeps. */
+/** The limits above which a ring drops its oldest events. */
 export interface RingLimits {
   readonly maxEvents: number;
   /** Bytes of memory. */
   readonly maxBytes: number;
 }
 
-/** The newest committed events of one run, shared by all who follow it. */
+/** The newest committed events of one run, shared by all its readers. */
 export interface Ring {
   /** The ring holds every event of the log after this number … */
   from(): number;
   /** … up to this one. */
   to(): number;
-  /** Takes a committed chunk. One that does not fit after the ring's end replaces what the ring holds. */
+  /** Appends a committed chunk. A chunk that does not directly follow the end replaces all events. */
   take(chunk: Chunk): void;
-  /** Drops what it holds; its end stays where it is. */
+  /** Drops all events. The ring's end stays where it is. */
   clear(): void;
-  /** What it holds, ascending. Valid until the next chunk is taken. */
+  /** Returns the events in ascending order. The array is valid until the next `take`. */
   events(): readonly StoredEvent[];
-  /** How much memory that takes. */
+  /** Returns the bytes of memory that the events take. */
   bytes(): number;
 }
 
-/** An empty ring at the end of a log. */
+/** Creates an empty ring for a log that ends at `end`. */
 export function createRing(end: number, limits: RingLimits): Ring {
   let events: StoredEvent[] = [];
-  /** Bytes of each event: a text of two bytes a character is looked through to count them. */
+  /** Bytes of each event, kept because a string with two bytes per character is scanned to count them. */
   let sizes: number[] = [];
   let bytes = 0;
   let from = end;
@@ -58,7 +58,7 @@ export function createRing(end: number, limits: RingLimits): Ring {
     to: () => to,
     take: (chunk) => {
       if (chunk.head.lastSeq <= to) return;
-      // Numbers may have legal gaps, so a missing chunk shows only in what the next one says it follows.
+      // Numbers may have legal gaps, so a missing chunk shows only in the `previousSeq` of the next one.
       if (chunk.previousSeq !== to) emptyAfter(chunk.previousSeq);
       for (const event of chunk.events) {
         const size = heldBytes(event);
@@ -76,7 +76,7 @@ export function createRing(end: number, limits: RingLimits): Ring {
   };
 }
 
-/** The index of the first event after a cursor, by halving. */
+/** Returns the index of the first event after a cursor, or the length if there is none, by binary search. */
 export function firstAfter(events: readonly StoredEvent[], cursor: number): number {
   let low = 0;
   let high = events.length;

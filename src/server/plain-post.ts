@@ -15,7 +15,7 @@ const JSON_BODY = /^application\/json(; ?charset=utf-8)?$/i;
 const PLAIN_JSON = 'application/json';
 const RESPONSE_JSON = 'application/graphql-response+json';
 
-/** What clients ask for, and which media type Yoga would answer it with. */
+/** Supported `Accept` headers and the media type with which Yoga answers each. */
 const ANSWERS: ReadonlyMap<string, string> = new Map([
   ['*/*', PLAIN_JSON],
   [PLAIN_JSON, PLAIN_JSON],
@@ -25,10 +25,10 @@ const ANSWERS: ReadonlyMap<string, string> = new Map([
 
 const PARAMETERS: ReadonlySet<string> = new Set(['query', 'operationName', 'variables', 'extensions']);
 
-/** A longer answer is written as bytes: outside of the heap, where it may wait for its reader. */
+/** Longer answers are written as bytes: outside of the heap, where they may wait for the client to read. */
 const LONG_ANSWER = 64 * 1024;
 
-/** What answering posts needs. */
+/** What {@link createPlainPost} needs to answer posts. */
 export interface PlainPostOptions {
   readonly operations: Operations;
   readonly inFlight: InFlight;
@@ -38,9 +38,10 @@ export interface PlainPostOptions {
 }
 
 /**
- * Answers what runners send all day, a JSON body that holds a valid query or mutation and wants JSON back, exactly as
- * Yoga would but without its pipeline, which costs more than twice everything else that is done for a small batch.
- * Resolves with true when the answer is written; with false for every other request: Yoga answers it.
+ * Answers the requests that runners send all day: a JSON body with a valid query or mutation that expects
+ * JSON. The answer is exactly Yoga's, but without its pipeline, which costs more than twice as much as
+ * everything else for a small batch. Resolves to true once the answer is written, and to false for every
+ * other request, which Yoga then answers.
  */
 export type PlainPost = (
   request: IncomingMessage,
@@ -49,7 +50,7 @@ export type PlainPost = (
   principal: Principal,
 ) => Promise<boolean>;
 
-/** Makes the short way for posts. */
+/** Creates the fast path for posts. */
 export function createPlainPost(options: PlainPostOptions, fetchAPI: FetchAPI): PlainPost {
   const { operations, inFlight, report } = options;
 
@@ -66,7 +67,7 @@ export function createPlainPost(options: PlainPostOptions, fetchAPI: FetchAPI): 
     }
     const { result, text } = writeAnswer(executed, report);
     if (!result.errors) return send(response, 200, mediaType, text);
-    // Which status goes with which errors is Yoga's to know.
+    // Yoga decides which status belongs to which errors.
     const refusal = processRegularResult(result, fetchAPI, mediaType);
     send(response, refusal.status, mediaType, await refusal.text());
   }
@@ -90,7 +91,7 @@ function answerOf({ method, url, headers }: IncomingMessage): string | undefined
   return plain ? ANSWERS.get(headers.accept ?? '*/*') : undefined;
 }
 
-/** Null: something about it is wrong or unusual, and Yoga knows what to say. */
+/** Returns null if the request is invalid or unusual. Yoga then answers it and says what is wrong. */
 async function readOperation(
   body: Buffer,
   { operations, services, load }: PlainPostOptions,

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { FaultCode } from '../contract/errors.ts';
 
-/** Answers JSON, a line of it: terminals show the next prompt below. */
+/** Responds with one line of JSON. The line end keeps a terminal's next prompt on its own line. */
 export function respondJson(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
@@ -10,7 +10,10 @@ export function respondJson(response: ServerResponse, status: number, body: unkn
   response.end(`${JSON.stringify(body)}\n`);
 }
 
-/** Answers a fault in the shape of a GraphQL response, so that every client finds the code in the same place. */
+/**
+ * Responds with a fault in the shape of a GraphQL response, so that every client finds the code in the same
+ * place.
+ */
 export function respondFault(
   response: ServerResponse,
   status: number,

@@ -5,12 +5,14 @@ import { join } from 'node:path';
 const ROOT = new URL('..', import.meta.url).pathname;
 const BUILT = join(ROOT, 'dist/cli/main.js');
 
-/** Brings `dist` up to date once per run, for the tests that start the program as a process or look at the package. */
+/**
+ * Updates `dist` once per test run, for the tests that start the program as a process or inspect the package.
+ */
 export function setup(): void {
   const changed = newestChange(join(ROOT, 'src'));
   if (builtAt() > changed) return;
   const problems = run('node_modules/.bin/tsc', ['-p', '.config/tsconfig.build.json']);
-  // A wrong type is told by the type check; here it counts whether the programs were written.
+  // The type check reports wrong types. Here it only matters that the programs were written.
   if (builtAt() <= changed) throw new Error(`the build failed:\n${problems}`);
 }
 

@@ -1,5 +1,5 @@
-// `generate` runs as WASM, yet the CLI would first download an engine that it never starts; naming any
-// executable keeps it from trying. Commands that do need the engine are left alone.
+// `generate` runs as WASM, but the CLI would first download an engine that it never starts. Naming any
+// executable prevents this. Commands that do need the engine are not affected.
 if (process.argv.includes('generate')) process.env.PRISMA_SCHEMA_ENGINE_BINARY ??= process.execPath;
 
 // biome-ignore lint/style/noDefaultExport: Prisma reads its configuration from the default export

@@ -1,4 +1,5 @@
-// Installs the tools of a folder that has a package.json and lock file of its own, unless they are installed already:
+// Installs the tools of a folder that has its own package.json and lock file, unless they are already
+// installed:
 // node .config/tools.mjs FOLDER
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
@@ -10,7 +11,7 @@ const wanted = join(folder, 'package-lock.json');
 
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(wanted).mtimeMs) {
   console.error(`installing the tools of ${folder}`);
-  // Nothing here needs a script: Prisma's would download an engine that is never started.
+  // Nothing here needs install scripts. Prisma's would download an engine that is never started.
   const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   const { status } = spawnSync('npm', ['ci', ...options], { cwd: folder, stdio: ['ignore', 2, 2] });
   process.exitCode = status ?? 1;

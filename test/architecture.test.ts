@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
 
-/** From the ground up: a room imports itself and those of the floors below. */
+/** From the ground up: a room may import itself and the rooms on the floors below. */
 const FLOORS = [
   ['contract', 'lib'],
   ['config'],
@@ -19,29 +19,29 @@ const FLOORS = [
   ['cli'],
 ] as const;
 
-/** Rooms beside the house, and who imports them; they import only the ground floor. */
+/** Rooms next to the floors, with the rooms that may import them. They may import only the ground floor. */
 const ANNEXES: Readonly<Record<string, readonly string[]>> = {
   runtimes: ['cli', 'native'],
   client: ['cli'],
 };
 
-/** Who uses what Prisma and Pothos generate, which is no room of its own. */
+/** The rooms that may import the code that Prisma and Pothos generate, which is not a room. */
 const USERS_OF_GENERATED = ['store', 'graphql'];
 
-/** A published entry of its own, for Node alone. */
+/** A separate published entry, for Node only. */
 const NODE_ENTRY = 'client/file-spool.ts';
 
-/** What loads SQLite's driver, whose package depends on Node's version. */
+/** The file that loads the SQLite driver, whose package depends on Node's version. */
 const DRIVER = 'src/store/sqlite/driver.ts';
 
 const README_MAX_LINES = 20;
 
 interface SourceFile {
-  /** From `src`, such as `feed/ring.ts`. */
+  /** The path from `src`, such as `feed/ring.ts`. */
   readonly path: string;
   readonly room: string;
   readonly text: string;
-  /** Files as paths from `src`, packages by name. */
+  /** The imported files as paths from `src`, and packages by name. */
   readonly imports: readonly string[];
 }
 
@@ -63,7 +63,7 @@ function importsOf(path: string, text: string): string[] {
   );
 }
 
-/** `path → import` for every import of these files that is forbidden. */
+/** Returns `path → import` for every forbidden import. */
 function offences(forbidden: (file: SourceFile, imported: string) => boolean): string[] {
   return files.flatMap((file) =>
     file.imports
@@ -91,25 +91,25 @@ function floorOf(room: string): number {
 const isFile = (imported: string) => imported.endsWith('.ts');
 
 describe('the rooms of the source', () => {
-  test('are those that have a place in the direction', () => {
+  test('are all listed in the floors or annexes', () => {
     expect(rooms.filter((room) => floorOf(room) < 0 && !(room in ANNEXES))).toEqual([]);
     expect(files.filter(({ path }) => !path.includes('/'))).toEqual([]);
   });
 
-  test('import one another in one direction only', () => {
+  test('import each other in one direction only', () => {
     expect(files.flatMap(({ imports }) => imports).filter(isFile).length).toBeGreaterThan(100);
     expect(offences(({ room }, imported) => isFile(imported) && !mayImport(room, roomOf(imported)))).toEqual(
       [],
     );
   });
 
-  test('import nothing but zod into the contract', () => {
+  test('import only zod into the contract', () => {
     const foreign = ({ room }: SourceFile, imported: string) =>
       room === 'contract' && imported !== 'zod' && !imported.startsWith('contract/');
     expect(offences(foreign)).toEqual([]);
   });
 
-  test('import nothing of Node’s into what browsers run', () => {
+  test('import no Node module into code for browsers', () => {
     const forBrowsers = ['contract', 'client'];
     const nodes = ({ room, path }: SourceFile, imported: string) =>
       forBrowsers.includes(room) &&
@@ -118,12 +118,12 @@ describe('the rooms of the source', () => {
     expect(offences(nodes)).toEqual([]);
   });
 
-  test('read the environment in config and nowhere else', () => {
+  test('read the environment in config only', () => {
     const readers = files.filter(({ text }) => /\bprocess\s*\.\s*env\b/.test(text)).map(({ room }) => room);
     expect([...new Set(readers)]).toEqual(['config']);
   });
 
-  test('load SQLite’s driver in one place, and so do the tests and tools', () => {
+  test('load the SQLite driver in one place, tests and tools included', () => {
     const root = join(SRC, '..');
     const programs = ['src', 'test', 'prisma'].flatMap((folder) =>
       readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
@@ -136,7 +136,7 @@ describe('the rooms of the source', () => {
     expect(loading).toEqual([DRIVER]);
   });
 
-  test('export names and no defaults', () => {
+  test('have no default exports', () => {
     expect(files.filter(({ text }) => /^export\s+default\b|\bas default\b/m.test(text))).toEqual([]);
   });
 

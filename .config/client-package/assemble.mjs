@@ -1,4 +1,4 @@
-// Assembles the package @runfeed/client from what is built: the three entries and the modules that they import.
+// Assembles the package @runfeed/client from the build: its three entries and the modules that they import.
 // node .config/client-package/assemble.mjs FOLDER
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -12,9 +12,9 @@ const ENTRIES = {
 };
 
 const folder = process.argv[2];
-if (!folder) throw new Error('name the folder to write');
+if (!folder) throw new Error('usage: node assemble.mjs FOLDER (the folder to write)');
 
-/** Adds a module, and what it imports, to those found: paths from the root. Throws for one that needs a package. */
+/** Adds a module and its imports to `found`, as paths from the root. Throws if a module imports a package. */
 function collect(path, found) {
   if (found.has(path)) return;
   found.add(path);
@@ -22,10 +22,10 @@ function collect(path, found) {
   for (const [, name] of text.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*['"]([^'"]+)['"]/g)) {
     if (name.startsWith('.')) {
       const target = relative(ROOT, resolve(ROOT, dirname(path), name));
-      // Declarations name the source or the program; both mean the declaration next to it.
+      // Declarations refer to the source or the program. Both stand for the declaration next to it.
       collect(path.endsWith('.d.ts') ? target.replace(/(\.d)?\.[jt]s$/, '.d.ts') : target, found);
     } else if (!name.startsWith('node:'))
-      throw new Error(`${path} imports ${name}: the client needs no package`);
+      throw new Error(`${path} imports ${name}: the client must not import packages`);
   }
 }
 

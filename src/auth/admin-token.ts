@@ -2,12 +2,12 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readSecretFile } from './secret-file.ts';
 
 const SECRET_BYTES = 32;
-/** What a header can carry, and long enough that it cannot be guessed. */
+/** Characters that a header can carry, and a length that cannot be guessed. */
 const PATTERN = /^[\x21-\x7e]{32,512}$/;
 
 /**
- * The token that makes its bearer the operator. The file is made with a random one if there is none. Throws when the
- * file cannot be made or read, and when it holds no such token.
+ * Returns the token whose bearer is the operator. Creates the file with a random token if it does not exist.
+ * Throws if the file cannot be created or read, or does not contain such a token.
  */
 export function readAdminToken(path: string): string {
   const token = readSecretFile(
@@ -16,11 +16,12 @@ export function readAdminToken(path: string): string {
   );
   if (PATTERN.test(token)) return token;
   throw new Error(
-    `${path} must hold the admin token, 32 to 512 printable ASCII characters without spaces: remove it to have one made`,
+    `${path} must contain the admin token, 32 to 512 printable ASCII characters without spaces: ` +
+      'correct the file, or remove it and the next start creates a new token',
   );
 }
 
-/** Whether a text is this token. Takes the same time wherever they differ. */
+/** Returns a function that compares a string with the token, in constant time. */
 export function createTokenCheck(token: string): (text: string) => boolean {
   const digest = sha256(token);
   return (text) => timingSafeEqual(sha256(text), digest);

@@ -1,18 +1,18 @@
-/** Who an operation runs for. Every workspace has its own namespace of run ids and sees nothing of the others. */
+/** The caller of an operation. Workspaces are isolated, and each has its own namespace of run ids. */
 export type Principal = Operator | Runner;
 
-/** May do everything in its workspace. */
+/** A caller that may do everything in its workspace. */
 export interface Operator {
   readonly kind: 'operator';
   readonly workspace: string;
 }
 
-/** A job's runner, which has to do with its own run alone. */
+/** The runner of a job, restricted to the job's run. */
 export interface Runner {
   readonly kind: 'runner';
   readonly workspace: string;
   readonly runId: string;
-  /** Claiming the job, or, once that was done, sending events as the instance that did. */
+  /** `claim`: may claim the job. `send`: may send events as the instance that has claimed the job. */
   readonly right: { readonly may: 'claim' } | { readonly may: 'send'; readonly instance: string };
   /** Unix milliseconds. */
   readonly expiresAt: number;

@@ -11,14 +11,16 @@ import {
 import { dirname } from 'node:path';
 import { makeFolder } from '../lib/make-folder.ts';
 
-/** The text in this file, trimmed. Without one it is made, with `make`'s text and readable by its owner alone. */
+/**
+ * Returns the trimmed text of a file. If missing, creates it with `make`'s text, readable only by its owner.
+ */
 export function readSecretFile(path: string, make: () => string): string {
   makeFolder(dirname(path), 0o700);
   if (!existsSync(path)) makeSecretFile(path, make());
   return readFileSync(path, 'utf8').trim();
 }
 
-/** The draft is linked once it is whole. Of two processes the first one's file stays. */
+/** Links a complete draft to `path`. If two processes create the file at once, the first one wins. */
 function makeSecretFile(path: string, text: string): void {
   const draft = `${path}.${process.pid}`;
   const file = openSync(draft, 'w', 0o600);

@@ -7,7 +7,7 @@ import type { Runner } from './principal.ts';
 const ALGORITHM = 'HS256';
 const ISSUER = 'runfeed';
 const PURPOSE = 'run tokens';
-/** Runners send the same token with every batch; checking one takes longer than finding it here. */
+/** Runners send the same token with every batch, and a look-up is faster than a verification. */
 const REMEMBERED_TOKENS = 10_000;
 
 const claims = z.object({
@@ -18,19 +18,19 @@ const claims = z.object({
   instance: z.string().optional(),
 });
 
-/** A token that is not one of ours, or not any more. */
+/** The token is missing, malformed, expired, or not signed with a key of this server. */
 export class InvalidToken extends Error {
   override readonly name = 'InvalidToken';
 }
 
-/** Tokens for runs: signed by the newest key, accepted from all. */
+/** Issues and verifies tokens for runs. The newest key signs; all keys verify. */
 export interface RunTokens {
   issue(runner: Runner): Promise<string>;
-  /** Throws {@link InvalidToken}. */
+  /** Rejects with {@link InvalidToken}. */
   verify(token: string): Promise<Runner>;
 }
 
-/** Makes and checks run tokens. */
+/** Creates the run tokens of a keyring. Tokens are JWTs signed with HS256. */
 export function createRunTokens(keyring: Keyring): RunTokens {
   const keys = keyring.derive(PURPOSE);
   const verified = new LRUCache<string, Runner>({ max: REMEMBERED_TOKENS });
@@ -41,7 +41,7 @@ export function createRunTokens(keyring: Keyring): RunTokens {
         token,
         ({ kid }) => {
           const key = keys.find(({ id }) => id === kid);
-          if (!key) throw new errors.JWSInvalid('signed with a key that is not here');
+          if (!key) throw new errors.JWSInvalid('signed with an unknown key');
           return key.bytes;
         },
         { algorithms: [ALGORITHM], issuer: ISSUER },
@@ -50,7 +50,7 @@ export function createRunTokens(keyring: Keyring): RunTokens {
       const right = may === 'claim' ? { may } : { may, instance: z.string().parse(instance) };
       return { kind: 'runner', workspace: ws, runId: sub, right, expiresAt: exp * 1_000 };
     } catch (cause) {
-      throw new InvalidToken('the token is not valid here, or not any more', { cause });
+      throw new InvalidToken('the token is invalid on this server or has expired: use a new one', { cause });
     }
   }
 

@@ -3,12 +3,12 @@ import { UsageError } from './usage-error.ts';
 
 type OptionsConfig = NonNullable<ParseArgsConfig['options']>;
 
-/** What parsing makes of these options. */
+/** The result of parsing these options. */
 type Parsed<Options extends OptionsConfig> = ReturnType<
   typeof parseArgs<{ args: string[]; options: Options; allowPositionals: boolean; strict: true }>
 >;
 
-/** Parses a command's arguments; throws a {@link UsageError} for what it does not know. */
+/** Parses a command's arguments. Throws a {@link UsageError} for unknown or malformed ones. */
 export function readArguments<const Options extends OptionsConfig>(
   argv: readonly string[],
   options: Options,
@@ -17,13 +17,13 @@ export function readArguments<const Options extends OptionsConfig>(
   try {
     return parseArgs({ args: withNegatives(argv), options, allowPositionals, strict: true });
   } catch (error) {
-    // What Node adds after the first sentence is about arguments that begin with a dash.
+    // Node appends advice about arguments that begin with a dash. Keep the first sentence only.
     const message = error instanceof Error ? error.message : String(error);
     throw new UsageError(message.split(/\.\s/, 1)[0] ?? message);
   }
 }
 
-/** `--after -1` as `--after=-1`: Node takes what begins with a dash for another option. */
+/** Rewrites `--after -1` as `--after=-1`: Node takes an argument that begins with a dash for an option. */
 function withNegatives(argv: readonly string[]): string[] {
   const args: string[] = [];
   for (const arg of argv) {
@@ -35,14 +35,14 @@ function withNegatives(argv: readonly string[]): string[] {
   return args;
 }
 
-/** The run that a command is about: its one argument. */
+/** Returns the run id, a command's only argument. Throws a {@link UsageError} if there is none or more. */
 export function onlyRun(command: string, positionals: readonly string[]): string {
   const [runId, ...more] = positionals;
   if (!runId || more.length > 0) throw new UsageError(`${command} takes one argument, the run's id`);
   return runId;
 }
 
-/** An option that is a whole number within bounds; undefined where it was not given. */
+/** Reads an option that is a whole number within inclusive bounds. Undefined if the option is absent. */
 export function wholeNumber(
   name: string,
   text: string | undefined,

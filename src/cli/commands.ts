@@ -1,36 +1,36 @@
-/** A command of `runfeed`: how it is called, what it is for, and its code, which is read only when it runs. */
+/** A command of `runfeed`. Its code is imported only when it runs. */
 export interface Command {
   readonly name: string;
-  /** What follows the name. */
+  /** The arguments after the name. */
   readonly usage: string;
   readonly summary: string;
-  /** An option and what it means, a row each. */
+  /** One row per option, for `--help`. */
   readonly options: readonly (readonly [option: string, meaning: string])[];
-  /** Lines below the options. */
+  /** Text printed below the options. */
   readonly notes?: string;
-  /** Runs it with the arguments after its name; the result is the process's exit code. */
+  /** Runs the command with the arguments after its name. Returns the process's exit code. */
   run(argv: readonly string[]): Promise<number>;
 }
 
 const ENDPOINT = [
-  ['--url URL', 'the server, with or without /graphql; or RUNFEED_URL (http://127.0.0.1:4000)'],
-  ['--token TOKEN', 'who asks; or RUNFEED_TOKEN (on this machine the admin token is found in its file)'],
+  ['--url URL', 'the server, with or without /graphql; or set RUNFEED_URL (http://127.0.0.1:4000)'],
+  ['--token TOKEN', 'the access token; or set RUNFEED_TOKEN (for a local server: its admin token file)'],
 ] as const;
 
-const SERVER_VARIABLES = `It reads PORT (4000), HOST (127.0.0.1), DATABASE_URL (file:./data/runfeed.db), REDIS_URL, PUBLIC_URL,
-ADMIN_TOKEN_FILE, RETENTION_DAYS, MAX_RUN_EVENTS, MAX_RUN_BYTES, RUNNERS_FILE, SECRET_KEYS, JOBS_USER, JOBS_FOLDER,
-ORPHAN_SWEEP (remove), ANTHROPIC_API_KEY and others for native runs, and
-LOG_LEVEL (info) from the environment: docs/configuration.md describes them all.`;
+const SERVER_VARIABLES = `Environment variables: PORT (4000), HOST (127.0.0.1), DATABASE_URL (file:./data/runfeed.db), REDIS_URL,
+PUBLIC_URL, ADMIN_TOKEN_FILE, RETENTION_DAYS, MAX_RUN_EVENTS, MAX_RUN_BYTES, RUNNERS_FILE, SECRET_KEYS,
+JOBS_USER, JOBS_FOLDER, ORPHAN_SWEEP (remove), LOG_LEVEL (info), and ANTHROPIC_API_KEY and others for
+native runs. docs/configuration.md describes all of them.`;
 
-/** The commands in the order in which a newcomer needs them. */
+/** All commands, in the order in which a new user needs them. */
 export const COMMANDS: readonly Command[] = [
   {
     name: 'demo',
     usage: '[--file FILE] [--exit] [--stop-after N]',
-    summary: 'start a job on a server of its own, and print its run as it arrives',
+    summary: 'start a temporary server and a job, and print the run as it arrives',
     options: [
-      ['--file FILE', "a file with Goose's stream-json instead of the built-in one; - reads standard input"],
-      ['--exit', 'exit when the run has ended'],
+      ['--file FILE', 'play Goose stream-json from FILE instead of the built-in run; - is standard input'],
+      ['--exit', 'exit when the run ends'],
       ['--stop-after N', 'stop the job after N seconds'],
     ],
     run: async (argv) => (await import('./demo.ts')).demo(argv),
@@ -46,15 +46,15 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'pipe',
     usage: '[--run RUN] -- COMMAND …',
-    summary: 'run an agent and report its run; without -- read what an agent prints',
+    summary: 'run an agent and report its run; without --, read its output from standard input',
     options: [
-      ['--run RUN', "the run's id; by default the server makes one"],
-      ['--runtime NAME', 'the format of the output; by default the command or its first lines show it'],
-      ['--provider NAME', 'the provider of a new run; by default the runtime decides'],
+      ['--run RUN', 'the id of the run; by default the server generates one'],
+      ['--runtime NAME', 'the output format; by default detected from the command or its first lines'],
+      ['--provider NAME', 'the provider of a new run; by default that of the runtime'],
       ['--title TEXT', 'the title of a new run'],
-      ['--spool DIR', 'where undelivered events wait; by default a folder for temporary files'],
-      ['--spool-mib N', 'how many MiB may wait before the command is held back (64)'],
-      ['--flush-timeout N', 'seconds to deliver the rest at the end (60)'],
+      ['--spool DIR', 'the folder for undelivered events; by default in the temporary folder'],
+      ['--spool-mib N', 'the most MiB of undelivered events; when full, the command is paused (64)'],
+      ['--flush-timeout N', 'seconds to wait for delivery after the command ends (60)'],
       ...ENDPOINT,
     ],
     run: async (argv) => (await import('./pipe.ts')).pipe(argv),
@@ -62,11 +62,11 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'tail',
     usage: 'RUN [--after N] [--json] [--no-color]',
-    summary: 'print a run as it goes',
+    summary: 'print the events of a run as they arrive',
     options: [
       ['--after N', 'start after event N'],
       ['--json', 'print each event as a line of JSON'],
-      ['--no-color', 'no colours; or NO_COLOR'],
+      ['--no-color', 'print without colors; or set NO_COLOR'],
       ...ENDPOINT,
     ],
     run: async (argv) => (await import('./tail.ts')).tail(argv),
@@ -75,7 +75,11 @@ export const COMMANDS: readonly Command[] = [
     name: 'runs',
     usage: '[--limit N] [--json]',
     summary: 'list the newest runs',
-    options: [['--limit N', 'how many (20)'], ['--json', 'print each run as a line of JSON'], ...ENDPOINT],
+    options: [
+      ['--limit N', 'the number of runs (20)'],
+      ['--json', 'print each run as a line of JSON'],
+      ...ENDPOINT,
+    ],
     run: async (argv) => (await import('./runs.ts')).runs(argv),
   },
   {
@@ -83,8 +87,8 @@ export const COMMANDS: readonly Command[] = [
     usage: 'RUN [--grace MS] [--no-wait]',
     summary: "stop a run's job",
     options: [
-      ['--grace MS', 'how long the job may take before it is killed'],
-      ['--no-wait', 'do not wait for its end'],
+      ['--grace MS', 'milliseconds to wait before the job is killed'],
+      ['--no-wait', 'do not wait until the job ends'],
       ...ENDPOINT,
     ],
     run: async (argv) => (await import('./stop.ts')).stop(argv),
@@ -92,19 +96,19 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'logs',
     usage: 'RUN [--lines N]',
-    summary: "print what a run's job printed",
-    options: [['--lines N', 'the newest N lines (100)'], ...ENDPOINT],
+    summary: "print the output of a run's job",
+    options: [['--lines N', 'print the newest N lines (100)'], ...ENDPOINT],
     run: async (argv) => (await import('./logs.ts')).logs(argv),
   },
 ];
 
-/** Whether help was asked for among a command's own arguments: those after `--` belong to another command. */
+/** Returns true if the arguments before `--` request help. Those after `--` belong to another command. */
 export function asksForHelp(argv: readonly string[]): boolean {
   const end = argv.indexOf('--');
   return (end < 0 ? argv : argv.slice(0, end)).some((argument) => ['--help', '-h'].includes(argument));
 }
 
-/** What `runfeed --help` prints. */
+/** The output of `runfeed --help`. */
 export function overview(version: string): string {
   const rows = COMMANDS.map(({ name, usage, summary }) => [`${name} ${usage}`.trim(), summary] as const);
   return `runfeed ${version}: the server between AI agent runs and the people who watch them
@@ -113,7 +117,7 @@ ${aligned('runfeed ', [...rows, ['COMMAND --help', 'show the options of a comman
 `;
 }
 
-/** What `runfeed COMMAND --help` prints. */
+/** The output of `runfeed COMMAND --help`. */
 export function helpOf({ name, usage, summary, options, notes }: Command): string {
   const parts = [
     `runfeed ${name} ${usage}`.trim(),

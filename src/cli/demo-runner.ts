@@ -8,12 +8,13 @@ import { UsageError } from './usage-error.ts';
 const payloadSchema = z.object({ file: z.string().optional() });
 
 /**
- * `runfeed demo-runner`: what a job of the runner `demo` runs. Claims the job, plays a Goose transcript into its run (the
- * one that ships, or the payload's `file`), and ends.
+ * `runfeed demo-runner`, the command of the runner `demo`. Claims the job and plays a Goose transcript into
+ * its run: the payload's `file`, or the built-in transcript. Returns the exit code, 79 if the claim
+ * is refused.
  */
 export async function demoRunner(): Promise<number> {
   const job = readRunnerEnvironment();
-  if (!job) throw new UsageError('demo-runner is started by a job of the runner demo, not by hand');
+  if (!job) throw new UsageError('demo-runner only runs inside a job of the runner demo: use runfeed demo');
   const url = `${job.apiBase}/graphql`;
   let claim: JobClaim;
   try {
@@ -26,8 +27,8 @@ export async function demoRunner(): Promise<number> {
   const { file } = payloadSchema.parse(claim.payload ?? {});
   const source = file === undefined ? linesSource(DEMO_TRANSCRIPT) : await fileSource(file);
   const { runId, token, nextSeq, lastTMs } = claim;
-  process.stdout.write(`playing ${file ?? 'the transcript that ships'} into run ${runId}\n`);
+  process.stdout.write(`playing ${file ?? 'the built-in transcript'} into run ${runId}\n`);
   await play(source, { runId, url, token, nextSeq, lastTMs });
-  process.stdout.write('the run has its end\n');
+  process.stdout.write('the run has ended\n');
   return 0;
 }

@@ -18,22 +18,23 @@ import { UsageError } from './usage-error.ts';
 
 const RUN_ID = 'demo';
 const JOB_INPUT = `runId: "${RUN_ID}", provider: anthropic, runtime: managed, runner: "demo", title: "Demo"`;
-/** How long the runner of a stopped demo has to leave, in milliseconds, and how long that is waited for. */
+/** Milliseconds that the runner of a stopped demo has to exit, to wait for its end, and between checks. */
 const STOP_GRACE_MS = 1_000;
 const STOP_WAIT_MS = 10_000;
 const STOP_LOOK_MS = 50;
 
 interface DemoOptions {
-  /** A Goose stream to play; `-`: standard input; absent: the transcript that ships. */
+  /** A Goose stream to play; `-` is standard input. Undefined: the built-in transcript. */
   readonly file: string | undefined;
   readonly exit: boolean;
-  /** Seconds after which the job is stopped; null: it plays to its end. */
+  /** Seconds after which the job is stopped. Null: the job plays to its end. */
   readonly stopAfter: number | null;
 }
 
 /**
- * `runfeed demo`: a server on a fresh store; a job on the `process` substrate, whose runner claims it and plays a Goose
- * transcript; and the run's events printed as a websocket subscriber gets them.
+ * `runfeed demo`: starts a server with a fresh store and a job on the `process` substrate, whose runner
+ * claims it and plays a Goose transcript. Prints the run's events as a websocket subscriber receives them.
+ * Returns the exit code.
  */
 export async function demo(argv: readonly string[]): Promise<number> {
   const options = readOptions(argv);
@@ -61,7 +62,7 @@ export async function demo(argv: readonly string[]): Promise<number> {
     );
     print('');
     if (running.isJob && options.file === undefined) {
-      print(`The agent works for at most ${PLAY_MS / 1_000} s. Its events, as a subscriber gets them:`);
+      print(`The agent works for at most ${PLAY_MS / 1_000} s. Its events, as a subscriber receives them:`);
     }
 
     const events = streamEvents(RUN_ID, { url, webSocketImpl: WebSocket });
@@ -74,7 +75,7 @@ export async function demo(argv: readonly string[]): Promise<number> {
       return 0;
     }
     print('');
-    // The run's last event comes from its runner, which then ends, and its job with it.
+    // The runner sends the run's last event before it exits, so the job ends after the run.
     if (running.isJob) {
       await Promise.race([untilJobEnds(url), stopped]);
       print(`job:      ${await describeJob(url)}`);
@@ -90,12 +91,12 @@ export async function demo(argv: readonly string[]): Promise<number> {
 
 interface StartedRun {
   readonly isJob: boolean;
-  /** Resolves when nothing more is sent from here. */
+  /** Resolves when this process sends no more events. */
   readonly played: Promise<void>;
   release(): Promise<void>;
 }
 
-/** A job plays everything but standard input, which is this process's own. */
+/** Starts a job, except for standard input, which only this process can read: it is played from here. */
 async function startRun(url: string, { file }: DemoOptions): Promise<StartedRun> {
   if (file === '-') {
     await request(
@@ -119,14 +120,14 @@ async function startRun(url: string, { file }: DemoOptions): Promise<StartedRun>
   return { isJob: true, played: Promise.resolve(), release: () => leaveNoRunner(url) };
 }
 
-/** A runner outlives its server, so a demo that ends early stops it. */
+/** Stops the job. A runner outlives its server, so a demo that ends early must stop it. */
 async function leaveNoRunner(url: string): Promise<void> {
   const stop = `mutation { stopJob(input: { runId: "${RUN_ID}", graceMs: ${STOP_GRACE_MS} }) { __typename } }`;
   await request({ url }, stop);
   await untilJobEnds(url);
 }
 
-/** Waits for the job's end, for {@link STOP_WAIT_MS} at most. */
+/** Waits until the job ends, for at most {@link STOP_WAIT_MS}. */
 async function untilJobEnds(url: string): Promise<void> {
   for (const until = performance.now() + STOP_WAIT_MS; performance.now() < until; ) {
     const { job } = await request({ url }, `{ job(runId: "${RUN_ID}") { endedAt } }`);
@@ -135,7 +136,7 @@ async function untilJobEnds(url: string): Promise<void> {
   }
 }
 
-/** Stops the job after so many seconds; never resolves, since it is the run's end that counts. */
+/** Stops the job after `seconds`. Never resolves: the demo waits for the end of the run, not for this. */
 async function stopLater(url: string, seconds: number | null): Promise<never> {
   if (seconds !== null) {
     await sleep(seconds * 1_000, undefined, { ref: false });
@@ -181,12 +182,12 @@ function readOptions(argv: readonly string[]): DemoOptions {
     throw new UsageError('--stop-after takes a number of seconds');
   }
   if (stopAfter !== undefined && file === '-') {
-    throw new UsageError('--stop-after stops a job, and standard input is played without one');
+    throw new UsageError('--stop-after needs a job, and standard input is played without one: use a file');
   }
   return { file, exit, stopAfter: stopAfter === undefined ? null : Number(stopAfter) };
 }
 
-/** Resolves when the output's reader is gone, as after `| head`: without this it would be an uncaught error. */
+/** Resolves when the reader of the output is gone, as after `| head`. Otherwise the error is uncaught. */
 function outputClosed(): Promise<void> {
   return new Promise((resolve) => void process.stdout.on('error', () => resolve()));
 }

@@ -4,11 +4,11 @@ import { readClientEnvironment } from '../config/client-env.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { UsageError } from './usage-error.ts';
 
-/** A server, and as whom it is asked. */
+/** A server and the token to use there. */
 export interface Endpoint {
-  /** Its `/graphql`. */
+  /** The URL of its `/graphql`. */
   readonly url: string;
-  /** Absent: as nobody in particular. */
+  /** Absent: requests are sent without a token. */
   readonly token?: string;
 }
 
@@ -17,13 +17,14 @@ export const ENDPOINT_OPTIONS = { url: { type: 'string' }, token: { type: 'strin
 
 const DEFAULT_URL = 'http://127.0.0.1:4000';
 
-/** A server that asks for a token says so within this. */
+/** How long to wait for a server to say that it requires a token, in milliseconds. */
 const ASK_MS = 5_000;
 
 /**
- * The server that the options or else RUNFEED_URL and RUNFEED_TOKEN name, by default the one on this machine. Without a
- * token, a server on this machine that asks for one gets the admin token that a server of this environment keeps in its
- * file. No other server ever does.
+ * Reads the server and token from the options, else from RUNFEED_URL and RUNFEED_TOKEN. The default is the
+ * server on port 4000 of this machine. Without a token, a server on this machine that requires one gets the
+ * admin token from the admin token file that this environment names. No other server ever gets it. Throws a
+ * {@link UsageError}.
  */
 export async function readEndpoint(given: {
   readonly url?: string | undefined;
@@ -37,14 +38,14 @@ export async function readEndpoint(given: {
 
 async function ownAdminToken(url: string, file: string): Promise<string | null> {
   if (!isLoopback(new URL(url).hostname)) return null;
-  // No such file, or not ours to read: then the server says what it needs.
+  // If the file is missing or not readable, the server's own error says what it needs.
   const token = (await readFile(file, 'utf8').catch(() => '')).trim();
   return token !== '' && (await asksForToken(url)) ? token : null;
 }
 
 /**
- * Whether a server answers nothing without a token. A server that needs none may be another one than the file's, and
- * would refuse its token. One that cannot be reached is taken for the file's own.
+ * Returns true if a server requires a token. A server that requires none may not be the one that wrote the
+ * file, and would refuse its token. An unreachable server is assumed to be the one that wrote the file.
  */
 async function asksForToken(url: string): Promise<boolean> {
   try {
@@ -56,14 +57,16 @@ async function asksForToken(url: string): Promise<boolean> {
   }
 }
 
-/** The address as the client library takes it. Throws a UsageError for one that the commands cannot use. */
+/** Normalizes the address for the client library. Throws a UsageError if the commands cannot use it. */
 function graphqlUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (!url || !/^https?:$/.test(url.protocol)) {
-    throw new UsageError('--url, or RUNFEED_URL, takes http://HOST:PORT or https://HOST:PORT');
+    throw new UsageError('--url or RUNFEED_URL must be http://HOST:PORT or https://HOST:PORT');
   }
   if (url.username || url.password) {
-    throw new UsageError('--url, or RUNFEED_URL, takes no user or password: use --token or RUNFEED_TOKEN');
+    throw new UsageError(
+      '--url or RUNFEED_URL must not contain a user or password: use --token or RUNFEED_TOKEN',
+    );
   }
   return addressOf(url);
 }

@@ -2,7 +2,7 @@ import type { StreamedEvent } from '../client/feed.ts';
 
 const WIDTH = 96;
 
-/** One line about an event for a person: number, seconds since the run began, kind, and the gist of its data. */
+/** Formats an event as one line: number, seconds since `startedAt`, kind, and the start of its data. */
 export function eventLine({ seq, tMs, kind, data }: StreamedEvent, startedAt: number): string {
   const seconds = `${((tMs - startedAt) / 1_000).toFixed(1)}s`;
   return `${String(seq).padStart(4)} ${seconds.padStart(7)}  ${kind.padEnd(16)}  ${gist(data)}`;

@@ -1,8 +1,9 @@
 import { codeOfSignal } from './signal-code.ts';
 
 /**
- * Ends this process at once, by the signal itself: `process.exit` would wait for a write that nobody reads. Where the
- * signal does nothing by itself, as to the first process of a container, it is an exit with its code.
+ * Ends this process immediately with the signal itself: `process.exit` would wait for a write that has no
+ * reader. Where the signal has no default effect, as for the first process of a container, exits with 128
+ * plus its number.
  */
 export function leaveBy(signal: NodeJS.Signals): never {
   process.removeAllListeners(signal);

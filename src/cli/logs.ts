@@ -9,7 +9,7 @@ const OPTIONS = { ...ENDPOINT_OPTIONS, lines: { type: 'string' } } as const;
 const LINES = 100;
 const MAX_LINES = 10_000;
 
-/** `runfeed logs RUN`: prints the newest lines that the run's job has printed. */
+/** `runfeed logs RUN`: prints the newest lines of the job's output, by default 100. Returns the exit code. */
 export async function logs(argv: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(argv, OPTIONS, true);
   const runId = onlyRun('logs', positionals);
@@ -19,9 +19,9 @@ export async function logs(argv: readonly string[]): Promise<number> {
   const { run, job } = await request(await readEndpoint(values), query, { id: runId, lines });
   if (!run) throw new Error(`run ${runId} not found`);
   if (!job)
-    throw new Error(`run ${runId} has no job, and so no logs here: its agent was not started by this server`);
+    throw new Error(`run ${runId} has no job, so it has no logs: its agent was not started by this server`);
   const { logs } = job as { readonly logs: string | null };
   if (logs) await createOutput(1).write(logs.endsWith('\n') ? logs : `${logs}\n`);
-  else tell(`the job of run ${runId} has no log`);
+  else tell(`no output of the job of run ${runId} is available`);
   return 0;
 }

@@ -5,7 +5,7 @@ import { VERSION } from '../server/version.ts';
 import { asksForHelp, COMMANDS, helpOf, overview } from './commands.ts';
 import { UsageError } from './usage-error.ts';
 
-/** Runs a command; the result is the process's exit code. */
+/** Runs a command and returns the process's exit code. */
 async function main([name, ...argv]: readonly string[]): Promise<number> {
   switch (name) {
     case undefined:
@@ -27,7 +27,7 @@ async function main([name, ...argv]: readonly string[]): Promise<number> {
 
 async function runCommand(name: string, argv: readonly string[]): Promise<number> {
   const command = COMMANDS.find((known) => known.name === name);
-  if (!command) throw new UsageError(`there is no command ${name}: see runfeed --help`);
+  if (!command) throw new UsageError(`unknown command ${name}: see runfeed --help`);
   if (asksForHelp(argv)) {
     process.stdout.write(helpOf(command));
     return 0;

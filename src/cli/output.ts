@@ -1,22 +1,22 @@
 import { write } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Somebody shares the descriptor and has made it one that does not wait: then it is tried again. */
+/** Retry interval on EAGAIN, in ms: a process that shares the descriptor has made it non-blocking. */
 const AGAIN_MS = 10;
 
-/** Writes bytes to where a process's output goes. */
+/** Standard output or standard error of this process. */
 export interface Output {
-  /** Resolves when all of it is written, however slowly it is read; or when nobody reads any more: then it is dropped. */
+  /** Resolves once all bytes are written, however slow the reader is, or dropped as the reader is gone. */
   write(bytes: Uint8Array | string): Promise<void>;
-  /** Waits at most `ms` for what is not written yet. False: somebody does not read. */
+  /** Waits up to `ms` for pending writes. False if the reader has not taken all of them by then. */
   finishesWithin(ms: number): Promise<boolean>;
-  /** Nobody reads any more. */
+  /** True once the reader is gone. */
   hungUp(): boolean;
 }
 
 /**
- * Output to a descriptor (1 or 2). `process.stdout` would stop the whole process while a pipe is full; here only the
- * writer waits.
+ * Writes to descriptor 1 or 2. `process.stdout` would block the whole process while a pipe is full; here only
+ * the caller waits.
  */
 export function createOutput(fd: 1 | 2): Output {
   let hungUp = false;

@@ -24,18 +24,19 @@ import { findTarget, type Target } from './pipe/target.ts';
 import { codeOfSignal } from './signal-code.ts';
 import { tell } from './tell.ts';
 
-/** The command ended well, and not all of its run was delivered. */
+/** The command exited with 0, but its run was not fully delivered. */
 export const DELIVERY_FAILED_EXIT_CODE = 74;
 
 /**
- * `runfeed pipe`: runs a command, or reads what one printed, passes the output through unchanged, and reports the run
- * that it tells of. The result is the command's own exit code.
+ * `runfeed pipe`: runs a command, or reads the output of one from standard input. Passes the output through
+ * unchanged and reports the run that the output describes. Returns the command's exit code, or a code of its
+ * own (see the README).
  */
 export async function pipe(argv: readonly string[]): Promise<number> {
   const options = readPipeOptions(argv);
   const signals = watchSignals();
   try {
-    // Before a run is created, which nothing would end.
+    // Check the folder before a run is created: after a failure nothing would end that run.
     makeSpoolParent(options.spool);
     const target = await findTarget(options, signals.beforeStart);
     return await pipeInto(target, options, signals.to);
@@ -80,11 +81,11 @@ async function pipeInto(
       ...(place && { nextSeq: place.nextSeq, lastTMs: place.lastTMs }),
       spool,
       onRetry: (error) => {
-        if (!isAway) tell(`events wait in ${folder.path}: ${error.message}`);
+        if (!isAway) tell(`delivery interrupted, keeping events in ${folder.path}: ${error.message}`);
         isAway = true;
       },
       onAcknowledged: () => {
-        if (isAway) tell('the server takes events again');
+        if (isAway) tell('delivery resumed');
         isAway = false;
       },
     });
@@ -106,7 +107,9 @@ async function pipeInto(
     const exited = source.exit.then(async (exit) => {
       feeder.hurry();
       signalsTo((signal) => {
-        tell(`left before all was passed on and delivered; what was not delivered is in ${folder.path}`);
+        tell(
+          `exiting before all output was passed on and delivered; undelivered events are in ${folder.path}`,
+        );
         leaveBy(signal);
       });
       await payloadFile.remove();
@@ -127,20 +130,20 @@ async function pipeInto(
   }
 }
 
-/** Without a runtime's name the output tells whose it is. */
+/** Without a runtime's name, the runtime is detected from the output. */
 function adapterOf(runtime: RuntimeName | null, options: RuntimeAdapterOptions): DetectingAdapter {
   if (runtime === null) return createDetectingAdapter(options);
   return { ...createAdapter(runtime, options), hasRecognised: () => true };
 }
 
 function unrecognised(runId: string): string {
-  return `the output is in no known format, so run ${runId} is stored as failed: name the agent with --runtime, one of ${RUNTIME_NAMES.join(', ')}`;
+  return `unrecognized output format, so run ${runId} is stored as failed: pass --runtime with one of ${RUNTIME_NAMES.join(', ')}`;
 }
 
 function lossOf({ undelivered, failure, isCut }: FeederEnd, folder: string): string {
-  const why = failure ? failure.message : 'the server did not take them in time';
+  const why = failure ? failure.message : 'the server did not acknowledge them in time';
   const kept = undelivered
-    ? `events ${undelivered.fromSeq} to ${undelivered.toSeq} are not delivered and stay in ${folder}`
-    : 'not all events are delivered';
-  return `${kept}${isCut ? ', and what came after is gone' : ''}: ${why}`;
+    ? `events ${undelivered.fromSeq} to ${undelivered.toSeq} were not delivered and stay in ${folder}`
+    : 'not all events were delivered';
+  return `${kept}${isCut ? ', and later events are lost' : ''}: ${why}`;
 }

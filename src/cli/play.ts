@@ -4,23 +4,24 @@ import { createReporter, type ReporterOptions } from '../client/reporter.ts';
 import type { RunnerEvent } from '../contract/events.ts';
 import { createGooseAdapter } from '../runtimes/goose.ts';
 
-/** A file plays at a human pace, and within this in all, in milliseconds. */
+/** A file plays at a human pace, and takes at most this long in total, in milliseconds. */
 export const PLAY_MS = 18_000;
-/** No single line takes longer. */
+/** The longest pause after a line, in milliseconds. */
 const LONGEST_LINE_MS = 300;
 
-/** Bytes of a transcript and how many there are in all; null when they come at their own pace. */
+/** The bytes of a transcript. */
 export interface Source {
   readonly chunks: AsyncIterable<Uint8Array>;
+  /** Null: the length is unknown, and the bytes are played as they arrive. */
   readonly totalBytes: number | null;
-  /** Lets go of it, read to its end or not; without that an input that stays open keeps the process alive. */
+  /** Releases the input, read to its end or not. An open input would keep the process alive. */
   close(): void;
 }
 
-/** A file, read as it is played. Throws when there is none to read. */
+/** Opens a file, which is read while it is played. Throws if it cannot be opened or is a folder. */
 export async function fileSource(path: string): Promise<Source> {
   const file = await open(path).catch((cause: Error) => {
-    throw new Error(`${path} cannot be read: ${cause.message}`, { cause });
+    throw new Error(`cannot read ${path}: ${cause.message}`, { cause });
   });
   const stats = await file.stat();
   if (stats.isDirectory()) {
@@ -31,12 +32,12 @@ export async function fileSource(path: string): Promise<Source> {
   return { chunks, totalBytes: stats.isFile() ? stats.size : null, close: () => void chunks.destroy() };
 }
 
-/** What comes in on standard input, as it comes. */
+/** Standard input, played as it arrives. */
 export function stdinSource(): Source {
   return { chunks: process.stdin, totalBytes: null, close: () => void process.stdin.destroy() };
 }
 
-/** Lines held in memory. */
+/** A transcript in memory, given as lines without line ends. */
 export function linesSource(lines: readonly string[]): Source {
   const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
   return {
@@ -48,7 +49,10 @@ export function linesSource(lines: readonly string[]): Source {
   };
 }
 
-/** Plays a Goose transcript into a run, through the adapter. Resolves when the server has its end. */
+/**
+ * Plays a Goose transcript into a run, through the adapter. Resolves once the server has stored the end of
+ * the run; throws if the server refuses events or does not acknowledge the end in time.
+ */
 export async function play({ chunks, totalBytes }: Source, options: ReporterOptions): Promise<void> {
   const { nextSeq, lastTMs } = options;
   const adapter = createGooseAdapter({
@@ -73,10 +77,10 @@ export async function play({ chunks, totalBytes }: Source, options: ReporterOpti
   await report(adapter.end({ exitCode: 0 }));
   const { failure, undelivered } = await reporter.close();
   if (failure) throw failure;
-  if (undelivered) throw new Error('the server has not taken the end of the run in time');
+  if (undelivered) throw new Error('the server did not acknowledge the end of the run in time');
 }
 
-/** Cuts a chunk after each line feed, so that lines can be paced. The adapter puts lines together again. */
+/** Splits a chunk after each line feed, so that lines can be paced. The adapter joins split lines again. */
 function* wholeLines(chunk: Uint8Array): Generator<Uint8Array> {
   let start = 0;
   for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, start)) {

@@ -2,15 +2,15 @@ import { authorizationOf } from '../client/token.ts';
 import { fetchFailure } from '../lib/fetch-failure.ts';
 import type { Endpoint } from './endpoint.ts';
 
-/** An answer that does not come within this is not waited for. */
+/** Timeout of a request, in milliseconds. */
 const ANSWER_MS = 30_000;
 
-/** The server cannot be reached, or what answers there is none of ours. */
+/** The server cannot be reached, or the response is not from a runfeed server. */
 export class Unreachable extends Error {
   override readonly name = 'Unreachable';
 }
 
-/** Runs an operation over HTTP and answers its data; throws what the server says is wrong, or {@link Unreachable}. */
+/** Runs an operation over HTTP and returns its data. Throws the server's errors, or {@link Unreachable}. */
 export async function request(
   { url, token }: Endpoint,
   query: string,
@@ -32,9 +32,13 @@ export async function request(
   };
   if (errors) {
     const told = errors.map(({ message }) => message).join('; ');
-    throw new Error(response.status === 401 ? `${told}: give another with --token or RUNFEED_TOKEN` : told);
+    throw new Error(
+      response.status === 401 ? `${told}: pass a valid token with --token or RUNFEED_TOKEN` : told,
+    );
   }
   if (!data)
-    throw new Unreachable(`what answers at ${url} (HTTP ${response.status}) is not a runfeed server`);
+    throw new Unreachable(
+      `unexpected response from ${url} (HTTP ${response.status}): is this a runfeed server?`,
+    );
   return data;
 }

@@ -33,7 +33,7 @@ interface ListedRun {
   readonly job: { readonly status: string } | null;
 }
 
-/** `runfeed runs`: the newest runs, one a line. */
+/** `runfeed runs`: prints the newest runs, by default 20, one per line. Returns the exit code. */
 export async function runs(argv: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(argv, OPTIONS, true);
   if (positionals.length > 0) throw new UsageError('runs takes no arguments');
@@ -58,7 +58,7 @@ export async function runs(argv: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** How a run ended; or how far its job is; or whether anything has come of it. */
+/** The outcome of an ended run, else the status of its job, else `live` or `new`. */
 function statusOf({ endedAt, terminal, job, eventCount }: ListedRun): string {
   const outcome = terminal?.data.outcome;
   if (endedAt !== null) return typeof outcome === 'string' ? preview(outcome, TITLE_WIDTH) : 'ended';

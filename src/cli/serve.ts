@@ -4,7 +4,10 @@ import { startServer } from '../server/server.ts';
 import { readArguments } from './arguments.ts';
 import { stopSignal } from './stop-signal.ts';
 
-/** `runfeed serve`: runs until SIGINT or SIGTERM. Addresses go to standard output, structured logs to standard error. */
+/**
+ * `runfeed serve`: runs until SIGINT or SIGTERM. Prints addresses to standard output and JSON logs to
+ * standard error. Returns the exit code.
+ */
 export async function serve(argv: readonly string[]): Promise<number> {
   readArguments(argv, {});
   const read = readConfig();
@@ -12,10 +15,10 @@ export async function serve(argv: readonly string[]): Promise<number> {
     for (const problem of read.problems) process.stderr.write(`runfeed: ${problem}\n`);
     return 2;
   }
-  // Whatever this process makes is for its own user alone; the commands of jobs get a usual one again.
+  // Files of this process are for its own user only. The commands of jobs get a usual umask again.
   process.umask(0o077);
   const log = pino({ level: read.config.logLevel }, pino.destination(2));
-  // Listening for signals first: who reads the addresses may send one before the next line runs.
+  // Listen for signals first: a reader of the addresses may send one before the next line runs.
   const stopped = stopSignal();
   const server = await startServer(read.config, log);
   process.stdout.write(
@@ -29,7 +32,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
     ].join('\n'),
   );
   const signal = await stopped;
-  log.info({ signal }, 'stopping; a second signal ends it at once');
+  log.info({ signal }, 'stopping; a second signal exits immediately');
   await server.close();
   log.info('stopped');
   return 0;

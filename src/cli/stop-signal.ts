@@ -1,11 +1,11 @@
 import { codeOfSignal } from './signal-code.ts';
 
-/** `timeout` and service managers send a signal to a process and to its group: the second one is the same wish. */
+/** Repeats within this, in ms, are ignored: `timeout` and service managers also signal the process group. */
 const SAME_SIGNAL_MS = 300;
 
 /**
- * Resolves with the first SIGINT or SIGTERM. The second one ends the process at once, with the exit code that a shell
- * gives a process killed by that signal.
+ * Resolves with the first SIGINT or SIGTERM. A second signal ends the process immediately, with the exit code
+ * that a shell reports for a process killed by that signal.
  */
 export function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {

@@ -30,7 +30,7 @@ interface Job {
   readonly terminalErrorMessage: string | null;
 }
 
-/** `runfeed stop RUN`: has the run's job stopped, and prints its status as it changes, to its end. */
+/** `runfeed stop RUN`: stops the run's job and prints its status until it ends. Returns the exit code. */
 export async function stop(argv: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(argv, OPTIONS, true);
   const runId = onlyRun('stop', positionals);
@@ -44,7 +44,7 @@ export async function stop(argv: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** Why nothing was stopped. */
+/** Why the job was not stopped. */
 interface Refusal {
   readonly __typename?: string;
   readonly code?: string;
@@ -58,7 +58,7 @@ function reasonOf(runId: string, { __typename, code, message }: Refusal): string
   return `run ${runId} was not stopped: ${message}`;
 }
 
-/** A job ends: the server enforces its grace and its deadline. Ctrl-C ends this before that. */
+/** Needs no timeout: the server enforces the job's grace period and deadline. Ctrl-C ends it earlier. */
 async function printUntilEnd(endpoint: Endpoint, runId: string, first: Job): Promise<void> {
   let last = first;
   while (last.endedAt === null) {
@@ -66,7 +66,7 @@ async function printUntilEnd(endpoint: Endpoint, runId: string, first: Job): Pro
     const { job } = await request(endpoint, `query ($id: ID!) { job(runId: $id) { ${FIELDS} } }`, {
       id: runId,
     });
-    if (!job) throw new Error(`the job of run ${runId} is gone`);
+    if (!job) throw new Error(`the job of run ${runId} no longer exists`);
     const seen = job as Job;
     if (seen.status !== last.status) process.stdout.write(`${describe(seen)}\n`);
     last = seen;

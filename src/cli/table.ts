@@ -1,4 +1,4 @@
-/** Lines with their columns below each other. */
+/** Formats rows as lines with aligned columns, each ended by a line feed. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));

@@ -18,12 +18,13 @@ const OPTIONS = {
   'no-color': { type: 'boolean', default: false },
 } as const;
 
-/** How long what was printed has to be read after a signal. */
+/** How long the reader has to take pending output after a signal, in milliseconds. */
 const LAST_WRITE_MS = 500;
 
 /**
- * `runfeed tail RUN`: prints a run as it goes, from the start or after an event, and leaves when it ends: with 0, however
- * the run itself ended. So does it when nobody reads its output any more; a signal gives 130 or 143.
+ * `runfeed tail RUN`: prints a run's events as they arrive, from the start or after an event, until the run
+ * ends. Returns 0 whatever the run's outcome is, and 0 if the reader of the output goes away; 130 or 143
+ * after a signal.
  */
 export async function tail(argv: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(argv, OPTIONS, true);
@@ -46,7 +47,7 @@ export async function tail(argv: readonly string[]): Promise<number> {
       else gap += printer.gap(removed);
     },
     onState: (state, cut) => {
-      if (state === 'reconnecting' && !isAway) tell(`the connection is lost, trying again: ${cut?.message}`);
+      if (state === 'reconnecting' && !isAway) tell(`connection lost, reconnecting: ${cut?.message}`);
       isAway = state === 'reconnecting';
     },
   });
@@ -54,7 +55,7 @@ export async function tail(argv: readonly string[]): Promise<number> {
   const stopped = stopSignal().then(async (signal) => {
     isStopped = true;
     events.return().catch(() => {});
-    // A write may be on its way to a reader that reads: only one that takes nothing is left behind.
+    // A pending write may still have an active reader. Abandon it only if the reader takes nothing.
     if (!(await output.finishesWithin(LAST_WRITE_MS))) leaveBy(signal);
     return codeOfSignal(signal);
   });

@@ -1,4 +1,4 @@
-/** Says something on standard error, as one line of its own. */
+/** Prints a message to standard error, as one line that begins with `runfeed:`. */
 export function tell(text: string): void {
   process.stderr.write(`runfeed: ${text}\n`);
 }

@@ -1,4 +1,4 @@
-/** One part of a message, as Goose prints it. */
+/** One content part of a Goose message. */
 type Part = { readonly type: string; readonly [field: string]: unknown };
 
 const DEMO_STARTED = 1_790_000_000;
@@ -11,7 +11,7 @@ function message(id: string, role: 'assistant' | 'user', parts: readonly Part[])
   });
 }
 
-/** Model text as it streams: a line for every word or two. */
+/** Model text as it streams: one line per word or two. */
 function says(id: string, text: string): string[] {
   const pieces = text.match(/(?:\S+\s*){1,2}/g) ?? [];
   return pieces.map((piece) => message(id, 'assistant', [{ type: 'text', text: piece }]));
@@ -73,8 +73,9 @@ function logs(callId: string, text: string): string {
 }
 
 /**
- * What a short, invented Goose run prints with `--output-format stream-json`, line by line and without line ends: an
- * agent finds out why a shop's delivery dates are a day early in some time zones, repairs it, and tests the repair.
+ * The output of a short, invented Goose run with `--output-format stream-json`, as lines without line ends:
+ * an agent finds out why a shop's delivery dates are a day early in some time zones, fixes the bug, and tests
+ * the fix.
  */
 export const DEMO_TRANSCRIPT: readonly string[] = [
   thinks('msg_01', 'A date that is one day early smells like midnight UTC read in local time.'),

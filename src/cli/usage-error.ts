@@ -1,4 +1,4 @@
-/** The command line or the environment is wrong: exit code 2. */
+/** The command line or the environment is invalid. The process exits with 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

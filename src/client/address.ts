@@ -1,16 +1,17 @@
 /**
- * The address that requests go to: `http:` or `https:`, its path ending in `/graphql`. Takes a server's address with or
- * without `/graphql`, as `http:`, `https:`, `ws:` or `wss:`; in a page also a relative one, such as `/graphql`. Throws a
- * TypeError for anything else, and for an address that holds a password.
+ * Returns the URL for requests: `http:` or `https:`, with a path that ends in `/graphql`. Accepts a server's
+ * address with or without `/graphql`, as `http:`, `https:`, `ws:` or `wss:`; in a page also a relative one,
+ * such as `/graphql`. Throws a TypeError for anything else, and for an address that contains a user or
+ * password.
  */
 export function addressOf(url: string | URL): string {
   const address = parsed(url);
-  // Where fetch refuses such a URL its error repeats all of it.
+  // fetch refuses such a URL with an error that repeats all of it.
   if (address.username || address.password) {
-    throw new TypeError('a server’s URL holds no user or password: pass a token');
+    throw new TypeError('a server URL must not contain a user or password: pass a token');
   }
   if (!/^(http|ws)s?:$/.test(address.protocol)) {
-    throw new TypeError('a server’s URL begins with http:, https:, ws: or wss:');
+    throw new TypeError('a server URL must begin with http:, https:, ws: or wss:');
   }
   const path = address.pathname.replace(/\/+$/, '');
   address.pathname = path.endsWith('/graphql') ? path : `${path}/graphql`;
@@ -18,7 +19,7 @@ export function addressOf(url: string | URL): string {
   return address.href.replace(/^ws/, 'http');
 }
 
-/** The page that this runs in; null outside of browsers. */
+/** The URL of the page that this runs in. Null outside of browsers. */
 export function pageAddress(): string | null {
   const { location } = globalThis as { readonly location?: { readonly href?: unknown } };
   return typeof location?.href === 'string' ? location.href : null;
@@ -28,6 +29,6 @@ function parsed(url: string | URL): URL {
   const base = pageAddress() ?? undefined;
   if (URL.canParse(String(url), base)) return new URL(url, base);
   throw new TypeError(
-    'a server’s URL is whole, such as http://127.0.0.1:4000; only in a page may it be relative',
+    'a server URL must be absolute, such as http://127.0.0.1:4000; only pages may use a relative one',
   );
 }

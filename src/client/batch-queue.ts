@@ -1,22 +1,24 @@
 import { createBell } from '../lib/bell.ts';
 import type { FeedBatch } from './feed.ts';
 
-/** So much of what has arrived may wait to be read, in characters of JSON; one batch alone may be longer. */
+/** The most unread data, in characters of JSON. A single batch may be longer. */
 const MAX_CHARACTERS = 4 * 1024 * 1024;
-/** And so many batches: an empty one holds memory, too. */
+/** The most unread batches: even an empty one takes memory. */
 const MAX_BATCHES = 1_024;
 
-/** What a websocket has brought and nobody has read yet. */
+/** Batches received over a websocket and not yet read. */
 export interface BatchQueue {
-  /** Adds a batch that came as so many characters. False: the queue is full and the batch is not in it. */
+  /**
+   * Adds a batch that arrived as this many characters. False if the queue is full: the batch is not in it.
+   */
   push(batch: FeedBatch, characters: number): boolean;
-  /** Nothing follows but, with an error, that. Only the first call counts. */
+  /** Ends the queue after the waiting batches, with an error if one is given. Only the first call counts. */
   end(error: Error | null): void;
-  /** The next batch; null at the end or once the signal aborts. Throws the error that the queue ended with. */
+  /** The next batch. Null at the end or on abort. Throws the error that the queue ended with. */
   take(signal: AbortSignal): Promise<FeedBatch | null>;
 }
 
-/** An empty queue. A websocket cannot be held back, hence the bound: past it one comes back by the cursor. */
+/** Creates a queue, bounded as a websocket has no backpressure: when full, reconnect with the cursor. */
 export function createBatchQueue(): BatchQueue {
   const waiting: { readonly batch: FeedBatch; readonly characters: number }[] = [];
   let characters = 0;

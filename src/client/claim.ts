@@ -6,38 +6,41 @@ import { IngestFailed, post } from './post.ts';
 import { isPassing } from './refusals.ts';
 import { authorizationOf } from './token.ts';
 
-/** What a runner's first call answers: what to do, and with what. */
+/** A claimed job: its run, payload and secrets, and the token for its events. */
 export interface JobClaim {
   readonly runId: string;
   readonly payload: JsonObject | null;
-  /** Variables for its environment that nobody else may see. */
+  /** Secret variables for the runner's environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** ISO 8601. */
+  /** When the job is stopped if it is still running, in ISO 8601. */
   readonly deadlineAt: string;
-  /** Where the events' numbers and times go on. */
+  /** The number of the next event. */
   readonly nextSeq: number;
+  /** No later event may have an earlier time, in milliseconds. */
   readonly lastTMs: number;
-  /** Sends the run's events. */
+  /** The token for sending the run's events. */
   readonly token: string;
 }
 
-/** Which job to claim, and as whom. */
+/** The options of {@link claimJob}. */
 export interface ClaimOptions {
   /** The server's address, with or without `/graphql`. */
   readonly url: string | URL;
-  /** `RUNFEED_RUNNER_TOKEN`. */
+  /** The value of `RUNFEED_RUNNER_TOKEN`. It identifies the job. */
   readonly token: string;
-  /** Names this process. */
+  /** An id of this process, the same for each try. */
   readonly instance: string;
+  /** Aborts the claim; its reason is thrown. */
   readonly signal?: AbortSignal;
 }
 
-/** A runner whose claim is refused leaves with this exit code: another one works on its job, or nobody should. */
+/** The exit code of a runner whose claim is refused: another runner has the job, or none should. */
 export const CLAIM_REFUSED_EXIT_CODE = 79;
 
-/** The job is not this instance's to run. */
+/** The server refused the claim: this instance must not run the job. */
 export class ClaimRefused extends Error {
   override readonly name = 'ClaimRefused';
+  /** Why, such as `claim_refused` or `UNAUTHENTICATED`. */
   readonly code: string;
   constructor(code: string, message: string) {
     super(message);
@@ -57,12 +60,12 @@ type Answer =
   | ({ readonly __typename: 'ClaimJobSuccess' } & JobClaim)
   | { readonly __typename: 'NotFound' | 'JobRefused'; readonly code: string; readonly message: string };
 
-/** An answer that does not come within this is not waited for: the same is asked again. */
+/** A request without an answer within this is sent again, in milliseconds. */
 const ANSWER_MS = 30_000;
 
 /**
- * Claims the job that this process was started for, however long the server is away. Throws {@link ClaimRefused} when
- * there is nothing to do here: then leave with {@link CLAIM_REFUSED_EXIT_CODE}.
+ * Claims the job that this process was started for, and retries for as long as the server is away. Throws
+ * {@link ClaimRefused} if this process must not run the job: then exit with {@link CLAIM_REFUSED_EXIT_CODE}.
  */
 export async function claimJob(options: ClaimOptions): Promise<JobClaim> {
   const { token, instance, signal = new AbortController().signal } = options;
@@ -73,7 +76,7 @@ export async function claimJob(options: ClaimOptions): Promise<JobClaim> {
   for (;;) {
     signal.throwIfAborted();
     const leaving = leaveWith(signal);
-    const late = setTimeout(() => leaving.leave(new Error(`nothing within ${ANSWER_MS} ms`)), ANSWER_MS);
+    const late = setTimeout(() => leaving.leave(new Error(`no answer within ${ANSWER_MS} ms`)), ANSWER_MS);
     try {
       const answer = (await post(body, 'claimJob', { url, authorization, signal: leaving.signal })) as Answer;
       if (answer.__typename === 'ClaimJobSuccess') return answer;

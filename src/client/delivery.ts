@@ -8,36 +8,36 @@ import { ReportFailed } from './report-failed.ts';
 import type { SpooledEvent } from './spool.ts';
 import { authorizationOf, type Token } from './token.ts';
 
-/** An answer that does not come within this is not waited for: the same is sent again. */
+/** A request without an answer within this is sent again, in milliseconds. */
 const ANSWER_MS = 30_000;
 
-/** Whom to send to, and how patiently. */
+/** The options of {@link createDelivery}. */
 export interface DeliveryOptions {
   readonly runId: string;
   readonly url: string;
   readonly token: Token | undefined;
   readonly backoff: BackoffOptions | undefined;
-  /** Hears why something has to be sent again. */
+  /** Called with the reason of each retry. */
   readonly onRetry: (error: IngestFailed) => void;
 }
 
-/** Where a producer goes on. */
+/** Where a producer continues: the next event's number, and the last event's time in milliseconds. */
 export interface Place {
   readonly nextSeq: number;
   readonly lastTMs: number;
 }
 
-/** Gets things to the server, however long it takes. Both reject with {@link ReportFailed} once that is in vain. */
+/** Retries requests until they succeed. Rejects with {@link ReportFailed} once retrying cannot help. */
 export interface Delivery {
-  /** Resolves when the server has them all; `previousSeq` is the number before them. Rejects when the signal aborts. */
+  /** Resolves once the server has all events. `previousSeq` is the number before them. Rejects on abort. */
   deliver(events: readonly SpooledEvent[], previousSeq: number, signal: AbortSignal): Promise<void>;
-  /** Where the server's log of the run stands. */
+  /** Reads where the server's log of the run ends. */
   place(signal: AbortSignal): Promise<Place>;
 }
 
 const PLACE = 'query ($id: ID!) { run(id: $id) { nextSeq lastTMs ended } }';
 
-/** Sends one thing at a time, each until it is answered. A token is kept until the server takes it no longer. */
+/** Sends one request at a time, until it is answered. Keeps a token until the server refuses it. */
 export function createDelivery({ runId, url, token, backoff, onRetry }: DeliveryOptions): Delivery {
   let authorization: Promise<string | null> | null = null;
 
@@ -48,7 +48,7 @@ export function createDelivery({ runId, url, token, backoff, onRetry }: Delivery
     } catch (cause) {
       authorization = null;
       if (cause instanceof TypeError) throw new ReportFailed(cause.message, 'BAD_USER_INPUT');
-      throw new IngestFailed('no token could be had', null, { cause });
+      throw new IngestFailed('could not get a token', null, { cause });
     }
   }
 
@@ -57,10 +57,10 @@ export function createDelivery({ runId, url, token, backoff, onRetry }: Delivery
     stop: AbortSignal,
   ): Promise<Answer> {
     const leaving = leaveWith(stop);
-    const late = setTimeout(() => leaving.leave(new Error(`nothing within ${ANSWER_MS} ms`)), ANSWER_MS);
+    const late = setTimeout(() => leaving.leave(new Error(`no answer within ${ANSWER_MS} ms`)), ANSWER_MS);
     try {
       const header = await unlessAborted(authorize(), leaving.signal);
-      if (header === undefined) throw new IngestFailed('no token came in time', null);
+      if (header === undefined) throw new IngestFailed('no token within the time limit', null);
       return await ask({ url, authorization: header, signal: leaving.signal });
     } catch (error) {
       if (error instanceof IngestFailed && error.code === UNAUTHENTICATED) authorization = null;
@@ -103,7 +103,7 @@ export function createDelivery({ runId, url, token, backoff, onRetry }: Delivery
     place: async (signal) => {
       const body = JSON.stringify({ query: PLACE, variables: { id: runId } });
       const run = await untilAnswered((options) => post(body, 'run', options), signal);
-      if (run === null) throw new ReportFailed(`there is no run ${runId}`, 'unknown_run');
+      if (run === null) throw new ReportFailed(`run ${runId} not found`, 'unknown_run');
       if (fieldOf(run, 'ended') === true) throw new ReportFailed('the run has ended', 'run_terminated');
       const { nextSeq, lastTMs } = run as Place;
       return { nextSeq, lastTMs };

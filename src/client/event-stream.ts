@@ -1,15 +1,16 @@
-/** One event of a text/event-stream. */
+/** One event of a `text/event-stream`. `event` defaults to `message`. */
 export interface ServerSentEvent {
   readonly event: string;
   readonly data: string;
 }
 
-/** A line that is longer is no event of ours. */
+/** No line of a runfeed server's event is longer. */
 const MAX_LINE_CHARACTERS = 64 * 1024 * 1024;
 
 /**
- * Puts a text/event-stream together: give it the text in any pieces, it answers the events that are complete. Lines
- * end with LF or CRLF. Throws a RangeError on a line of more than 64 Mi characters.
+ * Creates a parser for a `text/event-stream`. Call it with the text in pieces of any size; it returns the
+ * events that are complete. Lines end with LF or CRLF. Throws a RangeError on a line of more than 64 Mi
+ * characters.
  */
 export function createEventStreamParser(): (text: string) => ServerSentEvent[] {
   let rest = '';

@@ -13,7 +13,7 @@ import { UNAUTHENTICATED } from './refusals.ts';
 
 const UNAUTHORIZED = 401;
 
-/** A run over server-sent events. What is not read yet stays with the server: reading holds it back. */
+/** Follows a run over server-sent events. Backpressure applies: unread events stay with the server. */
 export const overSse: Connect = async function* (request, signal) {
   const leaving = leaveWith(signal);
   try {
@@ -58,17 +58,17 @@ function open({ url, authorization, ...request }: FeedRequest, signal: AbortSign
   });
 }
 
-/** The stream that the server answers with; throws what it says instead. */
+/** Returns the body if it is an event stream, else throws the server's error. */
 async function streamOf(response: Response): Promise<ReadableStream<Uint8Array>> {
   const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');
   if (response.ok && isStream && response.body) return response.body;
-  const words = `HTTP ${response.status} instead of an event stream`;
+  const words = `expected an event stream but received HTTP ${response.status}`;
   if (response.status === UNAUTHORIZED) throw new StreamRefused(words, UNAUTHENTICATED);
   refuse(await response.json().catch(() => null));
   throw new StreamCut(words, null, { status: response.status });
 }
 
-/** Gives the connection up when nothing comes for too long: a server that has nothing to say says so by comments. */
+/** Cuts the connection if it is silent for too long: an idle server sends comments. */
 async function patiently<Value>(
   { stalledAfterMs }: FeedRequest,
   leaving: Leaving,

@@ -14,15 +14,15 @@ import { type WebSocketClass, type WebSocketLike, webSocketClass } from './webso
 const PROTOCOL = 'graphql-transport-ws';
 const OPERATION_ID = '1';
 const NORMAL_CLOSURE = 1000;
-/** How a server closes a socket whose token it does not take, or takes no longer. */
+/** Close codes for a token that the server does not accept, or no longer accepts. */
 const UNAUTHENTICATED_CLOSES = [4401, 4403];
-/** A peer that is silent for so many checks, all but the first with a ping, is gone. */
+/** A peer that is silent for this many checks is gone. Every check but the last sends a ping. */
 const SILENT_CHECKS = 3;
 
 /**
- * A run over a websocket of its own, subprotocol graphql-transport-ws. Spoken here rather than by graphql-ws' client:
- * that one takes some passing closes for final, comes back by itself with the old cursor after others, and cannot be
- * left while it connects.
+ * Follows a run over one websocket, with the subprotocol graphql-transport-ws. Not done by graphql-ws'
+ * client, because that client treats some temporary closes as final, reconnects after others with the old
+ * cursor, and cannot be stopped while it connects.
  */
 export const overWebsocket: Connect = async function* (request, signal) {
   const queue = createBatchQueue();
@@ -34,7 +34,7 @@ export const overWebsocket: Connect = async function* (request, signal) {
   }
 };
 
-/** Fills the queue from a new socket until either has ended; answers how to leave. */
+/** Fills the queue from a new socket until either ends. Returns a function that closes the socket. */
 function subscribe(WebSocket: WebSocketClass, request: FeedRequest, queue: BatchQueue): () => void {
   const socket = new WebSocket(request.url.replace(/^http/, 'ws'), PROTOCOL);
   const send = (message: object): void => {
@@ -47,7 +47,7 @@ function subscribe(WebSocket: WebSocketClass, request: FeedRequest, queue: Batch
     else send({ type: 'ping' });
   }, request.stalledAfterMs / SILENT_CHECKS);
 
-  /** Where the peer may not answer, hence would not close, the socket is dropped if the platform can. */
+  /** The peer may never answer the close, so the socket is destroyed where the platform allows it. */
   function end(error: Error | null): void {
     queue.end(error);
     leave();
@@ -68,11 +68,11 @@ function subscribe(WebSocket: WebSocketClass, request: FeedRequest, queue: Batch
         break;
       case 'next':
         if (!queue.push(batchOf(fieldOf(message, 'payload')), text.length))
-          end(new StreamCut('more came than was read'));
+          end(new StreamCut('too many unread batches'));
         break;
       case 'error':
         refuse({ errors: fieldOf(message, 'payload') });
-        throw new StreamCut('an error without words');
+        throw new StreamCut('received an error without a message');
       case 'complete':
         queue.end(null);
         leave();
@@ -93,10 +93,12 @@ function subscribe(WebSocket: WebSocketClass, request: FeedRequest, queue: Batch
       hear(String(data));
     } catch (cause) {
       const told = cause instanceof StreamCut || cause instanceof StreamRefused;
-      end(told ? cause : new StreamCut('what came is none of the protocol’s', null, { cause }));
+      end(
+        told ? cause : new StreamCut('received a message that is not graphql-transport-ws', null, { cause }),
+      );
     }
   };
-  // What went wrong is told here by some platforms; the close that follows may not say it.
+  // Some platforms report the reason only here; the close that follows may not contain it.
   socket.onerror = ({ message = 'the websocket failed' }) => {
     end(new StreamCut(message, null, { status: statusIn(message) }));
   };
@@ -108,13 +110,13 @@ function subscribe(WebSocket: WebSocketClass, request: FeedRequest, queue: Batch
   return leave;
 }
 
-/** The HTTP status that the `ws` package reports in words; null elsewhere: browsers show none. */
+/** The HTTP status in an error message of the `ws` package. Null elsewhere: browsers report none. */
 function statusIn(message: string): number | null {
   const [, status] = /^Unexpected server response: (\d{3})$/.exec(message) ?? [];
   return status === undefined ? null : Number(status);
 }
 
-/** Closes it and hears of it no more, except of its errors: on Node one that nobody hears ends the process. */
+/** Closes the socket and removes its handlers, except for errors: an unhandled one ends a Node process. */
 function release(socket: WebSocketLike): void {
   socket.onopen = null;
   socket.onmessage = null;

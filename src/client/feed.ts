@@ -3,19 +3,19 @@ import { fieldOf, firstError, isPassing } from './refusals.ts';
 
 /** An event as the server delivers it. */
 export interface StreamedEvent extends RunnerEvent {
-  /** The number that its producer gave it; null when the server itself added it. */
+  /** The producer's own number for the event. Null if the server created the event. */
   readonly sourceSeq: number | null;
-  /** ISO 8601. */
+  /** When the server stored the event, in ISO 8601. */
   readonly committedAt: string;
 }
 
-/** Events that retention has removed: none of these numbers will come any more. */
+/** A range of events that retention has removed, both ends included. None of them will be delivered. */
 export interface StreamGap {
   readonly fromSeq: number;
   readonly toSeq: number;
 }
 
-/** What there is of a run after a cursor. */
+/** A batch of a run's events after a cursor. */
 export interface FeedBatch {
   readonly events: readonly StreamedEvent[];
   readonly cursor: number;
@@ -24,7 +24,7 @@ export interface FeedBatch {
   readonly gap: StreamGap | null;
 }
 
-/** What one connection asks for. */
+/** What one connection requests. */
 export interface FeedRequest {
   readonly url: string;
   readonly runId: string;
@@ -33,25 +33,25 @@ export interface FeedRequest {
   readonly authorization: string | null;
   readonly stalledAfterMs: number;
   readonly webSocketImpl: unknown;
-  /** The server answers over this transport. */
+  /** Called when the server answers over this transport. */
   readonly onOpen: () => void;
 }
 
 /**
- * One connection: what comes after the cursor. Returns at the run's end, or when the signal aborts; throws
- * {@link StreamCut} or {@link StreamRefused}.
+ * Opens one connection and yields the batches after the cursor. Returns at the run's end, or if the signal
+ * aborts; throws {@link StreamCut} or {@link StreamRefused}.
  */
 export type Connect = (
   request: FeedRequest,
   signal: AbortSignal,
 ) => AsyncGenerator<FeedBatch, void, undefined>;
 
-/** The connection is gone and the run goes on: come back by the cursor. */
+/** The connection was lost before the run's end. Reconnect with the cursor. */
 export class StreamCut extends Error {
   override readonly name = 'StreamCut';
-  /** The websocket's close code, such as 1012; null when there was none. */
+  /** The websocket's close code, such as 1012. Null if there was none. */
   readonly closeCode: number | null;
-  /** The HTTP status of an answer that was no stream, such as 502; null when there was none. */
+  /** The HTTP status of an answer that was not a stream, such as 502. Null if there was none. */
   readonly status: number | null;
   constructor(
     message: string,
@@ -64,7 +64,7 @@ export class StreamCut extends Error {
   }
 }
 
-/** The server refuses, and would again. */
+/** The server refused the request and would refuse it again. */
 export class StreamRefused extends Error {
   override readonly name = 'StreamRefused';
   /** Why, such as `unknown_run`, `BAD_USER_INPUT` or `UNAUTHENTICATED`. */
@@ -81,7 +81,7 @@ const FEED = `subscription ($runId: ID!, $after: SafeInt, $kinds: [RunnerEventKi
   }
 }`;
 
-/** The operation to send. */
+/** The GraphQL operation of a request. */
 export function feedOperation({ runId, after, kinds }: FeedRequest): {
   readonly query: string;
   readonly variables: Readonly<Record<string, unknown>>;
@@ -89,15 +89,15 @@ export function feedOperation({ runId, after, kinds }: FeedRequest): {
   return { query: FEED, variables: { runId, after, kinds } };
 }
 
-/** The batch in one result of the operation; throws what the result says instead. */
+/** Returns the batch in a result of the operation. Throws a cut or a refusal if the result has no batch. */
 export function batchOf(result: unknown): FeedBatch {
   refuse(result);
   const batch = fieldOf(fieldOf(result, 'data'), 'runEventBatches');
-  if (!Array.isArray(fieldOf(batch, 'events'))) throw new StreamCut('a result without a batch');
+  if (!Array.isArray(fieldOf(batch, 'events'))) throw new StreamCut('received a result without a batch');
   return batch as FeedBatch;
 }
 
-/** Throws the first error of an answer, if it has one: a refusal or, when it will pass, a cut. */
+/** Throws the first error of an answer, if any: a cut if the error is temporary, else a refusal. */
 export function refuse(answer: unknown): void {
   const error = firstError(answer);
   if (!error) return;

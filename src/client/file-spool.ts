@@ -4,25 +4,25 @@ import { join } from 'node:path';
 import { makeFolder } from '../lib/make-folder.ts';
 import { createTally, howMany, type Spool, type SpooledEvent } from './spool.ts';
 
-/** How much a file spool may hold. */
+/** The options of {@link openFileSpool}. */
 export interface FileSpoolOptions {
-  /** Events that the server does not have yet, in characters of JSON; by default 64 Mi. */
+  /** The most events that the server does not have yet, in characters of JSON. Defaults to 64 Mi. */
   readonly maxCharacters?: number;
-  /** A file is followed by the next one at so many, and removed when the server has all of it; by default 1 Mi. */
+  /** Characters per file, by default 1 Mi. A file is removed once the server has all of its events. */
   readonly fileCharacters?: number;
   /**
-   * Hears of a file that holds something else than events, as after a loss of power: it is set aside, with all later
-   * ones, and its events before that place are kept. Without it such a file is an error.
+   * Called for a damaged file, for example after a power failure. The file is set aside with all later ones,
+   * and its events before the damage are kept. Without this function a damaged file is an error.
    */
   readonly onDamaged?: (damage: SpoolDamage) => void;
 }
 
-/** A file of a spool that holds something else than events. */
+/** A spool file that contains something other than events. */
 export interface SpoolDamage {
   readonly file: string;
-  /** Where, such as `line 3`. */
+  /** Where the damage begins, such as `line 3`. */
   readonly place: string;
-  /** The file that has all of it now. */
+  /** The path of a copy of the whole damaged file. */
   readonly setAside: string;
 }
 
@@ -31,20 +31,21 @@ interface Segment {
   readonly path: string;
   characters: number;
   last: SpooledEvent | null;
-  /** Its events, while it is written; null: they are in the file only. */
+  /** The events, while the file is being written. Null: they are only in the file. */
   events: SpooledEvent[] | null;
 }
 
 const FILE = /^\d{12}\.ndjson$/;
 const ANY_FILE = /^\d{12}\.ndjson(?:\.damaged)?$/;
 
-/** Not on Windows. */
+/** Refuses links, except on Windows, which lacks O_NOFOLLOW. */
 const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
 
 /**
- * A spool in a folder, which is made and should be the run's own: what was appended outlives the process, killed or
- * not, though not the machine's power (nothing is fsynced). Opening it again goes on with what is there, and may hand
- * out up to a file's worth that the server has already. Needs Node. Throws when the folder cannot be read or written.
+ * Opens a spool in a folder, which is created if missing and should belong to one run. Appended events
+ * survive the process, even if it is killed, but not a power failure (nothing is fsynced). A reopened spool
+ * continues with the events in the folder, and may return up to a file's worth that the server already has.
+ * Needs Node. Throws if the folder cannot be read or written.
  */
 export async function openFileSpool(folder: string, options: FileSpoolOptions = {}): Promise<Spool> {
   const { maxCharacters = 64 * 1024 * 1024, fileCharacters = 1024 * 1024, onDamaged } = options;
@@ -59,10 +60,11 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
     const { events, damage } = await readEvents(path);
     for (const event of events) tally.add(event);
     waiting += events.length;
-    // What was read goes again: it may be more than is to be held in memory.
+    // The events are not kept: together they may exceed what should be held in memory.
     segments.push({ path, characters: 0, last: events.at(-1) ?? null, events: null });
     if (damage === null) continue;
-    if (!onDamaged) throw new Error(`${path} is none of a spool's files, or damaged at ${damage}`);
+    if (!onDamaged)
+      throw new Error(`${path} is not a spool file or is damaged at ${damage}: remove it, or set onDamaged`);
     const later = names.slice(index + 1).map((each) => join(folder, each));
     onDamaged({ file: path, place: damage, setAside: await setAside(path, events, later) });
     break;
@@ -90,7 +92,7 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
     await sealed.handle.close();
   }
 
-  /** Where events are read next: the place reached or, when that file is read through, the next file's start. */
+  /** Where to read next: the current position or, at the end of that file, the start of the next one. */
   async function placeToRead() {
     if (reading && (reading.next < reading.events.length || reading.segment === written?.segment)) {
       return reading;
@@ -113,7 +115,7 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
       try {
         await handle.appendFile(`${event.json}\n`);
       } catch (error) {
-        // It may have written half a line, which is passed over at a file's end only.
+        // It may have written half a line, which is ignored only at the end of a file.
         await sealSegment();
         throw error;
       }
@@ -153,7 +155,7 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
   };
 }
 
-/** Whole lines only: what a killed process was writing was never handed over. `damage` is the first line that is none. */
+/** Reads whole lines: `append` never resolved for a partial last one. `damage` is the first invalid line. */
 async function readEvents(
   path: string,
 ): Promise<{ readonly events: SpooledEvent[]; readonly damage: string | null }> {
@@ -178,7 +180,10 @@ function seqOf(json: string): number | null {
   }
 }
 
-/** Leaves the file with these events alone, and answers where all of it is. What comes later could not follow them. */
+/**
+ * Copies the file and reduces it to these events. Moves later files aside, since they could not follow these
+ * events. Returns the path of the copy.
+ */
 async function setAside(
   path: string,
   events: readonly SpooledEvent[],

@@ -1,4 +1,4 @@
-/** `runfeed/client`: following a runfeed server's runs and sending events to it, from Node or a browser. */
+/** `runfeed/client`: follows the runs of a runfeed server and sends events to it, from Node or a browser. */
 
 export {
   CLAIM_REFUSED_EXIT_CODE,

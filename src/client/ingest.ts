@@ -3,11 +3,13 @@ import { addressOf } from './address.ts';
 import { IngestFailed, type PostOptions, post } from './post.ts';
 import { authorizationOf, type Token } from './token.ts';
 
-/** What the server says of a batch that it understood. */
+/** The server's verdict on a batch. */
 export type IngestResult =
   | {
       readonly __typename: 'IngestEventsSuccess';
+      /** The number of events that this request stored. */
       readonly accepted: number;
+      /** The number of events that were already stored with the same content. */
       readonly duplicates: number;
       readonly lastSeq: number;
     }
@@ -19,11 +21,11 @@ export type IngestResult =
       readonly expectedSeq: number | null;
     };
 
-/** How a batch is sent. */
+/** The options of {@link ingestBatch}. */
 export interface IngestOptions {
   /** The server's address, with or without `/graphql`. */
   readonly url: string | URL;
-  /** The producer's own number before this batch (-1: nothing sent yet): lets the server see a hole. */
+  /** The producer's own number before this batch, or -1 for its first batch. Lets the server detect a gap. */
   readonly previousSeq?: number;
   readonly token?: Token;
   readonly signal?: AbortSignal;
@@ -37,7 +39,7 @@ const INGEST = `mutation ($batch: RunnerEventBatchInput!, $previousSeq: SafeInt)
   }
 }`;
 
-/** Sends one batch over HTTP. Resolves once it is durable or refused; throws {@link IngestFailed} otherwise. */
+/** Sends one batch over HTTP. Resolves once it is durable or refused, else throws {@link IngestFailed}. */
 export async function ingestBatch(
   batch: RunnerEventBatch,
   { url, previousSeq, token, signal }: IngestOptions,
@@ -50,7 +52,7 @@ export async function ingestBatch(
   });
 }
 
-/** The same for events that are JSON already: `previousSeq` is the producer's number before them. */
+/** Sends events that are JSON already, like {@link ingestBatch}. `previousSeq` is the number before them. */
 export function sendEvents(
   runId: string,
   events: readonly string[],
@@ -65,5 +67,5 @@ export function sendEvents(
 async function send(body: string, options: PostOptions): Promise<IngestResult> {
   const outcome = await post(body, 'ingestEvents', options);
   if (outcome) return outcome as IngestResult;
-  throw new IngestFailed('the answer is none of a runfeed server', null);
+  throw new IngestFailed('unexpected response: is this a runfeed server?', null);
 }

@@ -1,19 +1,19 @@
 import { fetchFailure } from '../lib/fetch-failure.ts';
 import { fieldOf, firstError, UNAUTHENTICATED } from './refusals.ts';
 
-/** What is asked for, and as whom. */
+/** The options of {@link post}. */
 export interface PostOptions {
-  /** The server's `/graphql`. */
+  /** The URL of the server's `/graphql`. */
   readonly url: string;
-  /** The header to send; null: none. */
+  /** The `authorization` header. Null: none is sent. */
   readonly authorization: string | null;
   readonly signal?: AbortSignal;
 }
 
-/** The server gave no outcome: it was not reached, or answered a fault. The same may be sent again. */
+/** The server gave no outcome: it was unreachable or answered with a fault. The request may be sent again. */
 export class IngestFailed extends Error {
   override readonly name = 'IngestFailed';
-  /** The fault's code, such as `OVERLOADED`; null when the answer was none of a runfeed server's. */
+  /** The fault's code, such as `OVERLOADED`. Null if no runfeed server answered. */
   readonly code: string | null;
   constructor(message: string, code: string | null, options?: ErrorOptions) {
     super(message, options);
@@ -21,10 +21,10 @@ export class IngestFailed extends Error {
   }
 }
 
-/** What a status says where something in between answers, which knows no codes. Others may pass. */
+/** Codes for the statuses of a proxy, which sends no codes. Other statuses are treated as temporary. */
 const STATUS_CODES: Readonly<Record<number, string>> = { 401: UNAUTHENTICATED, 413: 'BODY_TOO_LARGE' };
 
-/** Posts a body that holds one operation and answers what its root field brought; throws {@link IngestFailed}. */
+/** Posts a body with one operation and returns the value of its root field. Throws {@link IngestFailed}. */
 export async function post(body: string, field: string, options: PostOptions): Promise<unknown> {
   const { url, authorization, signal } = options;
   let status: number;
@@ -51,12 +51,12 @@ export async function post(body: string, field: string, options: PostOptions): P
   const outcome = fieldOf(fieldOf(answer, 'data'), field);
   if (outcome !== undefined) return outcome;
   throw new IngestFailed(
-    `the answer, HTTP ${status}, is none of a runfeed server`,
+    `unexpected response (HTTP ${status}): is this a runfeed server?`,
     STATUS_CODES[status] ?? null,
   );
 }
 
-/** What a JSON text says; null where it is none. */
+/** Parses a JSON text. Null if it is not JSON. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

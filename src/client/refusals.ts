@@ -1,7 +1,7 @@
-/** What a server says when it does not know who is asking. */
+/** The code of a missing, invalid or expired token. */
 export const UNAUTHENTICATED = 'UNAUTHENTICATED';
 
-/** Codes of faults that pass by themselves. An answer without a code comes from something in between: it may pass, too. */
+/** Codes of temporary faults. An answer without a code comes from a proxy and may be temporary too. */
 const PASSING: readonly (string | null)[] = [
   null,
   'OVERLOADED',
@@ -10,31 +10,31 @@ const PASSING: readonly (string | null)[] = [
   'INTERNAL_SERVER_ERROR',
 ];
 
-/** Whether the same may be asked again a little later. */
+/** Returns true if the same request may succeed a little later. */
 export function isPassing(code: string | null): boolean {
   return PASSING.includes(code);
 }
 
-/** The first error of an answer, as far as it is one. */
+/** An error of a GraphQL answer. */
 export interface ToldError {
   readonly message: string;
-  /** Null when it has none, hence is none of a runfeed server's. */
+  /** Null if the error has no code, so it is not from a runfeed server. */
   readonly code: string | null;
 }
 
-/** The first of a GraphQL answer's errors, whatever the answer is; null: it has none. */
+/** Returns the first error of an answer of any shape. Null if there is none. */
 export function firstError(answer: unknown): ToldError | null {
   const [first] = listOf(fieldOf(answer, 'errors'));
   if (first === undefined) return null;
   const message = fieldOf(first, 'message');
   const code = fieldOf(fieldOf(first, 'extensions'), 'code');
   return {
-    message: typeof message === 'string' ? message : 'an error without words',
+    message: typeof message === 'string' ? message : 'an error without a message',
     code: typeof code === 'string' ? code : null,
   };
 }
 
-/** A field of what may be an object; undefined when it is none or has no such field. */
+/** Returns a field of a value. Undefined if the value is not an object or lacks the field. */
 export function fieldOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 }

@@ -1,14 +1,15 @@
 import type { SeqRange } from './spool.ts';
 
-/** An event was not taken, or the reporter has stopped for good. */
+/** An event was not accepted, or the reporter has stopped permanently. */
 export class ReportFailed extends Error {
   override readonly name = 'ReportFailed';
   /**
-   * Why: the server's code (`run_terminated`, `seq_gap`, `UNAUTHENTICATED` …); or of this event alone the contract's
-   * (`invalid_event`) and `event_too_large`; or `too_many_waiting`, `spool_failed`, `reporter_failed`, `closed`.
+   * Why: a code of the server (`run_terminated`, `seq_gap`, `UNAUTHENTICATED` …); for a single event the
+   * contract's `invalid_event` or `event_too_large`; or `too_many_waiting`, `spool_failed`, `reporter_failed`
+   * or `closed`.
    */
   readonly code: string;
-  /** What was taken and will not be delivered by this reporter; null: nothing, or this event alone is concerned. */
+  /** Accepted events that this reporter will not deliver. Null: none, or only this event failed. */
   readonly lost: SeqRange | null;
   constructor(message: string, code: string, lost: SeqRange | null = null, options?: ErrorOptions) {
     super(message, options);

@@ -14,72 +14,72 @@ import { ReportFailed } from './report-failed.ts';
 import { createMemorySpool, type SeqRange, type Spool } from './spool.ts';
 import type { Token } from './token.ts';
 
-/** A batch is cut when it would hold more, in characters of JSON; the server takes 16 MiB. */
+/** The most characters of JSON in a batch. The server accepts 16 MiB. */
 const BATCH_MAX_CHARACTERS = 1024 * 1024;
-/** One event may be longer than that, up to so many bytes of JSON. */
+/** A single event may be longer than a batch, up to this many bytes of JSON. */
 const EVENT_MAX_BYTES = 15 * 1024 * 1024;
-/** The most that may wait at once until there is room for them. */
+/** The most calls of `report` that may wait for room at once. */
 const MAX_WAITING = 10_000;
 const CLOSE_DEADLINE_MS = 10_000;
 
-/** What a runner has to tell. */
+/** An event to report. The reporter adds its number. */
 export interface ReportedEvent {
   readonly kind: RunnerEventKind;
   readonly data: JsonObject;
-  /** When, in Unix milliseconds; by default now. Never less than the event before: then that one's. */
+  /** Unix milliseconds; defaults to now. A time before that of the previous event is raised to it. */
   readonly tMs?: number;
 }
 
-/** Which run to report to, and how. */
+/** The options of {@link createReporter}. */
 export interface ReporterOptions {
   readonly runId: string;
   /** The server's address, with or without `/graphql`. */
   readonly url: string | URL;
-  /** A function is called for the first request, and again whenever the server takes its token no longer. */
+  /** A function is called for the first request, and again whenever the server refuses the token. */
   readonly token?: Token;
-  /** Number of the first event. By default the one after the spool's last or else, as the server says, the log's. */
+  /** The first event's number, unless the spool holds events. By default read from the server's log. */
   readonly nextSeq?: number;
-  /** No event gets an earlier time; by default that of the event before `nextSeq`. Looked at only beside `nextSeq`. */
+  /** No event gets an earlier time. Used only with `nextSeq`; defaults to 0. */
   readonly lastTMs?: number;
-  /** Where events wait for the server; by default in memory. The reporter closes it. */
+  /** Holds events until the server has them; in memory by default. The reporter closes the spool. */
   readonly spool?: Spool;
-  /** An event waits at most so long for others to go with; by default 50 ms. */
+  /** The longest that an event waits to be sent in a batch with others. Defaults to 50 ms. */
   readonly flushMs?: number;
-  /** Hears how far the server has acknowledged. */
+  /** Called with the number up to which the server has acknowledged all events. */
   readonly onAcknowledged?: (seq: number) => void;
-  /** Hears why something has to be sent again. */
+  /** Called with the reason of each retry. */
   readonly onRetry?: (error: Error) => void;
   readonly backoff?: BackoffOptions;
 }
 
-/** How a reporter ended. */
+/** The result of `close`. */
 export interface ReporterClosed {
-  /** Up to this number the server has everything; -1: nothing was acknowledged. */
+  /** The server has all events up to this number; -1 if it acknowledged none. */
   readonly acknowledgedSeq: number;
-  /** What it was handed and has not delivered: gone, unless the spool keeps it. */
+  /** Accepted events that were not delivered: lost, unless the spool keeps them. */
   readonly undelivered: SeqRange | null;
-  /** What stopped it for good. */
+  /** Why the reporter stopped permanently. Null if it did not. */
   readonly failure: ReportFailed | null;
 }
 
-/** Sends a run's events: in order, each as often as it takes, until the server has it. */
+/** Sends a run's events in order, and retries each until the server has it. */
 export interface Reporter {
   /**
-   * Hands an event over; resolves with its number once the spool has it, which waits for room. Events are numbered in
-   * the order of the calls. Rejects with {@link ReportFailed}.
+   * Accepts an event. Resolves with its number once it is in the spool, and waits while the spool is full.
+   * Events are numbered in the order of the calls. Rejects with {@link ReportFailed}.
    */
   report(event: ReportedEvent): Promise<number>;
-  /** Where it begins: everything below `nextSeq` was handed over before. */
+  /** Where this reporter begins: all events below `nextSeq` were reported earlier. */
   ready(): Promise<Place>;
-  /** Up to this number the server has everything; -1 before the first acknowledgement. */
+  /** The server has all events up to this number; -1 before the first acknowledgement. */
   acknowledgedSeq(): number;
-  /** What stopped it for good; null while it works. */
+  /** Why the reporter stopped permanently. Null while it works. */
   failure(): ReportFailed | null;
-  /** Takes no more and resolves when all is delivered, it has failed, or the deadline (by default 10 s) has passed. */
+  /** Stops accepting events. Resolves once all are delivered, on failure, or after `deadlineMs` (10 s). */
   close(options?: { readonly deadlineMs?: number }): Promise<ReporterClosed>;
 }
 
-/** Starts a reporter. It goes on, over outages of any length, until it is closed or the server refuses for good. */
+/** Starts a reporter. It retries through outages of any length, until it is closed or finally refused. */
 export function createReporter(options: ReporterOptions): Reporter {
   const { runId, token, backoff, flushMs = 50, spool = createMemorySpool() } = options;
   const { onAcknowledged = () => {}, onRetry = () => {} } = options;
@@ -91,7 +91,7 @@ export function createReporter(options: ReporterOptions): Reporter {
   let acknowledgedSeq = -1;
   let closed: Promise<ReporterClosed> | null = null;
   let ended = false;
-  /** Somebody waits for room. */
+  /** An event waits for room. */
   let full = false;
   let next: Place;
   let admitting = 0;
@@ -145,11 +145,11 @@ export function createReporter(options: ReporterOptions): Reporter {
     }
   }
 
-  /** Numbers an event and puts it into the spool, as soon as there is room. */
+  /** Numbers an event and appends it to the spool, once there is room. */
   async function admit(kind: RunnerEventKind, wantedTMs: number, data: string): Promise<number> {
     await begun;
     if (ended)
-      throw new ReportFailed('the run has ended: nothing follows its terminal event', 'run_terminated');
+      throw new ReportFailed('the run has ended: no event may follow the terminal event', 'run_terminated');
     const { nextSeq: seq, lastTMs } = next;
     const tMs = Math.max(wantedTMs, lastTMs);
     const json = `{"seq":${seq},"tMs":${tMs},"kind":"${kind}","data":${data}}`;
@@ -163,7 +163,7 @@ export function createReporter(options: ReporterOptions): Reporter {
     full = false;
     stopping.signal.throwIfAborted();
     await spool.append({ seq, json }).catch((cause: unknown) => {
-      throw new ReportFailed(`the spool took nothing: ${String(cause)}`, 'spool_failed', null, { cause });
+      throw new ReportFailed(`cannot write to the spool: ${String(cause)}`, 'spool_failed', null, { cause });
     });
     next = { nextSeq: seq + 1, lastTMs: tMs };
     ended = kind === 'runtime_terminal';
@@ -172,9 +172,12 @@ export function createReporter(options: ReporterOptions): Reporter {
 
   async function report({ kind, data, tMs = Date.now() }: ReportedEvent): Promise<number> {
     stopping.signal.throwIfAborted();
-    if (closed) throw new ReportFailed('the reporter was closed', 'closed');
+    if (closed) throw new ReportFailed('the reporter is closed', 'closed');
     if (admitting >= MAX_WAITING) {
-      throw new ReportFailed(`${MAX_WAITING} events wait already: await report()`, 'too_many_waiting');
+      throw new ReportFailed(
+        `${MAX_WAITING} events are already waiting: await each report()`,
+        'too_many_waiting',
+      );
     }
     const json = legalData(kind, data, tMs);
     admitting += 1;
@@ -189,7 +192,7 @@ export function createReporter(options: ReporterOptions): Reporter {
   }
 
   async function close(deadlineMs: number): Promise<ReporterClosed> {
-    const stop = (): void => stopping.abort(new ReportFailed('the reporter was closed', 'closed'));
+    const stop = (): void => stopping.abort(new ReportFailed('the reporter is closed', 'closed'));
     const late = setTimeout(stop, deadlineMs);
     bell.ring();
     await sending;
@@ -213,7 +216,7 @@ export function createReporter(options: ReporterOptions): Reporter {
   };
 }
 
-/** An event's data as JSON, when the contract and the server's limits allow the event. */
+/** Returns the data as JSON. Throws if the contract or the server's limits do not allow the event. */
 function legalData(kind: RunnerEventKind, data: JsonObject, tMs: number): string {
   const verdict = validateRunnerEventBatch({
     v: RUNNER_EVENT_VERSION,
@@ -222,9 +225,9 @@ function legalData(kind: RunnerEventKind, data: JsonObject, tMs: number): string
   });
   if (!verdict.ok) throw new ReportFailed(verdict.message, verdict.code);
   const json = JSON.stringify(verdict.batch.events[0]!.data);
-  // A character has three bytes at most: most events need no counting.
+  // A UTF-16 unit has at most three bytes, so most events need not be counted.
   if (json.length * 3 > EVENT_MAX_BYTES && new TextEncoder().encode(json).length > EVENT_MAX_BYTES) {
-    throw new ReportFailed(`an event has at most ${EVENT_MAX_BYTES} bytes of JSON`, 'event_too_large');
+    throw new ReportFailed(`an event may have at most ${EVENT_MAX_BYTES} bytes of JSON`, 'event_too_large');
   }
   return json;
 }

@@ -1,39 +1,39 @@
 import type { JsonObject, JsonValue, RunnerEvent } from '../contract/events.ts';
 
-/** How much a view keeps. */
+/** How much a view keeps, whatever the run's length. */
 export interface RunViewOptions {
-  /** Of the text its end, at least so many characters; by default 1 Mi. */
+  /** The view keeps at least this many characters of the text's end. Defaults to 1 Mi. */
   readonly maxText?: number;
-  /** Of the tool calls the newest; by default 1,000. */
+  /** The view keeps this many of the newest tool calls. Defaults to 1,000. */
   readonly maxToolCalls?: number;
 }
 
-/** A call that the model made. */
+/** A tool call of the model. */
 export interface ToolCall {
   readonly toolId: string;
-  /** Empty when its request is not among the events. */
+  /** Empty if neither the request nor the response has a name. */
   readonly name: string;
-  /** The data of its `tool_request`; null when that is not among the events. */
+  /** The data of the `tool_request`. Null if the view has not received it. */
   readonly request: JsonObject | null;
-  /** The data of its `tool_response`; null while there is none. */
+  /** The data of the `tool_response`. Null until it arrives. */
   readonly response: JsonObject | null;
 }
 
-/** What a run has come to. */
+/** The state of a run, folded from its events. */
 export interface RunView {
-  /** Takes the next event; one that it has seen already changes nothing. Answers the view itself. */
+  /** Applies the next event and returns the view itself. An event that was applied before changes nothing. */
   apply(event: RunnerEvent): RunView;
-  /** What the model has said so far; its end where it is longer than is kept. */
+  /** The model's text so far, or its end if it is longer than `maxText`. */
   text(): string;
-  /** Each with its answer, oldest first. */
+  /** The tool calls with their answers, oldest first. */
   toolCalls(): readonly ToolCall[];
-  /** The event that ended the run; null while it goes on. */
+  /** The event that ended the run. Null while the run continues. */
   terminal(): RunnerEvent | null;
-  /** Number of the last event taken; -1 before the first. */
+  /** The number of the last applied event; -1 before the first. */
   lastSeq(): number;
 }
 
-/** A view of a run that has not begun. It holds no more than it is told to, however long the run. */
+/** Creates a view of a run that has not begun. */
 export function createRunView({ maxText = 1024 * 1024, maxToolCalls = 1_000 }: RunViewOptions = {}): RunView {
   const pieces = createPieces(maxText);
   const calls = new Map<string, ToolCall>();
@@ -69,7 +69,7 @@ export function createRunView({ maxText = 1024 * 1024, maxToolCalls = 1_000 }: R
   return view;
 }
 
-/** A text in pieces of which the end is kept: whole pieces that together are just longer than the limit. */
+/** Keeps the end of a text in pieces: the fewest last pieces that together reach the limit. */
 function createPieces(limit: number): { add(piece: string): void; text(): string } {
   let pieces: string[] = [];
   let dropped = 0;
@@ -84,7 +84,7 @@ function createPieces(limit: number): { add(piece: string): void; text(): string
         pieces[dropped] = '';
         dropped += 1;
       }
-      // Now and then only: moving them for every one dropped would be slow.
+      // Done rarely: moving the pieces for every dropped one would be slow.
       if (dropped <= pieces.length / 2) return;
       pieces = pieces.slice(dropped);
       dropped = 0;

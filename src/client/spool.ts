@@ -1,51 +1,51 @@
-/** An event that waits to be acknowledged. */
+/** An event that the server has not acknowledged yet. */
 export interface SpooledEvent {
   readonly seq: number;
-  /** All of it, `{ seq, tMs, kind, data }`, as JSON. */
+  /** The whole event, `{ seq, tMs, kind, data }`, as JSON. */
   readonly json: string;
 }
 
-/** Events that are not released. */
+/** The events that are not released. */
 export interface Held {
   /** Characters of JSON. */
   readonly characters: number;
-  /** The numbers they lie between; null when there are none. */
+  /** Their first and last number. Null if there are none. */
   readonly range: SeqRange | null;
 }
 
-/** Numbers from one to another, both included. */
+/** A range of event numbers, both ends included. */
 export interface SeqRange {
   readonly fromSeq: number;
   readonly toSeq: number;
 }
 
 /**
- * Where a reporter keeps events until the server has them, in order. One reporter at a time, which never calls a method
- * before the last call to the same one has resolved.
+ * Holds a reporter's events, in order, until the server has them. Only one reporter may use a spool at a
+ * time. It never calls a method before its previous call of the same method has resolved.
  */
 export interface Spool {
-  /** The cap, in characters of JSON: what does not fit has to wait. */
+  /** The capacity, in characters of JSON. An event that does not fit has to wait. */
   readonly maxCharacters: number;
-  /** What is in it that is not released. */
+  /** The events that are not released. */
   held(): Held;
-  /** The newest event in it, released or not; null when there is none. */
+  /** The newest event, released or not. Null if there is none. */
   last(): SpooledEvent | null;
-  /** How many have not been taken yet. */
+  /** The number of events that have not been taken yet. */
   waiting(): number;
-  /** Adds the next one. Once it resolves the event outlives as much as this spool does. */
+  /** Adds the next event. Once this resolves, the event is as durable as the spool. */
   append(event: SpooledEvent): Promise<void>;
-  /** Of the oldest that were not taken yet some: at most so many of both, but at least one if there is one. */
+  /** Takes the oldest waiting events within both limits, but at least one if any is waiting. */
   take(maxEvents: number, maxCharacters: number): Promise<readonly SpooledEvent[]>;
-  /** The server has what was taken last. */
+  /** Drops the events that were taken last: the server has them. */
   release(events: readonly SpooledEvent[]): Promise<void>;
-  /** Lets go of it; what is not released stays for the next reporter, if the spool can keep it. */
+  /** Closes the spool. Unreleased events stay for the next reporter, if the spool is durable. */
   close(): Promise<void>;
 }
 
-/** What is held in memory by default: 16 Mi characters. */
+/** The default capacity in memory: 16 Mi characters. */
 const MAX_CHARACTERS = 16 * 1024 * 1024;
 
-/** A spool that is gone with its process. */
+/** Creates a spool in memory, which is lost with its process. `maxCharacters` defaults to 16 Mi. */
 export function createMemorySpool(maxCharacters: number = MAX_CHARACTERS): Spool {
   const waiting: SpooledEvent[] = [];
   const tally = createTally();
@@ -66,15 +66,15 @@ export function createMemorySpool(maxCharacters: number = MAX_CHARACTERS): Spool
   };
 }
 
-/** Counts what is held. */
+/** Counts the events that a spool holds. */
 export interface Tally {
   held(): Held;
   add(event: SpooledEvent): void;
-  /** The oldest of those added. */
+  /** The events must be the oldest ones that are held. */
   release(events: readonly SpooledEvent[]): void;
 }
 
-/** Counts from nothing. */
+/** Creates a tally of zero events. */
 export function createTally(): Tally {
   let count = 0;
   let characters = 0;
@@ -98,7 +98,7 @@ export function createTally(): Tally {
   };
 }
 
-/** How many events from this place on go together: within both limits, but at least one if there is one. */
+/** The number of events, from index `from` on, that are within both limits; at least one if there is one. */
 export function howMany(
   events: readonly SpooledEvent[],
   from: number,

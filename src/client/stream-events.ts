@@ -10,50 +10,50 @@ import { chooseTransport, type StreamTransport, type TransportChoice } from './t
 import { wrongAddress } from './wrong-address.ts';
 
 /**
- * Where a stream stands: before its first connection; reading what is stored already; with everything that was stored
- * when last heard of; between two connections; past the run's end; left, aborted or refused.
+ * The state of a stream: before the first connection; reading stored events; caught up with the stored
+ * events; between two connections; after the run's end; left, aborted or refused.
  */
 export type StreamState = 'connecting' | 'catching_up' | 'live' | 'reconnecting' | 'ended' | 'stopped';
 
-/** What to follow, and how. */
+/** The options of {@link streamEvents}. */
 export interface StreamOptions {
-  /** The server's address, with or without `/graphql`: `http:`, `https:`, `ws:` or `wss:`; in a page also relative. */
+  /** The server's http(s) or ws(s) address, with or without `/graphql`; in a page it may be relative. */
   readonly url: string | URL;
-  /** Number of the last event seen; by default -1: from the start. */
+  /** The number of the last event seen. Defaults to -1: from the start. */
   readonly after?: number;
-  /** Only events of these kinds, and the terminal one; by default all. */
+  /** Yield only events of these kinds and the terminal event. Defaults to all kinds. */
   readonly kinds?: readonly RunnerEventKind[];
-  /** A function is called anew for each connection. */
+  /** A function is called for each connection. */
   readonly token?: Token;
-  /** By default `auto`. */
+  /** Defaults to `auto`. */
   readonly transport?: StreamTransport;
-  /** The WebSocket class; needed for websockets where there is none by itself, as in Node 20 (the `ws` package has one). */
+  /** The WebSocket class, for platforms that have none, such as Node 20. Use that of the `ws` package. */
   readonly webSocketImpl?: unknown;
-  /** Ends the stream: its reason is thrown. */
+  /** Ends the stream. The signal's reason is thrown. */
   readonly signal?: AbortSignal;
-  /** Hears of each change of state; `cut` says what the connection was lost to when it is `reconnecting`. */
+  /** Called on each change of state. With `reconnecting`, `cut` says why the connection was lost. */
   readonly onState?: (state: StreamState, cut: Error | null) => void;
-  /** Hears of events that retention has removed before they were seen. */
+  /** Called for events that retention removed before they were delivered. */
   readonly onGap?: (gap: StreamGap) => void;
   readonly backoff?: BackoffOptions;
   /**
-   * A connection that brings nothing for so long, not even an answer to a ping, is given up; by default 30 s. Over
-   * server-sent events a server that has nothing to say says so every 12 s.
+   * A connection that is silent for longer than this, without even an answer to a ping, is dropped. Defaults
+   * to 30 s. Over server-sent events an idle server sends a comment every 12 s.
    */
   readonly stalledAfterMs?: number;
 }
 
-/** A run's events. Nothing happens, not even connecting, before the first is asked for. `return()` ends it at once. */
+/** A run's events. Connects when the first event is requested. `return()` ends the stream immediately. */
 export interface RunEventStream extends AsyncGenerator<StreamedEvent, void, undefined> {
   state(): StreamState;
-  /** Everything up to this number has been handed over: pass it as `after` to go on from here. */
+  /** All events up to this number have been yielded. Pass it as `after` to continue from here. */
   cursor(): number;
 }
 
 /**
- * A run's events from a cursor to its end, each once and in order, over as many connections as it takes: what was cut
- * is taken up again by the cursor, after a wait that grows and is random. Ends after the terminal event. Throws
- * {@link StreamRefused} when the server would refuse again, a TypeError for options that cannot work, and what a
+ * Follows a run from a cursor to its end and yields each event once and in order. After a lost connection it
+ * waits for a growing, random time and reconnects with the cursor. Ends after the terminal event. Throws
+ * {@link StreamRefused} if the server would refuse again, a TypeError for invalid options, and whatever a
  * callback throws.
  */
 export function streamEvents(runId: string, options: StreamOptions): RunEventStream {
@@ -83,7 +83,7 @@ export function streamEvents(runId: string, options: StreamOptions): RunEventStr
     if (batch.caughtUp && !batch.ended) enter('live');
   }
 
-  /** One connection: to the run's end, or until the signal aborts. */
+  /** Follows one connection to the run's end, or until the signal aborts. */
   async function* followOnce(transports: TransportChoice, signal: AbortSignal, onProgress: () => void) {
     const authorization = await unlessAborted(authorize(options.token), signal);
     if (authorization === undefined) return;
@@ -156,12 +156,12 @@ export function streamEvents(runId: string, options: StreamOptions): RunEventStr
   return { ...cancellable(untilLeft), state: () => state, cursor: () => cursor };
 }
 
-/** Who gives out tokens may be away for a moment like everybody else. */
+/** A failing token function is retried: whatever issues tokens may be down for a moment, like the server. */
 async function authorize(token: Token | undefined): Promise<string | null> {
   try {
     return await authorizationOf(token);
   } catch (cause) {
     if (cause instanceof TypeError) throw cause;
-    throw new StreamCut('no token could be had', null, { cause });
+    throw new StreamCut('could not get a token', null, { cause });
   }
 }

@@ -2,15 +2,15 @@ import type { StreamedEvent } from './feed.ts';
 import { createRunView, type RunView, type RunViewOptions } from './run-view.ts';
 import { type StreamOptions, streamEvents } from './stream-events.ts';
 
-/** What has just come, and what the run has come to with it. The view is one and the same all along. */
+/** An event and the run's state after it. All steps share the same view object. */
 export interface RunStep {
   readonly event: StreamedEvent;
   readonly view: RunView;
 }
 
 /**
- * A run as `streamEvents` follows it, folded as it goes: after each event the text so far and the tool calls, each paired
- * with its answer. Ends with the run.
+ * Follows a run like `streamEvents`, with a view that has, after each event, the text so far and the tool
+ * calls paired with their answers. Ends after the terminal event and throws what `streamEvents` throws.
  */
 export async function* streamRun(
   runId: string,

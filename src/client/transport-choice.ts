@@ -3,20 +3,21 @@ import { overSse } from './feed-sse.ts';
 import { overWebsocket } from './feed-websocket.ts';
 import { hasWebSocket } from './websocket-class.ts';
 
-/** How a run is followed: `auto` means over a websocket or, where those are blocked, over server-sent events. */
+/** The transport of a stream. `auto` is a websocket, or server-sent events where websockets are blocked. */
 export type StreamTransport = 'auto' | 'websocket' | 'sse';
 
-/** A websocket that cannot be opened so often in a row may be blocked, or the server may be down: SSE will tell. */
+/** After this many failures to open in a row, websockets may be blocked or the server down: SSE is tried. */
 const TRIES = 3;
 
-/** Decides what the next connection is made over. */
+/** Chooses the transport of each connection. */
 export interface TransportChoice {
+  /** The transport to try next. */
   next(): Connect;
-  /** How the last one went: whether the server answered over it at all. */
+  /** Call after each connection. `opened`: whether the server answered at all. */
   tried(opened: boolean): void;
 }
 
-/** With `auto` SSE stays for as long as it can be opened; when it cannot either, websockets are tried again. */
+/** With `auto`, SSE is kept for as long as it can be opened; if it fails too, websockets are tried again. */
 export function chooseTransport(wanted: StreamTransport, webSocketImpl: unknown): TransportChoice {
   const preferred =
     wanted === 'sse' || (wanted === 'auto' && !hasWebSocket(webSocketImpl)) ? overSse : overWebsocket;

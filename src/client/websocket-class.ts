@@ -1,4 +1,4 @@
-/** As much of a WebSocket as is used here; browsers' own and the `ws` package's both have it. */
+/** The part of a WebSocket that is used here. Both browsers and the `ws` package provide it. */
 export interface WebSocketLike {
   readonly readyState: number;
   onopen: (() => void) | null;
@@ -7,26 +7,26 @@ export interface WebSocketLike {
   onclose: ((event: { readonly code: number; readonly reason: string }) => void) | null;
   send(text: string): void;
   close(code: number): void;
-  /** Only the `ws` package has it: away without a handshake. */
+  /** Closes without a handshake. Only the `ws` package has this. */
   terminate?(): void;
 }
 
-/** What makes one. */
+/** A WebSocket constructor. */
 export interface WebSocketClass {
   new (url: string, protocol: string): WebSocketLike;
   readonly OPEN: number;
 }
 
-/** Whether there is a WebSocket: the one given, or the platform's. */
+/** Returns true if a WebSocket class was given or the platform has one. */
 export function hasWebSocket(given: unknown): boolean {
   return typeof (given ?? platformWebSocket()) === 'function';
 }
 
-/** The WebSocket given, or the platform's. Throws a TypeError when there is none. */
+/** Returns the given WebSocket class, or the platform's. Throws a TypeError if there is none. */
 export function webSocketClass(given: unknown): WebSocketClass {
   if (hasWebSocket(given)) return (given ?? platformWebSocket()) as WebSocketClass;
   throw new TypeError(
-    'there is no WebSocket here: pass one as webSocketImpl, such as that of the ws package, or use transport "sse"',
+    'no WebSocket available: pass webSocketImpl, such as that of the ws package, or use transport "sse"',
   );
 }
 

@@ -2,13 +2,13 @@ import { leaveWith } from '../lib/leaving.ts';
 import { pageAddress } from './address.ts';
 import { type StreamCut, StreamRefused } from './feed.ts';
 
-/** A probe that is not answered within this says nothing. */
+/** Timeout of a probe, in milliseconds. */
 const PROBE_MS = 10_000;
 
 /**
- * Why a first connection that failed would fail again, as far as that can be found out; null: it may have been a passing
- * fault. Only for an address where no connection has been open yet: behind a proxy that restarts, a right one may answer
- * with 404 for a moment, too.
+ * Finds out why a failed first connection would fail again. Null: the fault may be temporary. Use this only
+ * for an address where no connection has opened yet: behind a restarting proxy, a correct address may answer
+ * 404 for a moment too.
  */
 export async function wrongAddress(
   url: string,
@@ -16,14 +16,17 @@ export async function wrongAddress(
   signal: AbortSignal,
 ): Promise<StreamRefused | null> {
   if (cut.status === 404) {
-    return new StreamRefused(`${url} answers 404: pass the address of a runfeed server`, 'NOT_FOUND');
+    return new StreamRefused(`${url} answered 404: pass the address of a runfeed server`, 'NOT_FOUND');
   }
   if (cut.status === 403) {
-    return new StreamRefused(`${url} answers 403: it refuses this client or this page’s origin`, 'FORBIDDEN');
+    return new StreamRefused(
+      `${url} answered 403: the server refuses this client or this page’s origin`,
+      'FORBIDDEN',
+    );
   }
   if (cut.status === null && (await isShutToPage(url, signal))) {
     return new StreamRefused(
-      `${new URL(url).origin} is reached but shows nothing to pages of another origin: serve the page from the server’s own origin, or pass a path on the page’s origin that a proxy forwards`,
+      `${new URL(url).origin} is reachable but refuses pages of other origins: serve the page from the server’s own origin, or pass a path on the page’s origin that a proxy forwards`,
       'FORBIDDEN',
     );
   }
@@ -31,8 +34,9 @@ export async function wrongAddress(
 }
 
 /**
- * Whether a server on another origin than the page's answers, but not to this page. A browser hides a refusal: to the
- * page it looks like a server that is down. A request that asks to see nothing (`no-cors`) resolves all the same.
+ * Returns true if a server on another origin answers, but not to this page. A browser hides the refusal: to
+ * the page it looks like a server that is down. A request that does not need to see the answer (`no-cors`)
+ * resolves nonetheless.
  */
 async function isShutToPage(url: string, signal: AbortSignal): Promise<boolean> {
   const page = pageAddress();

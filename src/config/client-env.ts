@@ -1,18 +1,18 @@
 import { DEFAULT_DATABASE_URL, defaultAdminTokenFile } from './data-folder.ts';
 
-/** What the environment says to the commands that talk to a server. An empty variable counts as absent. */
+/** The environment of commands that talk to a server. An empty variable counts as absent. */
 export interface ClientEnvironment {
-  /** Where the server is. */
+  /** The server's URL, from RUNFEED_URL. */
   readonly url: string | null;
-  /** Who is asking. */
+  /** The token to send, from RUNFEED_TOKEN. */
   readonly token: string | null;
-  /** Where a server of this environment keeps the operator's token. */
+  /** The file in which a server with this environment keeps the operator's token. */
   readonly adminTokenFile: string;
-  /** The user wants no colours anywhere. */
+  /** True if NO_COLOR is set. */
   readonly noColor: boolean;
 }
 
-/** Reads it, by default from this process's environment. */
+/** Reads the environment of a command. Defaults to this process's environment. */
 export function readClientEnvironment(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): ClientEnvironment {

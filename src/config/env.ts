@@ -6,66 +6,68 @@ import { type JobsUser, readJobsUser } from './jobs-user.ts';
 import { type RunnersConfig, readRunners } from './runners.ts';
 import { withSecretsFromFiles } from './secret-files.ts';
 
-/** Everything that the environment decides about a server. */
+/** A server's configuration. */
 export interface Config {
-  /** 0 takes a free port. */
+  /** 0 selects a free port. */
   readonly port: number;
   readonly host: string;
   readonly databaseUrl: string;
-  /** The Redis by which processes wake each other; without one they do so over the database. */
+  /** The Redis through which processes wake each other. Null: they do so through the database. */
   readonly redisUrl: string | null;
-  /** Where the server is reached, when that is not where it listens: scheme, host and port, without a path. */
+  /**
+   * The public address if it differs from where the server listens: scheme, host and port, without a path.
+   */
   readonly publicUrl: URL | null;
-  /** Holds the operator's token, and is made when it is missing; null: this server needs none. */
+  /** The file with the operator's token, created if it is missing. Null: this server needs none. */
   readonly adminTokenFile: string | null;
-  /** How many days an ended run keeps its history; null: for ever. */
+  /** How many days an ended run keeps its history. Null: forever. */
   readonly retentionDays: number | null;
-  /** Events that a run may have. */
+  /** The most events per run. */
   readonly maxRunEvents: number;
-  /** UTF-8 bytes that the data of a run's events may have. */
+  /** The most UTF-8 bytes in the `data` of a run's events, in total. */
   readonly maxRunBytes: number;
-  /** What is sealed and signed with, newest first; null: a key beside the SQLite file. */
+  /** Keys for encryption and signatures, newest first. Null: a key in a file next to the SQLite file. */
   readonly secretKeys: readonly [Uint8Array, ...Uint8Array[]] | null;
-  /** What jobs can be started with; null: what is there out of the box. */
+  /** The runners for jobs. Null: the built-in demo runner. */
   readonly runners: RunnersConfig | null;
-  /** Where the `process` substrate keeps its jobs; null: in `jobs` beside the SQLite file, or in `./data`. */
+  /** The folder of the `process` substrate's jobs. Null: `jobs` next to the SQLite file, or in `./data`. */
   readonly jobsFolder: string | null;
-  /** Who the commands of jobs run as; null: the server's own user. */
+  /** The user that runs the commands of jobs. Null: the server's own user. */
   readonly jobsUser: JobsUser | null;
-  /** The environment as it was given: processes that run jobs get what a program needs of it, and no more. */
+  /** The original environment. Job processes inherit from it only what a program needs. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** The provider whose streams the server follows itself; null: it follows none. */
+  /** The provider whose streams the server follows. Null: it follows none. */
   readonly native: NativeConfig | null;
-  /** What is done with what substrates have of ours and belongs to no job. */
+  /** What to do with machines and processes that runfeed created and no job owns. */
   readonly orphanSweep: (typeof ORPHAN_SWEEPS)[number];
   readonly logLevel: (typeof LOG_LEVELS)[number];
 }
 
-/** How a provider's streams are followed. Durations are milliseconds. */
+/** How to follow a provider's streams. Durations are in milliseconds. */
 export interface NativeConfig {
-  /** Ends with a slash. */
+  /** The base URL, with a trailing slash. */
   readonly baseUrl: URL;
   readonly apiKey: string;
-  /** Beta features that are asked for with every request. */
+  /** Beta features to request with every call. */
   readonly betas: readonly string[];
-  /** A stream that brings nothing for so long, not even a ping, counts as broken. */
+  /** A stream that is silent for longer than this, without even a ping, counts as broken. */
   readonly idleMs: number;
-  /** A run that is followed for so long is ended. */
+  /** The longest time to follow a run. Then the run is ended. */
   readonly maxDurationMs: number;
-  /** How long a provider that is overloaded or out of reach is tried again. */
+  /** How long to retry while the provider is overloaded or unreachable. */
   readonly patienceMs: number;
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
-/** Removed, only told of, or not looked for. */
+/** Remove orphans, only log them, or do not look for them. */
 const ORPHAN_SWEEPS = ['remove', 'dry-run', 'off'] as const;
 
-/** A century: beyond it a typing error is likelier than a wish. */
+/** A century. A larger number is more likely a typing error. */
 const MAX_RETENTION_DAYS = 36_500;
 
 const DAY_MS = 86_400_000;
-/** What Node's own client waits for at most is five minutes. */
+/** Node's own client waits for at most five minutes. */
 const MAX_IDLE_MS = 290_000;
 
 const milliseconds = (byDefault: number, most: number) =>
@@ -103,7 +105,7 @@ const variables = z.object({
     .default('127.0.0.1')
     .refine(
       (host) => !host.startsWith('[') && isLoopback(host),
-      'must be a loopback address (127.0.0.1, ::1 or localhost): there is no access control yet, so anyone who could reach another address could read and write every run',
+      'must be a loopback address (127.0.0.1, ::1 or localhost): there is no access control yet, so anyone who can reach another address could read and write every run',
     ),
   DATABASE_URL: z
     .string()
@@ -129,7 +131,7 @@ const variables = z.object({
     .optional()
     .refine(
       (days) => !days || (/^[1-9]\d{0,4}$/.test(days) && Number(days) <= MAX_RETENTION_DAYS),
-      `must be a whole number of days from 1 to ${MAX_RETENTION_DAYS}; without it nothing is ever removed`,
+      `must be a whole number of days from 1 to ${MAX_RETENTION_DAYS}; leave it unset to keep everything`,
     )
     .transform((days) => (days ? Number(days) : null)),
   MAX_RUN_EVENTS: count(10_000_000, 1),
@@ -139,7 +141,7 @@ const variables = z.object({
     .optional()
     .refine(
       (keys) => !keys || keys.split(',').every((key) => /^[A-Za-z0-9+/_-]{43}=?$/.test(key.trim())),
-      'must be keys of 32 bytes in base64, separated by commas, the newest first: openssl rand -base64 32 makes one',
+      'must be keys of 32 bytes in base64, separated by commas, the newest first: openssl rand -base64 32 generates one',
     )
     .transform((keys) => (keys ? keys.split(',').map((key) => Buffer.from(key.trim(), 'base64')) : null)),
   ADMIN_TOKEN_FILE: z.string().optional(),
@@ -149,7 +151,7 @@ const variables = z.object({
   ANTHROPIC_API_KEY: z
     .string()
     .optional()
-    // What a header can carry.
+    // The characters that a header can carry.
     .refine((key) => !key || /^[\x21-\x7e]+$/.test(key), 'must be printable ASCII without spaces'),
   ANTHROPIC_BASE_URL: z
     .string()
@@ -174,14 +176,14 @@ const variables = z.object({
 const environment = variables
   .refine(({ DATABASE_URL, REDIS_URL }) => !REDIS_URL || !DATABASE_URL.startsWith('file:'), {
     path: ['REDIS_URL'],
-    message: 'needs a Postgres DATABASE_URL: on SQLite there is one process and nobody else to wake',
+    message: 'requires a Postgres DATABASE_URL: on SQLite there is only one process and no other to wake',
   })
   .refine(
     ({ DATABASE_URL, RUNNERS_FILE, SECRET_KEYS }) =>
       DATABASE_URL.startsWith('file:') || !RUNNERS_FILE || SECRET_KEYS,
     {
       path: ['SECRET_KEYS'],
-      message: 'is needed for runners on Postgres: every process must seal and sign with the same keys',
+      message: 'is required for runners on Postgres: every process must encrypt and sign with the same keys',
     },
   )
   .refine(
@@ -190,14 +192,15 @@ const environment = variables
     {
       path: ['SECRET_KEYS'],
       message:
-        'is needed with ANTHROPIC_API_KEY on Postgres: every process must know the same requests again',
+        'is required with ANTHROPIC_API_KEY on Postgres: every process must recognize repeated requests',
     },
   );
 
 /**
- * Reads a server's configuration from an environment, by default this process's, from the files that RUNNERS_FILE and
- * the `…_FILE` variables of secrets name, and from /etc/passwd for JOBS_USER. An empty variable counts as absent. What is
- * wrong comes back as one line each, naming the variable; its value is never repeated, since it may hold a password.
+ * Reads a server's configuration from an environment (by default this process's), from the files that
+ * RUNNERS_FILE and the `…_FILE` variables of secrets name, and from /etc/passwd for JOBS_USER. An empty
+ * variable counts as absent. Each problem is returned as one line that names the variable and never repeats
+ * its value, which may contain a password.
  */
 export function readConfig(
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -209,7 +212,7 @@ export function readConfig(
   const given = Object.fromEntries(Object.entries(secrets.env).filter(([, value]) => value !== ''));
   const parsed = environment.safeParse(given);
   if (!parsed.success) {
-    // One line a variable: the first rule that its value breaks.
+    // One line per variable: the first rule that its value breaks.
     const problems = new Map<string, string>();
     for (const { path, message } of parsed.error.issues) {
       const name = path.join('.');
@@ -248,8 +251,9 @@ export function readConfig(
 }
 
 /**
- * Next to the SQLite file. On Postgres nothing else is kept on the server's own disk, so a file is made only where it is
- * needed: where requests without a token have no rights.
+ * Returns the default admin token file, next to the SQLite file. With Postgres the server keeps nothing else
+ * on its own disk, so there a file is created only if it is needed: when requests without a token have no
+ * rights.
  */
 function adminTokenFileOf(databaseUrl: string, publicUrl: URL | null): string | null {
   const isNeeded = databaseUrl.startsWith('file:') || publicUrl !== null;
@@ -284,7 +288,7 @@ function readRunnersFile(
   if (!read.ok) return { ok: false, problems: read.problems.map((problem) => `RUNNERS_FILE: ${problem}`) };
   const remote = read.config.runners.find(({ substrate }) => substrate !== 'process');
   if (remote && !isReachable) {
-    const problem = `PUBLIC_URL is needed for runner ${remote.name}: it runs elsewhere and has to reach this server`;
+    const problem = `PUBLIC_URL is required for runner ${remote.name}: it runs on other machines and must reach this server`;
     return { ok: false, problems: [problem] };
   }
   return read;

@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { credentialsIn } from '../lib/credentials.ts';
 
-/** What a runner is told by the environment that its job gave it. */
+/** What a job tells its runner through the environment. */
 export interface RunnerEnvironment {
   readonly runId: string;
-  /** The server, without a path. */
+  /** The server's URL, without a path. */
   readonly apiBase: string;
-  /** To claim the job with. */
+  /** The token with which to claim the job. */
   readonly token: string;
-  /** Names the machine, or this process, among others that were started for the same job. */
+  /** Identifies the machine, or this process, among others that were started for the same job. */
   readonly instance: string;
 }
 
@@ -20,7 +20,7 @@ const variables = z.object({
   RUNFEED_MACHINE_ID: z.string().optional(),
 });
 
-/** Reads it, by default from this process's environment; null where this is no job's runner. */
+/** Reads a runner's environment, by default this process's. Null if this process is not a job's runner. */
 export function readRunnerEnvironment(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): RunnerEnvironment | null {
@@ -32,23 +32,32 @@ export function readRunnerEnvironment(
     runId: RUNFEED_RUN_ID,
     apiBase: RUNFEED_API_BASE,
     token: RUNFEED_RUNNER_TOKEN,
-    // A runner that is started again on its machine is the same one, and may go on. Elsewhere a process id is given
-    // again; with the time of its start it is not.
+    // A runner that restarts on its machine counts as the same instance and may continue. Elsewhere a process
+    // id may be reused, but not together with its start time.
     instance: machine || `${process.pid}@${Math.round(performance.timeOrigin)}`,
   };
 }
 
-/** Values of the environment, by default this process's, that are secret by their names or look like credentials. */
+/**
+ * Returns the values of an environment (by default this process's) that are secret by name or look like
+ * credentials.
+ */
 export function secretsInEnvironment(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): readonly string[] {
   return credentialsIn(env);
 }
 
-/** What opens the run to whoever has it. An agent runs what a model wrote, which must not be able to. */
+/**
+ * Variables that grant access to the run. An agent executes what a model wrote, which must not have this
+ * access.
+ */
 const KEPT_BACK = ['RUNFEED_RUNNER_TOKEN', 'RUNFEED_TOKEN'];
 
-/** The environment for a command that a runner starts: its own, by default this process's, with these added. */
+/**
+ * Returns the environment for a command that a runner starts: the runner's own (by default this process's)
+ * without access tokens, plus the added variables.
+ */
 export function commandEnvironment(
   added: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>> = process.env,

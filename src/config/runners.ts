@@ -7,42 +7,42 @@ import {
 } from '../contract/jobs.ts';
 import { readSecretVariable } from './secret-files.ts';
 
-/** A runner that jobs can be started with, by its name. */
+/** A runner that jobs can select by name. */
 export interface RunnerConfig {
   readonly name: string;
   readonly substrate: ProviderRuntimeKind;
-  /** The providers whose runs it can run. */
+  /** The providers whose runs this runner can execute. */
   readonly providers: readonly RunProvider[];
-  /** Pinned by digest; null for a substrate that runs a command. */
+  /** The image, pinned by digest. Null for a substrate that runs a command. */
   readonly image: string | null;
-  /** The command line; null for a substrate that runs an image. */
+  /** The command line. Null for a substrate that runs an image. */
   readonly command: readonly [string, ...string[]] | null;
-  /** What anybody may see of its environment. */
+  /** Public environment variables. */
   readonly env: Readonly<Record<string, string>>;
-  /** What nobody may. */
+  /** Secret environment variables. */
   readonly secrets: Readonly<Record<string, string>>;
-  /** Where jobs run unless their caller says otherwise, and where else they may. The first one is the default. */
+  /** The regions in which jobs may run. The first one is the default. */
   readonly regions: readonly [string, ...string[]];
   readonly resources: { readonly cpus: number; readonly memoryMb: number } | null;
-  /** Default and upper bound of a job's own limit. */
+  /** The default and upper bound of a job's duration limit, in milliseconds. */
   readonly maxRunDurationMs: number;
 }
 
-/** Where runners reach a provider's model, and with what. */
+/** The URL and key with which runners reach a provider's model. */
 export interface ProviderConfig {
   readonly baseUrl: string;
   readonly key: string;
 }
 
-/** Everything about runners that the configuration decides. */
+/** The configuration of runners. */
 export interface RunnersConfig {
   readonly runners: readonly RunnerConfig[];
   readonly providers: Readonly<Partial<Record<RunProvider, ProviderConfig>>>;
-  /** Where runners reach MCP servers. */
+  /** The base URL of MCP servers. Null if there are none. */
   readonly mcpBase: string | null;
-  /** What each substrate is configured with; the substrate checks its own. */
+  /** The settings of each substrate. The substrate validates them. */
   readonly substrates: Readonly<Partial<Record<ProviderRuntimeKind, unknown>>>;
-  /** Credentials of substrates: the values of `substrates` that came by `$NAME`. */
+  /** Credentials of substrates: the values in `substrates` that came from `$NAME`. */
   readonly substrateSecrets: readonly string[];
 }
 
@@ -78,12 +78,12 @@ const runnerSchema = z
     maxRunDurationMs: z.int().min(1_000).max(MAX_DURATION_MS).default(HOUR_MS),
   })
   .refine(({ image, command }) => (image === undefined) !== (command === undefined), {
-    message: 'must have an image or a command, and not both',
+    message: 'must have either an image or a command',
   });
 
 const fileSchema = z.strictObject({
   runners: z.record(
-    z.string().regex(NAME, 'must be a name of small letters, digits, ".", "_" and "-"'),
+    z.string().regex(NAME, 'must be a name of lowercase letters, digits, ".", "_" and "-"'),
     runnerSchema,
   ),
   providers: z
@@ -94,8 +94,9 @@ const fileSchema = z.strictObject({
 });
 
 /**
- * Reads what a runners file says. A value that is `$NAME`, anywhere in it, is that of the environment variable NAME, or
- * the content of the file that NAME_FILE names, so that the runners file needs to hold no secret. What is wrong comes back as one line each, and repeats no value.
+ * Parses a runners file. A value `$NAME`, anywhere in the file, stands for the environment variable NAME, or
+ * for the contents of the file that NAME_FILE names, so that the runners file need not contain secrets. Each
+ * problem is returned as one line that repeats no value.
  */
 export function readRunners(
   text: string,
@@ -108,7 +109,7 @@ export function readRunners(
   try {
     file = JSON.parse(text);
   } catch {
-    return { ok: false, problems: ['must hold JSON'] };
+    return { ok: false, problems: ['must contain JSON'] };
   }
   const filled = fillIn(file, env, problems);
   const parsed = fileSchema.safeParse(filled);
@@ -147,7 +148,7 @@ function fillIn(
     if (name === undefined) return value;
     const read = readSecretVariable(env, name);
     if (!read.ok) problems.push(read.problem);
-    else if (!read.value) problems.push(`names the environment variable ${name}, which is not set`);
+    else if (!read.value) problems.push(`refers to the environment variable ${name}, which is not set`);
     return (read.ok && read.value) || '';
   }
   if (Array.isArray(value)) return value.map((item) => fillIn(item, env, problems));
@@ -155,7 +156,7 @@ function fillIn(
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fillIn(item, env, problems)]));
 }
 
-/** The texts of a value that were references before they were filled in. */
+/** Returns the texts of a value that were references before they were filled in. */
 function filledIn(before: unknown, after: unknown): string[] {
   if (typeof before === 'string' && typeof after === 'string') return REFERENCE.test(before) ? [after] : [];
   if (typeof before !== 'object' || typeof after !== 'object' || !before || !after) return [];

@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A variable's value, or what is wrong with it in words that name the variable and repeat no value. */
+/** A variable's value, or a problem whose message names the variable and repeats no value. */
 export type SecretRead =
   | { readonly ok: true; readonly value: string | undefined }
   | { readonly ok: false; readonly problem: string };
 
 /**
- * The value of variable NAME, or else the content of the file that NAME_FILE names, without the line end behind it. A
- * secret in a file is not in the environment, which every process of the same user can read.
+ * Reads the value of variable NAME, or else the contents of the file that NAME_FILE names, without trailing
+ * line ends. A secret in a file is not in the environment, which every process of the same user can read.
  */
 export function readSecretVariable(env: Environment, name: string): SecretRead {
   const value = env[name] || undefined;
@@ -26,10 +26,13 @@ export function readSecretVariable(env: Environment, name: string): SecretRead {
   }
 }
 
-/** Variables that the server itself takes from files, too. */
+/** The server's own variables that may come from files. */
 const FROM_FILES = ['SECRET_KEYS', 'ANTHROPIC_API_KEY', 'DATABASE_URL', 'REDIS_URL'] as const;
 
-/** The environment with the secrets that are in files, and one line for each that cannot be had. */
+/**
+ * Returns the environment with secrets filled in from files, and one line for each secret that cannot be
+ * read.
+ */
 export function withSecretsFromFiles(env: Environment): {
   readonly env: Environment;
   readonly problems: readonly string[];

@@ -1,40 +1,46 @@
 import { getHeapStatistics } from 'node:v8';
 
-/** How much a process takes on at once, over all clients together. */
+/** How much a process handles at once, across all clients. */
 export interface Totals {
-  /** Bytes of requests that are arriving or being answered. Above this, requests are refused with OVERLOADED. */
+  /**
+   * Bytes of requests that are arriving or being answered. Above this, requests are refused with OVERLOADED.
+   */
   readonly requestBytes: number;
-  /** Bytes of events and texts in answers that are being made. Above this, operations are refused with OVERLOADED. */
+  /** Bytes of events and texts in answers in progress. Above this, operations are refused with OVERLOADED. */
   readonly answerBytes: number;
   /** Bytes of answers that wait to be read. Above this, the connections that read least are cut. */
   readonly unreadBytes: number;
   /** Bytes of events that wait for a commit. Above this, batches are refused with OVERLOADED. */
   readonly ingestBytes: number;
-  /** Bytes of stored history that the feed keeps for its next reader. */
+  /** Bytes of stored history that the feed caches for the next reader. */
   readonly feedCacheBytes: number;
-  /** Bytes of the newest events that the feed keeps of followed runs. */
+  /** Bytes of the newest events of followed runs that the feed keeps. */
   readonly feedRingBytes: number;
-  /** Bytes of written payloads that feeds keep for the next subscriber with the same selection. */
+  /** Bytes of encoded payloads that feeds keep for the next subscriber with the same selection. */
   readonly sharedPayloadBytes: number;
-  /** Bytes of the open subscriptions of sockets, without each socket's first. Above this, one is refused with OVERLOADED. */
+  /**
+   * Bytes of open websocket subscriptions, without each socket's first. Above this, a new one is refused with
+   * OVERLOADED.
+   */
   readonly subscriptionBytes: number;
   /** Open connections. Above this, a new one is closed at once. */
   readonly connections: number;
 }
 
 const MiB = 1024 * 1024;
-/** A connection with one subscription takes less than this. */
+/** The memory assumed per connection. A connection with one subscription takes less. */
 const BYTES_PER_CONNECTION = 64 * 1024;
 
 /**
- * Derives every total from the size that the heap may reach, in bytes (`v8.getHeapStatistics().heap_size_limit`), so
- * that a process with a small heap refuses work instead of running out of memory. By default for this process.
+ * Derives every total from the maximum heap size in bytes (`v8.getHeapStatistics().heap_size_limit`, by
+ * default this process's), so that a process with a small heap refuses work instead of running out of memory.
  */
 export function totalsOf(heapBytes: number = getHeapStatistics().heap_size_limit): Totals {
   return {
-    // A request of text outside Latin-1 is held three times while it is stored, with two bytes for each character.
+    // A request with text outside Latin-1 is held three times while it is stored, at two bytes per character.
     requestBytes: Math.floor(heapBytes / 8),
-    // What an answer reads is held about four times: the row, its parsed value, the JSON text and the buffer to write.
+    // What an answer reads is held about four times: the row, its parsed value, the JSON text and the buffer
+    // to write.
     answerBytes: Math.floor(heapBytes / 16),
     unreadBytes: Math.floor(heapBytes / 8),
     ingestBytes: Math.min(64 * MiB, Math.floor(heapBytes / 8)),

@@ -1,38 +1,39 @@
 import { describeStep, describeValue, isArray, wholeLength, withoutHalves } from './describe.ts';
 import type { JsonObject, JsonValue } from './events.ts';
 
-/** How deep an event's `data` may nest; `data` itself is level 1. */
+/** The maximum nesting depth of an event's `data`; `data` itself is level 1. */
 const MAX_LEVELS = 512;
 
 /**
- * How many more values may be met. Only objects that share members, or proxies that make them up, can unfold beyond
- * ten million: JSON text of that many is at least 20 MB, and without an end the copy would eat all memory.
+ * How many more values the copy may contain. Only objects that share members, and proxies that invent them,
+ * expand beyond ten million values: as JSON text that is at least 20 MB. Without a limit the copy would use
+ * all memory.
  */
 export interface ValueBudget {
   valuesLeft: number;
 }
 
-/** A budget for one batch. */
+/** Returns the budget for one batch: ten million values. */
 export function newValueBudget(): ValueBudget {
   return { valuesLeft: MAX_VALUES };
 }
 
 const MAX_VALUES = 10_000_000;
 
-/** One pass over an event's `data`, and why it failed if it did. */
+/** The state of one pass over an event's `data`, including the reason if it fails. */
 interface Walk {
   readonly budget: ValueBudget;
   problem: string;
-  /** The way to what was wrong, put together from its end while the walk returns. */
+  /** The path to the offending value, built from its last step backwards while the recursion unwinds. */
   path: string;
-  /** What stood one level too deep; when an ancestor is the same object, the nesting is a cycle. */
+  /** The object one level too deep. If an ancestor is the same object, the nesting is a cycle. */
   tooDeep: object | undefined;
 }
 
 /**
- * A deep copy of `source` made of plain objects and arrays: own enumerable string keys in their order, each read
- * exactly once. Where JSON could not carry something, where it nests more than 512 levels or goes beyond the budget,
- * the answer is a sentence that begins with `place`. Never throws.
+ * Copies `source` deeply into plain objects and arrays: own enumerable string keys in their order, each read
+ * exactly once. If `source` contains something that JSON cannot carry, nests more than 512 levels or exceeds
+ * the budget, it returns a problem: one sentence that begins with `place`. Never throws.
  */
 export function copyJsonObject(
   source: object,
@@ -44,7 +45,7 @@ export function copyJsonObject(
   return copy === undefined ? { problem: `${place}${shortenPath(walk.path)} ${walk.problem}` } : { copy };
 }
 
-/** Undefined stands for failure: it is the one value that no JSON holds. */
+/** Returns undefined on failure: JSON has no such value. */
 function copyValue(value: unknown, level: number, walk: Walk): JsonValue | undefined {
   switch (typeof value) {
     case 'string':
@@ -87,7 +88,7 @@ function copyArray(source: readonly unknown[], level: number, walk: Walk): reado
   try {
     const length = wholeLength(source.length);
     if (!spend(walk, length)) return undefined;
-    // Made at its full length: one grown by push keeps 17 places even for a pair.
+    // Allocated at its full length: an array grown by push reserves 17 slots even for two items.
     const copy = new Array<JsonValue>(length);
     for (let index = 0; index < length; index++) {
       reading = index;
@@ -101,7 +102,10 @@ function copyArray(source: readonly unknown[], level: number, walk: Walk): reado
   }
 }
 
-/** For names that Object.prototype has: assigning `__proto__` would set the prototype, and a frozen one refuses. */
+/**
+ * Defines a key that Object.prototype also has: assigning `__proto__` would set the prototype, and if
+ * Object.prototype is frozen, assigning any of its keys throws.
+ */
 function defineMember(target: Record<string, JsonValue>, key: string, value: JsonValue): void {
   Object.defineProperty(target, key, {
     value,
@@ -111,7 +115,7 @@ function defineMember(target: Record<string, JsonValue>, key: string, value: Jso
   });
 }
 
-/** Takes `count` values off before they are read, so that a made-up length is answered at once. */
+/** Deducts `count` values before they are read, so that an invented length is refused immediately. */
 function spend(walk: Walk, count: number): boolean {
   if (count > walk.budget.valuesLeft) {
     refuse(walk, TOO_MANY);
@@ -121,13 +125,13 @@ function spend(walk: Walk, count: number): boolean {
   return true;
 }
 
-/** A lower bound for objects that have a key for each byte or character: listing those keys can eat all memory. */
+/** A lower bound for objects with a key per byte or character: listing those keys could use all memory. */
 function fewestKeys(source: object): number {
   if (ArrayBuffer.isView(source)) return 'length' in source ? wholeLength(source.length) : 0;
   return source instanceof String ? source.length : 0;
 }
 
-const TOO_MANY = `holds more values than the ${MAX_VALUES} that a batch may`;
+const TOO_MANY = `exceeds the limit of ${MAX_VALUES} values in a batch`;
 
 function notJson(value: unknown): string {
   return `must be something that JSON can carry, got ${describeValue(value)}`;

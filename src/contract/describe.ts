@@ -1,8 +1,8 @@
 const SHOWN_MAX_CHARS = 40;
 
 /**
- * Names a value for an error message in at most 40 characters. Safe for whatever it is handed: it calls nothing
- * that belongs to the value.
+ * Names a value for an error message in at most 40 characters. Safe for any value: it calls none of the
+ * value's own code.
  */
 export function describeValue(value: unknown): string {
   switch (typeof value) {
@@ -14,7 +14,7 @@ export function describeValue(value: unknown): string {
     case 'undefined':
       return String(value);
     case 'bigint':
-      // Its digits are not shown: printing a huge one takes time that grows with the square of its length.
+      // Without its digits: the time to print a bigint grows with the square of its length.
       return 'a bigint';
     case 'symbol':
       return 'a symbol';
@@ -26,13 +26,13 @@ export function describeValue(value: unknown): string {
   }
 }
 
-/** The way from a parent to one of its members, as JavaScript writes it: `.name`, `[3]` or `["odd name"]`. */
+/** One step of a path, from a parent to a member, in JavaScript syntax: `.name`, `[3]` or `["odd name"]`. */
 export function describeStep(key: string | number): string {
   if (typeof key === 'number') return `[${key}]`;
   return key.length <= SHOWN_MAX_CHARS && /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${quote(key)}]`;
 }
 
-/** Like `Array.isArray`, which throws on a revoked proxy; that counts as no array here. */
+/** Like `Array.isArray`, but returns false for a revoked proxy, on which `Array.isArray` throws. */
 export function isArray(value: unknown): value is readonly unknown[] {
   try {
     return Array.isArray(value);
@@ -41,7 +41,7 @@ export function isArray(value: unknown): value is readonly unknown[] {
   }
 }
 
-/** An array's length as a whole number; a proxy may answer anything when asked for it, which then counts as 0. */
+/** An array's length as a whole number. A proxy can return any length; non-numbers count as 0. */
 export function wholeLength(length: unknown): number {
   return typeof length === 'number' && length >= 1 ? Math.floor(length) : 0;
 }
@@ -52,7 +52,7 @@ function quote(text: string): string {
   return `${withoutHalves(quoted.slice(0, SHOWN_MAX_CHARS - 2))}…"`;
 }
 
-/** Drops the lone surrogates that cutting a text leaves at its ends: half a character is not legal UTF-8. */
+/** Removes the lone surrogates that cutting a string leaves at its ends: they are not valid UTF-8. */
 export function withoutHalves(text: string): string {
   return text.replace(/\p{Surrogate}/gu, '');
 }

@@ -1,10 +1,10 @@
-/** The wire contract's version; every batch names it as `v`. */
+/** The version of the contract; every batch carries it as `v`. */
 export const RUNNER_EVENT_VERSION = 1;
 
-/** The most events that one batch may hold; longer streams are cut up by the runner. */
+/** The maximum number of events in a batch; runners split longer streams. */
 export const RUNNER_EVENT_BATCH_MAX_EVENTS = 256;
 
-/** What an event can be. Closed for producers; readers should expect the list to grow. */
+/** The kinds of events. Producers may send no others; readers should expect the list to grow. */
 export const RUNNER_EVENT_KINDS = [
   'runtime_started',
   'assistant_text',
@@ -20,13 +20,16 @@ export const RUNNER_EVENT_KINDS = [
 /** One of {@link RUNNER_EVENT_KINDS}. */
 export type RunnerEventKind = (typeof RUNNER_EVENT_KINDS)[number];
 
-/** Anything that JSON can carry. */
+/** Any value that JSON can carry. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
 
 /** A JSON object: the shape of an event's `data`. */
 export type JsonObject = { readonly [key: string]: JsonValue };
 
-/** One thing that a runtime said or did. `seq` rises strictly within a run, `tMs` (Unix milliseconds) never falls. */
+/**
+ * One thing that a runtime said or did. Within a run, `seq` strictly increases and `tMs` (milliseconds,
+ * usually Unix time) never decreases.
+ */
 export interface RunnerEvent {
   readonly seq: number;
   readonly tMs: number;
@@ -34,7 +37,7 @@ export interface RunnerEvent {
   readonly data: JsonObject;
 }
 
-/** Up to 256 events of one run, ascending by `seq`, stored all or none. */
+/** 1 to 256 events of one run, ascending by `seq`, stored as a whole or not at all. */
 export interface RunnerEventBatch {
   readonly v: typeof RUNNER_EVENT_VERSION;
   readonly runId: string;

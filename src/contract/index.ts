@@ -1,4 +1,4 @@
-/** `runfeed/contract`: events, jobs, codes, and what makes a batch legal. */
+/** `runfeed/contract`: events, jobs, error codes, and the validator for batches. */
 
 export { runnerEventBatchSchema } from './schema.ts';
 export * from './without-zod.ts';

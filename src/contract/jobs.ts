@@ -1,16 +1,16 @@
-/** Who provides the model that a run talks to. */
+/** The providers of the models that runs use. */
 export const RUN_PROVIDERS = ['anthropic', 'deepseek', 'openai', 'gemini', 'mistral'] as const;
 
 /** One of {@link RUN_PROVIDERS}. */
 export type RunProvider = (typeof RUN_PROVIDERS)[number];
 
-/** The substrates that a job can run on: Fly Machines, or a child process of the server's own machine. */
+/** The substrates that a job can run on: Fly Machines, or processes on the server's machine. */
 export const PROVIDER_RUNTIME_KINDS = ['fly', 'process'] as const;
 
 /** One of {@link PROVIDER_RUNTIME_KINDS}. */
 export type ProviderRuntimeKind = (typeof PROVIDER_RUNTIME_KINDS)[number];
 
-/** A job's life in order. It only moves forward, steps may be skipped, and the last two are final. */
+/** The statuses of a job in order. Jobs only move forward and may skip some; the last two are final. */
 export const PROVIDER_RUNTIME_JOB_STATUSES = [
   'queued',
   'provisioning',
@@ -23,61 +23,64 @@ export const PROVIDER_RUNTIME_JOB_STATUSES = [
 /** One of {@link PROVIDER_RUNTIME_JOB_STATUSES}. */
 export type ProviderRuntimeJobStatus = (typeof PROVIDER_RUNTIME_JOB_STATUSES)[number];
 
-/** What an executor needs to start one run's runner. */
+/** Everything an executor needs to start the runner of one run. */
 export interface RunnerJobSpec {
   readonly runId: string;
   readonly workspaceId: string;
   readonly provider: RunProvider;
   /** Pinned by digest: `name@sha256:…`. */
   readonly image: string;
-  /** The runner's whole environment. May hold secrets: never to be logged. */
+  /** The complete environment of the runner. May contain secrets: never log it. */
   readonly env: Readonly<Record<string, string>>;
-  /** Milliseconds from the moment the job is running. */
+  /** The maximum run time in milliseconds, counted from when the job starts running. */
   readonly maxRunDurationMs: number;
   readonly region: string;
-  /** The substrate's own default size when absent. */
+  /** Defaults to the substrate's default size. */
   readonly resources?: { readonly cpus: number; readonly memoryMb: number };
 }
 
-/** Where a started job is to be found. Plain strings, so that it goes through a database and back unchanged. */
+/** The location of a started job. Plain strings, so that a database returns the handle unchanged. */
 export interface RunnerJobHandle {
   readonly appName: string;
   readonly machineId: string;
 }
 
-/** What a job uses; a figure that the substrate does not give is absent. Network figures count from the start. */
+/**
+ * The resource usage of a job. Figures that the substrate does not report are absent. Network figures count
+ * from the start of the job.
+ */
 export interface ResourceStats {
-  /** 100 is one core kept busy. */
+  /** 100 is one fully used core. */
   readonly cpuPercent?: number;
   readonly memoryMb?: number;
   readonly networkRxBytes?: number;
   readonly networkTxBytes?: number;
 }
 
-/** What a substrate says about a job at one moment. */
+/** A substrate's report about a job at one moment. */
 export interface RunnerJobStatusSnapshot {
   readonly status: ProviderRuntimeJobStatus;
-  /** For programs, such as `oom_killed`; always there when the status is `failed`. */
+  /** For programs, such as `oom_killed`; always present when the status is `failed`. */
   readonly terminalErrorClass?: string;
-  /** For people; holds no secrets. */
+  /** For people; contains no secrets. */
   readonly terminalErrorMessage?: string;
   readonly resourceStats?: ResourceStats;
 }
 
-/** One substrate's way to run jobs. */
+/** Starts, watches and stops jobs on one substrate. */
 export interface RunnerJobExecutor {
-  /** Idempotent by `spec.runId`: the same handle again, also after a crash right behind the first call. */
+  /** Idempotent by `spec.runId`: returns the same handle again, even after a crash right after the start. */
   start(spec: RunnerJobSpec): Promise<RunnerJobHandle>;
   getStatus(handle: RunnerJobHandle): Promise<RunnerJobStatusSnapshot>;
-  /** Idempotent. `graceMs` bounds the time between SIGTERM and SIGKILL; the substrate's default when absent. */
+  /** Idempotent. `graceMs` bounds the time from SIGTERM to SIGKILL; the default is the substrate's. */
   stop(handle: RunnerJobHandle, options?: { readonly graceMs?: number }): Promise<void>;
-  /** The newest lines, as good as the substrate gives them; null when there are none to be had. */
+  /** The newest log lines, as far as the substrate provides them; null when none are available. */
   tailLogs?(handle: RunnerJobHandle, lines?: number): Promise<string | null>;
-  /** Where a person can look at the job. */
+  /** A web page on which a person can inspect the job. */
   getConsoleUrl?(handle: RunnerJobHandle): string;
 }
 
-/** A job was asked for with a provider for which no runner is configured. */
+/** The error for a requested job whose provider has no configured runner. */
 export class RunnerRuntimeNotImplementedError extends Error {
   override readonly name = 'RunnerRuntimeNotImplementedError';
   readonly provider: RunProvider;

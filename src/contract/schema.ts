@@ -4,9 +4,10 @@ import { validateRunnerEventBatch } from './validate.ts';
 
 /**
  * The validator as a zod schema: the output is the accepted batch. A failure is one custom issue with the
- * validator's message; its `params.code` is the validator's code, and its path leads to the event where there is one.
+ * validator's message and code (`params.code`). Its path names the event, if the failure concerns one.
  */
-// A bundler drops a call that it is told is pure, and zod with it, where only the validator is used: 94 kB gzip became 3.
+// Bundlers drop an unused call that is marked pure, and zod with it. For users of only the validator, that
+// reduces 94 kB gzip to 3 kB.
 export const runnerEventBatchSchema: z.ZodType<RunnerEventBatch, unknown> = /* @__PURE__ */ (() =>
   z.unknown().transform((input, context) => {
     const verdict = validateRunnerEventBatch(input);

@@ -9,7 +9,7 @@ import {
   type RunnerEventKind,
 } from './events.ts';
 
-/** Why a batch was refused, in the order of the checks. Programs branch on these; messages are for people. */
+/** The codes of refused batches, in the order of the checks. Programs branch on these, not on messages. */
 export const RUNNER_EVENT_BATCH_VALIDATION_CODES = [
   'invalid_envelope',
   'version_mismatch',
@@ -24,12 +24,12 @@ export const RUNNER_EVENT_BATCH_VALIDATION_CODES = [
 /** One of {@link RUNNER_EVENT_BATCH_VALIDATION_CODES}. */
 export type RunnerEventBatchValidationCode = (typeof RUNNER_EVENT_BATCH_VALIDATION_CODES)[number];
 
-/** The validator's verdict. `eventIndex` is there for the codes that are about one event. */
+/** The validator's verdict. `eventIndex` is present for the codes that concern one event. */
 export type RunnerEventBatchValidation =
   | { readonly ok: true; readonly batch: RunnerEventBatch }
   | RunnerEventBatchRefusal;
 
-/** The refusing verdict: one short sentence that names the place, and the code to branch on. */
+/** A refusal: the code to branch on, and a short sentence that names the place. */
 interface RunnerEventBatchRefusal {
   readonly ok: false;
   readonly code: RunnerEventBatchValidationCode;
@@ -40,9 +40,10 @@ interface RunnerEventBatchRefusal {
 const KINDS: ReadonlySet<unknown> = new Set(RUNNER_EVENT_KINDS);
 
 /**
- * Checks a batch against the contract; the first failure wins. Never throws, whatever it is handed: each property
- * is read once, and one that throws when read counts as absent. The accepted batch is a deep copy without unknown
- * keys, frozen down to each event's `data` (what `data` holds is a copy too, but not frozen).
+ * Checks a batch against the contract; the first failure wins. Never throws, for any input: it reads each
+ * property once, and a property that throws when read counts as absent. The accepted batch is a deep copy
+ * without unknown keys, frozen down to each event's `data` (the members of `data` are copies, too, but not
+ * frozen).
  */
 export function validateRunnerEventBatch(input: unknown): RunnerEventBatchValidation {
   if (!isObject(input))
@@ -131,7 +132,7 @@ function acceptEvent(
       eventIndex: index,
     };
   }
-  // Adding 0 turns -0 into 0.
+  // Adding 0 converts -0 to 0.
   return Object.freeze({
     seq: seq + 0,
     tMs: tMs + 0,

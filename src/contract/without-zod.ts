@@ -1,6 +1,6 @@
-/** What `runfeed/contract` publishes, but for the zod schema: `@runfeed/client/contract`, which depends on nothing. */
+/** `runfeed/contract` without the zod schema: `@runfeed/client/contract`, which has no dependencies. */
 
-// The codes that the API answers with
+// The codes that the API returns
 export {
   CLOSE_CODES,
   type CloseReason,
@@ -9,7 +9,7 @@ export {
   OUTCOME_CODES,
   type OutcomeCode,
 } from './errors.ts';
-// What events are
+// Events
 export type {
   JsonObject,
   JsonValue,
@@ -22,7 +22,7 @@ export {
   RUNNER_EVENT_KINDS,
   RUNNER_EVENT_VERSION,
 } from './events.ts';
-// What jobs are
+// Jobs
 export type {
   ProviderRuntimeJobStatus,
   ProviderRuntimeKind,
@@ -39,7 +39,7 @@ export {
   RUN_PROVIDERS,
   RunnerRuntimeNotImplementedError,
 } from './jobs.ts';
-// What makes a batch legal
+// The validator for batches
 export type {
   RunnerEventBatchValidation,
   RunnerEventBatchValidationCode,

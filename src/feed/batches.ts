@@ -5,41 +5,41 @@ import type { Reader, Step } from './cursor.ts';
 import type { Feed } from './feed.ts';
 import type { Weigh } from './portion.ts';
 
-/** The most and the usual number of events in a batch, and the size at which one is cut. */
+/** The maximum and default number of events in a batch, and the bytes at which a batch is cut. */
 export const BATCH_MAX_EVENTS = 1_024;
 export const BATCH_DEFAULT_EVENTS = 256;
 export const BATCH_MAX_BYTES = 1024 * 1024;
 
-/** While a filter lets nothing pass, the reader learns at least this often how far it has come. */
+/** While a filter skips everything, the reader gets a batch with its progress at least this often. */
 const PROGRESS_MS = 1_000;
 const NEVER = () => null;
 
-/** What to read of a run. */
+/** Which events of a run to read. */
 export interface FeedRequest {
   readonly run: number;
-  /** Number of the last event seen; -1 from the start. */
+  /** The last `seq` that the reader has seen. -1 reads from the start. */
   readonly after: number;
-  /** Which events to deliver; null: all. The terminal one is always delivered. */
+  /** The kinds of events to deliver. Null delivers all. The terminal event is always delivered. */
   readonly kinds: ReadonlySet<RunnerEventKind> | null;
-  /** Bytes of an event where it is written to; absent: those of its data. Batches and portions are cut by it. */
+  /** Returns an event's bytes as written, by which batches are cut. Defaults to the bytes of its data. */
   readonly weigh?: Weigh | undefined;
-  /** Who shares turns of the loop with itself alone, where a filter passes over events; absent: this reader alone. */
+  /** The client, whose readers share its turns of the event loop for filtering. Defaults to this reader. */
   readonly owner?: object | undefined;
 }
 
-/** What was there, in order. */
+/** A batch of a run's events, in order. */
 export interface FeedBatch {
   readonly events: readonly StoredEvent[];
-  /** Where to go on from; -1 before the first event. */
+  /** The `after` with which to continue. -1 before the first event. */
   readonly cursor: number;
-  /** Whether the reader has everything that was committed when the batch was made. */
+  /** True if the batch ends with the last event that was committed when the batch was created. */
   readonly caughtUp: boolean;
-  /** Whether the run's terminal event is in this batch. */
+  /** True if this batch contains the run's terminal event. */
   readonly ended: boolean;
   readonly gap: Step['gap'];
 }
 
-/** Reads a run in batches, until the one that has the terminal event. Ends at once when it is left. */
+/** Reads a run in batches, up to the one with the terminal event. Ends at once on `return()`. */
 export function followBatches(
   feed: Feed,
   request: FeedRequest,
@@ -48,7 +48,7 @@ export function followBatches(
   return cancellable((signal) => valuesOf(() => openBatches(feed, request, maxEvents, signal)));
 }
 
-/** Reads a run event by event. Ends at once when it is left. Throws {@link EventsRemoved} where retention was faster. */
+/** Reads a run event by event. Ends at once on `return()`. Throws {@link EventsRemoved} at a gap. */
 export function followEvents(feed: Feed, request: FeedRequest): AsyncGenerator<StoredEvent, void, undefined> {
   return cancellable(async function* (signal) {
     for await (const events of valuesOf(() => openEvents(feed, request, 1, BATCH_MAX_BYTES, signal))) {
@@ -57,7 +57,10 @@ export function followEvents(feed: Feed, request: FeedRequest): AsyncGenerator<S
   });
 }
 
-/** {@link followBatches} for those who wait by themselves; null when the signal aborts before it is open. */
+/**
+ * Opens the reader behind {@link followBatches}, for callers that do their own waiting. Returns null if the
+ * signal aborts first. The caller must close the reader.
+ */
 export async function openBatches(
   feed: Feed,
   { run, after, kinds, weigh, owner }: FeedRequest,
@@ -85,7 +88,10 @@ export async function openBatches(
   });
 }
 
-/** {@link followEvents} likewise, in portions of at most so many events and about so many bytes. */
+/**
+ * Opens the reader behind {@link followEvents}. Its values have at most `maxEvents` events and about
+ * `maxBytes` bytes. Returns null if the signal aborts first. The caller must close the reader.
+ */
 export async function openEvents(
   feed: Feed,
   { run, after, kinds, weigh, owner }: FeedRequest,
@@ -103,7 +109,7 @@ export async function openEvents(
   });
 }
 
-/** A reader whose values become others; null leaves one out. */
+/** Returns a reader of mapped values. A value that maps to null is skipped. */
 export function mapped<From, To>(
   reader: Reader<From> | null,
   map: (value: From) => To | null,
@@ -121,7 +127,7 @@ export function mapped<From, To>(
   };
 }
 
-/** All values of a reader, which is opened for the first one and closed after the last. */
+/** Yields all values of a reader. Opens the reader for the first value and closes it after the last. */
 export async function* valuesOf<Value>(
   open: () => Promise<Reader<Value> | null>,
 ): AsyncGenerator<Value, void, undefined> {
@@ -139,7 +145,7 @@ export async function* valuesOf<Value>(
   }
 }
 
-/** The cursor lies before events that retention removed: one may go on after `through`. */
+/** The cursor is before events that retention removed. Reading can continue after `through`. */
 export class EventsRemoved extends Error {
   override readonly name = 'EventsRemoved';
   readonly through: number;

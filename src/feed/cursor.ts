@@ -6,60 +6,65 @@ import { cutPortion, type PortionLimits, passFrom } from './portion.ts';
 import { firstAfter } from './ring.ts';
 import type { Watch } from './watch.ts';
 
-/** What to follow, from where, in what portions. */
+/** What to follow, from where, and in what portions. */
 export interface FollowRequest extends PortionLimits {
   readonly run: number;
-  /** Number of the last event seen; -1 from the start. */
+  /** The last `seq` that the reader has seen. -1 reads from the start. */
   readonly after: number;
-  /** Who shares turns of the loop with itself alone; absent: the reader is one of its own. */
+  /** The client. Its readers share its turns of the event loop. Defaults to this reader alone. */
   readonly owner?: object | undefined;
-  /** When nothing comes for so long, a step without events is made. Asked anew before every wait; null: never. */
+  /** Milliseconds without news after which to return an empty step; null: never. Called before every wait. */
   readonly idleMs: () => number | null;
 }
 
 /**
- * A step through a log: events in order, or a hole that retention left, or nothing but events that were passed over or
- * the time that passed.
+ * A step through a log: events in order, or a gap that retention left. A step with neither means that events
+ * were skipped or that `idleMs` passed.
  */
 export interface Step {
   readonly events: readonly StoredEvent[];
   /** The reader's place after this step. */
   readonly cursor: number;
-  /** Numbers that were removed before the reader got to them. */
+  /** The numbers that were removed before the reader reached them. */
   readonly gap: { readonly fromSeq: number; readonly toSeq: number } | null;
-  /** The log's head as this process knows it. */
+  /** The log's head as far as this process knows. */
   readonly head: Head;
 }
 
 /**
- * Something that is read at the pace of whoever takes: take what is at hand, else wait, until it has ended. Generators
- * say the same, but a reader of live events spent more time in them than in writing to its socket.
+ * A source that is read at the caller's pace: take values while there are any, else wait, until the reader
+ * has ended. A generator would do the same, but a reader of live events spent more time in it than in writing
+ * to its socket.
  */
 export interface Reader<Value> {
-  /** The next value, if it is at hand. */
+  /** Returns the next value if it is available now, or null. */
   take(): Value | null;
-  /** Bytes that the next value takes where it goes, as far as it is at hand; 0: nothing is, or little. */
+  /**
+   * Returns the bytes that the next value takes as written, or 0 if no value or only a small one is
+   * available.
+   */
   weight(): number;
-  /** Whether nothing will come any more. */
+  /** Returns true if no value will follow. */
   ended(): boolean;
-  /** Resolves when it is worth taking again. One wait at a time. */
+  /** Resolves when `take` is worth calling again. Only one wait at a time is allowed. */
   ready(): Promise<void>;
-  /** Gives up what it holds. */
+  /** Releases everything that the reader holds. */
   close(): void;
 }
 
-/** What all readers share. */
+/** What all readers of a feed share. */
 export interface Shared {
   readonly pages: Pages;
-  /** Turns of the loop for looking through events, by their number. */
+  /** Turns of the event loop for filtering events. A turn's cost is the number of events. */
   readonly passing: Turns;
-  /** What looking through a page costs before it has been read. */
+  /** The cost to filter a page that has not been read yet. */
   readonly pageEvents: number;
 }
 
 /**
- * A place in a watched run. Ring and pages belong to all readers, so one that stalls holds no more than the step that
- * it has been handed. Ends after the terminal event, or when the signal aborts; `release` is called once it is closed.
+ * Creates a reader at a place in a watched run. All readers share the ring and the pages, so a stalled reader
+ * holds only the step that it was handed. It ends after the terminal event or when the signal aborts.
+ * `release` is called when the reader is closed.
  */
 export function createCursor(
   watch: Watch,
@@ -74,13 +79,13 @@ export function createCursor(
   let first = true;
   let ended = false;
   let closed = false;
-  /** A page that was read for this place. */
+  /** The page that was read for this place. */
   let read: Page | undefined;
-  /** What the wait is for: a page, or a head that is another than this one. */
+  /** What the reader waits for: a page, or a head that differs from this one. */
   let awaited: 'page' | Head = 'page';
-  /** What the wait is for instead: a turn of the loop in which to look through events. */
+  /** If set, the reader waits for this turn of the event loop instead, to filter events in it. */
   let turn: Promise<void> | null = null;
-  /** Whether that turn has come, and has not been used. */
+  /** True if that turn has come and is still unused. */
   let admitted = false;
 
   const isInRing = () => cursor >= watch.ring.from() && cursor < watch.ring.to();
@@ -90,10 +95,10 @@ export function createCursor(
       while (!ended && !signal.aborted) {
         const head = watch.head();
         const place = cursor;
-        // Used now or never: at a later place it would have nothing, and that would look like the end.
+        // Use the page now or drop it: for a later place it might be empty, which would look like the end.
         const fresh = read;
         read = undefined;
-        /** Where what follows the cursor is. */
+        /** The ring's or the page's events, which contain those after the cursor. */
         let source: readonly StoredEvent[] = [];
         let events: readonly StoredEvent[] = [];
         let gap: Step['gap'] = null;
@@ -105,7 +110,7 @@ export function createCursor(
         } else if (cursor < head.lastSeq) {
           const page = fresh ?? pages.find(watch.run, cursor);
           if (!page) {
-            // Before the read: what waits for a turn would hold its page, which may be one of its own.
+            // Taken before the read: a reader that waits for a turn would hold a page that it may not share.
             if (kinds !== null && !admitted) {
               turn = passing.take(owner, pageEvents);
               if (turn) return null;
@@ -115,7 +120,7 @@ export function createCursor(
             return null;
           }
           watch.learn(page.head);
-          // Retention was faster than this reader.
+          // Retention has overtaken this reader.
           if (cursor < page.head.removedThrough) continue;
           source = page.events;
         } else if (head.terminalSeq !== null) {
@@ -130,7 +135,7 @@ export function createCursor(
             cursor = events.at(-1)?.seq ?? cursor;
           } else {
             turn = admitted ? null : passing.take(owner, source.length - next);
-            // A page that was read for this place is found again, or read again.
+            // The page that was read for this place will be found in the cache, or read again.
             if (turn) return null;
             admitted = false;
             const passed: StoredEvent[] = [];
@@ -138,7 +143,7 @@ export function createCursor(
             events = passed;
           }
         } else if (gap === null && cursor < head.lastSeq) {
-          // A read that began before the last commit was shared: the next one has what follows.
+          // The page came from a shared read that began before the last commit. The next read has the rest.
           awaited = 'page';
           return null;
         }

@@ -10,34 +10,35 @@ import { withPatience } from './patience.ts';
 import { createRings, type Rings } from './rings.ts';
 import { createWatch, type Watch } from './watch.ts';
 
-/** Delivery: every run is a feed that any number of readers follow from their cursors. */
+/** Delivers events: every run is a feed that any number of readers follow from their cursors. */
 export interface Feed {
   /**
-   * Opens a reader that steps through the log from the request's place, history first and then live, and ends after the
-   * terminal event. The first step comes at once, if need be without events. It ends early when the signal aborts, and
-   * its waits throw `StoreUnavailable` when the store stays down. Null when the signal aborted before it was open.
-   * Whoever opens one closes it.
+   * Opens a reader that steps through the log from the request's place, history first and then live, and ends
+   * after the terminal event. The first step is available at once, even if it has no events. The reader ends
+   * early if the signal aborts, and its waits throw `StoreUnavailable` if the store stays down. Returns null
+   * if the signal aborts before the reader is open. The caller must close the reader.
    */
   open(request: FollowRequest, signal: AbortSignal): Promise<Reader<Step> | null>;
-  /** Reads the heads of all followed runs, in case a wake-up was lost; happens by itself every `pollMs`. */
+  /** Reads the heads of all followed runs, in case a wake-up was lost. Also runs every `pollMs`. */
   poll(): Promise<void>;
-  /** How often the poll found what no wake-up had told. */
+  /** Returns how often a poll found news that no wake-up had announced. */
   foundByPoll(): number;
-  /** How many runs are followed now. */
+  /** Returns the number of runs that are followed now. */
   watchedRuns(): number;
-  /** Bytes of memory that the rings of all followed runs hold now. */
+  /** Returns the bytes of memory that the rings of all followed runs hold now. */
   ringBytes(): number;
+  /** Stops polling. Readers that wait fail with `StoreUnavailable`. */
   close(): void;
 }
 
-/** A followed run, and how many follow it. */
+/** A followed run and the number of its readers. */
 interface Followed {
   readonly watch: Promise<Watch>;
   readonly stop: () => void;
   readers: number;
 }
 
-/** Makes the feed over a store and a plane of wake-ups. */
+/** Creates the feed of a store. The plane carries its wake-ups. */
 export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimits = FEED_LIMITS): Feed {
   const closing = new AbortController();
   const pages = createPages(store, limits, closing.signal);
@@ -46,7 +47,7 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
     maxEvents: limits.ringEvents,
     maxBytes: limits.ringBytes,
   });
-  // Each reader waits at most once, so those that wait are bounded with their number.
+  // Each reader waits for one turn at most, so the number of readers bounds the number of waits.
   const passing = createTurns({
     costPerTurn: limits.passedPerTurn,
     maxWaiting: Number.MAX_SAFE_INTEGER,
@@ -54,9 +55,9 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
   const shared = { pages, passing, pageEvents: limits.pageEvents };
   const followed = new Map<number, Followed>();
   const watches = new Map<number, Watch>();
-  /** Runs whose news is being fetched, with the last number that wake-ups told of. */
+  /** Runs whose news is being fetched, with the last `seq` that wake-ups announced. */
   const told = new Map<Watch, number>();
-  /** Where ended runs end: clients that come for one after another, each when nobody follows it, need not ask again. */
+  /** Heads of ended runs, so that successive readers of a run that is not followed need not read it again. */
   const ended = new LRUCache<number, Head>({ max: limits.rememberedEnds });
   let foundByPoll = 0;
   let polling = false;
@@ -68,7 +69,7 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
       const heads = await store.readHeads([...watches.keys()]);
       for (const [run, head] of heads) if (watches.get(run)?.learn(head)) foundByPoll += 1;
     } catch {
-      // The store is down. Readers that need it say so themselves, and the next poll tries again.
+      // The store is down. Readers that need it report that themselves, and the next poll tries again.
     } finally {
       polling = false;
     }
@@ -76,8 +77,8 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
   const timer = setInterval(() => void poll(), limits.pollMs).unref();
 
   /**
-   * Brings what a wake-up told of into the ring, with one read however many follow. A wake-up that came early finds
-   * nothing yet; then the next one or the poll does.
+   * Reads the events that a wake-up announced into the ring, once for all readers. A wake-up that came early
+   * finds no events; the next wake-up or poll will.
    */
   async function fetchNews(watch: Watch, lastSeq: number): Promise<void> {
     const toldBefore = told.get(watch);
@@ -90,7 +91,7 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
         watch.takePage(start, page);
       }
     } catch {
-      // As with the poll: the store is down, and readers that need it say so themselves.
+      // The store is down. Readers that need it report that themselves.
     } finally {
       told.delete(watch);
     }
@@ -107,7 +108,7 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
     followed.set(run, entry);
     watch.then(
       (started) => followed.get(run) === entry && watches.set(run, started),
-      // Those who wait for it get the error; the next reader starts anew.
+      // Readers that wait for the watch get the error; the next reader starts a new watch.
       () => followed.get(run) === entry && followed.delete(run),
     );
     return entry;
@@ -121,14 +122,14 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
       entry.readers -= 1;
       if (entry.readers > 0) return;
       entry.stop();
-      // One that is still being opened has taken what it heard early by then.
+      // If the watch is still being opened, it is closed after it has handled early wake-ups.
       entry.watch.then(
         (watch) => watch.close(),
         () => {},
       );
       if (followed.get(run) !== entry) return;
       const head = watches.get(run)?.head();
-      // What retention removes after this shows in the pages.
+      // If retention removes events later, the pages will show it.
       if (head && head.terminalSeq !== null) ended.set(run, head);
       followed.delete(run);
       watches.delete(run);
@@ -152,7 +153,7 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
     ringBytes: rings.heldBytes,
     close: () => {
       clearInterval(timer);
-      const error = new StoreUnavailable('the feed was closed');
+      const error = new StoreUnavailable('the feed is closed');
       closing.abort(error);
       for (const watch of watches.values()) watch.fail(error);
     },
@@ -160,8 +161,8 @@ export function createFeed(store: Store, wakeups: WakeupPlane, limits: FeedLimit
 }
 
 /**
- * Registers for wake-ups first and reads the head second, so that what is committed between the two is heard of.
- * The signal ends the registration, whenever it comes.
+ * Registers for wake-ups first and reads the head second, so that no commit between the two is missed. The
+ * signal ends the registration whenever it aborts.
  */
 async function startWatch(
   store: Store,
@@ -185,7 +186,7 @@ async function startWatch(
   else signal.addEventListener('abort', stop, { once: true });
   const heads = await withPatience(() => store.readHeads([run]), patienceMs, signal);
   const head = heads.get(run);
-  if (!head) throw new Error(`run ${run} is not there`);
+  if (!head) throw new Error(`run ${run} does not exist`);
   watch = createWatch(run, head, rings);
   for (const wake of early) hear(watch, wake);
   return watch;

@@ -1,18 +1,18 @@
 import type { StoredEvent } from '../store/store.ts';
 
-/** Roughly what an event takes beside its data. */
+/** Approximate bytes of an event in addition to its data. */
 const EVENT_OVERHEAD_BYTES = 200;
 
 /**
- * V8 keeps a text that has any of these at two bytes a character. A one-byte text has none, which V8 knows without
- * looking through it.
+ * V8 stores a string with any of these characters at two bytes per character. For a one-byte string, V8 knows
+ * that there is no match without scanning it.
  */
 const WIDE = /[\u0100-\uffff]/;
 
-/** Shorter texts count as two bytes a character: to find out takes longer than the difference is worth. */
+/** Shorter strings count as two bytes per character: a check would cost more than it is worth. */
 const SHORT = 128;
 
-/** How many bytes of memory an event takes, about. */
+/** Returns approximately how many bytes of memory an event takes. */
 export function heldBytes({ data }: StoredEvent): number {
   return EVENT_OVERHEAD_BYTES + data.length * (data.length < SHORT || WIDE.test(data) ? 2 : 1);
 }

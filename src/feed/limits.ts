@@ -1,22 +1,22 @@
-/** How the feed trades memory, reads and delay. */
+/** How the feed trades off memory, reads and delay. */
 export interface FeedLimits {
-  /** Newest events kept in memory for each followed run. */
+  /** The newest events kept in memory for each followed run. */
   readonly ringEvents: number;
-  /** Bytes of memory of one run's, and of all runs'. */
+  /** Bytes of memory for the ring of one run, and for all rings together. */
   readonly ringBytes: number;
   readonly ringsBytes: number;
-  /** Events that filters pass over in one turn of the loop, over all readers. */
+  /** Events that filters check in one turn of the event loop, over all readers. */
   readonly passedPerTurn: number;
-  /** How much one read of the store brings; one event may be bigger. */
+  /** The size of one read of the store. A single event may exceed `pageBytes`. */
   readonly pageEvents: number;
   readonly pageBytes: number;
-  /** Bytes of memory that reads of the store bring in one turn of the loop, over all readers; one may bring more. */
+  /** Bytes of memory that reads fill in one turn of the event loop, in total. One read may exceed it. */
   readonly readBytesPerTurn: number;
-  /** Bytes of memory of pages kept for all who read the same history, over all runs. */
+  /** Bytes of memory for cached pages of history, over all runs. */
   readonly cachedPageBytes: number;
   /** How often the heads of followed runs are read in case a wake-up was lost. */
   readonly pollMs: number;
-  /** Ended runs whose heads are kept for those that come when nobody follows them. */
+  /** Ended runs whose heads are kept for readers that come after the last one has left. */
   readonly rememberedEnds: number;
   /** How long a reader waits for a store that is down. */
   readonly patienceMs: number;
@@ -24,7 +24,7 @@ export interface FeedLimits {
 
 export const FEED_LIMITS: FeedLimits = {
   ringEvents: 1_024,
-  // As much as one event of the largest size takes where its text has two bytes a character.
+  // As much as an event of the largest size takes at two bytes per character.
   ringBytes: 8 * 1024 * 1024,
   ringsBytes: 64 * 1024 * 1024,
   passedPerTurn: 64 * 1024,

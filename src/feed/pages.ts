@@ -6,21 +6,21 @@ import type { FeedLimits } from './limits.ts';
 import { withPatience } from './patience.ts';
 import { createPlaces } from './places.ts';
 
-/** History, read once for all who stand at the same place or a little behind one another. */
+/** Pages of history. One read serves all readers at the same place or slightly apart. */
 export interface Pages {
-  /** A cached page that has what follows the cursor. It may begin before it. */
+  /** Returns a cached page with the events after the cursor. The page may begin before the cursor. */
   find(run: number, cursor: number): Page | undefined;
   /**
-   * The same, or else a page read from the store, which is empty where nothing follows; waits for a store that is
-   * down as long as the limits say. Owners take turns.
+   * Returns such a page, or else reads one from the store, which is empty if no event follows. Waits up to
+   * `patienceMs` for a store that is down. Owners take turns.
    */
   read(run: number, cursor: number, owner: object): Promise<Page>;
 }
 
-/** Reads at once of a store that answers later. The embedded one reads in the call. */
+/** Concurrent reads of a store that answers asynchronously. The embedded store reads synchronously. */
 const READS_AT_ONCE = 8;
 
-/** Makes the shared pages of a feed. `closing` ends reads that wait. */
+/** Creates the shared pages of a feed. `closing` ends reads that wait. */
 export function createPages(store: Store, limits: FeedLimits, closing: AbortSignal): Pages {
   const size = { maxEvents: limits.pageEvents, maxBytes: limits.pageBytes };
   const lanes = createLanes({
@@ -37,7 +37,7 @@ export function createPages(store: Store, limits: FeedLimits, closing: AbortSign
   function find(run: number, cursor: number): Page | undefined {
     const nearest = starts.nearest(run, cursor);
     if (!nearest || nearest.value.events.at(-1)!.seq <= cursor) return undefined;
-    // Asked for so that it stays.
+    // Marks the page as recently used, so that it stays in the cache.
     cached.get(`${run}:${nearest.start}`);
     return nearest.value;
   }
@@ -52,19 +52,19 @@ export function createPages(store: Store, limits: FeedLimits, closing: AbortSign
     }
   }
 
-  /** The embedded store reads in the call: without turns, readers that are far behind would keep others waiting. */
+  /** The embedded store reads synchronously: without turns, readers far behind would block others. */
   async function readInTurn(run: number, start: number, owner: object): Promise<Page> {
     let bytes = 0;
     const page = await lanes.run(
       owner,
       () => store.readPage(run, start, size),
       (page) => {
-        // Counted once: long texts are looked through for it.
+        // Counted only once, because long strings are scanned for it.
         bytes = page ? bytesOf(page) : 0;
         return bytes;
       },
     );
-    if (!page) throw new Error(`run ${run} is not there`);
+    if (!page) throw new Error(`run ${run} does not exist`);
     if (page.events.length > 0) keep(run, start, page, bytes);
     return page;
   }
@@ -81,7 +81,8 @@ export function createPages(store: Store, limits: FeedLimits, closing: AbortSign
       const known = find(run, cursor);
       if (known) return known;
       const underWay = reading.nearest(run, cursor);
-      // Clients that come back after a restart stand a few events apart: whoever reads first reads for those ahead.
+      // Clients that reconnect after a restart are a few events apart: the first read serves those ahead of
+      // it.
       if (underWay && cursor - underWay.start < limits.pageEvents) {
         const page = await underWay.value;
         if (underWay.start === cursor || (page.events.at(-1)?.seq ?? -1) > cursor) return page;

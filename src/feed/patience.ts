@@ -5,8 +5,8 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
 
 /**
- * Reads, and reads again while the store is down, with growing pauses and jitter; after `patienceMs` the last
- * `StoreUnavailable` is thrown. Ends at once with the signal's reason when that aborts.
+ * Reads, and retries while the store is down, with growing pauses and jitter. Throws the last
+ * `StoreUnavailable` after `patienceMs`, and the signal's reason as soon as it aborts.
  */
 export async function withPatience<Value>(
   read: () => Promise<Value>,

@@ -1,10 +1,10 @@
-/** Values by run and place in its log, found by what lies at or before a cursor. */
+/** Values by run and place in its log, which can be searched for the nearest place at or before a cursor. */
 export interface Places<Value> {
   get(run: number, start: number): Value | undefined;
   set(run: number, start: number, value: Value): void;
-  /** Removes the value, unless another has taken its place. */
+  /** Removes the value, unless it has been replaced. */
   delete(run: number, start: number, value: Value): void;
-  /** The last place at or before the cursor. */
+  /** Returns the last place at or before the cursor, with its value. */
   nearest(run: number, cursor: number): { readonly start: number; readonly value: Value } | undefined;
 }
 
@@ -14,7 +14,7 @@ interface OfRun<Value> {
   readonly starts: number[];
 }
 
-/** Makes an empty one. */
+/** Creates an empty map of places. `nearest` takes logarithmic time. */
 export function createPlaces<Value>(): Places<Value> {
   const runs = new Map<number, OfRun<Value>>();
   return {
@@ -41,7 +41,7 @@ export function createPlaces<Value>(): Places<Value> {
   };
 }
 
-/** How many of the ascending numbers are not above the limit, by halving. */
+/** Counts the ascending numbers that are at most the limit, by binary search. */
 function countUpTo(numbers: readonly number[], limit: number): number {
   let low = 0;
   let high = numbers.length;

@@ -1,28 +1,28 @@
 import type { RunnerEventKind } from '../contract/events.ts';
 import type { StoredEvent } from '../store/store.ts';
 
-/** How many bytes an event takes where it goes, at least those of its data. */
+/** Returns the bytes that an event takes as written, at least those of its data. */
 export type Weigh = (event: StoredEvent) => number;
 
-/** What of a log is wanted, and how much of it at once. */
+/** Which events of a log to deliver, and how many at once. */
 export interface PortionLimits {
-  /** Which events are wanted; null: all. The terminal one always is. */
+  /** The kinds to deliver. Null delivers all. The terminal event is always delivered. */
   readonly kinds: ReadonlySet<RunnerEventKind> | null;
-  /** A portion ends after so many events … */
+  /** A portion ends after this many events … */
   readonly maxEvents: number;
-  /** … or with the event that reaches so many bytes. */
+  /** … or with the event that reaches this many bytes. */
   readonly maxBytes: number;
-  /** Bytes of an event where it is written to; absent: those of its data. */
+  /** The bytes of an event as written. Defaults to those of its data. */
   readonly weigh?: Weigh | undefined;
 }
 
-/** Events in order, and the bytes that they take where they are written to. */
+/** Events in order, and their bytes as written. */
 export interface Portion {
   readonly events: readonly StoredEvent[];
   readonly bytes: number;
 }
 
-/** Cuts the portion that begins at an index. Does not apply the filter `kinds`. */
+/** Cuts the portion that starts at an index. Ignores `kinds`. */
 export function cutPortion(
   events: readonly StoredEvent[],
   from: number,
@@ -36,8 +36,8 @@ export function cutPortion(
 }
 
 /**
- * Looks through events from an index on and adds those that are of the kinds, until they make a portion. Answers the
- * index after the last one that it looked at.
+ * Filters events from an index on and adds those of the kinds to `passing`, until they fill a portion.
+ * Returns the index after the last event that it checked.
  */
 export function passFrom(
   events: readonly StoredEvent[],

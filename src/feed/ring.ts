@@ -3,35 +3,35 @@ import type { Chunk } from '../wakeups/plane.ts';
 import { heldBytes } from './held-bytes.ts';
 import { cutPortion, type Portion, type PortionLimits } from './portion.ts';
 
-/** How much a ring keeps. */
+/** The limits above which a ring drops its oldest events. */
 export interface RingLimits {
   readonly maxEvents: number;
   /** Bytes of memory. */
   readonly maxBytes: number;
 }
 
-/** The newest committed events of one run, shared by all who follow it. */
+/** The newest committed events of one run, shared by all its readers. */
 export interface Ring {
   /** The ring holds every event of the log after this number … */
   from(): number;
   /** … up to this one. */
   to(): number;
-  /** Takes a committed chunk. One that does not fit after the ring's end replaces what the ring holds. */
+  /** Appends a committed chunk. A chunk that does not directly follow the end replaces all events. */
   take(chunk: Chunk): void;
-  /** Drops what it holds; its end stays where it is. */
+  /** Drops all events. The ring's end stays where it is. */
   clear(): void;
-  /** What it holds, ascending. Valid until the next chunk is taken. */
+  /** Returns the events in ascending order. The array is valid until the next `take`. */
   events(): readonly StoredEvent[];
   /**
-   * What it holds after the cursor, cut by the limits. Readers with the same cursor and limits get the same object, so
-   * that thousands of them need not each cut their own.
+   * Returns the events after the cursor, cut by the limits. Readers with the same cursor and limits get the same
+   * object, so that thousands of readers need not cut their own.
    */
   portion(cursor: number, limits: PortionLimits): Portion;
-  /** How much memory that takes. */
+  /** Returns the bytes of memory that the events take. */
   bytes(): number;
 }
 
-/** Different portions that are remembered until the next chunk: subscribers of one run mostly have the same limits. */
+/** Portions remembered until the next chunk. Most subscribers of one run have the same limits. */
 const REMEMBERED_PORTIONS = 4;
 
 interface RememberedPortion extends Pick<PortionLimits, 'maxEvents' | 'maxBytes' | 'weigh'> {
@@ -39,10 +39,10 @@ interface RememberedPortion extends Pick<PortionLimits, 'maxEvents' | 'maxBytes'
   readonly portion: Portion;
 }
 
-/** An empty ring at the end of a log. */
+/** Creates an empty ring for a log that ends at `end`. */
 export function createRing(end: number, limits: RingLimits): Ring {
   let events: StoredEvent[] = [];
-  /** Bytes of each event: a text of two bytes a character is looked through to count them. */
+  /** Bytes of each event, kept because a string with two bytes per character is scanned to count them. */
   let sizes: number[] = [];
   let bytes = 0;
   let from = end;
@@ -75,7 +75,7 @@ export function createRing(end: number, limits: RingLimits): Ring {
     take: (chunk) => {
       if (chunk.head.lastSeq <= to) return;
       portions = [];
-      // Numbers may have legal gaps, so a missing chunk shows only in what the next one says it follows.
+      // Numbers may have legal gaps, so a missing chunk shows only in the `previousSeq` of the next one.
       if (chunk.previousSeq !== to) emptyAfter(chunk.previousSeq);
       for (const event of chunk.events) {
         const size = heldBytes(event);
@@ -109,7 +109,7 @@ export function createRing(end: number, limits: RingLimits): Ring {
   };
 }
 
-/** The index of the first event after a cursor, by halving. */
+/** Returns the index of the first event after a cursor, or the length if there is none, by binary search. */
 export function firstAfter(events: readonly StoredEvent[], cursor: number): number {
   let low = 0;
   let high = events.length;

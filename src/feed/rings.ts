@@ -2,30 +2,30 @@ import { LRUCache } from 'lru-cache';
 import type { Chunk } from '../wakeups/plane.ts';
 import { createRing, type Ring, type RingLimits } from './ring.ts';
 
-/** How much all rings of a process keep. */
+/** The limits of all rings of a process. */
 export interface RingsLimits extends RingLimits {
   /** Bytes of memory over all rings. */
   readonly totalBytes: number;
 }
 
-/** The rings of all followed runs, which together hold no more than a total. */
+/** The rings of all followed runs, which share one memory limit. */
 export interface Rings {
-  /** An empty ring at the end of a log. */
+  /** Creates an empty ring for a log that ends at `end`. */
   open(end: number): Ring;
   /**
-   * Puts a committed chunk into a ring. Where the total has no room for it, the rings whose last chunk came longest ago
+   * Appends a committed chunk to a ring. If the total exceeds its limit, the rings whose last chunk is oldest
    * are emptied. Readers that keep up have read those chunks; the others read pages of the store instead.
    */
   take(ring: Ring, chunk: Chunk): void;
-  /** Empties a ring that nobody reads any more. */
+  /** Empties a ring that has no readers left. */
   release(ring: Ring): void;
-  /** Bytes of memory that they hold now. */
+  /** Returns the bytes of memory that all rings hold now. */
   heldBytes(): number;
 }
 
-/** Makes the rings of a process. */
+/** Creates the rings of a process. */
 export function createRings({ totalBytes, maxEvents, maxBytes }: RingsLimits): Rings {
-  // No ring alone is above the total, so emptying others always makes enough room.
+  // No single ring exceeds the total, so emptying other rings always frees enough memory.
   const limits = { maxEvents, maxBytes: Math.min(maxBytes, totalBytes) };
   const holding = new LRUCache<Ring, Ring>({
     maxSize: totalBytes,
@@ -37,7 +37,7 @@ export function createRings({ totalBytes, maxEvents, maxBytes }: RingsLimits): R
     open: (end) => createRing(end, limits),
     take: (ring, chunk) => {
       ring.take(chunk);
-      // The cache takes a new size only with a new entry.
+      // The cache accepts a new size only with a new entry.
       holding.delete(ring);
       const size = ring.bytes();
       if (size > 0) holding.set(ring, ring, { size });

@@ -3,33 +3,36 @@ import type { Chunk } from '../wakeups/plane.ts';
 import { firstAfter, type Ring } from './ring.ts';
 import type { Rings } from './rings.ts';
 
-/** One run that somebody follows: its newest events, its head as far as known, and who waits for more. */
+/** One followed run: its newest events, its head as far as known, and the readers that wait for more. */
 export interface Watch {
   readonly run: number;
   readonly ring: Ring;
   head(): Head;
-  /** Takes a head that was read from the store; one that is older changes nothing. Answers whether it was news. */
+  /** Takes a head that was read from the store. Returns true if it is newer than the known head. */
   learn(head: Head): boolean;
-  /** Takes what was just committed here. */
+  /** Takes a chunk that was just committed in this process. */
   hear(chunk: Chunk): void;
-  /** Takes what a page has after a head of this log, so that nobody need read it again. */
+  /** Takes the events of a page after `start` into the ring, so that no reader need read them again. */
   takePage(start: number, page: Page): void;
-  /** Ends it: readers that wait for news get the error. */
+  /** Makes all waits fail with this error, now and later. */
   fail(error: Error): void;
-  /** Makes a waiter for one reader; to be closed when that leaves. */
+  /** Creates a waiter for one reader. The caller must close it. */
   wait(signal: AbortSignal): Waiter;
-  /** Gives up its ring: nobody follows the run any more. */
+  /** Releases the ring, since the run has no readers left. */
   close(): void;
 }
 
-/** One reader's wait for news, again and again. */
+/** The waits of one reader for news. */
 export interface Waiter {
-  /** Resolves when the head is another than `seen`, when the signal aborts, or after `timeoutMs`. Throws what the watch failed with. */
+  /**
+   * Resolves when the head differs from `seen`, when the signal aborts, or after `timeoutMs` (null: never).
+   * Throws the error with which the watch failed.
+   */
   changed(seen: Head, timeoutMs: number | null): Promise<void>;
   close(): void;
 }
 
-/** Watches a run whose head is known. */
+/** Creates the watch of a run whose head is known. */
 export function createWatch(run: number, first: Head, rings: Rings): Watch {
   let head = first;
   const ring = rings.open(first.lastSeq);
@@ -38,7 +41,8 @@ export function createWatch(run: number, first: Head, rings: Rings): Watch {
   let failure: Error | null = null;
 
   function learn(news: Head): boolean {
-    // Heads come in any order, and one that a commit here made knows nothing of retention: each mark only moves on.
+    // Heads arrive in any order, and the head of a commit does not know of retention: both marks only move
+    // forward.
     const further = news.lastSeq > head.lastSeq;
     const removedThrough = Math.max(head.removedThrough, news.removedThrough);
     if (!further && removedThrough === head.removedThrough) return false;
@@ -76,7 +80,7 @@ export function createWatch(run: number, first: Head, rings: Rings): Watch {
     wait: (signal) => {
       let end: (() => void) | null = null;
       const abort = () => end?.();
-      // Once for all its waits: a listener for each cost as much as the rest of a delivery.
+      // One listener for all waits: a listener per wait cost as much as the rest of a delivery.
       signal.addEventListener('abort', abort);
       return {
         changed: (seen, timeoutMs) => {

@@ -18,8 +18,9 @@ import { publicSchema } from './schema.ts';
 const priceList = createPriceList(publicSchema);
 
 /**
- * Refuses a document whose operations are too big once their fragments are put in place, whatever the variables are.
- * Takes documents that are not valid, so that only small ones are validated.
+ * Throws DOCUMENT_TOO_LARGE if an operation exceeds the limits with its fragments expanded, for any values of
+ * its variables. Also accepts invalid documents: it runs before validation, so that only small documents are
+ * validated.
  */
 export function assertBounded(document: DocumentNode): void {
   const price = createPricing(document, { schema: publicSchema, priceList, variables: null });
@@ -29,7 +30,7 @@ export function assertBounded(document: DocumentNode): void {
   assertBatchesUsedOnce(document);
 }
 
-/** A request's weight is checked once, so each batch in its variables may be checked, copied and stored only once. */
+/** A request's weight is checked once, so each batch in its variables may be used only once. */
 function assertBatchesUsedOnce({ definitions }: DocumentNode): void {
   const inFragments = definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
   const operations = definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
@@ -60,7 +61,7 @@ function assertOperationBounded(operation: OperationDefinitionNode, price: Price
   if (subscribes) assertWithin('fields for the data of an event', price.data, SUBSCRIPTION_LIMITS.data);
 }
 
-/** Why an operation costs too much with these variables; null: it does not. */
+/** Returns the fault of an operation that costs too much with these variables; otherwise null. */
 export function refusedForCost(request: OperationRequest): GraphQLError | null {
   const { cost } = priceOf(request);
   if (cost <= SUBSCRIPTION_COST) return null;
@@ -69,10 +70,10 @@ export function refusedForCost(request: OperationRequest): GraphQLError | null {
   return cost > allowed ? documentTooLarge('cost', cost, allowed) : null;
 }
 
-/** What is known of an operation's price. */
+/** The cached price of an operation. */
 interface Known {
   readonly priced: Priced;
-  /** The prices of requests that have not been answered, where variables have a say: each is asked for several times. */
+  /** The prices of pending requests, if they depend on variables: each is looked up repeatedly. */
   readonly byVariables: WeakMap<object, Price>;
 }
 const known = new WeakMap<DocumentNode, Map<string | null, Known>>();
@@ -80,7 +81,7 @@ const known = new WeakMap<DocumentNode, Map<string | null, Known>>();
 const NO_VARIABLES: Readonly<Record<string, unknown>> = {};
 const FREE: Price = { depth: 0, fields: 0, reads: 0, logs: 0, data: 0, bytesOnce: 0, cost: 0, bytes: 0 };
 
-/** The price of the operation that is asked for, with its variables. One that the document does not have costs nothing. */
+/** Returns the price of the requested operation with its variables. An unknown operation costs nothing. */
 export function priceOf({ document, operationName = null, variableValues }: OperationRequest): Price {
   let ofDocument = known.get(document);
   if (!ofDocument) {
@@ -93,7 +94,7 @@ export function priceOf({ document, operationName = null, variableValues }: Oper
   const same = before?.byVariables.get(variables);
   if (same) return same;
   const operation = getOperationAST(document, operationName);
-  // Not remembered: there is no end of names that no operation has.
+  // Not cached: clients can invent any number of names.
   if (!operation) return FREE;
   const priced = priceOperation(document, operation, { schema: publicSchema, priceList, variables });
   const byVariables = before?.byVariables ?? new WeakMap<object, Price>();
@@ -105,8 +106,8 @@ export function priceOf({ document, operationName = null, variableValues }: Oper
 const weighings = new WeakMap<Price, Weigh>();
 
 /**
- * How many bytes of an answer an event comes to: names and short values, and its data as often as it is selected. The
- * same function for the same price, by which feeds know that readers want the same portions.
+ * Returns the bytes of an event in the answer: names, short values, and `data` once per selection. The same price
+ * gives the same function, by which the feed recognizes readers that want the same portions.
  */
 export function weighEvents(price: Price): Weigh {
   const known = weighings.get(price);

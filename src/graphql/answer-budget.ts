@@ -12,72 +12,77 @@ import {
 } from './limits.ts';
 import type { Price } from './price.ts';
 
-/** What a read brought, and how many bytes that is. */
+/** The result of a read, with its size in bytes. */
 export interface Measured {
   readonly bytes: number;
 }
 
-/** One read of an answer, which may need several parts. */
+/** One read of an answer, which consists of one or more parts. */
 export interface Parts {
-  /** How many bytes the answer may still read. */
+  /** The number of bytes that the answer may still read. */
   left(): number;
   /**
-   * Runs one part, which brings at most `maxBytes`. They are reserved first, and where they are many, the turn of the
-   * loop has time for them: a part without room waits until others have given back what they hold. Throws
-   * RESPONSE_TOO_LARGE without reading when the answer may not read so many, and OVERLOADED when too much waits or it has
-   * waited too long.
+   * Runs one part, which reads at most `maxBytes`. The bytes are reserved first; a part without room waits
+   * until other answers release theirs. A large part also waits for a turn of the event loop that has time
+   * for it. Throws RESPONSE_TOO_LARGE without reading if `maxBytes` exceeds what the answer may read, and
+   * OVERLOADED if too many parts wait or this one has waited too long.
    */
   part<Value extends Measured>(maxBytes: number, read: () => Promise<Value>): Promise<Value>;
 }
 
-/** What one answer may still read and write. Answers under construction share what the process may hold. */
+/** The bytes that one answer may still read and write. Pending answers share the memory of the process. */
 export interface AnswerBudget {
   /**
-   * Runs one read, after the reads of this answer that came before. `cost` is that of each of its parts, in fields,
-   * without the bytes. Throws what its parts throw. Resolves in a turn of the event loop with time to complete what was
-   * read.
+   * Runs one read, after all earlier reads of this answer. `cost` is the cost of each part, in fields,
+   * without the bytes. Throws what its parts throw. Resolves in a turn of the event loop that has time to
+   * complete the fields of the result.
    */
   read<Value extends Measured>(cost: number, read: (parts: Parts) => Promise<Value>): Promise<Value>;
-  /** Waits for a turn with time to complete a part of the answer that was just read and comes to so many bytes. */
+  /** Waits for a turn that has time to complete a part of the answer of `bytes` bytes that was just read. */
   completionTurn(bytes: number): Promise<void>;
-  /** Waits for a turn with time to write the answer as text. */
+  /** Waits for a turn that has time to serialize the answer. */
   textTurn(): Promise<void>;
-  /** Counts bytes that the answer is about to write. Throws RESPONSE_TOO_LARGE when that is too much. */
+  /** Counts bytes that the answer is about to write. Throws RESPONSE_TOO_LARGE above the limit. */
   write(bytes: number): void;
-  /** Counts bytes that it holds and that no read has reserved. Throws OVERLOADED when answers hold too much. */
+  /** Counts bytes that the answer holds outside of reads. Throws OVERLOADED if all answers hold too much. */
   hold(bytes: number): void;
-  /** Gives everything back when the answer is complete. Reads that still wait then fail. */
+  /** Releases everything once the answer is complete. Reads that still wait fail. */
   close(): void;
 }
 
-/** Opens the budgets of answers. */
+/** Creates a budget for each answer. */
 export interface AnswerBudgets {
-  /** `price`: the operation's cost, and what its names and short values come to. `owner`: in whose turns of the loop it runs. */
+  /**
+   * Opens the budget of one answer.
+   *
+   * @param price The cost of the operation, and the bytes of its names and short values.
+   * @param owner The client, such as a socket, in whose turns of the event loop the operation runs.
+   */
   open(price: Pick<Price, 'cost' | 'bytes'>, owner: object): AnswerBudget;
 }
 
 /**
- * What a byte that is read is held as: a text with one character outside Latin-1 has two bytes for each, and small values
- * take more as objects than as text.
+ * Bytes of memory per byte read: a string with one character outside Latin-1 takes two bytes for every
+ * character, and small values take more memory as objects than as text.
  */
 const HELD_PER_BYTE = 2;
-/** What a first read is taken to bring until it has: those of one turn are all let in before any of them has read. */
+/** The assumed size of a pending first read: all first reads of one turn start before any of them ends. */
 const ADVANCE_BYTES = FIRST_READ_BYTES / 4;
-/** An owner that holds at most this reads at once, however much others hold and wait for. */
+/** An owner that holds at most this much reads immediately, however much other owners hold and wait for. */
 const FEW_BYTES = 4 * 1024 * 1024;
 
 /**
- * Creates budgets that hold at most `maxBytes` together, and half as much again of owners that hold little. They read in
- * turns; nobody waits for an owner that `isGone`.
+ * Creates budgets that together hold at most `maxBytes`, and half as much again for owners that hold little.
+ * Their reads take turns; no read waits for an owner for which `isGone` returns true.
  */
 export function createAnswerBudgets(
   maxBytes: number,
   turns: Turns,
   isGone: (owner: object) => boolean = () => false,
 ): AnswerBudgets {
-  // Where the heap is small, one large answer is too large: waiting would not make room for it.
+  // With a small heap, a large answer is refused: waiting would not make room for it.
   const perAnswer = Math.min(RESPONSE_BYTES, Math.floor(maxBytes / 4));
-  // The room lets one answer in above its bound: half is for that one.
+  // The room may exceed its bound by one answer. The other half is for that answer.
   const room = createRoom({
     most: maxBytes / 2,
     few: Math.min(FEW_BYTES, maxBytes / 4),
@@ -93,12 +98,12 @@ export function createAnswerBudgets(
     let readable = perAnswer;
     let writable = perAnswer - bytes;
     let closed = false;
-    /** The read that the next one waits for; null when none is under way. */
+    /** The pending read that the next one waits for; null if no read is pending. */
     let last: Promise<unknown> | null = null;
 
     function assertReadable(more: number): void {
       if (!closed && readable > 0 && more <= readable) return;
-      // What comes after it would be refused all the same.
+      // Later reads would be refused as well.
       readable = 0;
       throw responseTooLarge();
     }
@@ -109,7 +114,7 @@ export function createAnswerBudgets(
       read: () => Promise<Value>,
     ): Promise<Value> {
       assertReadable(most);
-      // What a first read brings is paid for once it is known.
+      // A first read pays for its bytes once their number is known.
       const isFirst = most <= FIRST_READ_BYTES;
       if (isFirst) await takeTurn(turns, owner, cost + ADVANCE_BYTES / BYTES_PER_COST);
       assertReadable(most);
@@ -128,7 +133,7 @@ export function createAnswerBudgets(
       }
     }
 
-    // Every part counts as the whole operation: which fields hang on it is not looked up.
+    // Each part costs as much as the whole operation: which fields depend on the part is not known.
     const completionTurn = (bytes: number) => turnFor(operationCost + bytes / BYTES_PER_COST);
 
     async function turnFor(cost: number): Promise<void> {
@@ -161,7 +166,7 @@ export function createAnswerBudgets(
         if (writable < 0) throw responseTooLarge();
       },
       hold: (more) => {
-        if (!closed && !place.takeNow(more)) throw overloaded('the answers under construction hold too much');
+        if (!closed && !place.takeNow(more)) throw overloaded('the pending answers use too much memory');
       },
       close: () => {
         if (closed) return;
@@ -174,30 +179,30 @@ export function createAnswerBudgets(
   return { open };
 }
 
-/** Takes room; resolves to whether that took waiting. */
+/** Takes room. Resolves to true if it had to wait. */
 async function takeRoom(place: Place, amount: number): Promise<boolean> {
   try {
     const later = place.take(amount);
     if (later) await later;
     return later !== null;
   } catch (error) {
-    if (error instanceof NoRoom) throw overloaded('the answers under construction hold too much');
+    if (error instanceof NoRoom) throw overloaded('the pending answers use too much memory');
     throw error;
   }
 }
 
-/** Waits until work of this cost, in fields, may run. Throws OVERLOADED when too much waits. */
+/** Waits until work of this cost, in fields, may run. Throws OVERLOADED if too many operations wait. */
 export async function takeTurn(turns: Turns, owner: object, cost: number): Promise<void> {
   try {
     const turn = turns.take(owner, cost);
     if (turn) await turn;
   } catch (error) {
-    if (error instanceof TurnsExhausted) throw overloaded('too many operations wait');
+    if (error instanceof TurnsExhausted) throw overloaded('too many operations are waiting');
     throw error;
   }
 }
 
-/** Counts a text that the answer is about to hold, and returns it. */
+/** Counts a string that the answer is about to hold, and returns the string. */
 export function counted<Text extends string | null>(budget: AnswerBudget, text: Text): Text {
   if (text) writeHeld(budget, text.length);
   return text;
@@ -205,7 +210,7 @@ export function counted<Text extends string | null>(budget: AnswerBudget, text: 
 
 const lengths = new WeakMap<object, number>();
 
-/** Counts a JSON value that the answer is about to hold, and returns it. It is measured once. */
+/** Counts a JSON value that the answer is about to hold, and returns the value. Measures it only once. */
 export function countedJson<Json extends object | null>(budget: AnswerBudget, json: Json): Json {
   if (!json) return json;
   let length = lengths.get(json);

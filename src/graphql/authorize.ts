@@ -4,13 +4,13 @@ import { fault } from './faults.ts';
 import type { OperationRequest } from './operation-request.ts';
 import { collectFields, fragmentsOf } from './selection.ts';
 
-/** What a runner's token is good for: everything else is refused, also what will be added. */
+/** The root fields that a runner's token grants. An allow list, so that fields added later are refused. */
 const RUNNER_FIELDS: Readonly<Record<Runner['right']['may'], readonly string[]>> = {
   claim: ['__typename', 'server', 'claimJob'],
   send: ['__typename', 'server', 'run', 'ingestEvents'],
 };
 
-/** Why the caller may not ask for this; null: it may. Which run it is about, `findRun` looks after. */
+/** Returns the fault if the caller may not request these fields, or null. `findRun` checks the run. */
 export function refusedTo({ document, operationName, contextValue }: OperationRequest): GraphQLError | null {
   const { principal } = contextValue;
   if (principal.kind === 'operator') return null;
@@ -19,12 +19,12 @@ export function refusedTo({ document, operationName, contextValue }: OperationRe
   const asked = operation ? rootFieldsOf(operation, document) : [];
   const refused = asked.find((name) => !allowed.includes(name));
   if (refused === undefined) return null;
-  const use = principal.right.may === 'claim' ? 'to claim its run’s job' : 'to send its run’s events';
-  return fault('FORBIDDEN', `this token is only good ${use}, not for ${refused}`, 403);
+  const use = principal.right.may === 'claim' ? 'claim its run’s job' : 'send its run’s events';
+  return fault('FORBIDDEN', `this token can only ${use}, not request ${refused}: use another token`, 403);
 }
 
 function rootFieldsOf(operation: OperationDefinitionNode, document: OperationRequest['document']): string[] {
-  // What a directive leaves out must be allowed, too: its variables have not been looked at yet.
+  // Fields that a directive excludes must be allowed, too: the variables have not been checked yet.
   const scope = { fragments: fragmentsOf(document), variables: null };
   const fields = collectFields(['Query', 'Mutation', 'Subscription'], [operation], scope);
   return [...fields.values()].flatMap((nodes) => nodes.map(({ name }) => name.value));

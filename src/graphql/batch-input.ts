@@ -3,26 +3,27 @@ import { builder } from './builder.ts';
 import { RunnerEventKindEnum } from './enums.ts';
 import { literalToJson } from './literals.ts';
 
-/** The names that people see. */
+/** The names of the input types in the public schema. */
 export const BATCH_INPUT = 'RunnerEventBatchInput';
 export const EVENT_INPUT = 'RunnerEventInput';
 
 export const BATCH_INPUT_DESCRIPTION =
-  'One batch of the wire contract. Given as a variable it is checked by the contract alone: unknown keys are dropped, ' +
-  'nothing is converted, and every refusal is a `BatchRejected`.';
+  'One batch of events. Pass it as a variable: then unknown keys are dropped, nothing is coerced, and ' +
+  'every refusal is a `BatchRejected`.';
 
-/** Keys of a batch under which GraphQL writes text as an enum value. */
+/** Keys of a batch whose strings GraphQL writes as enum values. */
 export const BATCH_ENUM_KEYS: ReadonlySet<string> = new Set(['kind']);
 
 /**
- * What is executed where people see a typed input: a scalar whose value is the contract's verdict on the raw input. So
- * a batch reaches the contract as it was sent, is checked once, and every refusal is an outcome with its exact code.
- * GraphQL's own coercion of 256 events would cost more than storing them.
+ * The executed type of what the public schema shows as a typed input: a scalar whose value is the contract's
+ * verdict on the raw input. A batch therefore reaches the contract unchanged, is checked once, and every
+ * refusal is an outcome with its exact code. GraphQL's own coercion of 256 events would cost more than
+ * storing them.
  */
 builder.scalarType(BATCH_INPUT, {
   description: BATCH_INPUT_DESCRIPTION,
   serialize: () => {
-    throw new TypeError(`${BATCH_INPUT} is an input`);
+    throw new TypeError(`${BATCH_INPUT} is an input type and cannot be returned`);
   },
   parseValue: validateRunnerEventBatch,
   parseLiteral: (node, variables) =>
@@ -30,23 +31,23 @@ builder.scalarType(BATCH_INPUT, {
 });
 
 builder.inputType(EVENT_INPUT, {
-  description: 'One event as its producer numbered it.',
+  description: 'One event, numbered by its producer.',
   fields: (t) => ({
     seq: t.field({
       type: 'SafeInt',
       required: true,
-      description: 'From 0 to 2^53−1; rises strictly within a run.',
+      description: 'The producer’s number for the event, from 0 to 2^53−1. Strictly increasing within a run.',
     }),
     tMs: t.field({
       type: 'SafeInt',
       required: true,
-      description: 'When, in milliseconds; never below the event before it.',
+      description: 'When the event happened, in milliseconds. Never lower than that of the event before it.',
     }),
-    kind: t.field({ type: RunnerEventKindEnum, required: true, description: 'What it is.' }),
+    kind: t.field({ type: RunnerEventKindEnum, required: true, description: 'The kind of the event.' }),
     data: t.field({
       type: 'JSONObject',
       required: true,
-      description: 'Its content; at most 512 levels deep.',
+      description: 'The content. At most 512 levels deep.',
     }),
   }),
 });

@@ -10,12 +10,12 @@ import { getDatamodel } from '../generated/pothos.ts';
 import type { Context } from './context.ts';
 import { invalidInput } from './invalid-input.ts';
 
-/** The longest page of a list of runs. */
+/** The maximum length of a page of runs or jobs. */
 export const MAX_RUNS_A_PAGE = 100;
-/** Its length where nothing is said. */
+/** The default length of a page of runs or jobs. */
 export const RUNS_A_PAGE = 20;
 
-/** The types that the builder threads through every field. */
+/** The types that the builder uses in every field. */
 export interface ApiTypes {
   Context: Context;
   PrismaTypes: PrismaTypes;
@@ -31,15 +31,14 @@ export interface ApiTypes {
   };
 }
 
-/** The one builder. It defines no types itself; each noun has its own file. */
+/** The only builder. Each noun defines its types in its own file. */
 export const builder = new SchemaBuilder<ApiTypes>({
-  // The first plugin wraps all others: an error that validation throws can become a member of a result.
+  // The first plugin wraps all others, so that an error thrown by validation can become a member of a result.
   plugins: [ErrorsPlugin, ZodPlugin, PrismaPlugin, RelayPlugin],
   defaultFieldNullability: false,
   errors: {
     directResult: true,
     defaultUnionOptions: {
-      description: 'What came of it.',
       name: ({ fieldName }) => `${fieldName[0]?.toUpperCase()}${fieldName.slice(1)}Result`,
     },
   },
@@ -53,32 +52,38 @@ export const builder = new SchemaBuilder<ApiTypes>({
   relay: {
     edgesFieldOptions: {
       nullable: { list: false, items: false },
-      description: 'The page, in order.',
+      description: 'The items of the page with their cursors, in order.',
     },
-    nodeFieldOptions: { nullable: false, description: 'What stands there.' },
+    nodeFieldOptions: { nullable: false, description: 'The item.' },
     cursorFieldOptions: {
-      description: 'Where this edge stands; pass it as `after` or `before`.',
+      description: 'The cursor of this item, for `after` or `before`.',
     },
-    pageInfoFieldOptions: { description: 'Whether there is more, and from where.' },
-    hasNextPageFieldOptions: { description: 'Whether something follows the page.' },
-    hasPreviousPageFieldOptions: { description: 'Whether something comes before the page.' },
-    startCursorFieldOptions: { description: 'Pass it as `before` for the page before; null: an empty page.' },
-    endCursorFieldOptions: { description: 'Pass it as `after` for the next page; null: an empty page.' },
-    firstArgOptions: { description: 'At most so many, from the start or `after`.' },
-    lastArgOptions: { description: 'At most so many, back from the end or `before`. Excludes `first`.' },
-    afterArgOptions: { description: 'Only what follows this cursor.' },
-    beforeArgOptions: { description: 'Only what comes before this cursor.' },
+    pageInfoFieldOptions: { description: 'How to request the pages before and after this one.' },
+    hasNextPageFieldOptions: { description: 'True if items follow this page.' },
+    hasPreviousPageFieldOptions: { description: 'True if items precede this page.' },
+    startCursorFieldOptions: {
+      description: 'Pass this as `before` to get the previous page. Null if the page is empty.',
+    },
+    endCursorFieldOptions: {
+      description: 'Pass this as `after` to get the next page. Null if the page is empty.',
+    },
+    firstArgOptions: { description: 'The most items to return, counted from the start or from `after`.' },
+    lastArgOptions: {
+      description: 'The most items to return, counted back from the end or from `before`. Excludes `first`.',
+    },
+    afterArgOptions: { description: 'Return only items after this cursor.' },
+    beforeArgOptions: { description: 'Return only items before this cursor.' },
     pageInfoTypeOptions: {
-      description: 'Whether there is more, and from where.',
+      description: 'How to request the pages before and after a page.',
     },
     nodesOnConnection: {
-      description: 'The page’s items, without their cursors.',
+      description: 'The items of the page, without cursors.',
     },
     nodeQueryOptions: false,
     nodesQueryOptions: false,
   },
 });
 
-builder.queryType({ description: 'Reading what is there.' });
-builder.mutationType({ description: 'Changing it.' });
-builder.subscriptionType({ description: 'Following it as it changes.' });
+builder.queryType({ description: 'All operations that read.' });
+builder.mutationType({ description: 'All operations that change something.' });
+builder.subscriptionType({ description: 'All operations that follow changes.' });

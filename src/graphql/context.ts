@@ -10,7 +10,7 @@ import type { WakeupPlane } from '../wakeups/plane.ts';
 import type { AnswerBudget } from './answer-budget.ts';
 import type { RunUpdates } from './run-updates.ts';
 
-/** What the schema works with, whoever asks. */
+/** The services that resolvers use, the same for every caller. */
 export interface Services {
   readonly store: Store;
   readonly runKeys: RunKeys;
@@ -20,22 +20,22 @@ export interface Services {
   readonly jobs: Jobs;
   readonly native: NativeInbox;
   readonly runUpdates: RunUpdates;
-  /** This package's version, as `server.version` tells it. */
+  /** The version of this package, returned as `server.version`. */
   readonly version: string;
 }
 
-/** What every resolver gets. */
+/** The context of every resolver. */
 export interface Context extends Services {
   readonly principal: Principal;
-  /** What the caller is connected by, where a limit holds for each connection; absent: one request, one connection. */
+  /** The caller's connection, for limits per connection. Absent: each request counts as a connection. */
   readonly connection?: object;
-  /** Who shares turns of the event loop, and readings, with itself alone. */
+  /** The client, such as a socket, with its own place in the queues for event-loop turns and reads. */
   readonly owner: object;
-  /** What this answer may still read and write. */
+  /** The bytes that this answer may still read and write. */
   readonly budget: AnswerBudget;
-  /** Bytes of an event as this operation writes it. */
+  /** Returns the size of an event as this operation writes it, in bytes. */
   readonly weigh: Weigh;
 }
 
-/** What an operation is asked with: who asks, and what it works with. */
+/** The part of the context that exists before an operation has a budget: the caller and the services. */
 export type AskedContext = Omit<Context, 'budget' | 'owner' | 'weigh'>;

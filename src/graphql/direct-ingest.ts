@@ -18,23 +18,23 @@ import { collectFields, fragmentsOf, rootField } from './selection.ts';
 
 type Appended = Awaited<ReturnType<typeof appendBatch>>;
 
-/** One field of an answer: the key under which it stands, and what stands there. */
+/** One field of an answer: its key, and a function that returns its value. */
 interface Answered<Outcome> {
   readonly key: string;
   readonly read: (outcome: Outcome) => unknown;
 }
 
-/** How a document's `ingestEvents` is answered. */
+/** The compiled answer to the `ingestEvents` of a document. */
 interface Plan {
   readonly field: FieldNode;
-  /** Names of the variables that hold its arguments. */
+  /** The names of the variables that hold the arguments. */
   readonly batch: string;
   readonly previousSeq: string | null;
   readonly accepted: readonly Answered<Appended>[];
   readonly rejected: readonly Answered<BatchRejectedError>[];
 }
 
-/** How the fields of a type are read. One that is missing here is left to the executor. */
+/** Functions that return the fields of a type. The executor handles selections with any other field. */
 type Readers<Outcome> = Readonly<Record<string, (outcome: Outcome) => unknown>>;
 
 const ACCEPTED_FIELDS: Readers<Appended> = {
@@ -55,9 +55,9 @@ const REJECTED_FIELDS: Readers<BatchRejectedError> = {
 };
 
 /**
- * Answers a plain `ingestEvents` as the executor would, without it: that took two thirds of the time that a batch of
- * eight costs before it is stored. Null for every other operation, and for whatever the executor may have to refuse:
- * then executing it says what is wrong.
+ * Answers a plain `ingestEvents` exactly like the executor, but without it: the executor took two thirds of
+ * the time that a batch of eight costs before it is stored. Returns null for every other operation and for
+ * every request that the executor may refuse: executing such a request reports what is wrong.
  */
 export function ingestDirectly(request: OperationRequest): Promise<ExecutionResult> | null {
   const plan = planOf(request);
@@ -105,7 +105,7 @@ function planOf({ document, operationName = null }: OperationRequest): Plan | nu
   const known = ofDocument.get(operationName);
   if (known !== undefined) return known;
   const plan = makePlan(document, operationName);
-  // A name that no operation has is a client's own invention: there is no end of them.
+  // Plans of names without an operation are not cached: clients can invent any number of names.
   if (getOperationAST(document, operationName)) ofDocument.set(operationName, plan);
   return plan;
 }
@@ -121,7 +121,7 @@ function makePlan(document: DocumentNode, operationName: string | null): Plan | 
   const used = [batch, previousSeq].filter((definition) => definition !== null);
   if (!batch || used.length !== (field.arguments?.length ?? 0) || used.length !== definitions.length)
     return null;
-  // Absent it would be refused.
+  // The executor refuses the request if such a variable is absent.
   if (previousSeq?.type.kind === Kind.NON_NULL_TYPE) return null;
   const scope = { fragments: fragmentsOf(document), variables: {} };
   const accepted = answered(
@@ -153,7 +153,7 @@ function hasDirectives(document: DocumentNode): boolean {
   return found;
 }
 
-/** The definition of the variable that is the argument's value; null without one, or where it has a default. */
+/** Returns the definition of the variable in this argument; null if there is none or it has a default. */
 function variableOf(
   field: FieldNode,
   argument: string,
@@ -165,7 +165,7 @@ function variableOf(
   return definition && !definition.defaultValue ? definition : null;
 }
 
-/** Null where a field is asked for that only the executor can answer: the run. */
+/** Returns null if a requested field has no reader, such as the run: only the executor can answer it. */
 function answered<Outcome>(
   fields: ReadonlyMap<string, readonly FieldNode[]>,
   readers: Readers<Outcome>,

@@ -22,25 +22,28 @@ import { DOCUMENT_LIMITS, SUBSCRIPTION_LIMITS } from './limits.ts';
 import { literalToJson } from './literals.ts';
 import { assertFewSameNames } from './same-names.ts';
 
-/** Of documents as text. Parsed, one of short tokens weighs a hundred times as much. */
+/**
+ * Cache of repeatedly requested documents, in bytes of text: of short tokens they take 100 times more when
+ * parsed.
+ */
 const ASKED_AGAIN_BYTES = 256 * 1024;
-/** The same for documents that were asked for once. However many there are, they push out no other. */
+/** Cache of documents requested once. They never evict documents that were requested repeatedly. */
 const ONCE_ASKED_BYTES = 256 * 1024;
 
-/** Errors of validation that are looked for: each searches the schema for names that were meant. */
+/** Validation stops after this many errors: each error searches the schema for similar names to suggest. */
 const MAX_ERRORS = 10;
 
-/** Turns documents into what can be executed, and remembers them. */
+/** Parses and validates documents, and caches the results. */
 export interface Documents {
-  /** Throws a GraphQL error with a code for one that is too large or no GraphQL. */
+  /** Throws a GraphQL error with a code if the document is too large or is not GraphQL. */
   parse(query: string): DocumentNode;
-  /** Whether the document is remembered, so that to parse and validate it costs nothing. To be asked once a request. */
+  /** Returns true if the document is cached, so parsing and validation are free. Call once per request. */
   knows(query: string): boolean;
-  /** What is wrong with it; empty: nothing. */
+  /** Returns the validation errors; empty if the document is valid. */
   validate(document: DocumentNode): readonly GraphQLError[];
 }
 
-/** Makes the parser and validator of documents against the schema that people see. */
+/** Creates the parser and validator for documents. `schema` is the public schema. */
 export function createDocuments(schema: GraphQLSchema): Documents {
   const onceAsked = createCache(ONCE_ASKED_BYTES);
   const askedAgain = createCache(ASKED_AGAIN_BYTES);
@@ -78,8 +81,8 @@ function createCache(maxBytes: number): LRUCache<string, DocumentNode> {
 
 function parseWithinLimits(query: string): DocumentNode {
   assertWithin('characters', query.length, DOCUMENT_LIMITS.bytes);
-  // The parser recurses: what nests too deep is refused before it starts.
-  assertWithin('brackets within brackets', nesting(query), DOCUMENT_LIMITS.nesting);
+  // The parser recurses, so documents that nest too deep are refused before it starts.
+  assertWithin('levels of brackets', nesting(query), DOCUMENT_LIMITS.nesting);
   let document: DocumentNode;
   try {
     document = parse(query, { maxTokens: DOCUMENT_LIMITS.tokens });
@@ -98,8 +101,8 @@ function parseWithinLimits(query: string): DocumentNode {
   }
   const tokens = unlinkTokens(document);
   if (document.definitions.some(isSubscription)) {
-    assertWithin('characters of a subscription', query.length, SUBSCRIPTION_LIMITS.bytes);
-    assertWithin('tokens and comments of a subscription', tokens, SUBSCRIPTION_LIMITS.tokens);
+    assertWithin('characters in a subscription', query.length, SUBSCRIPTION_LIMITS.bytes);
+    assertWithin('tokens and comments in a subscription', tokens, SUBSCRIPTION_LIMITS.tokens);
   }
   assertWritten(document);
   assertBounded(document);
@@ -112,8 +115,8 @@ function isSubscription(node: DefinitionNode): boolean {
 }
 
 /**
- * Counts the tokens and comments, and refuses long names. Unlinks them from one another: as a chain they all stay in
- * memory for as long as one node of the document does.
+ * Counts the tokens and comments, and refuses long names. Unlinks the tokens from one another: as a chain,
+ * all of them stay in memory as long as any node of the document does.
  */
 function unlinkTokens(document: DocumentNode): number {
   let count = 0;
@@ -122,14 +125,14 @@ function unlinkTokens(document: DocumentNode): number {
     const { kind, start, end, next }: Token = token;
     count += 1;
     if (kind === TokenKind.NAME)
-      assertWithin('characters of a name', end - start, DOCUMENT_LIMITS.nameLength);
+      assertWithin('characters in a name', end - start, DOCUMENT_LIMITS.nameLength);
     Object.assign(token, { prev: null, next: null });
     token = next;
   }
   return count;
 }
 
-/** Bounds what is written, before anything walks it along its fragments. */
+/** Limits the fields and fragments in the source text, before any code expands the fragments. */
 function assertWritten(document: DocumentNode): void {
   let fields = 0;
   visit(document, {
@@ -139,18 +142,18 @@ function assertWritten(document: DocumentNode): void {
     FragmentSpread: () => {
       fields += 1;
     },
-    // Counts as well: everything that looks at the document recurses along its fragments.
+    // Inline fragments count as well: all code that walks the document recurses through them.
     InlineFragment: () => {
       fields += 1;
     },
   });
-  assertWithin('fields as they are written', fields, DOCUMENT_LIMITS.writtenFields);
+  assertWithin('fields and fragments, not expanded', fields, DOCUMENT_LIMITS.writtenFields);
 }
 
-/** A string, a block string or a comment, whole or up to where it breaks off. */
+/** A string, a block string or a comment, complete or cut off. */
 const TEXT = /"""(?:\\"""|[\s\S])*?(?:"""|$)|"(?:\\.|[^"\\\r\n])*"?|#[^\r\n]*/y;
 
-/** The deepest bracket, strings and comments left out. */
+/** Returns the maximum depth of brackets, ignoring strings and comments. */
 function nesting(query: string): number {
   let depth = 0;
   let deepest = 0;
@@ -169,8 +172,8 @@ function nesting(query: string): number {
 }
 
 /**
- * The one error for a batch that was written into the document and has the wrong shape: GraphQL refuses it before the
- * contract sees it, yet programs branch on the contract's codes.
+ * Returns the single error for a batch literal of the wrong shape: GraphQL refuses it before the contract
+ * sees it, but programs branch on the contract's codes.
  */
 function refusedBatch(document: DocumentNode, errors: readonly GraphQLError[]): [GraphQLError] | null {
   if (errors.length === 0) return null;
@@ -192,7 +195,7 @@ function refusedBatch(document: DocumentNode, errors: readonly GraphQLError[]): 
       if (refused || field.name.value !== 'ingestEvents') return;
       const batch = field.arguments?.find(({ name }) => name.value === 'batch');
       if (!batch) {
-        refused = new GraphQLError('ingestEvents needs a batch', {
+        refused = new GraphQLError('ingestEvents requires a batch', {
           nodes: field,
           extensions: { code: 'invalid_envelope' },
         });

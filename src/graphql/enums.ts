@@ -13,15 +13,16 @@ import { builder } from './builder.ts';
 import { OUTCOME_DESCRIPTIONS } from './outcome-descriptions.ts';
 
 const KIND_DESCRIPTIONS: Record<RunnerEventKind, string> = {
-  runtime_started: 'The runtime is ready: its machine is up, or the provider took the first turn.',
-  assistant_text: 'A piece of the model’s text; the pieces in order are the whole.',
-  tool_request: 'The model asked for a tool or function call.',
-  tool_response: 'The result of a tool went back to the model.',
-  skill_loaded: 'A skill was loaded, from the provider or from the workspace.',
+  runtime_started:
+    'The runtime is ready: its machine has started, or the provider has accepted the first turn.',
+  assistant_text: 'A piece of the model’s text. All pieces in order form the whole text.',
+  tool_request: 'The model requested a tool or function call.',
+  tool_response: 'The result of a tool call was returned to the model.',
+  skill_loaded: 'A skill was loaded from the provider or from the workspace.',
   file_uploaded: 'A file became available to the agent.',
-  notification: 'Anything else worth keeping, so that nothing a runtime says is lost.',
-  stream_error: 'Something went wrong on the way and the run goes on.',
-  runtime_terminal: 'The run reached its end. The last event, exactly once.',
+  notification: 'Any other output of the runtime, so that nothing is lost.',
+  stream_error: 'Something went wrong and the run continues.',
+  runtime_terminal: 'The run has ended. Always the last event, exactly once per run.',
 };
 
 const PROVIDER_DESCRIPTIONS: Record<RunProvider, string> = {
@@ -33,25 +34,25 @@ const PROVIDER_DESCRIPTIONS: Record<RunProvider, string> = {
 };
 
 const RUNTIME_DESCRIPTIONS: Record<RunRuntime, string> = {
-  native: 'The provider itself runs the agent.',
-  managed: 'A runner of ours runs the agent, in a container or process started for the run.',
+  native: 'The provider runs the agent.',
+  managed: 'A runner runs the agent, in a container or process started for the run.',
 };
 
 const STATUS_DESCRIPTIONS: Record<ProviderRuntimeJobStatus, string> = {
-  queued: 'Wanted; nothing of it is known to exist.',
-  provisioning: 'It exists; its main process has not started.',
-  running: 'Its main process has started.',
-  stopping: 'It was told to stop; its end is not confirmed.',
-  terminated: 'It ended well, or because it was stopped. Final.',
-  failed: 'It failed; `terminalErrorClass` says why. Final.',
+  queued: 'The job was requested. Nothing is known to exist on the substrate yet.',
+  provisioning: 'The substrate is preparing the job. Its main process has not started.',
+  running: 'The main process has started.',
+  stopping: 'The job was told to stop. Its end is not confirmed yet.',
+  terminated: 'The job succeeded or was stopped. Final.',
+  failed: 'The job failed. `terminalErrorClass` says why. Final.',
 };
 
 const SUBSTRATE_DESCRIPTIONS: Partial<Record<ProviderRuntimeKind, string>> = {
   fly: 'Fly Machines.',
-  process: 'A process of the server’s own machine.',
+  process: 'A process on the server’s own machine.',
 };
 
-/** An enum's values as the wire contract spells them, each with its description. */
+/** Returns the values of an enum as the contract spells them, each with its description. */
 function describedValues<Value extends string>(
   values: readonly Value[],
   descriptions: Partial<Record<Value, string>>,
@@ -63,12 +64,12 @@ function describedValues<Value extends string>(
 }
 
 export const RunnerEventKindEnum = builder.enumType('RunnerEventKind', {
-  description: 'What an event can be. New kinds may be added: keep a default branch.',
+  description: 'The kind of an event. New kinds may be added, so programs need a default branch.',
   values: describedValues(RUNNER_EVENT_KINDS, KIND_DESCRIPTIONS),
 });
 
 export const RunProviderEnum = builder.enumType('RunProvider', {
-  description: 'Whose model a run uses.',
+  description: 'The provider of a run’s model.',
   values: describedValues(RUN_PROVIDERS, PROVIDER_DESCRIPTIONS),
 });
 
@@ -78,17 +79,17 @@ export const RunRuntimeEnum = builder.enumType('RunRuntime', {
 });
 
 export const JobStatusEnum = builder.enumType('ProviderRuntimeJobStatus', {
-  description:
-    'How far a job is, from its beginning to its end. It only moves forward; steps may be skipped.',
+  description: 'The status of a job. It only moves forward and may skip steps.',
   values: describedValues(PROVIDER_RUNTIME_JOB_STATUSES, STATUS_DESCRIPTIONS),
 });
 
 export const JobSubstrateEnum = builder.enumType('ProviderRuntimeKind', {
-  description: 'What a job runs on. New ones may be added: keep a default branch.',
+  description:
+    'The substrate that a job runs on. New substrates may be added, so programs need a default branch.',
   values: describedValues(PROVIDER_RUNTIME_KINDS, SUBSTRATE_DESCRIPTIONS),
 });
 
 export const OutcomeCodeEnum = builder.enumType('OutcomeCode', {
-  description: 'Why something was not done. New codes may be added: keep a default branch.',
+  description: 'Why a request was refused. New codes may be added, so programs need a default branch.',
   values: describedValues(OUTCOME_CODES, OUTCOME_DESCRIPTIONS),
 });

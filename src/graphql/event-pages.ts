@@ -7,22 +7,22 @@ import type { Context } from './context.ts';
 import { checkArguments } from './invalid-input.ts';
 import { FIRST_READ_BYTES, NEXT_READ_BYTES } from './limits.ts';
 
-/** The longest page of a log, and its length where nothing is said. */
+/** The maximum and the default length of a page of a log. */
 export const MAX_EVENTS_A_PAGE = 1_000;
 export const EVENTS_A_PAGE = 100;
 const MAX_BYTES = 4 * 1024 * 1024;
-/** What an event takes next to its data. */
+/** The bytes of an event in addition to its data. */
 const EVENT_OVERHEAD_BYTES = 256;
-/** What reading a page costs, in fields: 50 to 100 µs on SQLite. */
+/** The cost of reading a page, in fields: 50 to 100 µs on SQLite. */
 export const PAGE_COST = 50;
-/** What each of its events adds where pages take turns: reading it, and writing a few of its fields. */
+/** The extra cost per event when a page waits for a turn: to read it, and to write a few of its fields. */
 const EVENT_COST = 5;
-/** A filter that finds too little gives up here and answers a short page to go on from. */
+/** After this many reads, a filter that finds too few events returns a short page to continue from. */
 const MAX_READS = 20;
 
 const cursor = z
   .string()
-  .regex(/^(-1|\d{1,16})$/, 'must be the number of an event')
+  .regex(/^(-1|\d{1,16})$/, 'must be the `seq` of an event')
   .transform(Number)
   .nullish();
 const count = z.int().min(0).max(MAX_EVENTS_A_PAGE).nullish();
@@ -35,9 +35,9 @@ const argumentsSchema = z
     last: count,
     kinds: z.array(z.enum(RUNNER_EVENT_KINDS)).min(1).max(RUNNER_EVENT_KINDS.length).nullish(),
   })
-  .refine(({ first, last }) => first == null || last == null, 'first and last exclude each other');
+  .refine(({ first, last }) => first == null || last == null, 'first and last cannot be used together');
 
-/** One page of a log, as a relay connection. */
+/** One page of a log, as a Relay connection. */
 export interface EventsConnection {
   readonly edges: { readonly cursor: string; readonly node: StoredEvent }[];
   readonly pageInfo: {
@@ -49,7 +49,7 @@ export interface EventsConnection {
   readonly gap: FeedBatch['gap'];
 }
 
-/** Reads a page of a run's log, forwards by `first` (the default) or backwards by `last`; edges always ascend. */
+/** Reads a page of a run's log, forward by `first` (the default) or backward by `last`. Edges ascend. */
 export async function eventsConnection(
   { store, budget }: Pick<Context, 'store' | 'budget'>,
   run: number,
@@ -86,13 +86,13 @@ export async function eventsConnection(
   };
 }
 
-/** What is gone of the events above `from` and below `until`. */
+/** Returns the removed events above `from` and below `until`. */
 function gapWithin(from: number, until: number, removedThrough: number): FeedBatch['gap'] {
   const toSeq = Math.min(until - 1, removedThrough);
   return from < toSeq ? { fromSeq: from + 1, toSeq } : null;
 }
 
-/** Reads the event of this number; null: there is none. Throws as the answer's reads do. */
+/** Reads the event with this number, or null if it does not exist. Throws what reads of `budget` throw. */
 export async function readEvent(
   store: Store,
   budget: Context['budget'],
@@ -114,7 +114,7 @@ export async function readEvent(
   return event;
 }
 
-/** How many bytes the next part of a read may bring: as long as no size is known, few. */
+/** Returns the number of bytes that the next part of a read may bring: few while no size is known. */
 function bytesOfPart(parts: Parts, next: OmittedEvent | undefined): number {
   if (!next) return Math.min(FIRST_READ_BYTES, parts.left());
   return Math.max(next.bytes + EVENT_OVERHEAD_BYTES, Math.min(NEXT_READ_BYTES, parts.left()));
@@ -135,7 +135,7 @@ interface Collect {
 
 interface Collected {
   readonly events: readonly StoredEvent[];
-  /** The last event that was looked at and is not to be looked at again. */
+  /** The last event that was examined; the next page starts after it. */
   readonly reached: number | null;
   readonly more: boolean;
   readonly bytes: number;
@@ -143,13 +143,13 @@ interface Collected {
   readonly removedThrough: number;
 }
 
-/** Reads until it has what was wanted, the log ends, or the page is big or was long enough in the making. */
+/** Reads until it has the requested events, the log ends, the page is large, or it has read often enough. */
 async function collect(
   store: Store,
   run: number,
   { direction, start, within, wanted, kinds, parts }: Collect,
 ): Promise<Collected> {
-  // The page ends with the event that reaches it.
+  // The event that reaches this size is the last of the page.
   const maxPageBytes = Math.min(MAX_BYTES, parts.left());
   const events: StoredEvent[] = [];
   let reached: number | null = null;
@@ -163,7 +163,7 @@ async function collect(
     return events.length >= wanted || bytes >= maxPageBytes ? 'full' : 'take';
   }
 
-  /** Takes over what belongs to the page; says whether it goes on. */
+  /** Adds the events that belong to the page. Returns `on` if reading should continue. */
   function add(page: Page | null, maxEvents: number): 'end' | 'full' | 'on' {
     if (!page) return 'end';
     removedThrough = Math.max(removedThrough, page.head.removedThrough);
@@ -188,7 +188,7 @@ async function collect(
 
   for (let reads = 0; reads < MAX_READS; reads += 1) {
     const maxBytes = bytesOfPart(parts, next);
-    // What this answer has no room for, the next page begins with.
+    // If this answer has no room for an event, the next page begins with it.
     if (events.length > 0 && maxBytes > parts.left()) break;
     const maxEvents = kinds ? MAX_EVENTS_A_PAGE + 1 : wanted - events.length + 1;
     const { state } = await parts.part(maxBytes, async () => {

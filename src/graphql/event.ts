@@ -3,29 +3,31 @@ import type { StoredEvent } from '../store/store.ts';
 import { builder } from './builder.ts';
 import { RunnerEventKindEnum } from './enums.ts';
 
-/** An event in the log, the same whether it is read from history or arrives live. */
+/** An event in the log, identical whether it is read from history or arrives live. */
 export const RunnerEventType = builder.objectRef<StoredEvent>('RunnerEvent').implement({
-  description: 'One thing that a run’s runtime said or did.',
+  description: 'One event of a run.',
   fields: (t) => ({
     seq: t.expose('seq', {
       type: 'SafeInt',
       description:
-        'Its number in the run’s log: rises strictly, may leave gaps, and is the cursor to go on from.',
+        'The event’s number in the log and the cursor to continue from. Strictly increasing, ' +
+        'possibly with gaps.',
     }),
     tMs: t.expose('tMs', {
       type: 'SafeInt',
       description:
-        'When it happened, in milliseconds (our tools: since 1970). Never below the event before it.',
+        'When the event happened, in milliseconds. runfeed’s own tools count from 1970. Never lower ' +
+        'than that of the event before it.',
     }),
     kind: t.expose('kind', {
       type: RunnerEventKindEnum,
-      description: 'What it is.',
+      description: 'The kind of the event.',
     }),
     data: t.field({
       type: 'JSONObject',
-      description: 'Its content, by kind.',
+      description: 'The content. Its shape depends on `kind`.',
       resolve: (event, _args, { budget }) => {
-        // One event can be asked for under many names; reading it was counted once.
+        // One event can be selected under many aliases, but reading it was counted once.
         budget.write(event.data.length);
         return parsedData(event);
       },
@@ -33,11 +35,11 @@ export const RunnerEventType = builder.objectRef<StoredEvent>('RunnerEvent').imp
     sourceSeq: t.expose('sourceSeq', {
       type: 'SafeInt',
       nullable: true,
-      description: 'The producer’s own number; null on the server’s own events.',
+      description: 'The producer’s own `seq`. Null for events that the server created.',
     }),
     committedAt: t.field({
       type: 'DateTime',
-      description: 'When the server stored it.',
+      description: 'When the server stored the event.',
       resolve: ({ committedAt }) => new Date(committedAt),
     }),
   }),
@@ -45,7 +47,7 @@ export const RunnerEventType = builder.objectRef<StoredEvent>('RunnerEvent').imp
 
 const parsed = new WeakMap<StoredEvent, JsonObject>();
 
-/** An event's data, parsed once however many read it. */
+/** Returns the data of an event. The data is parsed once for all readers. */
 function parsedData(event: StoredEvent): JsonObject {
   const known = parsed.get(event);
   if (known) return known;

@@ -6,13 +6,13 @@ import { Overloaded, ShuttingDown } from '../ingest/faults.ts';
 import { NativeInboxFull } from '../native/refusals.ts';
 import { StoreUnavailable } from '../store/store.ts';
 
-/** UTF-16 units of a message that may repeat what a client sent. */
+/** The maximum length of a message that may repeat client input, in UTF-16 units. */
 export const MAX_MESSAGE_LENGTH = 1_000;
 
-/** Hears of what nobody foresaw, with the id under which the client was told of it. */
+/** Receives each unexpected error, with the id that the client received. */
 export type ReportUnexpected = (error: unknown, errorId: string) => void;
 
-/** A fault: a GraphQL error with a code of ours. `status` is for HTTP, where nothing was executed. */
+/** Creates a GraphQL error with a code. `status` is the HTTP status if nothing was executed. */
 export function fault(code: FaultCode, message: string, status?: number): GraphQLError {
   return new GraphQLError(message, {
     extensions: { code, ...(status && { http: { status } }) },
@@ -20,8 +20,8 @@ export function fault(code: FaultCode, message: string, status?: number): GraphQ
 }
 
 /**
- * What the client may know of an error: its own words and code when it is one of ours or GraphQL's, else an id that
- * is in the log beside the error itself.
+ * Returns the form of an error that a client may see: its own message and code if it is a known error or
+ * GraphQL's, otherwise an id that the log records together with the error.
  */
 export function asFault(error: unknown, otherwise: FaultCode, report: ReportUnexpected): GraphQLError {
   const cause = error instanceof GraphQLError ? rootCause(error) : error;
@@ -31,7 +31,7 @@ export function asFault(error: unknown, otherwise: FaultCode, report: ReportUnex
   return recoded(error, told.message, told.extensions);
 }
 
-/** The same error at the same place, with other words or extensions. */
+/** Returns the same error at the same place, with another message and other extensions. */
 export function recoded(
   error: GraphQLError,
   message: string,
@@ -47,37 +47,38 @@ export function recoded(
   });
 }
 
-/** The fault of a document or operation with more of something than is allowed. `price` is how much it has. */
+/** Creates the fault of an exceeded limit. `what` names the limit, `price` is the value. */
 export function documentTooLarge(what: string, price: number, allowed: number): GraphQLError {
-  const most = price >= Number.MAX_SAFE_INTEGER ? 'more than can be counted' : String(price);
+  const most = price >= Number.MAX_SAFE_INTEGER ? 'too many to count' : String(price);
   return new GraphQLError(
-    `the operation is too large: ${what}: ${most}, allowed: ${allowed}. Ask for less, and pass batches as variables`,
+    `the operation is too large (${what}: ${most}, limit: ${allowed}): ` +
+      'request less, and pass batches as variables',
     { extensions: { code: 'DOCUMENT_TOO_LARGE', what, price, allowed, http: { status: 400 } } },
   );
 }
 
-/** Throws {@link documentTooLarge} where there is more than is allowed. */
+/** Throws {@link documentTooLarge} if `price` exceeds `allowed`. */
 export function assertWithin(what: string, price: number, allowed: number): void {
   if (price > allowed) throw documentTooLarge(what, price, allowed);
 }
 
-/** The fault of a server that has too much to do: the same may be sent again. */
+/** Creates the fault of a server that is too busy: the client may send the same request again. */
 export function overloaded(reason: string): GraphQLError {
-  return fault('OVERLOADED', `${reason}: send the same again a little later`);
+  return fault('OVERLOADED', `${reason}: send the same request again later`);
 }
 
-/** The fault of an answer that would hold too many bytes. */
+/** Creates the fault of an answer that would contain too many bytes. */
 export function responseTooLarge(): GraphQLError {
-  return fault('RESPONSE_TOO_LARGE', 'the answer would be too large: ask for fewer events or texts');
+  return fault('RESPONSE_TOO_LARGE', 'the answer would be too large: request fewer events or fields');
 }
 
-/** A refusal for a transport without statuses: what is for HTTP alone stays out. */
+/** Removes the HTTP status from a fault, for transports without statuses. */
 export function withoutStatus(error: GraphQLError): GraphQLError {
   const { http: _status, ...extensions } = error.extensions;
   return recoded(error, error.message, extensions);
 }
 
-/** Faults that pass by themselves: the client should come back rather than give up. */
+/** Returns true for a temporary fault, after which the client should retry. */
 export function isPassing(error: unknown): boolean {
   return error instanceof StoreUnavailable || error instanceof ShuttingDown || error instanceof Overloaded;
 }
@@ -94,7 +95,7 @@ function describe(cause: unknown, otherwise: FaultCode, report: ReportUnexpected
     return fault('OVERLOADED', cause.message);
   if (cause instanceof ShuttingDown) return fault('SHUTTING_DOWN', cause.message);
   if (cause instanceof StoreUnavailable) {
-    return fault('STORE_UNAVAILABLE', 'the store does not answer: send the same again a little later');
+    return fault('STORE_UNAVAILABLE', 'the store does not respond: send the same request again later');
   }
   if (cause instanceof EventsRemoved) {
     const extensions = { code: 'events_removed', through: cause.through };
@@ -103,12 +104,12 @@ function describe(cause: unknown, otherwise: FaultCode, report: ReportUnexpected
   const errorId = randomUUID();
   report(cause, errorId);
   const code: FaultCode = 'INTERNAL_SERVER_ERROR';
-  return new GraphQLError(`Something went wrong here: look for ${errorId} in the server’s log`, {
+  return new GraphQLError(`internal error: look for ${errorId} in the server’s log`, {
     extensions: { code, errorId },
   });
 }
 
-/** What was thrown in the first place, out of the errors that GraphQL put around it. */
+/** Returns the original error, without the errors in which GraphQL wrapped it. */
 export function rootCause(error: unknown): unknown {
   let cause = error;
   while (cause instanceof GraphQLError && cause.originalError) cause = cause.originalError;

@@ -3,28 +3,28 @@ import type { FeedBatch } from '../feed/batches.ts';
 import type { StoredEvent } from '../store/store.ts';
 import { collectFields, fragmentsOf, type Scope } from './selection.ts';
 
-/** A batch as `runEventBatches` answers it. */
+/** A batch as `runEventBatches` returns it. */
 export interface AnsweredBatch extends FeedBatch {
   readonly runId: string;
 }
 
-/** Writes what the executor would answer to one selection, as JSON text, without executing it. */
+/** Writes the executor's answer to one selection as JSON text, without the executor. */
 export interface FeedWriter {
-  /** The payload of one event of `runEvents`. */
+  /** Returns the payload of one event of `runEvents`. */
   event(event: StoredEvent): string;
-  /** The payload of one batch of `runEventBatches`. */
+  /** Returns the payload of one batch of `runEventBatches`. */
   batch(batch: AnsweredBatch): string;
 }
 
 /** Writes one value as JSON text. */
 type Write<Value> = (value: Value) => string;
 
-/** How each field of a type is written, given the nodes that select it. A field that is missing here is not ours. */
+/** Creates the writers of a type's fields from the nodes that select them. Other fields need the executor. */
 type FieldWriters<Value> = Readonly<
   Record<string, (nodes: readonly FieldNode[], scope: Scope) => Write<Value> | null>
 >;
 
-/** An event's data is spliced as it is stored: that is the text which stringifying it again would give. */
+/** `data` is inserted as stored: stringifying the parsed data would give the same text. */
 const EVENT_FIELDS: FieldWriters<StoredEvent> = {
   seq: () => (event) => String(event.seq),
   tMs: () => (event) => String(event.tMs),
@@ -56,9 +56,9 @@ const BATCH_FIELDS: FieldWriters<AnsweredBatch> = {
 };
 
 /**
- * Compiles a subscription's selection. `field` is its one root field; `variables` are coerced. Directives and
- * fragments are decided here once, as the executor decides them for every event. Null where a field has no writer here:
- * the executor answers it.
+ * Compiles the selection of a subscription. `field` is its only root field; `variables` are coerced.
+ * Evaluates directives and fragments once, as the executor does for every event. Returns null if a selected
+ * field has no writer: then the executor must answer.
  */
 export function compileFeedWriter(
   document: DocumentNode,

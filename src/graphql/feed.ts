@@ -23,40 +23,40 @@ const feedArguments = z.object({
   after: z.int().min(-1).nullish(),
   kinds: z
     .array(z.enum(RUNNER_EVENT_KINDS))
-    .min(1, 'must name at least one kind, or be left out')
+    .min(1, 'must contain at least one kind: omit it for all kinds')
     .max(RUNNER_EVENT_KINDS.length)
     .nullish(),
   maxEvents: z.int().min(1).max(BATCH_MAX_EVENTS).nullish(),
 });
 
 const RunFeedBatch = builder.objectRef<FeedBatch & { readonly runId: string }>('RunFeedBatch').implement({
-  description: 'What there is of a run after the last batch.',
+  description: 'The events of a run after the previous batch.',
   fields: (t) => ({
     runId: t.exposeID('runId', { description: 'The run’s id.' }),
     events: t.field({
       type: [RunnerEventType],
-      description: 'In order; none when only the cursor moved.',
+      description: 'The events in order. Empty if only the cursor moved.',
       resolve: ({ events }) => [...events],
     }),
     cursor: t.expose('cursor', {
       type: 'SafeInt',
-      description: 'Pass it as `after` to go on from here; -1 before the first event.',
+      description: 'Pass this as `after` to continue from here. -1 before the first event.',
     }),
     caughtUp: t.exposeBoolean('caughtUp', {
-      description: 'Whether this is everything that was stored when the batch was made.',
+      description: 'True if the batch ends with the last event stored at the time.',
     }),
     ended: t.exposeBoolean('ended', {
-      description: 'Whether the run’s terminal event is in this batch: nothing follows.',
+      description: 'True if this batch contains the run’s terminal event. No batch follows.',
     }),
     gap: t.expose('gap', {
       type: RunFeedGap,
       nullable: true,
-      description: 'What is missing before these events; null: nothing.',
+      description: 'The events missing before this batch. Null if none are missing.',
     }),
   }),
 });
 
-/** A feed subscription that may be read. */
+/** The checked arguments of a feed subscription. */
 export interface OpenedFeed {
   readonly runId: string;
   readonly request: FeedRequest;
@@ -65,15 +65,18 @@ export interface OpenedFeed {
 
 const RUN_ID = { required: true, description: 'The run’s id.' } as const;
 const AFTER =
-  'The number of the last event seen; absent or -1: from the start. On a run that is behind it, waits for what follows.';
-const KINDS = 'Only these kinds; absent: all. The terminal event is always delivered.';
+  'The `seq` of the last event seen. If absent or -1, the feed begins at the start of the log. If ' +
+  'the log has not reached `after` yet, the feed waits for the events that follow it.';
+const KINDS =
+  'Return only events of these kinds. If absent, all kinds are returned. The terminal event is always ' +
+  'delivered.';
 
 builder.subscriptionFields((t) => ({
   runEvents: t.field({
     type: RunnerEventType,
     description:
-      'A run’s events one by one: what is there already, then live, each exactly once, and `complete` after the ' +
-      'terminal one. Any other end is a closed connection: subscribe again with `after`.',
+      'A run’s events one by one: history first, then live, each exactly once, then `complete` after ' +
+      'the terminal event. If the connection closes earlier, subscribe again with `after`.',
     args: {
       runId: t.arg.id(RUN_ID),
       after: t.arg({ type: 'SafeInt', required: false, description: AFTER }),
@@ -92,8 +95,9 @@ builder.subscriptionFields((t) => ({
   runEventBatches: t.field({
     type: RunFeedBatch,
     description:
-      'The same in batches: as much as is there, up to `maxEvents` and about 1 MiB. Upon first reaching the end of what ' +
-      'is stored there is one with `caughtUp`, even an empty one.',
+      'A run’s events in batches of at most `maxEvents` events and about 1 MiB: history first, then ' +
+      'live. The first batch that reaches the end of the stored events has `caughtUp: true`, even if ' +
+      'it is empty.',
     args: {
       runId: t.arg.id(RUN_ID),
       after: t.arg({ type: 'SafeInt', required: false, description: AFTER }),
@@ -104,7 +108,7 @@ builder.subscriptionFields((t) => ({
       }),
       maxEvents: t.arg.int({
         required: false,
-        description: `The most events in a batch: 1 to ${BATCH_MAX_EVENTS}, by default ${BATCH_DEFAULT_EVENTS}.`,
+        description: `The most events in a batch, from 1 to ${BATCH_MAX_EVENTS}. Defaults to ${BATCH_DEFAULT_EVENTS}.`,
       }),
     },
     subscribe: async (_root, args, context) => {
@@ -115,7 +119,7 @@ builder.subscriptionFields((t) => ({
   }),
 }));
 
-/** What to read for a feed subscription's arguments. Throws a GraphQL error for those that are at fault. */
+/** Checks the arguments of a feed subscription and finds its run. Throws a GraphQL error if invalid. */
 export async function openFeed(context: AskedContext, args: unknown, weigh?: Weigh): Promise<OpenedFeed> {
   const { runId, after, kinds, maxEvents } = checkArguments(feedArguments, args);
   const run = await findRun(context, runId);

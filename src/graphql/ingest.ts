@@ -14,32 +14,32 @@ import { findRun } from './run-ids.ts';
 const IngestEventsSuccess = builder
   .objectRef<Accepted & { readonly key: number }>('IngestEventsSuccess')
   .implement({
-    description: 'The batch is stored, durably, by now or already.',
+    description: 'The batch is durably stored, by this request or by an earlier one.',
     fields: (t) => ({
       run: t.prismaField({
         type: RunType,
-        description: 'The run after it.',
+        description: 'The run after the batch.',
         resolve: (query, { key }, _args, { store }) =>
           store.catalog.run.findUniqueOrThrow({ ...query, where: { key } }),
       }),
       accepted: t.exposeInt('accepted', {
-        description: 'How many of the events were new.',
+        description: 'The number of events that this request stored.',
       }),
       duplicates: t.exposeInt('duplicates', {
-        description: 'How many were stored already, with the same content.',
+        description: 'The number of events that were already stored with the same content.',
       }),
       lastSeq: t.field({
         type: 'SafeInt',
-        description: 'Number of the log’s last event.',
+        description: 'The `seq` of the last event in the log.',
         resolve: ({ head }) => head.lastSeq,
       }),
       lastSourceSeq: t.field({
         type: 'SafeInt',
-        description: 'The producer’s own number of its last event in the log.',
+        description: 'The producer’s own `seq` of its last event in the log.',
         resolve: ({ head }) => head.lastSourceSeq,
       }),
       ended: t.boolean({
-        description: 'Whether the log has its terminal event.',
+        description: 'True if the log contains its terminal event.',
         resolve: ({ head }) => head.terminalSeq !== null,
       }),
     }),
@@ -48,30 +48,35 @@ const IngestEventsSuccess = builder
 builder.mutationField('ingestEvents', (t) =>
   t.field({
     type: IngestEventsSuccess,
-    errors: { types: [BatchRejectedError] },
+    errors: {
+      types: [BatchRejectedError],
+      union: { description: 'The stored batch, or the reason it was refused.' },
+    },
     description:
-      'Appends a batch to its run, all of it or nothing, and answers once it is durable. Sending the same again is always ' +
-      'a success, so a runner may retry anything at any time; it sends one batch after the answer to the one before.',
+      'Appends a batch to its run, atomically, and answers once the batch is durable. Resending a ' +
+      'batch always succeeds, so a runner may retry at any time. A runner must wait for each answer ' +
+      'before it sends the next batch.',
     args: {
       batch: t.arg({
         type: BATCH_INPUT,
         required: true,
-        description: 'The batch.',
+        description: 'The batch to append.',
       }),
       previousSeq: t.arg({
         type: 'SafeInt',
         required: false,
         validate: { min: -1 },
         description:
-          'The producer’s own number before this batch (-1: nothing sent yet). When given, a batch that does not follow ' +
-          'the log’s end is refused as `seq_gap`: a hole is never silent.',
+          'The producer’s own `seq` before this batch, or -1 if this is its first batch. If given, a ' +
+          'batch that does not follow the end of the log is refused with `seq_gap`, so that no gap ' +
+          'goes unnoticed.',
       }),
     },
     resolve: (_root, { batch, previousSeq }, context) => appendBatch(context, batch, previousSeq),
   }),
 );
 
-/** What `ingestEvents` does with a batch that the contract has looked at; throws {@link BatchRejectedError}. */
+/** Stores a batch that the contract has checked. Throws {@link BatchRejectedError} if it is refused. */
 export async function appendBatch(
   context: AskedContext,
   verdict: RunnerEventBatchValidation,
@@ -117,9 +122,9 @@ function claimerOf(principal: Principal): string | null {
   return principal.kind === 'runner' && principal.right.may === 'send' ? principal.right.instance : null;
 }
 
-/** What a runner sends again after the run's end changes nothing; its token is still good for it, but not for ever. */
+/** After the end of its run, a runner may resend batches (a no-op), but only for {@link LATE_MS}. */
 async function refuseTooLate(store: Store, run: number): Promise<void> {
   const reading = (await store.jobs.read([run])).get(run);
   if (!reading || reading.job.runEndedAt === null || reading.now < reading.job.runEndedAt + LATE_MS) return;
-  throw fault('UNAUTHENTICATED', 'the run has ended long ago, and with it what this token was good for');
+  throw fault('UNAUTHENTICATED', 'this token expired one hour after its run ended');
 }

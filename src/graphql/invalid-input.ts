@@ -3,10 +3,10 @@ import type { ZodError, ZodType } from 'zod';
 import type { FaultCode } from '../contract/errors.ts';
 import { clipEnd } from '../lib/clip.ts';
 
-/** A label's name, which a client chooses, is shown up to here. */
+/** The maximum length of a path element in a message: clients choose the names of labels. */
 const MAX_PART_LENGTH = 200;
 
-/** Arguments that break a documented rule, as the fault that says where. */
+/** Creates the BAD_USER_INPUT fault of invalid arguments. `extensions.issues` lists paths and messages. */
 export function invalidInput(error: Pick<ZodError, 'issues'>): GraphQLError {
   const issues = error.issues.map(({ path, message }) => ({
     path: path.map((part) => clipEnd(String(part), MAX_PART_LENGTH)),
@@ -21,7 +21,7 @@ export function invalidInput(error: Pick<ZodError, 'issues'>): GraphQLError {
   });
 }
 
-/** Checks arguments by hand, where the plugin would check them again for every event of a subscription. */
+/** Checks arguments explicitly: in subscriptions, the plugin would check them again for every event. */
 export function checkArguments<Output>(schema: ZodType<Output>, args: unknown): Output {
   const parsed = schema.safeParse(args);
   if (!parsed.success) throw invalidInput(parsed.error);

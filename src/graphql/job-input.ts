@@ -6,7 +6,7 @@ import { JobStatusEnum, RunProviderEnum, RunRuntimeEnum } from './enums.ts';
 import { RUN_ID_PATTERN } from './run-ids.ts';
 import { jsonSchema, labelsSchema, plainText, titleSchema } from './run-input.ts';
 
-/** Of a payload's JSON text. */
+/** The maximum size of a payload as JSON text. */
 const PAYLOAD_MAX_BYTES = 1024 * 1024;
 const MAX_INSTANCE_LENGTH = 200;
 const MAX_LOG_LINES = 10_000;
@@ -14,7 +14,7 @@ const MAX_LOG_LINES = 10_000;
 const payloadSchema = jsonSchema(PAYLOAD_MAX_BYTES);
 
 const startJobSchema = z.object({
-  runId: z.string().regex(RUN_ID_PATTERN, 'must be 1 to 128 of the characters A-Z a-z 0-9 _ . : -'),
+  runId: z.string().regex(RUN_ID_PATTERN, 'must be 1 to 128 characters from A-Z a-z 0-9 _ . : -'),
   provider: z.enum(RUN_PROVIDERS),
   runtime: z.enum(RUN_RUNTIMES).nullish(),
   runner: plainText.max(100).nullish(),
@@ -35,72 +35,79 @@ const startJobSchema = z.object({
 });
 
 const JobResourcesInput = builder.inputType('JobResourcesInput', {
-  description: 'How much a job may use.',
+  description: 'The CPU and memory that a job may use.',
   fields: (t) => ({
-    cpus: t.float({ required: true, description: 'Cores; half a core is 0.5.' }),
+    cpus: t.float({ required: true, description: 'CPU cores. 0.5 is half a core.' }),
     memoryMb: t.int({ required: true, description: 'Memory in MiB.' }),
   }),
 });
 
 export const StartJobInput = builder.inputType('StartJobInput', {
-  description: 'For which run a job is to be started, with which task, and within which limits.',
+  description: 'A job to start: its run, payload and limits.',
   validate: { schema: startJobSchema },
   fields: (t) => ({
-    runId: t.id({ required: true, description: 'The run’s id. The run is created if it is not there.' }),
-    provider: t.field({ type: RunProviderEnum, required: true, description: 'Whose model the run uses.' }),
+    runId: t.id({ required: true, description: 'The run’s id. The run is created if it does not exist.' }),
+    provider: t.field({
+      type: RunProviderEnum,
+      required: true,
+      description: 'The provider of the run’s model.',
+    }),
     runtime: t.field({
       type: RunRuntimeEnum,
       description:
-        'By default native for anthropic, which has no job: say `managed`. The others are always managed.',
+        'Where the agent runs. For anthropic the default is `native`, which has no job: pass ' +
+        '`managed`. All other providers are always `managed`.',
     }),
     runner: t.string({
-      description: 'One of `server { runners { name } }`; by default the first one for the provider.',
+      description:
+        'One of `server { runners { name } }`. Defaults to the first runner that supports the provider.',
     }),
-    title: t.string({ description: 'Of the run, if it is created: for people; at most 500 characters.' }),
+    title: t.string({ description: 'A title for the run if it is created. At most 500 characters.' }),
     labels: t.field({
       type: 'JSONObject',
-      description: 'Of the run, if it is created: at most 64 of text, numbers or booleans.',
+      description: 'Labels for the run if it is created: at most 64 strings, numbers or booleans.',
     }),
     payload: t.field({
       type: 'JSONObject',
       description:
-        'What the runner is to do: prompt, files, MCP servers under `mcpServers`, whatever it understands. At most 1 MiB; ' +
-        'kept encrypted, and handed out to the runner that claims the job alone.',
+        'Instructions for the runner, such as a prompt, files, or MCP servers under `mcpServers`. At ' +
+        'most 1 MiB. Stored encrypted and given only to the runner that claims the job.',
     }),
     maxRunDurationMs: t.field({
       type: 'SafeInt',
       description:
-        'Milliseconds from its start after which it is stopped; by default and at most its runner’s.',
+        'The job is stopped this many milliseconds after its start. The runner’s value is the ' +
+        'default and the maximum.',
     }),
-    region: t.string({ description: 'One of its runner’s; by default the first.' }),
+    region: t.string({ description: 'One of the runner’s regions. Defaults to the first.' }),
     resources: t.field({
       type: JobResourcesInput,
-      description: 'By default its runner’s, and at most these.',
+      description: 'The runner’s values are the default and the maximum.',
     }),
   }),
 });
 
 export const StopJobInput = builder.inputType('StopJobInput', {
-  description: 'Which job to stop.',
+  description: 'The job to stop.',
   fields: (t) => ({
-    runId: t.id({ required: true, description: 'Its run’s id.' }),
+    runId: t.id({ required: true, description: 'The id of the job’s run.' }),
     graceMs: t.field({
       type: 'SafeInt',
       validate: { min: 0 },
       description:
-        'How long it has to end by itself before it is killed, in milliseconds: by default 10,000, at most 300,000. ' +
-        'A second stop can shorten that.',
+        'The grace period before the job is killed, in milliseconds. Defaults to 10,000. At most ' +
+        '300,000. A second stop can shorten it.',
     }),
   }),
 });
 
-/** What the argument `instance` may be. */
+/** The argument `instance`: 1 to 200 characters of plain text. */
 export const instanceSchema = plainText.min(1).max(MAX_INSTANCE_LENGTH);
 
-/** How many lines of a log may be asked for. */
+/** The argument `lines`: 1 to 10,000. */
 export const logLinesSchema = z.int().min(1).max(MAX_LOG_LINES);
 
-/** What a filter on jobs may say. */
+/** The argument `filter` of `jobs`. */
 export const jobFilterSchema = z.object({
   statuses: z
     .array(z.enum(PROVIDER_RUNTIME_JOB_STATUSES))
@@ -114,11 +121,11 @@ export const jobFilterSchema = z.object({
 });
 
 export const RunnerJobFilterInput = builder.inputType('RunnerJobFilter', {
-  description: 'Which jobs; all conditions must hold.',
+  description: 'Conditions on jobs. All of them must hold.',
   fields: (t) => ({
-    statuses: t.field({ type: [JobStatusEnum], description: 'In one of these statuses.' }),
-    providers: t.field({ type: [RunProviderEnum], description: 'For runs of one of these providers.' }),
-    runner: t.string({ description: 'With this runner.' }),
+    statuses: t.field({ type: [JobStatusEnum], description: 'Has one of these statuses.' }),
+    providers: t.field({ type: [RunProviderEnum], description: 'The run uses one of these providers.' }),
+    runner: t.string({ description: 'Uses this runner.' }),
     createdFrom: t.field({ type: 'DateTime', description: 'Created at this time or later.' }),
     createdBefore: t.field({ type: 'DateTime', description: 'Created before this time.' }),
   }),

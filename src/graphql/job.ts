@@ -7,11 +7,11 @@ import { JobStatusEnum, JobSubstrateEnum } from './enums.ts';
 import { checkArguments } from './invalid-input.ts';
 import { logLinesSchema } from './job-input.ts';
 
-/** A job's row as Prisma reads it. */
+/** The row of a job as Prisma reads it. */
 export type JobRow = Prisma.JobGetPayload<object>;
 
 const DEFAULT_LOG_LINES = 100;
-/** What logs come to at most, in UTF-16 units, and what reading them costs, in fields. */
+/** The maximum length of logs, in UTF-16 units, and the cost of reading them, in fields. */
 const LOGS_BYTES = 256 * 1024;
 export const LOGS_COST = 2_500;
 
@@ -20,7 +20,7 @@ const date = (milliseconds: bigint | null) => (milliseconds === null ? null : ne
 const RunnerJobHandleType = builder
   .objectRef<{ readonly appName: string; readonly machineId: string }>('RunnerJobHandle')
   .implement({
-    description: 'Where the substrate has the job.',
+    description: 'Where a job is on its substrate.',
     fields: (t) => ({
       appName: t.exposeString('appName', { description: 'The app, host or cluster.' }),
       machineId: t.exposeString('machineId', { description: 'The machine, process or pod.' }),
@@ -28,11 +28,12 @@ const RunnerJobHandleType = builder
   });
 
 const ResourceStatsType = builder.objectRef<ResourceStats>('ResourceStats').implement({
-  description: 'What a job used when it was last looked at; null: the substrate does not tell.',
+  description:
+    'A job’s resource usage at the last check. Fields that the substrate does not report are null.',
   fields: (t) => ({
     cpuPercent: t.float({
       nullable: true,
-      description: '100 is one core kept busy.',
+      description: 'CPU usage in percent. 100 is one busy core.',
       resolve: ({ cpuPercent }) => cpuPercent ?? null,
     }),
     memoryMb: t.float({
@@ -43,13 +44,13 @@ const ResourceStatsType = builder.objectRef<ResourceStats>('ResourceStats').impl
     networkRxBytes: t.field({
       type: 'SafeInt',
       nullable: true,
-      description: 'Bytes received since its start.',
+      description: 'Bytes received since the job started.',
       resolve: ({ networkRxBytes }) => networkRxBytes ?? null,
     }),
     networkTxBytes: t.field({
       type: 'SafeInt',
       nullable: true,
-      description: 'Bytes sent since its start.',
+      description: 'Bytes sent since the job started.',
       resolve: ({ networkTxBytes }) => networkTxBytes ?? null,
     }),
   }),
@@ -58,95 +59,96 @@ const ResourceStatsType = builder.objectRef<ResourceStats>('ResourceStats').impl
 const JobResourcesType = builder
   .objectRef<{ readonly cpus: number; readonly memoryMb: number }>('JobResources')
   .implement({
-    description: 'How much a job may use.',
+    description: 'The CPU and memory that a job may use.',
     fields: (t) => ({
-      cpus: t.exposeFloat('cpus', { description: 'Cores.' }),
+      cpus: t.exposeFloat('cpus', { description: 'CPU cores.' }),
       memoryMb: t.exposeInt('memoryMb', { description: 'Memory in MiB.' }),
     }),
   });
 
 export const RunnerJobType = builder.prismaObject('Job', {
   name: 'RunnerJob',
-  description:
-    'The job that runs a run’s runner on a substrate. One job, one attempt: a new try is a new run.',
+  description: 'The job that runs a run’s runner on a substrate. A job is one attempt; a retry is a new run.',
   fields: (t) => ({
-    run: t.relation('runRow', { description: 'The run that it works for.' }),
+    run: t.relation('runRow', { description: 'The run that the job belongs to.' }),
     status: t.field({
       type: JobStatusEnum,
-      description: 'How far it is. It only moves forward.',
+      description: 'The status of the job. It only moves forward.',
       resolve: ({ status }) => status as typeof JobStatusEnum.$inferType,
     }),
     substrate: t.field({
       type: JobSubstrateEnum,
-      description: 'What it runs on.',
+      description: 'The substrate.',
       resolve: ({ substrate }) => substrate as typeof JobSubstrateEnum.$inferType,
     }),
     runner: t.exposeString('runner', {
-      description: 'The name of its runner in the server’s configuration.',
+      description: 'The name of the runner in the server’s configuration.',
     }),
-    image: t.exposeString('image', { description: 'What runs, pinned by digest.' }),
-    region: t.exposeString('region', { description: 'Where it runs.' }),
+    image: t.exposeString('image', { description: 'The container image, pinned by digest.' }),
+    region: t.exposeString('region', { description: 'The region that the job runs in.' }),
     resources: t.field({
       type: JobResourcesType,
       nullable: true,
-      description: 'How much it may use; null: what the substrate gives by itself.',
+      description: 'The CPU and memory that the job may use. Null for the substrate’s default.',
       resolve: ({ cpus, memoryMb }) => (cpus === null || memoryMb === null ? null : { cpus, memoryMb }),
     }),
     maxRunDurationMs: t.field({
       type: 'SafeInt',
-      description: 'Milliseconds from its start after which it is stopped.',
+      description: 'The job is stopped this many milliseconds after its start.',
       resolve: ({ maxRunDurationMs }) => Number(maxRunDurationMs),
     }),
     handle: t.field({
       type: RunnerJobHandleType,
       nullable: true,
-      description: 'Where the substrate has it; null: nowhere yet.',
+      description: 'Where the job is on its substrate. Null before it exists there.',
       resolve: ({ appName, machineId }) =>
         appName === null || machineId === null ? null : { appName, machineId },
     }),
     terminalErrorClass: t.exposeString('errorClass', {
       nullable: true,
-      description: 'Why it failed, for programs, such as `oom_killed`; null: it did not.',
+      description: 'Why the job failed, as a code such as `oom_killed`. Null if it did not fail.',
     }),
     terminalErrorMessage: t.string({
       nullable: true,
-      description: 'The same for people.',
+      description: 'Why the job failed, as a sentence.',
       resolve: ({ errorMessage }, _args, { budget }) => counted(budget, errorMessage),
     }),
     exitCode: t.exposeInt('exitCode', {
       nullable: true,
-      description: 'What its main process ended with; null: it has not, or the substrate does not tell.',
+      description:
+        'The exit code of the main process. Null if it has not exited or the substrate does not ' +
+        'report it.',
     }),
     resourceStats: t.field({
       type: ResourceStatsType,
       nullable: true,
-      description: 'What it used when it was last looked at; null: nobody knows.',
+      description: 'Resource usage at the last check. Null if unknown.',
       resolve: ({ stats }) => (stats === null ? null : (JSON.parse(stats) as ResourceStats)),
     }),
     createdAt: t.field({
       type: 'DateTime',
-      description: 'When it was asked for.',
+      description: 'When the job was requested.',
       resolve: ({ createdAt }) => new Date(Number(createdAt)),
     }),
     startedAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'When it came to run.',
+      description: 'When the job started running.',
       resolve: ({ startedAt }) => date(startedAt),
     }),
     endedAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'When its end was known.',
+      description: 'When the end of the job was detected.',
       resolve: ({ endedAt }) => date(endedAt),
     }),
     logs: t.string({
       nullable: true,
-      description: 'The newest lines that it printed, without secrets; null when there are none to be had.',
+      description: 'The newest lines of output, with secrets removed. Null if no output is available.',
       args: {
         lines: t.arg.int({
           required: false,
-          description: `How many: 1 to 10,000, by default ${DEFAULT_LOG_LINES}.`,
+          description: `The number of lines, from 1 to 10,000. Defaults to ${DEFAULT_LOG_LINES}.`,
         }),
       },
       resolve: async ({ run }, args, { jobs, budget }) => {
@@ -163,7 +165,7 @@ export const RunnerJobType = builder.prismaObject('Job', {
     }),
     consoleUrl: t.string({
       nullable: true,
-      description: 'Where a person can look at it; null: nowhere.',
+      description: 'A web page about the job at its substrate. Null if there is none.',
       resolve: ({ substrate, appName, machineId }, _args, { jobs }) =>
         jobs.consoleUrl({ substrate: substrate as typeof JobSubstrateEnum.$inferType, appName, machineId }),
     }),

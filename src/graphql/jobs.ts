@@ -26,7 +26,7 @@ builder.queryFields((t) => ({
   job: t.prismaField({
     type: RunnerJobType,
     nullable: true,
-    description: 'A run’s job; null when there is no such run, or it has none.',
+    description: 'The job of a run. Null if the run does not exist or has no job.',
     args: { runId: t.arg.id({ required: true, description: 'The run’s id.' }) },
     resolve: async (query, _root, { runId }, context) => {
       const run = await findRun(context, runId);
@@ -38,9 +38,13 @@ builder.queryFields((t) => ({
       type: RunnerJobType,
       cursor: 'run',
       validate: { schema: pageSchema },
-      description: 'All jobs, those of the newest runs first; at most 100 a page.',
+      description: 'All jobs, newest run first. At most 100 per page.',
       args: {
-        filter: t.arg({ type: RunnerJobFilterInput, required: false, description: 'Only these.' }),
+        filter: t.arg({
+          type: RunnerJobFilterInput,
+          required: false,
+          description: 'Conditions that the results must meet.',
+        }),
       },
       resolve: async ({ cursor, take, skip: _skip, ...selection }, _root, { filter }, context) => {
         const page = listPage(cursor?.run, take);
@@ -61,7 +65,7 @@ builder.queryFields((t) => ({
   ),
 }));
 
-/** A filter as the store takes it, within the caller's workspace. Throws for one that is at fault. */
+/** Converts a filter to the store's form, in the caller's workspace. Throws BAD_USER_INPUT if invalid. */
 function jobListFilter({ principal }: Pick<Context, 'principal'>, filter: unknown): JobListFilter {
   const checked = checkArguments(jobFilterSchema.nullish(), filter);
   const { statuses, providers, runner, createdFrom, createdBefore } = checked ?? {};
@@ -82,26 +86,26 @@ interface JobAnswer {
 const StartJobSuccess = builder
   .objectRef<JobAnswer & { readonly created: boolean }>('StartJobSuccess')
   .implement({
-    description: 'The job is there, and is being looked after.',
+    description: 'The job exists and the server manages it.',
     fields: (t) => ({
       job: t.prismaField({
         type: RunnerJobType,
-        description: 'The job, new or as it was.',
+        description: 'The job.',
         resolve: (query, { key }, _args, { store }) =>
           store.catalog.job.findUniqueOrThrow({ ...query, where: { run: key } }),
       }),
       created: t.exposeBoolean('created', {
-        description: 'Whether it is new; false when it was there already, with the same spec.',
+        description: 'True if this call created the job, false if it already existed with the same settings.',
       }),
     }),
   });
 
 const StopJobSuccess = builder.objectRef<JobAnswer>('StopJobSuccess').implement({
-  description: 'The job is to stop, or has ended already.',
+  description: 'The job is stopping or has already ended.',
   fields: (t) => ({
     job: t.prismaField({
       type: RunnerJobType,
-      description: 'The job as it is now: follow `jobUpdated` until its end.',
+      description: 'The job at this moment. Subscribe to `jobUpdated` to see it end.',
       resolve: (query, { key }, _args, { store }) =>
         store.catalog.job.findUniqueOrThrow({ ...query, where: { run: key } }),
     }),
@@ -109,32 +113,33 @@ const StopJobSuccess = builder.objectRef<JobAnswer>('StopJobSuccess').implement(
 });
 
 const ClaimJobSuccess = builder.objectRef<Claim>('ClaimJobSuccess').implement({
-  description: 'The job is this instance’s. The same answer again to whoever asks as the same instance.',
+  description:
+    'This instance now owns the job. Repeating the claim with the same instance returns the same answer.',
   fields: (t) => ({
-    runId: t.exposeID('runId', { description: 'The run that it works for.' }),
+    runId: t.exposeID('runId', { description: 'The run that the job belongs to.' }),
     payload: t.field({
       type: 'JSONObject',
       nullable: true,
-      description: 'What it is to do, as `startJob` was given it; null: nothing was given.',
+      description: 'The payload passed to `startJob`. Null if there was none.',
       resolve: ({ payload }, _args, { budget }) => countedJson(budget, payload),
     }),
     env: t.field({
       type: 'JSONObject',
-      description: 'Variables for its environment that nobody else may see.',
+      description: 'Secret environment variables for the runner.',
       resolve: ({ env }) => ({ ...env }),
     }),
     deadlineAt: t.field({
       type: 'DateTime',
-      description: 'When it is stopped if it still runs.',
+      description: 'When the job is stopped if it is still running.',
       resolve: ({ deadlineAt }) => new Date(deadlineAt),
     }),
-    nextSeq: t.expose('nextSeq', { type: 'SafeInt', description: 'What to number the next event.' }),
+    nextSeq: t.expose('nextSeq', { type: 'SafeInt', description: 'The `seq` to give the next event.' }),
     lastTMs: t.expose('lastTMs', {
       type: 'SafeInt',
-      description: 'The time that the next event may not go below.',
+      description: 'The lowest `tMs` that the next event may have.',
     }),
     token: t.exposeString('token', {
-      description: 'With it, and with nothing else, the run’s events are sent from now on.',
+      description: 'The token that the runner must send with every batch from now on.',
     }),
   }),
 });
@@ -142,11 +147,15 @@ const ClaimJobSuccess = builder.objectRef<Claim>('ClaimJobSuccess').implement({
 builder.mutationFields((t) => ({
   startJob: t.field({
     type: StartJobSuccess,
-    errors: { types: [RunConflictError, JobRefusedError] },
+    errors: {
+      types: [RunConflictError, JobRefusedError],
+      union: { description: 'The started job, or the reason it was refused.' },
+    },
     description:
-      'Starts a job for a run, which is created if it is not there. Idempotent by run: the same again answers the job ' +
-      'as it is. From then on the run takes events only from the runner that claims the job.',
-    args: { input: t.arg({ type: StartJobInput, required: true, description: 'What to start.' }) },
+      'Starts a job for a run, and creates the run if it does not exist. Idempotent by run: repeating ' +
+      'the call returns the existing job. From then on the run accepts events only from the runner ' +
+      'that claims the job.',
+    args: { input: t.arg({ type: StartJobInput, required: true, description: 'The job to start.' }) },
     resolve: async (_root, { input }, context) => {
       const { provider, runtime, resources } = input;
       const started = await jobOutcome(() =>
@@ -169,11 +178,14 @@ builder.mutationFields((t) => ({
   }),
   stopJob: t.field({
     type: StopJobSuccess,
-    errors: { types: [NotFoundError, JobRefusedError] },
+    errors: {
+      types: [NotFoundError, JobRefusedError],
+      union: { description: 'The stopping job, or the reason it was refused.' },
+    },
     description:
-      'Has a job stopped: it is asked to end, and killed when its grace is over. Stopping one that has ended changes ' +
-      'nothing. A run whose runner does not end it is ended for it.',
-    args: { input: t.arg({ type: StopJobInput, required: true, description: 'Which job.' }) },
+      'Stops a job. The runner is asked to exit and is killed when the grace period ends. Stopping a ' +
+      'job that has ended changes nothing. If the runner does not end its run, the server ends it.',
+    args: { input: t.arg({ type: StopJobInput, required: true, description: 'The job to stop.' }) },
     resolve: async (_root, { input }, context) => {
       const run = await findRun(context, input.runId);
       if (!run) throw new NotFoundError(input.runId);
@@ -184,15 +196,20 @@ builder.mutationFields((t) => ({
   }),
   claimJob: t.field({
     type: ClaimJobSuccess,
-    errors: { types: [NotFoundError, JobRefusedError] },
+    errors: {
+      types: [NotFoundError, JobRefusedError],
+      union: { description: 'The claimed job, or the reason it was refused.' },
+    },
     description:
-      'A runner’s first call, with the token that it was started with. The first instance wins; every other one is ' +
-      'refused and must leave, since no substrate promises to start exactly one.',
+      'Claims a job. A runner calls this first, with the token from its environment. The first ' +
+      'instance wins. Every other instance is refused and must exit, because no substrate guarantees ' +
+      'to start exactly one.',
     args: {
       instance: t.arg.string({
         required: true,
         description:
-          'Names the process: a machine’s id, or process id and start time. At most 200 characters.',
+          'Identifies the process: a machine id, or a process id and its start time. At most 200 ' +
+          'characters.',
       }),
     },
     resolve: async (_root, args, context) => {
@@ -201,7 +218,7 @@ builder.mutationFields((t) => ({
       if (principal.kind !== 'runner' || principal.right.may !== 'claim') {
         throw fault(
           'FORBIDDEN',
-          'only the runner that a job was started with claims it, with its RUNFEED_RUNNER_TOKEN',
+          'only the runner of a job can claim it: send the RUNFEED_RUNNER_TOKEN from its environment',
         );
       }
       const run = await findRun(context, principal.runId);
@@ -215,8 +232,8 @@ builder.subscriptionField('jobUpdated', (t) =>
   t.prismaField({
     type: RunnerJobType,
     description:
-      'A run’s job as it is, then whenever it changes, and `complete` after its end. Quick changes may fold into one; ' +
-      'the last one never does.',
+      'The job of a run: its state at once, then every change, then `complete` after its end. Changes ' +
+      'in quick succession may be merged; the final state is always delivered.',
     args: { runId: t.arg.id({ required: true, description: 'The run’s id.' }) },
     subscribe: async (_root, { runId }, context) => {
       const run = await findRun(context, runId);
@@ -230,7 +247,7 @@ builder.subscriptionField('jobUpdated', (t) =>
   }),
 );
 
-/** What the jobs' own refusals are in the API's terms. */
+/** Runs `work` and converts the refusals of the jobs module to outcomes of the API. */
 async function jobOutcome<Answer>(work: () => Promise<Answer>): Promise<Answer> {
   try {
     return await work();

@@ -1,86 +1,87 @@
-/** Limits of a document, checked before it is validated. Batches belong in variables, which these limits do not touch. */
+/** Limits of a document, checked before validation. Variables, which should hold batches, do not count. */
 export const DOCUMENT_LIMITS = {
   bytes: 1024 * 1024,
   tokens: 20_000,
-  /** Brackets within brackets. Leaves room for a literal batch whose data is as deep as the contract allows. */
+  /** Nesting of brackets. Leaves room for a literal batch whose data is as deep as the contract allows. */
   nesting: 600,
-  /** UTF-16 units of a name: a field's, alias', argument's, variable's, fragment's or operation's. */
+  /** UTF-16 units in a name: of a field, alias, argument, variable, fragment or operation. */
   nameLength: 128,
-  /** Fields and fragments as they are written: validation compares fields in pairs. */
+  /** Fields and fragments in the source text, not expanded: validation compares fields in pairs. */
   writtenFields: 500,
-  /** Fields with one response name in a selection set: validation compares them in pairs, with everything below them. */
+  /** Fields with one response name in a set: validation compares them and their subfields in pairs. */
   sameNames: 32,
-  /** Fields of one operation once its fragments are put in place. */
+  /** Fields of one operation, with fragments expanded. */
   fields: 1_000,
-  /** Fields within fields, through fragments. */
+  /** Nesting levels of fields, with fragments expanded. */
   depth: 20,
-  /** Fields of one operation that read a list, a page of a log or a terminal event. */
+  /** Fields of one operation that read a list, a page of a log, or a terminal event. */
   reads: 32,
-  /** `logs` of one operation. */
+  /** `logs` fields of one operation. */
   logs: 4,
 } as const;
 
-/** Limits of a document that holds a subscription: it is kept for as long as its subscribers stay. */
+/** Limits of a document with a subscription, which stays in memory as long as it has subscribers. */
 export const SUBSCRIPTION_LIMITS = {
   bytes: 16 * 1024,
   tokens: 1_000,
-  /** Fields of one subscription once its fragments are put in place: their names come back with every event. */
+  /** Fields of one subscription, with fragments expanded: every event repeats their names. */
   fields: 100,
-  /** Selections of an event's `data`: each is all of it once more, for every event. */
+  /** Selections of `data`: each one repeats the complete data of every event. */
   data: 16,
 } as const;
 
 /**
- * What one operation may cost. The unit is one short field written, which takes 1.5 to 2 µs: an operation at the limit
- * takes 15 to 40 ms in all. Room for 100 runs with all their fields and jobs, or with their last ten events, and for
- * 1,000 events of one run.
+ * The maximum cost of one operation. The unit is the cost of writing one short field, 1.5 to 2 µs: an
+ * operation at the limit takes 15 to 40 ms in total. Enough for 100 runs with all their fields and jobs, or
+ * with their last ten events, and for 1,000 events of one run.
  */
 export const OPERATION_COST = 24_000;
 
-/** What one event of a subscription may cost, in the same unit. Room for the longest batch with all its fields. */
+/** The maximum cost of one event of a subscription. Enough for the longest batch with all its fields. */
 export const SUBSCRIPTION_COST = 15_000;
 
 /**
- * Bytes of events that one answer may read, over all its pages, and bytes that it may write: more than the largest event
- * and four of the largest pages. An answer is written as text in one go, which takes 3 to 5 ms for a MiB.
+ * Bytes of events that one answer may read, over all its pages, and bytes that the answer may write: more
+ * than the largest event, and more than four of the largest pages. An answer is serialized in one step, at 3
+ * to 5 ms per MiB.
  */
 export const RESPONSE_BYTES = 20 * 1024 * 1024;
 
-/** Bytes of an answer that take as long to parse, or to write as text, as one short field. */
+/** Parsing or serializing this many bytes of an answer takes as long as writing one short field. */
 export const BYTES_PER_COST = 256;
 
-/** Operations below this cost run at once, in about 0.2 ms; others take turns of the event loop. */
+/** Operations up to this cost run immediately, in about 0.2 ms; others wait for an event-loop turn. */
 export const CHEAP_COST = 100;
 
-/** Requests of fewer bytes are copied in the turn in which they are read. */
+/** Requests of at most this many bytes are copied in the same turn in which they are read. */
 export const COPIED_AT_ONCE_BYTES = 256 * 1024;
 
-/** Cost of the operations that run in one turn of the event loop, unless one alone costs more. */
+/** The cost of the operations in one turn of the event loop, unless a single one costs more. */
 export const TURN_COST = 10_000;
 
-/** Operations and reads that wait for a turn of the event loop, over all clients. */
+/** The maximum number of operations and reads that wait for a turn of the event loop, over all clients. */
 export const MAX_WAITING_FOR_TURN = 5_000;
 
-/** Of these, the most that one connection has waiting: a dashboard's widgets ask for a few dozen at once. */
+/** The same for one connection: the widgets of a dashboard send a few dozen requests at once. */
 export const MAX_WAITING_PER_CONNECTION = 256;
 
 /**
- * A read brings so many bytes at most before the sizes of what follows are known; more is read once its size is known,
+ * The maximum bytes of a read before any event's size is known. Larger reads follow once their size is known,
  * reserved and paid for.
  */
 export const FIRST_READ_BYTES = 256 * 1024;
 
-/** Bytes of events that one read brings at once, unless a single one is larger: 5 to 10 ms. */
+/** The maximum bytes of events in one read, unless a single event is larger: 5 to 10 ms. */
 export const NEXT_READ_BYTES = 1024 * 1024;
 
-/** Reads that wait until others have given back the bytes that they hold, over all clients. */
+/** The maximum number of reads that wait until other answers release their bytes, over all clients. */
 export const MAX_WAITING_READS = 1_000;
 
-/** For how many milliseconds such a read waits. */
+/** The maximum time that such a read waits, in milliseconds. */
 export const READ_WAIT_MS = 30_000;
 
-/** Characters of a text in variables, outside of batches and JSON objects: more than any argument takes. */
+/** Characters of a string in variables, outside of batches and JSON: more than any argument accepts. */
 export const VARIABLE_TEXT_LENGTH = 4_096;
 
-/** Items of a list in variables that is no list of enum values. A list of enum values has at most as many as the enum. */
+/** Items of a list in variables. A list of enum values may have as many items as the enum has values. */
 export const VARIABLE_LIST_ITEMS = 100;

@@ -3,8 +3,8 @@ import type { Context } from './context.ts';
 import { overloaded } from './faults.ts';
 
 /**
- * Reads a page of a list for the client that sent the operation. Throws the fault OVERLOADED when too many readings
- * wait, and when the client has disconnected.
+ * Reads the keys of one page of a list for the client that sent the operation. Throws the fault OVERLOADED if
+ * too many reads wait, or if the client has disconnected.
  */
 export async function listKeys(
   context: Context,

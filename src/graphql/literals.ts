@@ -1,9 +1,9 @@
 import { GraphQLError, Kind, type ValueNode } from 'graphql';
 
 /**
- * What a literal in a document means as JSON. GraphQL's own conversion lets things through that JSON cannot carry:
- * an enum value becomes undefined, 1e400 becomes Infinity. Here they stay what they are not: `undefined` and
- * `Infinity`, which whoever checks the value refuses. `enumAt` names the keys under which an enum value is text.
+ * Converts a literal in a document to JSON. Values that JSON cannot carry become what the caller's check
+ * refuses: an enum value becomes undefined, and 1e400 becomes Infinity. GraphQL's own conversion hides them.
+ * `enumAt` names the keys at which an enum value stands for a string.
  */
 export function literalToJson(
   node: ValueNode,
@@ -30,7 +30,7 @@ export function literalToJson(
       for (const { name, value } of node.fields) {
         const isText = value.kind === Kind.ENUM && enumAt.has(name.value);
         const json = isText ? value.value : literalToJson(value, variables, enumAt);
-        // Not assigned: `__proto__` is an ordinary key here.
+        // Defined rather than assigned: `__proto__` is an ordinary key here.
         Object.defineProperty(object, name.value, {
           value: json,
           enumerable: true,
@@ -43,15 +43,15 @@ export function literalToJson(
   }
 }
 
-/** Refuses a literal that holds something JSON cannot carry. */
+/** Throws a GraphQL error if a literal contains a value that JSON cannot carry. */
 export function assertJsonLiteral(node: ValueNode): void {
   switch (node.kind) {
     case Kind.ENUM:
-      throw new GraphQLError(`JSON has no ${node.value}: write it as a string`, { nodes: node });
+      throw new GraphQLError(`${node.value} is not a JSON value: write it as a string`, { nodes: node });
     case Kind.INT:
     case Kind.FLOAT:
       if (!Number.isFinite(Number(node.value))) {
-        throw new GraphQLError(`${node.value} is too big for a JSON number`, {
+        throw new GraphQLError(`${node.value} is too large for a JSON number`, {
           nodes: node,
         });
       }

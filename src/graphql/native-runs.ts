@@ -7,45 +7,46 @@ import { RunType } from './run.ts';
 import { RUN_ID_PATTERN } from './run-ids.ts';
 import { jsonSchema, labelsSchema, titleSchema } from './run-input.ts';
 
-/** Of a request's JSON text. */
+/** The maximum size of a request as JSON text. */
 const REQUEST_MAX_BYTES = 8 * 1024 * 1024;
 
 const startNativeRunSchema = z
   .object({
-    runId: z.string().regex(RUN_ID_PATTERN, 'must be 1 to 128 of the characters A-Z a-z 0-9 _ . : -'),
+    runId: z.string().regex(RUN_ID_PATTERN, 'must be 1 to 128 characters from A-Z a-z 0-9 _ . : -'),
     title: titleSchema.nullish(),
     labels: labelsSchema.nullish(),
     sessionId: z
       .string()
-      .regex(/^[\w-]{1,200}$/, 'must be 1 to 200 of the characters A-Z a-z 0-9 _ -')
+      .regex(/^[\w-]{1,200}$/, 'must be 1 to 200 characters from A-Z a-z 0-9 _ -')
       .nullish(),
     request: jsonSchema(REQUEST_MAX_BYTES).nullish(),
   })
   .refine(({ sessionId, request }) => (sessionId == null) !== (request == null), {
-    message: 'give exactly one of sessionId and request',
+    message: 'pass exactly one of sessionId and request',
   });
 
 const StartNativeRunInput = builder.inputType('StartNativeRunInput', {
   description:
-    'What of Anthropic’s the server is to follow, and as which run. Exactly one of `sessionId` and `request`.',
+    'The Anthropic stream to follow and the run to record it in. Pass either `sessionId` or `request`.',
   validate: { schema: startNativeRunSchema },
   fields: (t) => ({
-    runId: t.id({ required: true, description: 'The run’s id. The run is created if it is not there.' }),
-    title: t.string({ description: 'Of the run, if it is created: for people; at most 500 characters.' }),
+    runId: t.id({ required: true, description: 'The run’s id. The run is created if it does not exist.' }),
+    title: t.string({ description: 'A title for the run if it is created. At most 500 characters.' }),
     labels: t.field({
       type: 'JSONObject',
-      description: 'Of the run, if it is created: at most 64 of text, numbers or booleans.',
+      description: 'Labels for the run if it is created: at most 64 strings, numbers or booleans.',
     }),
     sessionId: t.id({
       description:
-        'A session of the provider’s: its history and what follows, until its turn is over. Send the turn’s message ' +
-        'first: a session that is idle is a run that has ended.',
+        'A session at the provider. The run records its history and what follows, until the current ' +
+        'turn ends. Send the message that starts the turn first: an idle session gives a run that has ' +
+        'ended.',
     }),
     request: t.field({
       type: 'JSONObject',
       description:
-        'The body of one request to `/v1/messages`, at most 8 MiB; it is always streamed, and not stored. Its answer is ' +
-        'the run, also one that stops for tools.',
+        'The body of one request to `/v1/messages`. At most 8 MiB. The response is always streamed ' +
+        'and becomes the run, even if it stops for a tool call. The request is not stored.',
     }),
   }),
 });
@@ -53,16 +54,16 @@ const StartNativeRunInput = builder.inputType('StartNativeRunInput', {
 const StartNativeRunSuccess = builder
   .objectRef<{ readonly key: number; readonly started: boolean }>('StartNativeRunSuccess')
   .implement({
-    description: 'The run is there and is followed, or was until its end.',
+    description: 'The run exists, and the server follows its stream until it ends.',
     fields: (t) => ({
       run: t.prismaField({
         type: RunType,
-        description: 'The run, new or as it is.',
+        description: 'The run.',
         resolve: (query, { key }, _args, { store }) =>
           store.catalog.run.findUniqueOrThrow({ ...query, where: { key } }),
       }),
       started: t.exposeBoolean('started', {
-        description: 'Whether following it began with this; false when the same had been asked before.',
+        description: 'True if this call started following the stream, false if an earlier call did.',
       }),
     }),
   });
@@ -70,12 +71,17 @@ const StartNativeRunSuccess = builder
 builder.mutationField('startNativeRun', (t) =>
   t.field({
     type: StartNativeRunSuccess,
-    errors: { types: [RunConflictError, NativeRunRefusedError] },
+    errors: {
+      types: [RunConflictError, NativeRunRefusedError],
+      union: { description: 'The followed run, or the reason it was refused.' },
+    },
     description:
-      'Has the server itself follow what Anthropic streams, with the key and address of its configuration. Idempotent by ' +
-      'run: the same input again answers the run as it is. The run takes events from nobody else; `endRun` ends it, and ' +
-      'interrupts its session.',
-    args: { input: t.arg({ type: StartNativeRunInput, required: true, description: 'What to follow.' }) },
+      'Makes the server follow an Anthropic stream with the API key and URL from its configuration. ' +
+      'Idempotent by run: repeating the call returns the existing run. The run accepts events only ' +
+      'from the server. `endRun` ends the run and interrupts its session.',
+    args: {
+      input: t.arg({ type: StartNativeRunInput, required: true, description: 'The stream to follow.' }),
+    },
     resolve: async (_root, { input }, context) => {
       try {
         const { run, begun } = await context.native.start({

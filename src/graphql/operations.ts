@@ -38,34 +38,38 @@ import type { OperationRequest } from './operation-request.ts';
 import { executedSchema, publicSchema } from './schema.ts';
 import { refusedVariables } from './variables.ts';
 
-/** What every transport does with operations, the same way. Results hold only faults that the client may know. */
+/** Executes operations, identically for every transport. Results have only faults that clients may see. */
 export interface Operations extends Documents {
   /**
-   * Waits for a turn of the event loop with time to copy and write what a request of so many bytes holds, which was
-   * parsed in this turn. Null: it may go on now. Throws OVERLOADED when too much waits.
+   * Waits for a turn of the event loop that has time to copy and serialize the contents of a request of
+   * `bytes` bytes, which was parsed in this turn. Returns null if the request may continue now. Rejects with
+   * OVERLOADED if too many wait.
    */
   copyingTurn(bytes: number, owner: object): Promise<void> | null;
   /** Runs a query or mutation. */
   execute(request: OperationRequest): Promise<ExecutionResult>;
   /**
-   * Starts a subscription; throws a fault that will pass. Its iterator throws where the stream ended for another
-   * reason than the run's end; what it throws is for the transport to judge.
+   * Starts a subscription. Throws temporary faults. The iterator throws if the stream ends for any reason
+   * other than the end of the run; the transport handles that error.
    */
   subscribe(
     request: OperationRequest,
   ): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void, undefined>>;
-  /** Answers one event of a subscription's source. */
+  /** Executes the subscription for one event of its source. */
   answer(request: OperationRequest, event: unknown): Promise<ExecutionResult>;
 }
 
-/** Why an operation may not run: its variables, its caller's rights, its price. Null: it may. Costs next to nothing. */
+/**
+ * Returns the fault if the caller's rights, the price or the variables do not allow the operation; otherwise
+ * null. Cheap enough to be called repeatedly.
+ */
 export function refusalOf(request: OperationRequest): GraphQLError | null {
   return refusedTo(request) ?? refusedForCost(request) ?? refusedVariables(request);
 }
 
-/** Creates the operations over the one schema. `report` is given errors that have no code. */
+/** Creates the operations on the schema. `report` receives errors without a code. */
 export function createOperations(report: ReportUnexpected, totals: Totals = totalsOf()): Operations {
-  // What a closed connection has asked for is answered to nobody.
+  // The answers to requests of a closed connection are not delivered.
   const isGone = (owner: object) => 'destroyed' in owner && owner.destroyed === true;
   const turns = createTurns({
     costPerTurn: TURN_COST,
@@ -75,14 +79,14 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
   });
   const budgets = createAnswerBudgets(totals.answerBytes, turns, isGone);
 
-  /** Executes with a budget, in a turn of the loop where that is not cheap. Nothing is held once it has an answer. */
+  /** Executes with a budget and, unless cheap, in its turn. Releases the budget with the answer. */
   async function executeWithin(request: OperationRequest, rootValue?: unknown): Promise<ExecutionResult> {
     const price = priceOf(request);
     const budget = budgets.open(price, request.owner ?? request);
     try {
       await budget.completionTurn(0);
       const result = await execute({ ...executionArgs(request, budget), rootValue });
-      // The transport writes it as soon as it has it.
+      // The transport serializes the result as soon as it receives it.
       await budget.textTurn();
       return told(result);
     } finally {
@@ -93,8 +97,8 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
   function told(result: ExecutionResult): ExecutionResult {
     if (!result.errors) return result;
     const errors = result.errors.map((error) => {
-      // Without data nothing was executed, and without a path no resolver was asked: the variables or the operation's
-      // name are at fault, even where a scalar stumbled over a value instead of refusing it.
+      // Without data nothing was executed, and without a path no resolver was called: the variables or the
+      // operation's name are at fault, even if a scalar threw on a value instead of refusing it.
       if (result.data === undefined && !error.path) {
         const message = clipEnd(error.message, MAX_MESSAGE_LENGTH);
         return recoded(error, message, { code: 'BAD_USER_INPUT', ...error.extensions });
@@ -108,7 +112,7 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
     const { document, operationName, variableValues, contextValue } = request;
     const operation = getOperationAST(document, operationName)?.operation;
     return {
-      // Introspection, which only queries can hold, has to show the batch as people see it.
+      // Introspection, which only queries can contain, must show the public type of the batch.
       schema: operation === 'query' ? publicSchema : executedSchema,
       document,
       contextValue: {
@@ -123,7 +127,7 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
   }
 
   async function copyLater(cost: number, owner: object): Promise<void> {
-    // Twice, since the first one belongs to the turn in which the request was read.
+    // Twice: the first `setImmediate` still belongs to the turn in which the request was read.
     await nextTurn();
     await nextTurn();
     await takeTurn(turns, owner, cost);
@@ -145,7 +149,7 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
     subscribe: async (request) => {
       const refusal = refusalOf(request);
       if (refusal) return { errors: [refusal] };
-      // It begins without reading what it answers later: each of its events has a budget of its own.
+      // Starting a subscription reads nothing that it returns later: each event gets its own budget.
       const budget = budgets.open({ cost: 0, bytes: 0 }, request.owner ?? request);
       const source = await createSourceEventStream(executionArgs(request, budget)).finally(budget.close);
       if (!(Symbol.asyncIterator in source)) {
@@ -163,14 +167,14 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
   };
 }
 
-/** The one error for a batch variable that is null or absent, which GraphQL refuses before the contract sees it. */
+/** Returns the error for a null or absent batch variable, which the contract never sees. */
 function absentBatch({ document, operationName, variableValues }: OperationRequest): GraphQLError | null {
   const operation = getOperationAST(document, operationName);
   for (const { variable, type, defaultValue } of operation?.variableDefinitions ?? []) {
     if (typeName(type) !== BATCH_INPUT) continue;
     const batch = variableValues?.[variable.name.value];
     if (batch != null || (batch === undefined && defaultValue)) continue;
-    const message = `$${variable.name.value} must be a batch, and is null or absent`;
+    const message = `$${variable.name.value} must be a batch, but is null or absent`;
     return new GraphQLError(message, {
       nodes: variable,
       extensions: { code: 'invalid_envelope' },

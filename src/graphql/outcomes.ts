@@ -4,7 +4,7 @@ import type { Rejection } from '../ingest/judge.ts';
 import { builder } from './builder.ts';
 import { OutcomeCodeEnum } from './enums.ts';
 
-/** An outcome that is no success. Resolvers throw it; the API answers it as a member of the field's result. */
+/** A refusal. Resolvers throw it; the API returns it as a member of the field's result union. */
 export class OutcomeError extends Error {
   override readonly name: string = 'OutcomeError';
   readonly code: OutcomeCode;
@@ -14,7 +14,7 @@ export class OutcomeError extends Error {
   }
 }
 
-/** There is no such run in the caller's workspace. */
+/** The run does not exist in the caller's workspace. */
 export class NotFoundError extends OutcomeError {
   override readonly name = 'NotFoundError';
   constructor(runId: string) {
@@ -22,7 +22,7 @@ export class NotFoundError extends OutcomeError {
   }
 }
 
-/** A run of this id is there and is something else. */
+/** A run with this id already exists with a different provider, runtime or input. */
 export class RunConflictError extends OutcomeError {
   override readonly name = 'RunConflictError';
   constructor(message: string) {
@@ -30,17 +30,17 @@ export class RunConflictError extends OutcomeError {
   }
 }
 
-/** What was asked of a job is not done. */
+/** A request about a job was refused and changed nothing. */
 export class JobRefusedError extends OutcomeError {
   override readonly name = 'JobRefusedError';
 }
 
-/** The server does not follow what it was asked to. */
+/** The server refuses to follow the requested stream. */
 export class NativeRunRefusedError extends OutcomeError {
   override readonly name = 'NativeRunRefusedError';
 }
 
-/** Nothing of a batch was stored. */
+/** A batch was refused. None of its events were stored. */
 export class BatchRejectedError extends OutcomeError {
   override readonly name = 'BatchRejectedError';
   readonly rejection: Omit<Rejection, 'ok'>;
@@ -50,68 +50,69 @@ export class BatchRejectedError extends OutcomeError {
   }
 }
 
-/** An outcome where there is no result for it to be a member of: a subscription's. */
+/** Creates the error for an outcome of a subscription, which has no result union. */
 export function outcomeError(code: OutcomeCode, message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code } });
 }
 
-/** The same words for a run that is not there, is another workspace's, or could never be. */
+/** Returns the same message for a missing run, a run of another workspace, and an impossible id. */
 export function unknownRunMessage(runId: string): string {
-  return `there is no run ${JSON.stringify(runId.slice(0, 128))} here: create it first`;
+  return `run ${JSON.stringify(runId.slice(0, 128))} not found: create it first`;
 }
 
 const ErrorInterface = builder.interfaceRef<OutcomeError>('Error').implement({
-  description: 'What all outcomes that are no success have in common.',
+  description: 'The fields that every refusal has.',
   fields: (t) => ({
     message: t.exposeString('message', {
-      description: 'One sentence for people. It may change.',
+      description: 'One sentence for people. The wording may change.',
     }),
     code: t.expose('code', {
       type: OutcomeCodeEnum,
-      description: 'What programs branch on. It is stable.',
+      description: 'A stable code for programs to branch on.',
     }),
   }),
 });
 
 builder.objectType(NotFoundError, {
   name: 'NotFound',
-  description: 'There is no such run here.',
+  description: 'The run does not exist.',
   interfaces: [ErrorInterface],
 });
 
 builder.objectType(RunConflictError, {
   name: 'RunConflict',
-  description: 'A run of this id is there already, with another provider, runtime or input.',
+  description: 'A run with this id already exists with a different provider, runtime or input.',
   interfaces: [ErrorInterface],
 });
 
 builder.objectType(JobRefusedError, {
   name: 'JobRefused',
-  description: 'Nothing of it was done.',
+  description: 'The request was refused and changed nothing.',
   interfaces: [ErrorInterface],
 });
 
 builder.objectType(NativeRunRefusedError, {
   name: 'NativeRunRefused',
-  description: 'Nothing is followed for this run.',
+  description: 'The server does not follow a stream for this run.',
   interfaces: [ErrorInterface],
 });
 
 builder.objectType(BatchRejectedError, {
   name: 'BatchRejected',
-  description: 'Nothing of the batch was stored.',
+  description: 'The batch was refused and none of its events were stored.',
   interfaces: [ErrorInterface],
   fields: (t) => ({
     eventIndex: t.int({
       nullable: true,
-      description: 'Which event of the batch broke the rule; null when it is about the batch as a whole.',
+      description: 'The index of the event that broke the rule. Null if the batch as a whole was refused.',
       resolve: ({ rejection }) => rejection.eventIndex,
     }),
     expectedSeq: t.field({
       type: 'SafeInt',
       nullable: true,
       description:
-        'With `seq_gap`: the producer’s number that arrived last (-1: none). Send what follows it.',
+        'With `seq_gap`: the producer’s `seq` of the last stored event, or -1 if there is none. ' +
+        'Resend everything after it.',
       resolve: ({ rejection }) => rejection.expectedSeq,
     }),
   }),

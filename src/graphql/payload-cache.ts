@@ -5,12 +5,12 @@ import type { Feed } from '../feed/feed.ts';
 import type { StoredEvent } from '../store/store.ts';
 import type { AnsweredBatch, FeedWriter } from './feed-writer.ts';
 
-/** Bytes of kept payloads over all selections: clients may subscribe with any number of them. */
+/** Bytes of cached payloads over all selections: clients may use any number of different selections. */
 const MAX_BYTES = totalsOf().sharedPayloadBytes;
-/** What a kept payload takes next to its bytes. */
+/** The memory of a cached payload in addition to its bytes. */
 const OVERHEAD_BYTES = 200;
 
-/** Looked up for each subscriber and its events, so it is no LRU cache: when it is full, all of it is dropped. */
+/** Looked up for every subscriber and its events, so this is not an LRU cache: when full, all of it is dropped. */
 interface EventPayloads {
   readonly byWriter: WeakMap<FeedWriter, PayloadsOfWriter>;
   bytes: number;
@@ -18,15 +18,15 @@ interface EventPayloads {
 
 interface PayloadsOfWriter {
   readonly byEvent: WeakMap<StoredEvent, Buffer>;
-  /** A feed hands the same portion to all readers at one place: one look-up for each of them, not one for each event. */
+  /** Readers at the same place get the same portion, so each does one look-up, not one per event. */
   readonly byPortion: WeakMap<readonly StoredEvent[], readonly Buffer[]>;
 }
 
 let events: EventPayloads = { byWriter: new WeakMap(), bytes: 0 };
 
 /**
- * The payloads of events, which all subscribers of one selection share for as long as the events are in memory. `check`
- * may throw for an event whose payload must not be made.
+ * Returns the payloads of events, which all subscribers with one selection share while the events are in memory.
+ * `check` may throw for an event whose payload must not be created.
  */
 export function eventPayloads(
   writer: FeedWriter,
@@ -60,21 +60,21 @@ function payloadsOf(writer: FeedWriter): PayloadsOfWriter {
   return ofWriter;
 }
 
-/** Without the batches, whose events would stay in memory however small the payloads are. */
+/** Does not reference the batches: their events would stay in memory however small the payloads are. */
 const batches = new LRUCache<string, Buffer>({
   maxSize: MAX_BYTES,
   sizeCalculation: ({ length }) => length + OVERHEAD_BYTES,
 });
 
-/** Which events batches are made of: those of one run of one feed that are of these kinds. */
+/** Returns a key for the source of a batch's events: the feed, the run and the kinds. */
 export function batchOrigin(feed: Feed, { run, kinds }: Pick<FeedRequest, 'run' | 'kinds'>): string {
   return `${idOf(feed)} ${run} ${kinds ? [...kinds].sort().join() : 'all'}`;
 }
 
-/** The payload of a batch, which subscribers of one selection share while it is among the newest of all selections. */
+/** Returns the payload of a batch, shared by subscribers with one selection while it is among the newest. */
 export function batchPayload(writer: FeedWriter, origin: string, batch: AnsweredBatch): Buffer {
   const { events: all, cursor, caughtUp, ended, gap } = batch;
-  // Events never change, so the first, the last place and the number of them tell which they are.
+  // Events never change, so the first `seq`, the cursor and the number of events identify them.
   const which = `${all[0]?.seq} ${cursor} ${all.length} ${gap?.fromSeq} ${gap?.toSeq}`;
   const key = `${idOf(writer)} ${origin} ${which} ${caughtUp} ${ended}`;
   const known = batches.get(key);

@@ -16,18 +16,18 @@ import { MAX_RUNS_A_PAGE, RUNS_A_PAGE } from './builder.ts';
 import { EVENTS_A_PAGE, MAX_EVENTS_A_PAGE, PAGE_COST } from './event-pages.ts';
 import { LOGS_COST } from './job.ts';
 
-/** How many items the lists hold that a field answers, and which arguments say so. */
+/** The number of items in the lists of a page, and the arguments that set it. */
 export interface PageSize {
   readonly arguments: readonly string[];
   readonly byDefault: number;
   readonly max: number;
-  /** What reading one item costs, asked for or not. */
+  /** The cost of reading one item, even if none of its fields are selected. */
   readonly itemCharge: number;
 }
 
-/** One query of the catalogue: Prisma takes 0.3 to 0.4 ms for it. */
+/** One query of the catalog: Prisma takes 0.3 to 0.4 ms for it. */
 const CATALOG_READ = 150;
-/** What a filter adds: it may look at many rows before it finds one. */
+/** The additional cost of a filter, which may examine many rows before it finds one. */
 const FILTER = 1_000;
 /** One row that Prisma reads, as an item of a list or through a relation: measured at 50 µs. */
 const ROW = 20;
@@ -56,7 +56,7 @@ const FEED_BATCH: PageSize = {
   itemCharge: EVENT,
 };
 
-/** Fields that answer a page: an object whose lists are as long as the field's arguments say. */
+/** Fields that return a page: an object whose lists are as long as the field's arguments say. */
 const PAGES: ReadonlyMap<string, PageSize> = new Map([
   ['Query.runs', RUNS],
   ['Query.jobs', RUNS],
@@ -64,7 +64,7 @@ const PAGES: ReadonlyMap<string, PageSize> = new Map([
   ['Subscription.runEventBatches', FEED_BATCH],
 ]);
 
-/** Lists outside of pages: what the operator's configuration and the enums hold. */
+/** The assumed lengths of lists outside of pages, which come from the configuration and the enums. */
 const LISTS: Readonly<Record<string, number>> = {
   'ServerInfo.runners': 20,
   'ServerInfo.substrates': 4,
@@ -72,7 +72,7 @@ const LISTS: Readonly<Record<string, number>> = {
   'ServerRunner.regions': 10,
 };
 
-/** What a field costs on top of being written. */
+/** The cost of a field in addition to writing it. */
 const CHARGES: Readonly<Record<string, number>> = {
   'Query.run': CATALOG_READ,
   'Query.job': CATALOG_READ,
@@ -91,28 +91,28 @@ const CHARGES: Readonly<Record<string, number>> = {
   'StartNativeRunSuccess.run': CATALOG_READ,
 };
 
-/** Everything that a price needs to know of a field. */
+/** Everything that pricing needs to know about a field. */
 export interface FieldPrice {
-  /** Fields' worth of work, once. */
+  /** The one-time cost of the field, in fields. */
   readonly charge: number;
-  /** The charge of an argument that is given. */
+  /** The cost of a `filter` argument that is present. */
   readonly filterCharge: number;
   readonly isList: boolean;
-  /** How often its selection is written, unless a page decides that; below 1 where most are null. */
+  /** How many times the selection is written, unless a page sets that; below 1 if most values are null. */
   readonly times: number;
-  /** Set where it answers a page. */
+  /** The size of the page that the field returns; null if it does not return a page. */
   readonly page: PageSize | null;
-  /** Whether it is a list of a page. */
+  /** True if the field is a list of a page. */
   readonly inPage: boolean;
   readonly isRead: boolean;
   readonly isLogs: boolean;
   readonly isData: boolean;
 }
 
-/** Finds the price of a type's field. */
+/** Returns the price of a field of a type. */
 export type PriceList = (typeName: string, fieldName: string) => FieldPrice;
 
-/** Makes the list for a schema. Throws for a list whose length nothing here says, so that none is forgotten. */
+/** Creates the price list of a schema. Throws if a list has no size here, so that none is forgotten. */
 export function createPriceList(schema: GraphQLSchema): PriceList {
   const known = new Map<string, FieldPrice>();
   const pages = new Set<string>();
@@ -167,12 +167,13 @@ const PLAIN: FieldPrice = {
 };
 
 function unknownSize(type: GraphQLObjectType, field: string): Error {
-  return new Error(`${type.name}.${field} is a list without a size: name its size in price-list.ts`);
+  return new Error(`${type.name}.${field} is a list of unknown size: add its size to price-list.ts`);
 }
 
 /**
- * How long the lists of introspection are, on average over all types: their longest would price the introspection
- * that every tool begins with at many times what it costs. How deep it may nest, graphql's own rule says.
+ * Returns the lengths of introspection's lists, averaged over all types. With the longest lengths, the
+ * introspection that every tool starts with would be priced at many times its cost. graphql-js itself limits
+ * the nesting depth.
  */
 function introspectionTimes(
   types: readonly GraphQLNamedType[],
@@ -195,7 +196,7 @@ function introspectionTimes(
     '__Type.inputFields': each(
       sum(types.map((type) => (isInputObjectType(type) ? Object.keys(type.getFields()).length : 0))),
     ),
-    // A type wraps another where it is a list or not null; most chains end after one or two.
+    // A list or non-null type wraps another type; most chains end after one or two types.
     '__Type.ofType': 0.5,
     '__Field.args': each(sum(fields.map(({ args }) => args.length)), fields.length),
     '__Directive.args': each(sum(directives.map(({ args }) => args.length)), directives.length),

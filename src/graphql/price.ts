@@ -19,42 +19,45 @@ import {
 import type { FieldPrice, PageSize, PriceList } from './price-list.ts';
 import { fragmentsOf } from './selection.ts';
 
-/** What an operation asks for, its fragments put in place. Never below what executing it comes to, merged fields aside. */
+/**
+ * The size and cost of an operation, with fragments expanded. Never below the cost of its execution. Fields
+ * that the execution merges count separately.
+ */
 export interface Price {
-  /** Fields within fields. */
+  /** Nesting levels of fields. */
   readonly depth: number;
-  /** Fields, each as often as it is selected, lists as one item. */
+  /** Fields, counted once per selection, with lists as one item. */
   readonly fields: number;
-  /** Fields that read a list, a page of a log or a terminal event. */
+  /** Fields that read a list, a page of a log, or a terminal event. */
   readonly reads: number;
   readonly logs: number;
-  /** Selections of an event's data. */
+  /** Selections of an event's `data`. */
   readonly data: number;
-  /** Bytes of the fields' names and of short values, lists as one item. */
+  /** Bytes of the fields' names and of short values, with lists as one item. */
   readonly bytesOnce: number;
-  /** Work in fields written, each list as long as it can get. */
+  /** The cost of the work, in written fields, with each list at its maximum length. */
   readonly cost: number;
-  /** Bytes of names and short values, each list as long as it can get. */
+  /** Bytes of names and short values, with each list at its maximum length. */
   readonly bytes: number;
 }
 
-/** How a document is priced. */
+/** Options for pricing a document. */
 export interface PriceOptions {
   readonly schema: GraphQLSchema;
   readonly priceList: PriceList;
-  /** As the client sent them. Null: not known; then everything is selected, and every list is as long as it can get. */
+  /** The variables as sent. If null, every field counts as selected and every list as full. */
   readonly variables: Readonly<Record<string, unknown>> | null;
-  /** Called for every selection that is looked at. */
+  /** Called for every selection that pricing visits. */
   readonly onVisit?: (node: SelectionNode) => void;
 }
 
-/** A price, and whether variables have a say in it. */
+/** A price. `varies` is true if the price depends on variables. */
 export interface Priced {
   readonly price: Price;
   readonly varies: boolean;
 }
 
-/** The price of a selection. `cost` and `bytes` of a page's lists are for one item, until the page's size is known. */
+/** The price of a selection. Lists of a page count per item until the size of the page is known. */
 interface Tally extends Price {
   readonly costPerItem: number;
   readonly bytesPerItem: number;
@@ -73,17 +76,18 @@ const NOTHING: Tally = {
   bytesPerItem: 0,
 };
 
-/** Quotes, a colon and a comma, and a number, a date or a short text. Longer texts are counted as they are written. */
+/** Quotes, colon and comma, and a number, date or short string. Longer strings are counted when written. */
 const SHORT_VALUE_BYTES = 28;
 
-/** Numbers double with each level of a fragment bomb: they stop where arithmetic is still exact. */
+/** Caps a number while arithmetic is still exact: numbers double with each level of a fragment bomb. */
 function capped(amount: number): number {
   return Math.min(amount, Number.MAX_SAFE_INTEGER);
 }
 
 /**
- * The price of an operation. Looks at every selection of the document at most once, however often fragments are spread.
- * Takes documents that are not valid: what the schema does not know costs a field, what goes in circles costs nothing.
+ * Returns the price of an operation. Visits each selection of the document at most once, however often
+ * fragments are spread. Also accepts invalid documents: an unknown field costs one field, and a circular
+ * fragment costs nothing.
  */
 export function priceOperation(
   document: DocumentNode,
@@ -93,7 +97,7 @@ export function priceOperation(
   return createPricing(document, options)(operation);
 }
 
-/** Prices operations of one document, which share what is known of its fragments as far as no variables are. */
+/** Creates a function that prices the operations of one document, which share the prices of fragments. */
 export function createPricing(
   document: DocumentNode,
   { schema, priceList, variables, onVisit }: PriceOptions,
@@ -129,7 +133,7 @@ export function createPricing(
     const name = fragment.name.value;
     const known = tallies.get(name);
     if (known) return known;
-    // Met again below itself it costs nothing: such a document is never valid.
+    // A fragment inside itself costs nothing: such a document is never valid.
     tallies.set(name, NOTHING);
     const tally = tallySet(fragment.selectionSet, schema.getType(fragment.typeCondition.name.value));
     tallies.set(name, tally);
@@ -173,7 +177,7 @@ export function createPricing(
     return filterCharge > 0 && readValue(argument(node, 'filter')) !== null ? filterCharge : 0;
   }
 
-  /** False only where a directive that can be read says so. */
+  /** Returns false only if a directive with a known value excludes the selection. */
   function mayBeSelected({ directives }: SelectionNode): boolean {
     return (directives ?? []).every((directive) => {
       const { value: name } = directive.name;
@@ -185,7 +189,7 @@ export function createPricing(
     });
   }
 
-  /** A literal's value as far as prices look at it, or a variable's. Null: absent; undefined: not known. */
+  /** Returns the value of an integer, boolean or variable. Null if absent or null, undefined if unknown. */
   function readValue(node: ValueNode | undefined): unknown {
     switch (node?.kind) {
       case undefined:
@@ -216,7 +220,7 @@ export function createPricing(
       asked.selectionSet,
       schema.getRootType(asked.operation) ?? undefined,
     );
-    // On average the lists of introspection are not whole numbers long.
+    // Rounded up: the average lengths of introspection's lists are fractions.
     return { price: { ...price, cost: Math.ceil(price.cost), bytes: Math.ceil(price.bytes) }, varies };
   };
 }

@@ -16,9 +16,10 @@ import {
 import { BATCH_INPUT, BATCH_INPUT_DESCRIPTION, EVENT_INPUT } from './batch-input.ts';
 
 /**
- * The schema that people see, print, explore and validate documents against: the executed one, but with the batch's
- * scalar shown as the typed input that it stands for. Only arguments of mutations may have that scalar: the constructor
- * throws where another place still refers to it, because two types of one name would meet.
+ * Returns the public schema, which is printed and introspected, and against which documents are validated:
+ * the executed schema with the batch's scalar replaced by the typed input that it stands for. Only arguments
+ * of mutations may use that scalar. The constructor of the schema throws if another place uses it, because
+ * two types would have the same name.
  */
 export function showBatchInput(executed: GraphQLSchema): GraphQLSchema {
   const { mutation, types, ...config } = executed.toConfig();
@@ -61,8 +62,8 @@ function batchFields(executed: GraphQLSchema): GraphQLInputFieldConfigMap {
   if (!isInputType(event)) throw new Error(`the schema has no input ${EVENT_INPUT}`);
   const events = new GraphQLNonNull(new GraphQLList(new GraphQLNonNull(event)));
   return {
-    v: { type: new GraphQLNonNull(GraphQLInt), description: 'The contract’s version: 1.' },
+    v: { type: new GraphQLNonNull(GraphQLInt), description: 'The version of the contract: 1.' },
     runId: { type: new GraphQLNonNull(GraphQLID), description: 'The run’s id.' },
-    events: { type: events, description: '1 to 256 events, ascending by `seq`.' },
+    events: { type: events, description: '1 to 256 events in ascending order of `seq`.' },
   };
 }

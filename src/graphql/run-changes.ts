@@ -3,46 +3,46 @@ import { StoreUnavailable } from '../store/store.ts';
 import type { Wake, WakeupPlane } from '../wakeups/plane.ts';
 import type { UpdatedRun } from './run-updates.ts';
 
-/** A growing run is shown at most this often. */
+/** The minimum time between two reports of a growing run. */
 const GROWTH_INTERVAL_MS = 1_000;
-/** Runs that are due within this time are read together. */
+/** Runs that become due within this time are read together. */
 const ROUND_MS = 50;
-/** How many changed runs one read brings. */
+/** The maximum number of changed runs in one read. */
 const MAX_RUNS_A_READ = 100;
-/** Changed runs that wait to be read, as while the store is down. With more, everybody has to query again. */
+/** Changed runs that may wait to be read, as while the store is down. Above this, all subscriptions fail. */
 const MAX_DUE_RUNS = 100_000;
 
-/** Where changes go. */
+/** The receiver of changes. */
 export interface RunChangesTarget {
-  /** Reads the rows. Waits for a store that is down for a while, and throws `StoreUnavailable` then. */
+  /** Reads the rows. Waits for a while if the store is down, and then throws `StoreUnavailable`. */
   read(runs: readonly number[], signal: AbortSignal): Promise<readonly UpdatedRun[]>;
-  /** Resolves once everybody was told. Later changes wait for that, and fold meanwhile. */
+  /** Resolves once all subscribers are notified. Meanwhile, changes wait, and those of one run are merged. */
   changed(rows: readonly UpdatedRun[], signal: AbortSignal): Promise<void>;
-  /** Changes were missed: whoever follows has to begin again. */
+  /** Called when changes were missed: all subscribers must subscribe again. */
   failed(error: unknown): void;
 }
 
-/** The changes of one workspace's runs. */
+/** The changes of the runs in one workspace. */
 export interface RunChanges {
-  /** Resolves once no later change can be missed. */
+  /** Resolves once it receives every later change. */
   readonly listening: Promise<void>;
   close(): void;
 }
 
 /**
- * Reads the runs of a workspace that changed: at once when they are created, end or their job changes, else at most
- * once a second each. Quick changes of one run are one read.
+ * Reads the runs of a workspace that change: immediately when a run is created or ends or its job changes,
+ * otherwise at most once a second per run. Changes of one run in quick succession are merged into one read.
  */
 export function createRunChanges(
   workspace: string,
   wakeups: WakeupPlane,
   target: RunChangesTarget,
 ): RunChanges {
-  // Times are those of the monotonic clock: the wall clock can be set.
+  // All times are from the monotonic clock, because the wall clock can be set.
   const atOnce = new Set<number>();
-  /** When each run that grew is due. */
+  /** The time at which each run that grew is due. */
   const later = new Map<number, number>();
-  /** When each run was shown last, in that order; forgotten after a second. */
+  /** The time of each run's last report, in that order. Entries are deleted after a second. */
   const shownAt = new Map<number, number>();
   let nextAt = Number.POSITIVE_INFINITY;
   const closing = new AbortController();
@@ -56,7 +56,7 @@ export function createRunChanges(
       if (atOnce.size + later.size <= MAX_DUE_RUNS) return;
       atOnce.clear();
       later.clear();
-      target.failed(new StoreUnavailable('more runs change than can be read'));
+      target.failed(new StoreUnavailable('more runs change than the server can read'));
     });
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });

@@ -7,11 +7,11 @@ import { JobStatusEnum, RunProviderEnum } from './enums.ts';
 import { checkArguments } from './invalid-input.ts';
 import { labelsSchema, plainText } from './run-input.ts';
 
-/** Each of them is looked for in every run that is read or changes. */
+/** Each label and word is compared with every run that is read or changes. */
 const MAX_FILTER_LABELS = 10;
 const MAX_FILTER_WORDS = 10;
 
-/** What a filter on runs may say. Checked here and not by the plugin, since subscriptions use it too. */
+/** The argument `filter`. Checked here rather than by the plugin, because subscriptions use it, too. */
 const runFilterSchema = z.object({
   providers: z.array(z.enum(RUN_PROVIDERS)).min(1).max(RUN_PROVIDERS.length).nullish(),
   ended: z.boolean().nullish(),
@@ -24,28 +24,28 @@ const runFilterSchema = z.object({
   createdBefore: z.date().nullish(),
   labels: labelsSchema
     .refine((labels) => Object.keys(labels).length <= MAX_FILTER_LABELS, {
-      error: `must be at most ${MAX_FILTER_LABELS} labels`,
+      error: `must have at most ${MAX_FILTER_LABELS} labels`,
     })
     .nullish(),
   title: plainText
     .max(200)
     .refine((title) => wordsOf(title).length <= MAX_FILTER_WORDS, {
-      error: `must be at most ${MAX_FILTER_WORDS} words`,
+      error: `must have at most ${MAX_FILTER_WORDS} words`,
     })
     .nullish(),
 });
 
 export const RunFilterInput = builder.inputType('RunFilter', {
-  description: 'Which runs; all conditions must hold.',
+  description: 'Conditions on runs. All of them must hold.',
   fields: (t) => ({
     providers: t.field({
       type: [RunProviderEnum],
-      description: 'Of one of these providers.',
+      description: 'Uses one of these providers.',
     }),
-    ended: t.boolean({ description: 'Ended, or still going on.' }),
+    ended: t.boolean({ description: 'True for runs that have ended, false for runs that continue.' }),
     jobStatuses: t.field({
       type: [JobStatusEnum],
-      description: 'With a job in one of these statuses.',
+      description: 'Has a job with one of these statuses.',
     }),
     createdFrom: t.field({
       type: 'DateTime',
@@ -57,15 +57,15 @@ export const RunFilterInput = builder.inputType('RunFilter', {
     }),
     labels: t.field({
       type: 'JSONObject',
-      description: `With these labels, at most ${MAX_FILTER_LABELS}: text, numbers or booleans, compared exactly.`,
+      description: `Has all of these labels, compared exactly. At most ${MAX_FILTER_LABELS} strings, numbers or booleans.`,
     }),
     title: t.string({
-      description: `Every one of these words, at most ${MAX_FILTER_WORDS}, is somewhere in the title; case does not matter.`,
+      description: `The title contains every one of these words, in any case. At most ${MAX_FILTER_WORDS} words.`,
     }),
   }),
 });
 
-/** A filter as the store takes it, within the caller's workspace. Throws for one that is at fault. */
+/** Converts a filter to the store's form, in the caller's workspace. Throws BAD_USER_INPUT if invalid. */
 export function runListFilter(context: Pick<Context, 'principal'>, filter: unknown): RunListFilter {
   const checked = checkArguments(runFilterSchema.nullish(), filter);
   const { providers, ended, jobStatuses, createdFrom, createdBefore, labels, title } = checked ?? {};
@@ -76,7 +76,7 @@ export function runListFilter(context: Pick<Context, 'principal'>, filter: unkno
     jobStatuses: distinct(jobStatuses),
     createdFrom: createdFrom?.getTime() ?? null,
     createdBefore: createdBefore?.getTime() ?? null,
-    // Checked to be flat; see labelsSchema.
+    // `labelsSchema` has checked that the labels are flat.
     labels: (labels ?? {}) as RunListFilter['labels'],
     words: wordsOf(title ?? ''),
   };
@@ -86,7 +86,7 @@ function wordsOf(title: string): string[] {
   return title.split(/\s+/).filter(Boolean);
 }
 
-/** The values of a condition, each once; null: no such condition. */
+/** Returns the values of a condition without duplicates; null if there is no such condition. */
 export function distinct<Value>(values: readonly Value[] | null | undefined): readonly Value[] | null {
   return values ? [...new Set(values)] : null;
 }

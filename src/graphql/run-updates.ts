@@ -14,18 +14,22 @@ import { fault } from './faults.ts';
 import type { RunRow } from './run.ts';
 import { createRunChanges, type RunChanges } from './run-changes.ts';
 
-/** What `runUpdated` takes on. */
+/** The limits of `runUpdated`. */
 export interface RunUpdateLimits {
-  /** Different filters that one connection watches at once. */
+  /** The number of different filters that one connection may use at once. Default 20. */
   readonly filtersPerConnection: number;
   /**
-   * How many more different filters the process watches than connections: each connection's first is always taken. Of
-   * connections with few filters ten times as many; {@link shareOf} says how many.
+   * The number of different filters in the process in addition to one per connection: the first filter of
+   * each connection is always accepted. Connections with few filters may exceed it up to ten times, see
+   * {@link shareOf}. Default 1,000.
    */
   readonly filters: number;
-  /** Changed runs that wait for one subscriber who does not read; with more the subscription is cut. */
+  /**
+   * The number of changed runs that wait for a subscriber that does not read. Above this the subscription
+   * fails. Default 10,000.
+   */
   readonly waitingRuns: number;
-  /** Rows that are kept for those who take them later; others are read again. */
+  /** The number of rows that are cached for slow subscribers; other rows are read again. Default 500. */
   readonly keptRows: number;
 }
 
@@ -36,28 +40,29 @@ export const RUN_UPDATE_LIMITS: RunUpdateLimits = {
   keptRows: 500,
 };
 
-/** Rows that a subscriber takes at once. */
+/** The maximum number of rows in a portion. */
 const PORTION_RUNS = 8;
-/** Conditions that are looked at in one turn of the event loop. One that is slow on purpose takes 0.1 ms. */
+/** Conditions checked in one turn of the event loop. A deliberately slow condition takes 0.1 ms. */
 const CONDITIONS_PER_TURN = 256;
-/** What waking one subscriber counts, who then takes the row, writes it and sends it. */
+/** The cost, in conditions, of notifying one subscriber, which then takes, writes and sends the row. */
 const WAKING = 4;
-/** Where filters get scarce, those of connections that have most are refused first: the last ones a second filter. */
+/** When filters run short, connections with the most are refused first, and second filters last. */
 const SPARE_FILTERS = 10;
-/** Workspaces whose changes wait for their turn; beyond that, those who follow have to begin again. */
+/** Workspaces whose changes may wait for a turn. Above this, subscriptions fail and must start again. */
 const MAX_WAITING_WORKSPACES = 10_000;
 
-/** A row with what filters look at. */
+/** The row of a run with everything that filters compare. */
 export type UpdatedRun = RunRow & { readonly job: { readonly status: string } | null };
 
-/** Tells who follows runs of their changes. Each change is read once, whatever the number of those who follow. */
+/** Reports changes of runs to subscribers. Each change is read once, however many subscribers there are. */
 export interface RunUpdates {
   /**
-   * Opens a reader of the rows that match, whenever they change, in portions. Changes that nobody has taken yet fold
-   * into the run's latest row. Null when the signal aborts first. Throws a fault beyond the limits; the reader throws
-   * `StoreUnavailable` where the store stays down or too much waits.
+   * Opens a reader of the matching rows that change, in portions. Changes of one run that the subscriber has
+   * not taken yet are merged into the latest row. Returns null if the signal aborts first. Throws OVERLOADED
+   * above the limits; the reader throws `StoreUnavailable` if the store stays down or too many changes wait.
    *
-   * @param connection What limits per connection are counted by; undefined: only the process's limits hold.
+   * @param connection The connection that limits per connection apply to. If undefined, only the limits of
+   * the process apply.
    */
   open(
     filter: RunListFilter,
@@ -66,14 +71,14 @@ export interface RunUpdates {
   ): Promise<Reader<readonly UpdatedRun[]> | null>;
 }
 
-/** Those who watch with the same filter. */
+/** All watchers with the same filter. */
 interface Group {
   readonly key: string;
   readonly filter: RunListFilter;
   readonly watchers: Set<Watcher>;
 }
 
-/** One subscriber's changes that are still to be taken. */
+/** Receives the changes for one subscriber. */
 interface Watcher {
   changed(run: number): void;
   failed(error: unknown): void;
@@ -84,7 +89,7 @@ interface Workspace {
   readonly changes: RunChanges;
 }
 
-/** Creates the updates of one process. They listen to the plane while somebody follows. */
+/** Creates the run updates of one process. They listen to the plane only while there are subscribers. */
 export function createRunUpdates(
   store: Pick<Store, 'catalog'>,
   wakeups: WakeupPlane,
@@ -95,7 +100,7 @@ export function createRunUpdates(
   const perConnection = createKeyCounts<string>(limits.filtersPerConnection);
   const turns = createTurns({ costPerTurn: CONDITIONS_PER_TURN, maxWaiting: MAX_WAITING_WORKSPACES });
   let filters = 0;
-  /** Connections that watch at least one filter. */
+  /** The number of connections with at least one filter. */
   let connections = 0;
 
   async function read(runs: readonly number[], signal: AbortSignal): Promise<readonly UpdatedRun[]> {
@@ -115,7 +120,7 @@ export function createRunUpdates(
     const changes = createRunChanges(name, wakeups, {
       read,
       changed: async (rows, signal) => {
-        // Who comes while the turns pass has not missed these rows: they changed before.
+        // A group that is created during these turns has not missed the rows: they changed before.
         const present = [...groups.values()];
         for (const row of rows) {
           for (const group of present) {
@@ -144,21 +149,24 @@ export function createRunUpdates(
     }
   }
 
-  /** Adds a watcher to its group, and answers what removes it. */
+  /** Adds a watcher to its group. Returns a function that removes the watcher again. */
   function join(filter: RunListFilter, connection: object | undefined, watcher: Watcher) {
     const key = JSON.stringify(filter);
-    // Who has no connection of its own that is known asks once: it is its own.
+    // A request without a known connection counts as a connection.
     const counted = connection ?? {};
     const leaveConnection = countOn(counted, key);
     const workspace = workspaces.get(filter.workspace) ?? openWorkspace(filter.workspace);
     let group = workspace.groups.get(key);
     if (!group) {
-      // What everybody follows is one filter for all of them.
+      // The empty filter is always accepted: all its subscribers share one group.
       const further = perConnection.size(counted) - 1;
       if (further > 0 && filters - connections >= shareOf(further) * limits.filters && !isEmpty(filter)) {
         leaveConnection();
         if (workspace.groups.size === 0) workspaces.delete(filter.workspace);
-        throw fault('OVERLOADED', `more than ${limits.filters} filters are watched: try again later`);
+        throw fault(
+          'OVERLOADED',
+          `more than ${limits.filters} different filters are in use: try again later`,
+        );
       }
       filters += 1;
       group = { key, filter, watchers: new Set() };
@@ -189,7 +197,7 @@ export function createRunUpdates(
         if (perConnection.size(connection) === 0) connections -= 1;
       };
     }
-    const message = `more than ${limits.filtersPerConnection} filters of runUpdated on one connection: open another`;
+    const message = `a connection may use ${limits.filtersPerConnection} runUpdated filters: open another one`;
     throw fault('OVERLOADED', message);
   }
 
@@ -202,7 +210,7 @@ export function createRunUpdates(
         waiting.add(run);
         if (waiting.size > limits.waitingRuns) {
           waiting.clear();
-          watcher.failed(new StoreUnavailable('more changed runs wait than are kept for a subscriber'));
+          watcher.failed(new StoreUnavailable('too many changed runs wait for this subscriber'));
         }
         bell.ring();
       },
@@ -233,7 +241,7 @@ export function createRunUpdates(
           const row = latest.get(run);
           if (!row) continue;
           waiting.delete(run);
-          // It may have changed again since it matched.
+          // The row may have changed again since it matched.
           if (isListed(filter, row)) rows.push(row);
         }
         return rows.length > 0 ? rows : null;
@@ -244,7 +252,7 @@ export function createRunUpdates(
         const missing = portion().filter((run) => !latest.has(run));
         if (missing.length === 0 || failure || signal.aborted) return;
         await read(missing, signal);
-        // A run that is gone for good must not be asked for again and again.
+        // A deleted run must not be requested again and again.
         for (const run of missing) if (!latest.has(run)) waiting.delete(run);
       },
       close: leave,
@@ -255,23 +263,23 @@ export function createRunUpdates(
   return { open };
 }
 
-/** For a connection's filter after so many others: how full the process may be, as a multiple of its limit. */
+/** Returns how full the process may be for a connection with `others` filters, as a multiple of the limit. */
 function shareOf(others: number): number {
   return Math.max(1, SPARE_FILTERS / others);
 }
 
-/** How many conditions a filter comes to, its own among them. */
+/** Returns the number of conditions in a filter, plus one for the filter itself. */
 function conditionsOf({ labels, words }: RunListFilter): number {
   return 1 + Object.keys(labels).length + words.length;
 }
 
-/** Whether all runs of a workspace match. */
+/** Returns true if the filter matches every run of the workspace. */
 function isEmpty({ workspace: _, labels, words, ...conditions }: RunListFilter): boolean {
   const isFree = Object.values(conditions).every((condition) => condition === null);
   return isFree && Object.keys(labels).length === 0 && words.length === 0;
 }
 
-/** What {@link RunUpdates} tells, row by row. */
+/** Yields the changed rows of {@link RunUpdates} one by one. */
 export function followRuns(
   updates: RunUpdates,
   filter: RunListFilter,

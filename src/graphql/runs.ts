@@ -15,7 +15,7 @@ builder.queryFields((t) => ({
   run: t.prismaField({
     type: RunType,
     nullable: true,
-    description: 'One run; null when there is none of this id.',
+    description: 'One run. Null if it does not exist.',
     args: { id: t.arg.id({ required: true, description: 'The run’s id.' }) },
     resolve: async (query, _root, { id }, context) => {
       const run = await findRun(context, id);
@@ -33,12 +33,12 @@ builder.queryFields((t) => ({
       type: RunType,
       cursor: 'key',
       validate: { schema: pageSchema },
-      description: 'All runs, newest first; at most 100 a page.',
+      description: 'All runs, newest first. At most 100 per page.',
       args: {
         filter: t.arg({
           type: RunFilterInput,
           required: false,
-          description: 'Only these.',
+          description: 'Conditions that the results must meet.',
         }),
       },
       resolve: async ({ cursor, take, skip: _skip, ...selection }, _root, { filter }, context) => {
@@ -61,25 +61,27 @@ builder.queryFields((t) => ({
 }));
 
 const CreateRunInput = builder.inputType('CreateRunInput', {
-  description: 'What a new run is.',
+  description: 'A run to create.',
   validate: { schema: createRunSchema },
   fields: (t) => ({
     id: t.id({
-      description: '1 to 128 of the characters `A-Z a-z 0-9 _ . : -`; absent: one is made.',
+      description: '1 to 128 characters from `A-Z a-z 0-9 _ . : -`. If absent, the server generates an id.',
     }),
     provider: t.field({
       type: RunProviderEnum,
       required: true,
-      description: 'Whose model it uses.',
+      description: 'The provider of the run’s model.',
     }),
     runtime: t.field({
       type: RunRuntimeEnum,
-      description: 'Where its agent runs. By default native for anthropic; the others are always managed.',
+      description:
+        'Where the agent runs. Defaults to `native` for anthropic. All other providers are always ' +
+        '`managed`.',
     }),
-    title: t.string({ description: 'For people; at most 500 characters.' }),
+    title: t.string({ description: 'A title for people. At most 500 characters.' }),
     labels: t.field({
       type: 'JSONObject',
-      description: 'For programs: at most 64 of text, numbers or booleans.',
+      description: 'Labels for programs: at most 64 strings, numbers or booleans.',
     }),
   }),
 });
@@ -87,28 +89,27 @@ const CreateRunInput = builder.inputType('CreateRunInput', {
 const CreateRunSuccess = builder
   .objectRef<{ readonly key: number; readonly created: boolean }>('CreateRunSuccess')
   .implement({
-    description: 'The run is there.',
+    description: 'The run exists.',
     fields: (t) => ({
       run: t.prismaField({
         type: RunType,
-        description: 'The run, new or as it was.',
+        description: 'The run.',
         resolve: (query, { key }, _args, { store }) =>
           store.catalog.run.findUniqueOrThrow({ ...query, where: { key } }),
       }),
       created: t.exposeBoolean('created', {
-        description: 'Whether it is new; false when it was there already.',
+        description: 'True if this call created the run, false if it already existed.',
       }),
     }),
   });
 
 const EndRunInput = builder.inputType('EndRunInput', {
-  description: 'Which run to end, and why.',
+  description: 'The run to end, and the reason.',
   fields: (t) => ({
     runId: t.id({ required: true, description: 'The run’s id.' }),
     reason: t.string({
       validate: { schema: plainText.max(500) },
-      description:
-        'For people; becomes `reason` in the terminal event’s data. By default `ended_by_request`.',
+      description: 'The `reason` in the terminal event’s data. Defaults to `ended_by_request`.',
     }),
   }),
 });
@@ -125,7 +126,7 @@ const EndRunSuccess = builder
           store.catalog.run.findUniqueOrThrow({ ...query, where: { key } }),
       }),
       alreadyEnded: t.exposeBoolean('alreadyEnded', {
-        description: 'Whether it had ended before; then nothing changed.',
+        description: 'True if the run had already ended. The call then changed nothing.',
       }),
     }),
   });
@@ -133,27 +134,34 @@ const EndRunSuccess = builder
 builder.mutationFields((t) => ({
   createRun: t.field({
     type: CreateRunSuccess,
-    errors: { types: [RunConflictError] },
-    description: 'Makes a run. Asking again for one that is there answers it unchanged.',
+    errors: {
+      types: [RunConflictError],
+      union: { description: 'The created run, or the reason it was refused.' },
+    },
+    description: 'Creates a run. If the run already exists, the call returns it unchanged.',
     args: {
       input: t.arg({
         type: CreateRunInput,
         required: true,
-        description: 'What it is.',
+        description: 'The run to create.',
       }),
     },
     resolve: (_root, { input }, context) => createRun(context, input),
   }),
   endRun: t.field({
     type: EndRunSuccess,
-    errors: { types: [NotFoundError] },
+    errors: {
+      types: [NotFoundError],
+      union: { description: 'The ended run, or the reason it was refused.' },
+    },
     description:
-      'Ends a run that nobody else will end, with a terminal event of the server’s own (outcome `cancelled`).',
+      'Ends a run that has no runner left to end it. The server appends a terminal event with ' +
+      'outcome `cancelled`.',
     args: {
       input: t.arg({
         type: EndRunInput,
         required: true,
-        description: 'Which run.',
+        description: 'The run to end.',
       }),
     },
     resolve: async (_root, { input }, context) => {
@@ -178,13 +186,13 @@ builder.subscriptionFields((t) => ({
   runUpdated: t.prismaField({
     type: RunType,
     description:
-      'A run whenever it changes: at once when it is created or ends, at most once a second while it grows. ' +
-      'There is no history here: subscribe first, then query `runs`.',
+      'Every run that changes: immediately when it is created or ends, and at most once a second ' +
+      'while it grows. There is no history: subscribe first, then query `runs`.',
     args: {
       filter: t.arg({
         type: RunFilterInput,
         required: false,
-        description: 'Only these.',
+        description: 'Conditions that the results must meet.',
       }),
     },
     subscribe: (_root, { filter }, context) =>
@@ -207,7 +215,7 @@ async function createRun(context: Context, input: typeof CreateRunInput.$inferIn
   });
   if (run.provider !== provider || run.runtime !== runtime) {
     throw new RunConflictError(
-      `run ${run.id} is there already, as ${run.provider} and ${run.runtime}: choose another id`,
+      `run ${run.id} already exists (${run.provider}, ${run.runtime}): choose another id`,
     );
   }
   if (created) {

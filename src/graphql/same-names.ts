@@ -2,12 +2,12 @@ import { type DocumentNode, type FragmentDefinitionNode, Kind, type SelectionSet
 import { assertWithin } from './faults.ts';
 import { DOCUMENT_LIMITS } from './limits.ts';
 
-/** Fields and fragments met on the way through all operations, each fragment wherever it is spread. */
+/** The maximum number of fields and fragments that the check visits, with fragments expanded. */
 const STEPS = 10_000;
 
 /**
- * Refuses a document in which one response name is selected too often: validation compares all fields of one response
- * name in pairs, with everything below them. Takes documents that are not valid.
+ * Throws DOCUMENT_TOO_LARGE if a document selects one response name too often: validation compares all fields
+ * with the same response name in pairs, including their subfields. Also accepts invalid documents.
  */
 export function assertFewSameNames(document: DocumentNode): void {
   const fragments = new Map<string, FragmentDefinitionNode>();
@@ -19,13 +19,13 @@ export function assertFewSameNames(document: DocumentNode): void {
   function checkMerged(sets: readonly SelectionSetNode[], depth: number): void {
     assertWithin('levels of fields', depth, DOCUMENT_LIMITS.depth);
     const below = new Map<string, { fields: number; readonly sets: SelectionSetNode[] }>();
-    // A fragment that is spread twice in a set is compared once, and one that spreads itself ends here.
+    // A fragment counts once per set. This also ends the recursion of a fragment that spreads itself.
     const spread = new Set<string>();
     const pending = [...sets];
     for (let set = pending.pop(); set; set = pending.pop()) {
       for (const node of set.selections) {
         steps += 1;
-        assertWithin('fields, each fragment counted wherever it is spread', steps, STEPS);
+        assertWithin('fields, with fragments expanded', steps, STEPS);
         if (node.kind === Kind.INLINE_FRAGMENT) pending.push(node.selectionSet);
         else if (node.kind === Kind.FRAGMENT_SPREAD) {
           const fragment = fragments.get(node.name.value);
@@ -41,12 +41,12 @@ export function assertFewSameNames(document: DocumentNode): void {
       }
     }
     for (const { fields, sets } of below.values()) {
-      assertWithin('fields with the same name in the answer', fields, DOCUMENT_LIMITS.sameNames);
+      assertWithin('fields with the same response name', fields, DOCUMENT_LIMITS.sameNames);
       if (sets.length > 0) checkMerged(sets, depth + 1);
     }
   }
 
-  // Fragments, too: validation looks at those that are not spread as well.
+  // Fragments, too: validation also checks unused ones.
   for (const node of document.definitions) {
     if (node.kind === Kind.OPERATION_DEFINITION || node.kind === Kind.FRAGMENT_DEFINITION)
       checkMerged([node.selectionSet], 1);

@@ -9,7 +9,7 @@ builder.addScalarType(
   'DateTime',
   new GraphQLScalarType<Date, string>({
     ...GraphQLDateTime.toConfig(),
-    // The library leaves a Date, which costs most when the whole answer is written as text, in one go.
+    // The library returns a Date, which is most expensive when the whole answer is serialized in one step.
     serialize: (value) => GraphQLDateTime.serialize(value).toISOString(),
   }),
 );
@@ -25,7 +25,7 @@ builder.addScalarType(
       assertJsonLiteral(node);
       const value = literalToJson(node, variables);
       if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        throw new GraphQLError('a JSON object is expected here', {
+        throw new GraphQLError('expected a JSON object', {
           nodes: node,
         });
       }

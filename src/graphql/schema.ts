@@ -14,10 +14,10 @@ import './server-info.ts';
 /** The schema that operations are executed on. */
 export const executedSchema: GraphQLSchema = builder.toSchema();
 
-/** The schema that people see. */
+/** The schema that clients see. */
 export const publicSchema: GraphQLSchema = showBatchInput(executedSchema);
 
-/** The schema as text, sorted: what is committed as `schema.graphql`. */
+/** Returns the sorted schema as text, which is committed as `schema.graphql`. */
 export function schemaText(): string {
   return `${printSchema(lexicographicSortSchema(publicSchema))}\n`;
 }

@@ -11,13 +11,13 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 
-/** What a selection is read with: its document's fragments, and the coerced variables. Null: directives are ignored. */
+/** A document's fragments and the coerced variables. If `variables` is null, directives are ignored. */
 export interface Scope {
   readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
   readonly variables: Readonly<Record<string, unknown>> | null;
 }
 
-/** A document's fragments by name. */
+/** Returns the fragments of a document by name. */
 export function fragmentsOf(document: DocumentNode): ReadonlyMap<string, FragmentDefinitionNode> {
   return new Map(
     document.definitions.flatMap((node) =>
@@ -26,7 +26,7 @@ export function fragmentsOf(document: DocumentNode): ReadonlyMap<string, Fragmen
   );
 }
 
-/** The one root field of an operation; null when it hides in a fragment or behind a directive. */
+/** Returns the only root field; null if there are more, or if it is in a fragment or has a directive. */
 export function rootField(operation: OperationDefinitionNode): FieldNode | null {
   const [selection, ...more] = operation.selectionSet.selections;
   if (more.length > 0 || selection?.kind !== Kind.FIELD || selection.directives?.length) return null;
@@ -34,8 +34,9 @@ export function rootField(operation: OperationDefinitionNode): FieldNode | null 
 }
 
 /**
- * The fields that are selected below these nodes, in order, by response key, each fragment once: the executor's own way
- * (GraphQL, section 6.3.2). `typeNames` are those of the object's type and of what it is a member of.
+ * Returns the fields that these nodes select, in order, by response key, with each fragment once, like the
+ * executor (GraphQL specification, section 6.3.2). `typeNames` are the object's type and the unions and
+ * interfaces it belongs to.
  */
 export function collectFields(
   typeNames: readonly string[],

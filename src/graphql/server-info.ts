@@ -24,93 +24,94 @@ interface ServerInfo {
   readonly runners: readonly RunnerConfig[];
 }
 
-/** What anybody may know of a runner: neither its image or command, nor its environment. */
+/** The public fields of a runner: without its image, command and environment. */
 const ServerRunner = builder.objectRef<RunnerConfig>('ServerRunner').implement({
-  description: 'A runner that jobs can be started with.',
+  description: 'A runner that jobs can use.',
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'Pass it as `runner` to `startJob`.' }),
+    name: t.exposeString('name', { description: 'The name to pass to `startJob` as `runner`.' }),
     substrate: t.field({
       type: JobSubstrateEnum,
-      description: 'What it runs on.',
+      description: 'The substrate.',
       resolve: ({ substrate }) => substrate,
     }),
     providers: t.field({
       type: [RunProviderEnum],
-      description: 'The providers whose runs it can run.',
+      description: 'The providers that the runner supports.',
       resolve: ({ providers }) => [...providers],
     }),
     regions: t.stringList({
-      description: 'Where it may run; the first one is where it does unless asked otherwise.',
+      description: 'The regions that the runner may run in. The first is the default.',
       resolve: ({ regions }) => [...regions],
     }),
     maxRunDurationMs: t.field({
       type: 'SafeInt',
-      description: 'Milliseconds that a job of it may run, by default and at most.',
+      description: 'The default and maximum run time of a job, in milliseconds.',
       resolve: ({ maxRunDurationMs }) => maxRunDurationMs,
     }),
   }),
 });
 
 const ServerLimits = builder.objectRef<Record<string, never>>('ServerLimits').implement({
-  description: 'What is refused for being too much.',
+  description: 'The limits above which requests are refused.',
   fields: (t) => ({
     batchEvents: t.int({
       description: 'Events in a batch.',
       resolve: () => RUNNER_EVENT_BATCH_MAX_EVENTS,
     }),
     feedBatchEvents: t.int({
-      description: 'Events in a batch of a feed.',
+      description: 'Events in one batch of `runEventBatches`.',
       resolve: () => BATCH_MAX_EVENTS,
     }),
     requestBytes: t.int({
-      description: 'Bytes of a request body or websocket frame.',
+      description: 'Bytes in a request body or websocket message.',
       resolve: () => REQUEST_MAX_BYTES,
     }),
     requestWeight: t.int({
       description:
-        'Weight of a request body or websocket message: its bytes, 64 for each value, 144 for each object or list, and ' +
-        'for each key 640 the first time and 64 from then on.',
+        'Weight of a request body or websocket message: its bytes, plus 64 per value, 144 per object ' +
+        'or list, and per key 640 the first time and 64 each time after that.',
       resolve: () => REQUEST_MAX_WEIGHT,
     }),
     responseLength: t.int({
-      description: 'Characters of an answer.',
+      description: 'Characters in an answer.',
       resolve: () => RESPONSE_MAX_LENGTH,
     }),
     documentTokens: t.int({
-      description: 'Tokens of a document.',
+      description: 'Tokens in a document.',
       resolve: () => DOCUMENT_LIMITS.tokens,
     }),
     documentDepth: t.int({
-      description: 'Fields within fields of an operation, through its fragments.',
+      description: 'Nesting depth of an operation, with fragments expanded.',
       resolve: () => DOCUMENT_LIMITS.depth,
     }),
     documentFields: t.int({
-      description: 'Fields of an operation, each fragment counted wherever it is spread.',
+      description: 'Fields of an operation, with fragments expanded.',
       resolve: () => DOCUMENT_LIMITS.fields,
     }),
     documentWrittenFields: t.int({
-      description: 'Fields and fragments of a document as they are written.',
+      description: 'Fields and fragment spreads in a document, without expanding fragments.',
       resolve: () => DOCUMENT_LIMITS.writtenFields,
     }),
     documentSameNames: t.int({
-      description: 'Fields with the same name in one selection of the answer.',
+      description: 'Fields with the same response name in one selection.',
       resolve: () => DOCUMENT_LIMITS.sameNames,
     }),
     documentReads: t.int({
-      description: 'Fields of an operation that read a list, a page of events or a terminal event.',
+      description: 'Fields in an operation that read a list, a page of events or a terminal event.',
       resolve: () => DOCUMENT_LIMITS.reads,
     }),
     documentLogs: t.int({
-      description: 'Fields `logs` of an operation.',
+      description: '`logs` fields in an operation.',
       resolve: () => DOCUMENT_LIMITS.logs,
     }),
     nameLength: t.int({
-      description: 'Characters of a name in a document: of a field, an alias, a variable, a fragment.',
+      description: 'Characters in a name: of a field, alias, variable or fragment.',
       resolve: () => DOCUMENT_LIMITS.nameLength,
     }),
     operationCost: t.int({
       description:
-        'Cost of a query or mutation: its fields, each as often as the lists above it can answer it, and what reading takes.',
+        'Cost of a query or mutation: its fields, each multiplied by the lengths of the lists ' +
+        'around it, plus the cost of reads.',
       resolve: () => OPERATION_COST,
     }),
     subscriptionCost: t.int({
@@ -118,52 +119,52 @@ const ServerLimits = builder.objectRef<Record<string, never>>('ServerLimits').im
       resolve: () => SUBSCRIPTION_COST,
     }),
     subscriptionDocumentBytes: t.int({
-      description: 'Characters of a document that holds a subscription.',
+      description: 'Characters in a document that contains a subscription.',
       resolve: () => SUBSCRIPTION_LIMITS.bytes,
     }),
     subscriptionRequestBytes: t.int({
-      description: 'Bytes of a request that opens a subscription, with its variables.',
+      description: 'Bytes in a request that opens a subscription, including variables.',
       resolve: () => SUBSCRIPTION_REQUEST_MAX_BYTES,
     }),
     subscriptionFields: t.int({
-      description: 'Fields of a subscription, each fragment counted wherever it is spread.',
+      description: 'Fields of a subscription, with fragments expanded.',
       resolve: () => SUBSCRIPTION_LIMITS.fields,
     }),
     responseBytes: t.int({
-      description: 'Bytes of events and texts in an answer.',
+      description: 'Bytes of events and strings in an answer.',
       resolve: () => RESPONSE_BYTES,
     }),
     runUpdateFilters: t.int({
-      description: 'Different filters of `runUpdated` on one connection.',
+      description: 'Different `runUpdated` filters on one connection.',
       resolve: () => RUN_UPDATE_LIMITS.filtersPerConnection,
     }),
   }),
 });
 
 const ServerInfoType = builder.objectRef<ServerInfo>('ServerInfo').implement({
-  description: 'The server that answers.',
+  description: 'The server that answers the request.',
   fields: (t) => ({
-    version: t.exposeString('version', { description: 'runfeed’s version.' }),
+    version: t.exposeString('version', { description: 'The version of runfeed.' }),
     contractVersion: t.int({
-      description: 'The wire contract’s version.',
+      description: 'The version of the contract.',
       resolve: () => RUNNER_EVENT_VERSION,
     }),
     store: t.exposeString('dialect', {
-      description: 'Where runs are kept: `sqlite` or `postgres`.',
+      description: 'The database that stores the runs: `sqlite` or `postgres`.',
     }),
     substrates: t.field({
       type: [JobSubstrateEnum],
-      description: 'What its jobs can run on.',
+      description: 'The substrates that jobs can run on.',
       resolve: ({ runners }) => [...new Set(runners.map(({ substrate }) => substrate))],
     }),
     runners: t.field({
       type: [ServerRunner],
-      description: 'What jobs can be started with.',
+      description: 'The runners that jobs can use.',
       resolve: ({ runners }) => [...runners],
     }),
     limits: t.field({
       type: ServerLimits,
-      description: 'Its limits.',
+      description: 'The limits above which requests are refused.',
       resolve: () => ({}),
     }),
   }),
@@ -172,7 +173,7 @@ const ServerInfoType = builder.objectRef<ServerInfo>('ServerInfo').implement({
 builder.queryField('server', (t) =>
   t.field({
     type: ServerInfoType,
-    description: 'What this server is and can do.',
+    description: 'The server’s version, limits and runners.',
     resolve: (_root, _args, { version, store, jobs }) => ({
       version,
       dialect: store.dialect,

@@ -12,25 +12,26 @@ import type { OperationRequest } from './operation-request.ts';
 import { batchOrigin, batchPayload, eventPayloads } from './payload-cache.ts';
 import { sharedShape, subscriptionRoot } from './subscription-root.ts';
 
-/** Selections of one document that differ in their directives' variables. */
+/** Cached selections of one document, which differ in the variables of their directives. */
 const WRITERS_PER_DOCUMENT = 32;
-/** Events of one `runEvents` go to a socket in portions: one write for many messages. A stalled socket holds one. */
+/** `runEvents` sends portions: one write for many messages. A stalled socket holds one portion. */
 const PORTION_EVENTS = 32;
 const PORTION_BYTES = 6 * 1024;
 
-/** The answers of a feed subscription as bytes, which all who asked the same share. */
+/** The answers of a feed subscription as bytes, which all subscribers with the same selection share. */
 export interface SharedFeed {
   /**
-   * Opens a reader of payloads in portions, in order. Ends with the run; throws like the feed. Null when the signal
-   * aborts first. The buffers belong to all: they must not be changed.
+   * Opens a reader of payloads in portions, in order. The reader ends with the run and throws like the feed.
+   * Returns null if the signal aborts first. The buffers are shared: callers must not change them.
    */
   open(signal: AbortSignal): Promise<Reader<readonly Buffer[]> | null>;
 }
 
 /**
- * Opens a subscription of `runEvents` or `runEventBatches` whose payloads are written once for all subscribers with
- * the same document and the same variables in it, as far as these shape the output. Null when the request is another
- * one, has long variables, or is at fault: then it has to be executed, which says what is wrong.
+ * Opens a subscription of `runEvents` or `runEventBatches` whose payloads are written once for all
+ * subscribers with the same document and the same values of the variables that shape the output. Returns null
+ * for other operations, for long variables and for invalid requests. The caller must then execute the
+ * request, which reports any fault.
  */
 export async function openSharedFeed(request: OperationRequest): Promise<SharedFeed | null> {
   const plan = planOf(request);
@@ -52,7 +53,7 @@ export async function openSharedFeed(request: OperationRequest): Promise<SharedF
     open: async (signal) => {
       const origin = batchOrigin(feed, opened.request);
       return mapped(await openBatches(feed, opened.request, maxEvents, signal), (batch) => {
-        // A batch ends with the event that makes it large.
+        // Only the last event of a batch can be large: it ends the batch.
         const last = batch.events.at(-1);
         if (last) assertWritable(weigh(last));
         return [batchPayload(writer, origin, { ...batch, runId })];
@@ -61,7 +62,7 @@ export async function openSharedFeed(request: OperationRequest): Promise<SharedF
   };
 }
 
-/** Throws RESPONSE_TOO_LARGE for a payload that would be longer than an answer may be: its subscription alone ends. */
+/** Throws RESPONSE_TOO_LARGE for a payload above an answer's limit. Only that subscription ends. */
 function assertWritable(bytes: number): void {
   if (bytes > RESPONSE_MAX_LENGTH) throw responseTooLarge();
 }

@@ -17,30 +17,30 @@ import type { RunUpdates, UpdatedRun } from './run-updates.ts';
 import type { SharedFeed } from './shared-feed.ts';
 import { sharedShape, subscriptionRoot } from './subscription-root.ts';
 
-/** Selections of one document that differ in workspace or variables. */
+/** Cached selections of one document, which differ in workspace or variables. */
 const WRITERS_PER_DOCUMENT = 32;
-/** Executions in one turn of the event loop, and the most that wait for theirs. */
+/** Executions in one turn of the event loop, and the maximum number of executions that wait. */
 const EXECUTIONS_PER_TURN = 16;
 const MAX_WAITING_EXECUTIONS = 100_000;
 const MAX_WAITING_PER_CONNECTION = 10_000;
-/** Different selections of `runUpdated` on one connection. Each is executed for every run that changes. */
+/** Different `runUpdated` selections on one connection. Each is executed for every run that changes. */
 const SELECTIONS_PER_CONNECTION = 20;
 
-/** Writes a row as the payload that one selection answers, in turns of the owner's. */
+/** Writes a row as the payload of one selection, in the turns of `owner`. */
 type Writer = (row: UpdatedRun, owner: object) => Promise<Written>;
 
-/** A payload, and whether it says that it could not be made in the owner's turns: then it is for that owner alone. */
+/** A payload. If `isOverloaded`, it says that its owner has no turns left, and is only for that owner. */
 interface Written {
   readonly payload: Buffer;
   readonly isOverloaded: boolean;
 }
 
-/** Bytes of kept payloads over all selections. */
+/** Bytes of cached payloads over all selections. */
 const MAX_KEPT_BYTES = totalsOf().sharedPayloadBytes;
 
 type KnownPayloads = WeakMap<UpdatedRun, Written | Promise<Written>>;
 
-/** Payloads are kept as long as their rows; when all of them take too much, all are dropped. */
+/** Cached payloads live as long as their rows. When they take too much memory, all of them are dropped. */
 interface Kept {
   readonly byWriter: WeakMap<Writer, KnownPayloads>;
   bytes: number;
@@ -58,9 +58,10 @@ const turns = createTurns({
 const selections = createKeyCounts<Writer>(SELECTIONS_PER_CONNECTION);
 
 /**
- * Opens a subscription of `runUpdated` whose payloads are executed once for all subscribers of the workspace that have
- * the same document and the same variables in its selection, whatever their filters. Null when the request is another
- * one, has long variables, or is at fault: then it has to be executed, which says what is wrong.
+ * Opens a subscription of `runUpdated` whose payloads are executed once for all subscribers in the workspace
+ * with the same document and the same variables in its selection, whatever their filters. Returns null for
+ * other operations, for long variables and for invalid requests. The caller must then execute the request,
+ * which reports any fault.
  */
 export function openSharedUpdates(
   request: OperationRequest,
@@ -69,7 +70,7 @@ export function openSharedUpdates(
   const root = subscriptionRoot(request, ['runUpdated']);
   if (!root) return null;
   const { runUpdates, connection, principal } = request.contextValue;
-  // A writer serves all of a workspace, so it has the rights that all of them have.
+  // A writer serves the whole workspace, so only operators, who all have the same rights, may share it.
   if (principal.kind !== 'operator') return null;
   const filter = attempt(() => runListFilter({ principal }, root.args.filter));
   const shape = filter && sharedShape(request, root);
@@ -80,7 +81,7 @@ export function openSharedUpdates(
   return feedOf(write, runUpdates, filter, connection);
 }
 
-/** What is asked without who asked: a writer outlives the connection that asked first. */
+/** Returns the request without its caller, because a writer outlives the first connection that used it. */
 function keptRequest(
   { document, operationName, contextValue }: OperationRequest,
   variableValues: OperationRequest['variableValues'],
@@ -96,7 +97,7 @@ function keptRequest(
   };
 }
 
-/** In a function of its own, so that an open subscription does not hold its request. */
+/** A separate function, so that an open subscription does not keep its request in memory. */
 function feedOf(
   write: Writer,
   runUpdates: RunUpdates,
@@ -120,13 +121,11 @@ function feedOf(
   };
 }
 
-/** Counts a selection of the owner's; returns how to count it no longer. Throws where the owner has too many. */
+/** Counts a selection of the owner. Returns the undo function. Throws OVERLOADED if there are too many. */
 function enter(owner: object, write: Writer): () => void {
   const leave = selections.hold(owner, write);
   if (leave) return leave;
-  throw overloaded(
-    `more than ${SELECTIONS_PER_CONNECTION} different selections of runUpdated on one connection`,
-  );
+  throw overloaded(`a connection may use ${SELECTIONS_PER_CONNECTION} different selections of runUpdated`);
 }
 
 function closing<Value>(reader: Reader<Value>, leave: () => void): Reader<Value> {
@@ -165,8 +164,10 @@ function createWriter(request: OperationRequest, operations: Pick<Operations, 'a
     try {
       await turns.take(owner, 1);
     } catch (error) {
-      // Its client comes back, and asks again for what it has missed.
-      throw error instanceof TurnsExhausted ? new StoreUnavailable('too many changed runs wait') : error;
+      // The client reconnects and queries the runs that it has missed.
+      throw error instanceof TurnsExhausted
+        ? new StoreUnavailable('too many changed runs are waiting')
+        : error;
     }
     const answer = await operations.answer({ ...request, owner }, row);
     const isOverloaded = answer.errors?.some(({ extensions }) => extensions.code === 'OVERLOADED') ?? false;
@@ -175,8 +176,8 @@ function createWriter(request: OperationRequest, operations: Pick<Operations, 'a
 }
 
 /**
- * The payload of a row, which all subscribers of one selection share. If the first subscriber fails to make it, the next
- * one makes it again, in its own turns.
+ * Returns the payload of a row, which all subscribers with one selection share. If the first subscriber fails
+ * to create it, the next one creates it in its own turns.
  */
 async function payloadOf(write: Writer, row: UpdatedRun, owner: object): Promise<Buffer> {
   for (let known = knownOf(write).get(row); known; known = knownOf(write).get(row)) {
@@ -198,7 +199,7 @@ function writeFor(write: Writer, row: UpdatedRun, owner: object): Promise<Writte
   const writing = write(row, owner);
   ofWriter.set(row, writing);
   const forget = () => void ofWriter.delete(row);
-  // Before those who wait for it go on.
+  // Registered first, so that the cache is updated before waiting subscribers continue.
   writing.then((written) => {
     if (written.isOverloaded) return forget();
     ofWriter.set(row, written);
@@ -207,7 +208,7 @@ function writeFor(write: Writer, row: UpdatedRun, owner: object): Promise<Writte
   return writing;
 }
 
-/** The payloads of rows, in their order. A subscriber that stalls holds the portion that it was handed. */
+/** Reads the payloads of rows, in order. A stalled subscriber holds only the portion that it has received. */
 function writtenBy(
   write: Writer,
   owner: object,

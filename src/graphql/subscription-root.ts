@@ -15,7 +15,7 @@ import { refusalOf } from './operations.ts';
 import { executedSchema } from './schema.ts';
 import { rootField } from './selection.ts';
 
-/** The one root field of a subscription, with its arguments and the operation's variables, coerced. */
+/** The only root field of a subscription, with its arguments and the operation's variables, coerced. */
 export interface SubscriptionRoot {
   readonly field: FieldNode;
   readonly args: Readonly<Record<string, unknown>>;
@@ -23,8 +23,8 @@ export interface SubscriptionRoot {
 }
 
 /**
- * The root field of a subscription whose answers can be shared. Null when the operation is none of these fields', or is
- * at fault: then executing it says what is wrong.
+ * Returns the root field of a subscription whose answers can be shared. Null if the operation does not
+ * subscribe to one of these fields, or is invalid: executing it then reports what is wrong.
  */
 export function subscriptionRoot(
   request: OperationRequest,
@@ -47,10 +47,10 @@ export function subscriptionRoot(
   return { field, args: getArgumentValues(definition, field, coerced), variables: coerced };
 }
 
-/** Characters of the variables of a subscription whose writer is kept, and of their part in its key. */
+/** Characters of a subscription's variables, and of their part of the key, if its writer is cached. */
 const MAX_SHARED_VARIABLES_LENGTH = 1024;
 
-/** What subscriptions of one document must have in common to share a writer. */
+/** The properties that subscriptions of one document must share to use the same writer. */
 export interface SharedShape {
   readonly key: string;
   /** The variables that the operation declares, as the client sent them. */
@@ -58,12 +58,12 @@ export interface SharedShape {
 }
 
 /**
- * What a writer is kept by, and the variables that it may keep: both are short, since writers outlive the connection
- * that asked first. Null when the variables are too long for that.
+ * Returns the cache key of a writer and the variables that it may keep. Both are short, because writers
+ * outlive the first connection that used them. Null if the variables are too long.
  */
 export function sharedShape(request: OperationRequest, root: SubscriptionRoot): SharedShape | null {
   const { document, operationName, variableValues } = request;
-  // Without a prototype: a variable can have the name `__proto__`.
+  // Without a prototype, because a variable can have the name `__proto__`.
   const variables: Record<string, unknown> = Object.create(null);
   for (const { variable } of getOperationAST(document, operationName)?.variableDefinitions ?? []) {
     const { value: name } = variable.name;
@@ -74,7 +74,7 @@ export function sharedShape(request: OperationRequest, root: SubscriptionRoot): 
   return key === null ? null : { key, variables };
 }
 
-/** A value's JSON. Null when it is too long, which is found out before it is written, or when it has none. */
+/** Returns a value as JSON. Null if it is too long, which is checked before writing, or has no JSON form. */
 function shortJson(value: unknown): string | null {
   if (jsonLengthLeft(value, MAX_SHARED_VARIABLES_LENGTH) < 0) return null;
   try {
@@ -84,7 +84,7 @@ function shortJson(value: unknown): string | null {
   }
 }
 
-/** Variables that decide what is selected: all but those that are only the root field's own arguments. */
+/** Returns the variables that affect the selection: all but those used only as the root field's arguments. */
 function shapingVariables(
   document: DocumentNode,
   field: FieldNode,

@@ -19,9 +19,9 @@ import type { OperationRequest } from './operation-request.ts';
 import { executedSchema } from './schema.ts';
 
 /**
- * Why variables may not be coerced: a list, a text or a name in them is too long. Each item that is wrong would become an
- * error, and each wrong text part of one, with suggestions that take many times its length. Batches are left to the
- * contract, and JSON objects to those who take them. Null: they may.
+ * Returns the fault if a list, string or name in the variables is too long to be coerced; otherwise null.
+ * Coercion would create an error for each invalid item and repeat each invalid string in it, with suggestions
+ * many times its length. The contract checks batches, and the resolvers check JSON objects.
  */
 export function refusedVariables({
   document,
@@ -44,7 +44,7 @@ interface Variable {
 
 const known = new WeakMap<OperationDefinitionNode, readonly Variable[]>();
 
-/** Types whose values are checked where they are taken. */
+/** Types whose values the contract or the resolvers check. */
 const JSON_TYPES: ReadonlySet<string> = new Set([BATCH_INPUT, 'JSONObject']);
 
 function checkedVariables(operation: OperationDefinitionNode): readonly Variable[] {
@@ -64,7 +64,7 @@ function tooLong(value: unknown, type: GraphQLInputType, path: string): string |
     if (!Array.isArray(value)) return tooLong(value, type.ofType, path);
     const named = getNamedType(type);
     const most = isEnumType(named) ? named.getValues().length : VARIABLE_LIST_ITEMS;
-    if (value.length > most) return `${path} has ${value.length} items: it may have ${most}`;
+    if (value.length > most) return `${path} has ${value.length} items, but at most ${most} are allowed`;
     return first(value.map((item, index) => tooLong(item, type.ofType, `${path}[${index}]`)));
   }
   if (isLeafType(type)) return JSON_TYPES.has(type.name) ? null : tooLongLeaf(value, path);
@@ -74,16 +74,18 @@ function tooLong(value: unknown, type: GraphQLInputType, path: string): string |
     Object.entries(value).map(([name, member]) => {
       const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
       if (field) return tooLong(member, field.type, `${path}.${name}`);
-      return name.length > DOCUMENT_LIMITS.nameLength ? `${path} has no field of such a long name` : null;
+      return name.length > DOCUMENT_LIMITS.nameLength
+        ? `${path} contains a field whose name is too long`
+        : null;
     }),
   );
 }
 
-/** A leaf is one value: an object in its place would be shown in an error with everything in it. */
+/** A leaf must be a single value: an error would show the complete contents of an object in its place. */
 function tooLongLeaf(value: unknown, path: string): string | null {
   if (typeof value === 'object' && value !== null) return `${path} must be a single value`;
   if (typeof value !== 'string' || value.length <= VARIABLE_TEXT_LENGTH) return null;
-  return `${path} has ${value.length} characters: it may have ${VARIABLE_TEXT_LENGTH}`;
+  return `${path} has ${value.length} characters, but at most ${VARIABLE_TEXT_LENGTH} are allowed`;
 }
 
 function first(problems: readonly (string | null)[]): string | null {

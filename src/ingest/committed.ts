@@ -1,19 +1,19 @@
 import { channel } from 'node:diagnostics_channel';
 import type { Append } from '../store/store.ts';
 
-/** The name of the channel on which this process says what it has just made durable: see {@link Committed}. */
+/** The diagnostics channel on which this process publishes each commit as a {@link Committed}. */
 export const COMMITTED_CHANNEL = 'runfeed:committed';
 
-/** One commit. */
+/** One durable commit: the runs it appended to, and the last `seq` of each. */
 export interface Committed {
-  /** When the store said that it is durable, in Unix milliseconds and fractions of one. */
+  /** The time at which the store confirmed the commit, in Unix milliseconds with fractions. */
   readonly at: number;
   readonly appends: readonly { readonly run: number; readonly lastSeq: number }[];
 }
 
 const committed = channel(COMMITTED_CHANNEL);
 
-/** For whoever measures from inside the process; costs nothing while nobody does. */
+/** Publishes a commit for measurements inside the process. Without subscribers the call is free. */
 export function tellCommitted(appends: readonly Append[]): void {
   if (!committed.hasSubscribers) return;
   const message: Committed = {

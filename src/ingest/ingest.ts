@@ -11,26 +11,26 @@ import { judgeRun, type RunVerdicts } from './judge-run.ts';
 import { RUN_SIZE_LIMITS, type RunSizeLimits } from './run-size.ts';
 import type { Submission } from './submission.ts';
 
-/** What became of a batch whose answer is yes: durable by now. */
+/** The result of an accepted batch, which is now durable. */
 export interface Accepted {
   readonly ok: true;
   readonly accepted: number;
   readonly duplicates: number;
-  /** The log's head after the batch. */
+  /** The head of the log after the batch. */
   readonly head: Head;
 }
 
-/** How much ingest takes on. */
+/** The limits of ingest. */
 export interface IngestLimits extends RunSizeLimits {
-  /** Bytes of events that may wait for a commit, in all; past it the answer is OVERLOADED. Default 64 MiB. */
+  /** Bytes of all events that may wait. Above this, batches get {@link Overloaded}. Default 64 MiB. */
   readonly maxWaitingBytes: number;
-  /** A commit takes no further batch once it has this many bytes. Default 4 MiB. */
+  /** A commit that has reached this number of bytes takes no further batch. Default 4 MiB. */
   readonly maxCommitBytes: number;
-  /** How long a batch may lose races against other processes before the answer is OVERLOADED. Default 10 s. */
+  /** How long a batch may lose races to other processes before it gets {@link Overloaded}. Default 10 s. */
   readonly maxContentionMs: number;
-  /** The longest pause after a lost race, of random length. Default 4 ms; 0: none. */
+  /** The maximum of the random pause after a lost race. Default 4 ms; 0 disables the pause. */
   readonly maxRetryPauseMs: number;
-  /** Runs whose heads are kept in memory. Default 10,000; never fewer than a commit takes batches. */
+  /** Number of cached heads. Default 10,000. Must not be below the number of batches in a commit. */
   readonly rememberedHeads: number;
 }
 
@@ -43,26 +43,27 @@ export const INGEST_LIMITS: IngestLimits = {
   ...RUN_SIZE_LIMITS,
 };
 
-/** The only way an event enters a run. */
+/** Appends events to runs; there is no other way to do so. */
 export interface Ingest {
   /**
-   * Appends a producer's batch: all of it or nothing, answered once durable. Rejects with {@link Overloaded},
-   * {@link ShuttingDown} or `StoreUnavailable`, after all of which the same batch may be sent again.
+   * Appends a producer's batch as a whole or not at all, and resolves once it is durable. Rejects with
+   * {@link Overloaded}, {@link ShuttingDown} or `StoreUnavailable`; after each of these the same batch may be
+   * sent again.
    */
   append(run: RunKey, batch: ProducedBatch): Promise<Accepted | Rejection>;
-  /** Appends an event of the server's own, by the same rules. */
+  /** Appends an event that the server itself adds, by the same rules. */
   appendOwn(run: RunKey, event: Pick<ProducedEvent, 'kind' | 'data'>): Promise<Accepted | Rejection>;
-  /** Takes nothing new and resolves when all that waited has been answered. */
+  /** Refuses new batches, and resolves when every waiting batch has its answer. */
   close(): Promise<void>;
 }
 
-/** Roughly what an event weighs in memory beside its data. */
+/** The approximate memory of an event in addition to its data. */
 const EVENT_OVERHEAD_BYTES = 200;
-/** Far below the heads remembered, so that none of a group is evicted while the groups under way are judged. */
+/** Far below `rememberedHeads`, so that no head is evicted while the groups that need it are judged. */
 const MAX_COMMIT_BATCHES = 1_024;
-/** Events are judged in one go, and those that may be duplicates are looked up one by one: about 5 µs each. */
+/** Judging is synchronous, and possible duplicates are looked up one by one: about 5 µs each. */
 const MAX_COMMIT_EVENTS = 8_192;
-/** One that the store works on, and one that it finds waiting when it has done so. */
+/** One for the store to work on, and one that is ready when the store has finished. */
 const MAX_GROUPS = 2;
 
 function byteLength(work: Submission['work']): number {
@@ -71,10 +72,10 @@ function byteLength(work: Submission['work']): number {
 }
 
 /**
- * Judges and stores batches in groups: many runs, one statement, one fsync. A batch that finds nothing under way is
- * committed in the same turn of the loop. What arrives while a group is being committed goes into the next one
- * together, which sets out when the first is done or when it has grown as large. A run is in one group at a time, so its
- * head in memory is never ahead of the store.
+ * Creates an ingest that judges and stores batches in groups: many runs, one statement, one fsync. If no
+ * commit is in progress, a batch is committed in the same turn of the event loop. Batches that arrive during
+ * a commit form the next group, which starts when that commit has finished or when the group has as many
+ * batches. A run is in at most one group at a time, so its cached head is never ahead of the store.
  */
 export function createIngest(
   store: Store,
@@ -93,7 +94,7 @@ export function createIngest(
   async function submit(run: RunKey, work: Submission['work']): Promise<Accepted | Rejection> {
     const bytes = byteLength(work);
     if (closed) throw new ShuttingDown();
-    // A batch that alone is over the limit still gets in when nothing else waits.
+    // A batch that exceeds the limit is still accepted if no other batch waits.
     if (waitingBytes > 0 && waitingBytes + bytes > limits.maxWaitingBytes) throw new Overloaded();
     waitingBytes += bytes;
     try {
@@ -113,7 +114,7 @@ export function createIngest(
     }
   }
 
-  /** Everything that this turn of the loop brings joins the same group. */
+  /** Delays the start, so that all batches that arrive in this turn of the event loop join the same group. */
   function startSoon(): void {
     if (starting) return;
     starting = true;
@@ -139,7 +140,7 @@ export function createIngest(
     }
   }
 
-  /** Takes what fits into one commit, in order, but nothing of a run that is in a group already. */
+  /** Takes the batches that fit into one commit, in order, except those of runs in another group. */
   function takeGroup(): Submission[] {
     const group: Submission[] = [];
     const rest: Submission[] = [];
@@ -169,7 +170,7 @@ export function createIngest(
         for (const submission of group) submission.fail(error);
         return;
       }
-      // One of them is at fault: alone, each gets the answer that is its own.
+      // One batch caused the failure: committed individually, each batch gets its own answer.
       for (const submission of group) await commitGroup([submission]);
     }
   }
@@ -199,12 +200,12 @@ export function createIngest(
     if (lost.length > 0) await tryAgain(lost);
   }
 
-  /** Puts what lost a race back in front, in its order; gives up on what has been losing for too long. */
+  /** Puts batches that lost a race back in front, in order; fails those that have lost for too long. */
   async function tryAgain(lost: readonly Submission[]): Promise<void> {
     const oldest = performance.now() - limits.maxContentionMs;
     for (const submission of lost) if (submission.since < oldest) submission.fail(new Overloaded());
     waiting.unshift(...lost.filter((submission) => submission.since >= oldest));
-    // Jitter, or two processes that write one run could skip each other's lock for ever.
+    // Without jitter, two processes that write to one run could skip each other's lock indefinitely.
     if (limits.maxRetryPauseMs > 0) await sleep(Math.random() * limits.maxRetryPauseMs);
   }
 
@@ -215,15 +216,15 @@ export function createIngest(
       if (ofRun) ofRun.push(submission);
       else byRun.set(submission.run.key, [submission]);
     }
-    // Got rather than asked for: a head that was not used for long must not make room for those that are read now.
+    // `get` rather than `has`: it marks a head as used, so that the heads read now do not evict it.
     const read = await readHeads([...byRun.keys()].filter((run) => !heads.get(run)));
     const committedAt = Date.now();
     const verdicts: RunVerdicts[] = [];
     for (const [run, submissions] of byRun) {
       const head = heads.get(run)!;
       const verdict = await judgeRun(store, head, submissions, committedAt, limits);
-      // Another process may have moved the log past a head from memory, or a claim have changed whose events it takes.
-      // A commit compares; without one, read again.
+      // Another process may have moved the log beyond a cached head, or a claim may have changed its
+      // permitted sender. A commit detects this by its compare; without a commit, read the head again.
       const stale = !read.has(run) && verdict.append === null;
       if (stale) await readHeads([run]);
       verdicts.push(

@@ -4,7 +4,7 @@ import { type Judged, judgeBatch, judgeOwnEvent, type Rejection, reject } from '
 import { excessOf, type RunSizeLimits, terminalOf } from './run-size.ts';
 import type { Submission } from './submission.ts';
 
-/** What became of one run's part of a group: one append for all that is new, and an outcome for each batch. */
+/** The verdicts on a run's batches in a group: one append of all new events, and an outcome per batch. */
 export interface RunVerdicts {
   readonly run: RunKey;
   readonly append: Append | null;
@@ -12,9 +12,10 @@ export interface RunVerdicts {
 }
 
 /**
- * Judges a run's batches one after another, each against the log as it will be after those before it. None of the
- * outcomes may be told before the append is durable: a duplicate may be one of an event in this very group. A batch with
- * which the run would get too large is refused as a whole, and the run ends in its place.
+ * Judges a run's batches one after another, each against the log as it will be after the batches before it.
+ * The caller must not report an outcome before the append is durable: a duplicate may refer to an event in
+ * this same group. A batch that would make the run too large is refused as a whole, and a terminal event
+ * takes its place.
  */
 export async function judgeRun(
   store: Store,
@@ -40,7 +41,7 @@ export async function judgeRun(
         ? judgeBatch(after, work, (sourceSeq) => produced.get(sourceSeq), committedAt)
         : judgeOwnEvent(after, work, committedAt);
     if (!outcome.ok || outcome.fresh.length === 0) return { submission, outcome };
-    // The server may always end a run: by then nothing else can follow.
+    // The server may always end a run, whatever its size: no event can follow.
     const isEnd = !('events' in work) && work.kind === 'runtime_terminal';
     const excess = isEnd ? null : excessOf(outcome.head, limits);
     if (excess === null) {
@@ -61,8 +62,9 @@ export async function judgeRun(
 }
 
 /**
- * Reads the events that the log may have under numbers in these batches: only those up to the producer's last, and of
- * their data no more than was sent, since longer data is not the same.
+ * Reads the stored events that may have the same numbers as events in these batches. Only numbers up to the
+ * producer's last can match, and of the data it reads no more bytes than were sent, since longer data differs
+ * anyway.
  */
 async function readPossibleDuplicates(
   store: Store,

@@ -2,10 +2,10 @@ import type { OutcomeCode } from '../contract/errors.ts';
 import type { RunnerEventKind } from '../contract/events.ts';
 import type { FoundEvent, Head, StoredEvent } from '../store/store.ts';
 
-/** The last numbers below 2^53 are kept for the server's own events (the contract: 1,024 of them). */
+/** The last number for producers. The contract reserves the 1,024 numbers after it, below 2^53. */
 export const LAST_PRODUCER_SEQ = Number.MAX_SAFE_INTEGER - 1_024;
 
-/** An event as its producer numbered it; `data` is JSON text. */
+/** An event with its producer's number; `data` is JSON text. */
 export interface ProducedEvent {
   readonly seq: number;
   readonly tMs: number;
@@ -13,27 +13,27 @@ export interface ProducedEvent {
   readonly data: string;
 }
 
-/** What a producer asks to have appended. */
+/** A batch of events that a producer wants to append. */
 export interface ProducedBatch {
   readonly events: readonly ProducedEvent[];
-  /** The producer's own number before this batch (-1: nothing sent yet); null when it does not say. */
+  /** The producer's last number before this batch (-1: none yet). Null if the producer did not give it. */
   readonly previousSeq: number | null;
-  /** The instance that claimed the run's job and now sends this; absent: whoever sends it claimed nothing. */
+  /** The instance that claimed the job and sends this batch. Absent if the sender has claimed no job. */
   readonly claimer?: string;
 }
 
-/** Why nothing of a batch was stored. */
+/** The reason for refusing a batch. Nothing of the batch was stored. */
 export interface Rejection {
   readonly ok: false;
   readonly code: OutcomeCode;
   readonly message: string;
-  /** The event that broke the rule; null when it is about the batch. */
+  /** The index of the event that broke the rule; null if the reason concerns the whole batch. */
   readonly eventIndex: number | null;
-  /** With `seq_gap`: the producer's number that the run has last. */
+  /** With `seq_gap`: the last producer's number that the run has stored. */
   readonly expectedSeq: number | null;
 }
 
-/** What of a batch is new, ready to be stored, and where the log ends after it. */
+/** The new events of an accepted batch, ready to be stored, and the head of the log after them. */
 export interface Judged {
   readonly ok: true;
   readonly fresh: readonly StoredEvent[];
@@ -41,7 +41,7 @@ export interface Judged {
   readonly head: Head;
 }
 
-/** Builds a rejection. */
+/** Creates a rejection. `eventIndex` and `expectedSeq` default to null. */
 export function reject(
   code: OutcomeCode,
   message: string,
@@ -52,9 +52,10 @@ export function reject(
 }
 
 /**
- * The contract's rules across batches, for one batch against the log that ends at `head`. `findStored` answers the
- * event that the log has under one of the producer's numbers; it is asked only about numbers up to the producer's
- * last. Rules (a) to (e) run event by event, first failure wins, and nothing of a rejected batch is stored.
+ * Applies the contract's rules across batches to one batch and the log that ends at `head`. `findStored`
+ * returns the stored event with a producer's number; it is called only for numbers up to the producer's last.
+ * Rules (a) to (e) are checked event by event, the first failure wins, and nothing of a rejected batch is
+ * stored.
  */
 export function judgeBatch(
   head: Head,
@@ -73,7 +74,7 @@ export function judgeBatch(
       if (sameContent(stored, event)) continue;
       return reject(
         'seq_conflict',
-        `${at}: number ${event.seq} is stored already, with other content`,
+        `${at}: number ${event.seq} is already stored with different content`,
         index,
       );
     }
@@ -81,17 +82,19 @@ export function judgeBatch(
       return reject('run_terminated', `${at}: the run has ended and takes no more events`, index);
     }
     if (event.seq <= lastSourceSeq) {
-      const message = `${at}.seq must be above ${lastSourceSeq}, the last one stored, got ${event.seq}`;
+      const message = `${at}.seq must be greater than ${lastSourceSeq}, the last stored number, got ${event.seq}`;
       return reject('seq_not_monotonic', message, index);
     }
     if (event.tMs < lastTMs) {
-      const message = `${at}.tMs must not be below ${lastTMs}, the last one stored, got ${event.tMs}`;
+      const message = `${at}.tMs must not be less than ${lastTMs}, the last stored time, got ${event.tMs}`;
       return reject('t_ms_not_monotonic', message, index);
     }
     if (fresh.length === 0 && batch.previousSeq !== null) {
       const before = batch.events[index - 1]?.seq ?? batch.previousSeq;
       if (before !== head.lastSourceSeq) {
-        const message = `${at} should follow number ${head.lastSourceSeq}, the last one stored, not ${before}: send what is between`;
+        const message =
+          `${at} follows number ${before}, but the last stored number is ${head.lastSourceSeq}: ` +
+          'send the missing events first';
         return reject('seq_gap', message, index, head.lastSourceSeq);
       }
     }
@@ -127,8 +130,8 @@ export function judgeBatch(
 }
 
 /**
- * The same for one event of the server's own. It takes the log's last `tMs`, never this machine's clock: a clock
- * that runs ahead must not make the producer's next event illegal.
+ * Applies the same rules to one event that the server adds. The event takes the log's last `tMs`, never this
+ * machine's clock: a clock that runs ahead must not make the producer's next event illegal.
  */
 export function judgeOwnEvent(
   head: Head,
@@ -138,7 +141,8 @@ export function judgeOwnEvent(
   if (head.terminalSeq !== null)
     return reject('run_terminated', 'the run has ended and takes no more events');
   const seq = head.lastSeq + 1;
-  if (seq > Number.MAX_SAFE_INTEGER) return reject('invalid_event', 'the run has no numbers left');
+  if (seq > Number.MAX_SAFE_INTEGER)
+    return reject('invalid_event', 'the run has no numbers left: create a new run');
   return {
     ok: true,
     fresh: [{ seq, sourceSeq: null, tMs: head.lastTMs, kind: event.kind, data: event.data, committedAt }],
@@ -154,15 +158,19 @@ export function judgeOwnEvent(
   };
 }
 
-/** A run with a job takes events from the instance that claimed it, a followed one from who follows, and no others. */
+/**
+ * A run with a job accepts events only from the instance that claimed the job, and a native run only from the
+ * server that follows its provider.
+ */
 function judgeSender({ fence, terminalSeq }: Head, { claimer }: ProducedBatch): Rejection | null {
   if (fence === (claimer ?? null)) return null;
   if (terminalSeq !== null) return reject('run_terminated', 'the run has ended and takes no more events');
   return reject(
     'claim_refused',
     fence === null
-      ? 'this run has no job, so no claim counts here'
-      : 'the events of this run come from its job’s runner, with the token that claimJob answers, or from the server that follows its provider',
+      ? 'this run has no job: send its events without the token of a claim'
+      : 'only the runner that claimed this run’s job (with the token from claimJob), or the server that follows ' +
+          'its provider, may send its events',
   );
 }
 

@@ -1,10 +1,10 @@
 import type { Head } from '../store/store.ts';
 
-/** How large a run may get. What ends it as too large may go beyond that. */
+/** The maximum size of a run. The terminal event that reports an exceeded limit may go beyond it. */
 export interface RunSizeLimits {
-  /** Events of a run. Default 10,000,000. */
+  /** Events in a run. Default 10,000,000. */
   readonly maxRunEvents: number;
-  /** UTF-8 bytes of the data of a run's events. Default 16 GiB. */
+  /** Bytes of the `data` of all events in a run, in UTF-8. Default 16 GiB. */
   readonly maxRunBytes: number;
 }
 
@@ -13,14 +13,17 @@ export const RUN_SIZE_LIMITS: RunSizeLimits = {
   maxRunBytes: 16 * 1024 ** 3,
 };
 
-/** The limit that a log would be beyond, and the words for it. */
+/** The limit that a log would exceed, and the message about it. */
 export interface Excess {
   /** The `reason` of the terminal event. */
   readonly reason: 'max_run_events' | 'max_run_bytes';
   readonly message: string;
 }
 
-/** Which limit a log that ended there would be beyond; null: none. There is always room for the event that ends it. */
+/**
+ * Returns the limit that a log with this head exceeds, or null. The terminal event does not count as an
+ * event, so that a full run can still end.
+ */
 export function excessOf({ eventCount, dataBytes, terminalSeq }: Head, limits: RunSizeLimits): Excess | null {
   const { maxRunEvents, maxRunBytes } = limits;
   if (eventCount - (terminalSeq === null ? 0 : 1) > maxRunEvents) {
@@ -32,7 +35,7 @@ export function excessOf({ eventCount, dataBytes, terminalSeq }: Head, limits: R
   return null;
 }
 
-/** The data of the terminal event with which the server ends a run that would get too large. */
+/** Returns the JSON `data` of the terminal event of a run that would exceed a limit. */
 export function terminalOf({ reason, message }: Excess, now: number): string {
   return JSON.stringify({ outcome: 'limit', reason, message, at: new Date(now).toISOString() });
 }

@@ -1,7 +1,10 @@
 import type { RunKey } from '../store/run-keys.ts';
 import type { Judged, ProducedBatch, ProducedEvent, Rejection } from './judge.ts';
 
-/** One batch on its way into a log. */
+/**
+ * A batch that waits for its commit. `bytes` is its weight in memory, `since` its arrival by
+ * `performance.now()`.
+ */
 export interface Submission {
   readonly run: RunKey;
   readonly work: ProducedBatch | Pick<ProducedEvent, 'kind' | 'data'>;

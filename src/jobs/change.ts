@@ -4,28 +4,28 @@ import { StoreUnavailable } from '../store/store.ts';
 import type { WakeupPlane } from '../wakeups/plane.ts';
 import { isFinal, mayFollow } from './transitions.ts';
 
-/** What a job becomes; the very same object: it stays as it is. */
+/** Returns the job's new state, or the same object to leave it as it is. */
 export type Change = (job: JobRecord, now: number) => JobRecord;
 
-/** A job as it is after a change, and the database's clock. */
+/** A job after a change, and the database's clock in Unix milliseconds. */
 export interface Changed {
   readonly job: JobRecord;
   readonly now: number;
   readonly changed: boolean;
 }
 
-/** Changes jobs, each time from what they are. */
+/** Changes jobs. If a job changed in between, the change is computed again from its new state. */
 export interface JobChanges {
-  /** Null: there is no such job. */
+  /** Returns null if the run has no job. */
   apply(run: number, change: Change): Promise<Changed | null>;
-  /** The same, and opens the run's log to the instance that the job has then. */
+  /** Like `apply`, and opens the run's log to the instance named by the new state. */
   applyClaim(run: number, change: Change): Promise<Changed | null>;
 }
 
-/** Rivals are few: a step, a stop, a claim. Losing to them so often in a row means that something is wrong. */
+/** Rivals are few: a step, a stop, a claim. Losing this many times in a row means that something is wrong. */
 const MAX_LOST_RACES = 50;
 
-/** Makes the changes over a store; who follows the run hears of them. The clock counts how long a status has lasted. */
+/** Creates changes over a store. Visible ones wake the run's followers. `clock` counts time in a status. */
 export function createJobChanges(jobs: JobStore, wakeups: WakeupPlane, clock: EvenClock): JobChanges {
   async function apply(run: number, change: Change, save: JobStore['save']): Promise<Changed | null> {
     for (let tries = 0; tries < MAX_LOST_RACES; tries += 1) {
@@ -43,7 +43,7 @@ export function createJobChanges(jobs: JobStore, wakeups: WakeupPlane, clock: Ev
       }
       return { job: { ...next, version: job.version + 1 }, now, changed: true };
     }
-    throw new StoreUnavailable('too many changes of one job at once');
+    throw new StoreUnavailable('too many concurrent changes to one job');
   }
   return {
     apply: (run, change) => apply(run, change, jobs.save),
@@ -51,27 +51,24 @@ export function createJobChanges(jobs: JobStore, wakeups: WakeupPlane, clock: Ev
   };
 }
 
-/**
- * The job as it is at the time of its reading: how long it has had its status is counted until then, unless nothing is
- * left to do for it.
- */
+/** Returns the job as of its reading: time in its status is counted up to then, unless it is settled. */
 export function aged({ job, now }: JobReading, clock: EvenClock): JobReading {
   if (job.settledAt !== null) return { job, now };
   const statusMs = Math.round(job.statusMs + clock.elapsed(job.lookedAt, now));
   return { job: { ...job, statusMs, lookedAt: now }, now };
 }
 
-/** A status that goes backwards, or on after its end, is a fault of ours: better no change than that one. */
+/** Throws on a status that moves backwards or past its end: that is a bug, and no change is better. */
 function checkMove(before: JobState, after: JobState): void {
   if (before.status !== after.status && !mayFollow(before.status, after.status)) {
-    throw new Error(`a job cannot go from ${before.status} to ${after.status}`);
+    throw new Error(`a job's status cannot change from ${before.status} to ${after.status}`);
   }
   if (isFinal(before.status) && before.errorClass !== after.errorClass) {
-    throw new Error('a job keeps its first verdict');
+    throw new Error("a job's verdict cannot change");
   }
 }
 
-/** What of a job its followers see. */
+/** The fields of a job that its followers see. */
 export const VISIBLE_FIELDS = [
   'status',
   'region',
@@ -87,7 +84,7 @@ export const VISIBLE_FIELDS = [
   'claimedAt',
 ] as const satisfies readonly (keyof JobState)[];
 
-/** Whether a job looks different to its followers. */
+/** Returns true if a job looks different to its followers. */
 export function isVisible(before: JobState, after: JobState): boolean {
   return VISIBLE_FIELDS.some((field) => before[field] !== after[field]);
 }

@@ -10,21 +10,21 @@ import { JobRefused } from './refusals.ts';
 import type { Specs } from './specs.ts';
 import { isFinal, moved } from './transitions.ts';
 
-/** What a runner is to do, and what it needs for it. */
+/** A runner's instructions, and what it needs to follow them. */
 export interface Claim {
   readonly runId: string;
   readonly payload: JsonObject | null;
   readonly env: Readonly<Record<string, string>>;
-  /** Unix milliseconds by the database's clock. */
+  /** When the run time is used up: Unix milliseconds by the database's clock. */
   readonly deadlineAt: number;
-  /** Where the producer's numbers and times go on. */
+  /** Where the producer's `seq` and `tMs` continue. */
   readonly nextSeq: number;
   readonly lastTMs: number;
-  /** With it this instance, and no other, sends the run's events. */
+  /** The token with which this instance, and no other, sends the run's events. */
   readonly token: string;
 }
 
-/** What claiming needs. */
+/** What {@link claimJob} works with. */
 export interface ClaimTools {
   readonly store: Store;
   readonly changes: JobChanges;
@@ -32,11 +32,11 @@ export interface ClaimTools {
   readonly tokens: RunTokens;
 }
 
-/** How long after a run's end its runner may still send what it is not sure of. */
+/** How long after a run's end its runner may resend unconfirmed events, in milliseconds. */
 export const LATE_MS = 3_600_000;
 
 /**
- * Claims a job for one instance of its runner. The first one wins, and may claim again. Throws {@link JobRefused}.
+ * Claims a job for one instance of its runner. The first wins and may repeat it. Throws {@link JobRefused}.
  */
 export async function claimJob(
   { store, changes, specs, tokens }: ClaimTools,
@@ -55,7 +55,7 @@ export async function claimJob(
   const payload = payloadOf(specs, job);
   const head = (await store.readHeads([run])).get(run);
   const deadlineAt = now + runTimeLeft(job);
-  // The job is over by its deadline or soon after; what is late then still has its hour, which ingest looks at.
+  // The job ends at its deadline or soon after; late events then have one more hour, which ingest enforces.
   const expiresAt = Date.now() + Math.max(0, deadlineAt - now) + 2 * LATE_MS;
   return {
     runId,
@@ -83,12 +83,12 @@ function payloadOf(specs: Specs, job: JobRecord): JsonObject | null {
   }
 }
 
-/** Null: nothing stands against it. */
+/** Returns why the claim is refused, or null if it is not. */
 function refusal({ status, wish, claimInstance }: JobRecord, instance: string): string | null {
-  if (isFinal(status)) return 'the job is over: leave at once';
-  if (wish === 'stop') return 'the job is to stop: leave at once';
+  if (isFinal(status)) return 'the job has ended: exit at once';
+  if (wish === 'stop') return 'the job is stopping: exit at once';
   if (claimInstance !== null && claimInstance !== instance) {
-    return 'another instance has claimed the job and works on it: leave at once';
+    return 'another instance has claimed the job: exit at once';
   }
   return null;
 }

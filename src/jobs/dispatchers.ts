@@ -1,19 +1,19 @@
 import type { ProviderRuntimeKind } from '../contract/jobs.ts';
 import type { SubstrateFailure } from './errors.ts';
 
-/** Which substrates may be called now. Of this process alone: another one finds out for itself. */
+/** Which substrates may be called now. Each process finds out for itself. */
 export interface Dispatchers {
-  /** Those that are not paused. */
+  /** The substrates that are not paused. */
   open(): readonly ProviderRuntimeKind[];
   succeeded(kind: ProviderRuntimeKind): void;
-  /** Answers for how long the substrate is paused because of it, in milliseconds; 0: it is not. */
+  /** Records a failure. Returns for how many milliseconds it pauses the substrate, or 0. */
   failed(kind: ProviderRuntimeKind, failure: SubstrateFailure): number;
 }
 
-/** Refused credentials do not mend themselves; somebody has to. */
+/** Refused credentials stay refused until an operator fixes them. */
 const AUTH_PAUSE_MS = 30_000;
 const MAX_PAUSE_MS = 5 * 60_000;
-/** Faults of the substrate's own that are taken for a single call's. */
+/** How many substrate faults in a row are taken for faults of single calls. */
 const TOLERATED = 4;
 const FAULT_PAUSE_MS = 1_000;
 
@@ -22,7 +22,7 @@ interface Dispatcher {
   pausedUntil: number;
 }
 
-/** Makes a dispatcher for each kind. */
+/** Creates dispatchers for these substrates, none of them paused. */
 export function createDispatchers(kinds: readonly ProviderRuntimeKind[]): Dispatchers {
   const dispatchers = new Map<ProviderRuntimeKind, Dispatcher>(
     kinds.map((kind) => [kind, { failures: 0, pausedUntil: 0 }]),
@@ -44,7 +44,7 @@ export function createDispatchers(kinds: readonly ProviderRuntimeKind[]): Dispat
   };
 }
 
-/** Null: it says nothing about the substrate as a whole. */
+/** Returns null if the failure says nothing about the substrate as a whole. */
 function pauseAfter(errorClass: SubstrateFailure['errorClass'], before: number): number | null {
   switch (errorClass) {
     case 'auth':

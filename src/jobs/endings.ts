@@ -5,21 +5,21 @@ import type { JobRecord } from '../store/jobs.ts';
 import type { Store } from '../store/store.ts';
 import type { JobLimits } from './limits.ts';
 
-/** What the server itself says in a run's log about its job. The log's rules hold: nothing after the terminal event. */
+/** What the server itself writes to a run's log about its job. Nothing follows the terminal event. */
 export interface JobNotes {
   tellStats(job: JobRecord, stats: ResourceStats, at: number): Promise<void>;
   /**
-   * Ends the run of a job that has ended without it. Answers in how many milliseconds to ask again, because a last
-   * batch may still be on its way; null: the run has its terminal event.
+   * Ends the run of a job that ended without ending its run. Returns in how many milliseconds to try again,
+   * because a last batch may still be in flight. Returns null once the run has its terminal event.
    */
   endRun(job: JobRecord, now: number): Promise<number | null>;
 }
 
-/** Makes the notes. */
+/** Creates the notes. `limits` bounds how long to wait for a last batch. */
 export function createJobNotes(store: Store, ingest: Ingest, limits: JobLimits): JobNotes {
   const runOf = ({ run, workspace }: JobRecord) => ({ key: run, workspace });
 
-  /** When the log's last event was stored; 0: it has none. */
+  /** Returns when the log's last event was stored, or 0 if it has none. */
   async function lastEventAt(run: number): Promise<number> {
     const page = await store.readPage(
       run,
@@ -37,7 +37,7 @@ export function createJobNotes(store: Store, ingest: Ingest, limits: JobLimits):
     },
     endRun: async (job, now) => {
       if (job.runEndedAt !== null) return null;
-      // Without a claim nothing can be on its way. The two clocks need not agree, so the wait has an end of its own.
+      // Without a claim nothing can be in flight. The clocks need not agree, so the wait has its own limit.
       if (job.claimInstance !== null && job.statusMs < limits.maxQuietMs) {
         const sinceEvent = now - (await lastEventAt(job.run));
         const quiet = sinceEvent < 0 ? job.statusMs : Math.min(job.statusMs, sinceEvent);
@@ -52,7 +52,7 @@ export function createJobNotes(store: Store, ingest: Ingest, limits: JobLimits):
   };
 }
 
-/** What the terminal event of a run says whose runner did not end it itself. */
+/** Returns the data of the terminal event for a run that its runner did not end. */
 export function terminalData(job: JobRecord, now: number): JsonObject {
   const outcome = outcomeOf(job);
   return {

@@ -1,38 +1,38 @@
 /**
- * Why a job failed, as `terminalErrorClass` tells it. A job that ended with exit code 0, or because we asked, is
- * `terminated` and has none.
+ * Why a job failed: the values of `terminalErrorClass`. A job that exited with code 0 or was stopped on
+ * request is `terminated` and has none.
  */
 export const JOB_ERROR_CLASSES = [
-  /** The main process exited with another code than 0, and nobody had stopped it. */
+  /** The main process exited with a nonzero code, and nothing had stopped it. */
   'exit_nonzero',
-  /** Ended by a signal that nobody here sent. */
+  /** Ended by a signal that runfeed did not send. */
   'killed_by_signal',
-  /** The substrate says that memory ran out. Exit code 137 alone is not this: every SIGKILL gives it. */
+  /** The substrate reports that memory ran out. Exit code 137 alone is no proof: every SIGKILL causes it. */
   'oom_killed',
   'max_duration_exceeded',
   'image_invalid',
   'image_pull_failed',
-  /** The image or program is there and could not be run. */
+  /** The image or program exists but could not be run. */
   'start_failed',
-  /** Accepted by the substrate and never ran within our limit. */
+  /** The substrate accepted the job but did not run it within the limit. */
   'provision_timeout',
-  /** No room now, anywhere that we may go. */
+  /** No capacity at present, anywhere that the job may run. */
   'capacity',
-  /** A limit of the account. */
+  /** A limit of the account was reached. */
   'quota_exceeded',
-  /** The substrate refuses our credentials. */
+  /** The substrate refuses the configured credentials. */
   'auth',
-  /** The substrate refuses what we asked for. */
+  /** The request or the configuration is invalid. */
   'config_invalid',
-  /** The substrate took the job away. */
+  /** The substrate ended the job without a request from runfeed. */
   'evicted',
-  /** The host is out of reach; the process may still run there. */
+  /** The host is unreachable. The process may still run there. */
   'host_lost',
-  /** There was a job, and now the substrate has nothing and tells of no exit. */
+  /** The substrate no longer has the job and reported no exit. */
   'lost',
-  /** A start may or may not have happened, and could not be looked up. */
+  /** A start may or may not have happened, and looking it up failed. */
   'outcome_unknown',
-  /** The substrate's own fault, after all retries. */
+  /** A fault of the substrate itself, after all retries. */
   'substrate_error',
 ] as const;
 
@@ -42,20 +42,20 @@ export type JobErrorClass = (typeof JOB_ERROR_CLASSES)[number];
 /** What a failed call to a substrate means for the job. */
 export interface SubstrateFailure {
   readonly errorClass: JobErrorClass;
-  /** For people, without secrets. */
+  /** For people. Contains no secrets. */
   readonly message: string;
   /**
-   * Whether the same call may succeed later with nothing changed here. Only a start that failed for good (false) ends
+   * True if the same call may succeed later with nothing changed here. Only a failed start with false ends
    * its job.
    */
   readonly transient: boolean;
-  /** Of a start: whether it may have made something all the same. Then it has to be looked up, by starting again. */
+  /** For a start: true if it may have created something nevertheless. Starting again then finds it. */
   readonly mayExist: boolean;
-  /** How long the substrate asks to be left alone, in milliseconds; null when it does not say. */
+  /** How long the substrate asks to wait, in milliseconds. Null if it does not say. */
   readonly retryAfterMs: number | null;
 }
 
-/** A call to a substrate did not succeed. */
+/** A call to a substrate failed: by default permanently, and without creating anything. */
 export class SubstrateError extends Error {
   override readonly name = 'SubstrateError';
   readonly failure: SubstrateFailure;

@@ -5,20 +5,20 @@ import type { WakeupPlane } from '../wakeups/plane.ts';
 import { isVisible } from './change.ts';
 import { isFinal } from './transitions.ts';
 
-/** What following jobs needs. */
+/** What {@link followJob} works with. */
 export interface FollowTools {
   readonly jobs: JobStore;
   readonly wakeups: WakeupPlane;
-  /** How long a store that is down is waited for, in milliseconds. */
+  /** How long to wait for a store that is down, in milliseconds. */
   readonly patienceMs: number;
 }
 
-/** A lost wake-up delays a change by no more. */
+/** The longest that a lost wake-up delays a change. */
 const POLL_MS = 2_000;
 
 /**
- * A job as it is, then whenever it looks different, until its end. Quick changes may fold; the last one never does.
- * Throws `StoreUnavailable` when the store stays down.
+ * Yields the job, then again after each visible change, until it ends. Quick changes may be merged, but the
+ * last one is always yielded. Throws `StoreUnavailable` if the store stays down.
  */
 export function followJob(
   { jobs, wakeups, patienceMs }: FollowTools,

@@ -5,7 +5,7 @@ import type { JobLog } from './reconciler.ts';
 import type { Specs } from './specs.ts';
 import type { Substrate } from './substrate.ts';
 
-/** What the logs of jobs are read with. */
+/** What {@link createJobLogs} works with. */
 export interface JobLogsOptions {
   readonly jobs: JobStore;
   readonly substrates: ReadonlyMap<ProviderRuntimeKind, Substrate>;
@@ -14,8 +14,9 @@ export interface JobLogsOptions {
 }
 
 /**
- * Reads the newest lines that a job printed, without secrets; null when there are none to be had. Those who ask for the
- * same while it is read share the answer, and searches for secrets take turns: one slice in each turn of the event loop.
+ * Creates a function that reads the newest lines of a job's output, without secrets, or null if none are
+ * available. Concurrent requests for the same lines share one reading. Searches for secrets take turns: one
+ * slice in each turn of the event loop.
  */
 export function createJobLogs({
   jobs,
@@ -35,7 +36,7 @@ export function createJobLogs({
     const redactor = await specs.redactorOf(job);
     const handle = { appName: job.appName, machineId: job.machineId };
     const tail = await substrate.logTail(handle, lines, redactor.marginBytes).catch((err: unknown) => {
-      log.warn({ err, runId: job.runId }, 'the logs of a job cannot be read');
+      log.warn({ err, runId: job.runId }, 'could not read the logs of a job');
       return null;
     });
     if (tail === null) return null;

@@ -27,23 +27,23 @@ import { isFinal } from './transitions.ts';
 import { createVanishingGuard } from './vanishing.ts';
 import { ended, stopVerdict } from './verdicts.ts';
 
-/** What the jobs of a server need. */
+/** What {@link createJobs} works with. */
 export interface JobsOptions {
   readonly store: Store;
   readonly ingest: Ingest;
   readonly wakeups: WakeupPlane;
   readonly config: RunnersConfig;
-  /** Why there are no runners, if something is missing for them: told to callers who start jobs. */
+  /** Why no runners are available, if something is missing for them. Shown to callers who start jobs. */
   readonly noRunners?: string | null;
   readonly substrates: ReadonlyMap<ProviderRuntimeKind, OpenedSubstrate>;
   readonly keyring: Keyring;
   readonly tokens: RunTokens;
-  /** The server's own secrets, which are taken out of what jobs print as the job's are. */
+  /** The server's own secrets. They are redacted from the output of jobs, as the job's secrets are. */
   readonly ownSecrets?: readonly string[];
-  /** Where runners reach this server, without a path. Asked when a job starts. */
+  /** Returns the URL at which runners reach this server, without a path. Called when a job starts. */
   readonly apiBase: () => string;
   readonly sweep: Config['orphanSweep'];
-  /** How long a store that is down is waited for by who follows a job, in milliseconds. */
+  /** How long followers of a job wait for a store that is down, in milliseconds. */
   readonly patienceMs: number;
   readonly log: JobLog;
   readonly limits?: JobLimits;
@@ -51,29 +51,32 @@ export interface JobsOptions {
 
 /** The jobs of a server. */
 export interface Jobs {
-  /** The runners that there are. */
+  /** The configured runners. */
   readonly runners: readonly RunnerConfig[];
-  /** Begins to look after them. Until then, wishes are only written. */
+  /** Starts looking after the jobs. Until then, requests are only recorded. */
   lookAfter(): void;
-  /** Writes the wish; see `start.ts`. */
+  /** Records that a run needs a job; see `start.ts`. */
   start(request: JobRequest): Promise<JobStarted>;
-  /** Writes the wish, and answers the job as it is then; null: the run has none. A second one may shorten the grace. */
+  /**
+   * Records that a job must stop and returns it, or null if the run has none. A second stop may shorten the
+   * grace period.
+   */
   stop(run: number, graceMs: number | null): Promise<JobRecord | null>;
   /** See `claim.ts`. */
   claim(run: number, runner: Runner, instance: string): Promise<Claim>;
   /** See `follow.ts`. */
   follow(run: number): AsyncGenerator<JobRecord, void, undefined>;
-  /** The newest lines that the runner printed, without secrets; null when there are none to be had. */
+  /** Returns the newest lines of the runner's output, without secrets. Null if none are available. */
   logs(run: number, lines: number): Promise<string | null>;
-  /** Where a person can look at the job; null: nowhere. */
+  /** Returns the job's page in the substrate's console. Null if it has none. */
   consoleUrl(job: Pick<JobRecord, 'substrate' | 'appName' | 'machineId'>): string | null;
-  /** Steps that were taken, and of these, failed. */
+  /** How many steps this process has taken, and how many of them failed. */
   counts(): { readonly steps: number; readonly failures: number };
-  /** Ends looking after them; they go on. Lets go of the substrates. */
+  /** Stops looking after the jobs, which continue, and closes the substrates. */
   close(): Promise<void>;
 }
 
-/** Makes the jobs of a server. */
+/** Creates the jobs of a server over open substrates, which {@link Jobs.close} closes. */
 export async function createJobs(options: JobsOptions): Promise<Jobs> {
   const { store, ingest, wakeups, config, substrates: opened, keyring, tokens, apiBase, log } = options;
   const { ownSecrets = [], noRunners = null } = options;
@@ -126,7 +129,7 @@ export async function createJobs(options: JobsOptions): Promise<Jobs> {
       const stopped = await changes.apply(run, (job, now) => {
         if (isFinal(job.status)) return job;
         const stopping = toStop(job, 'requested', grace, now);
-        // Nobody has asked a substrate for it yet, and nobody will any more.
+        // No substrate has been asked to start the job, and none will be from here on.
         const never = job.machineId === null && job.startAskedAt === null;
         return never ? ended(stopping, stopVerdict('requested'), now) : stopping;
       });

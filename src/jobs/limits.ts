@@ -1,38 +1,38 @@
-/** When jobs are looked after, in milliseconds and numbers. */
+/** Times and limits of looking after jobs. Names that end in `Ms` are milliseconds, all others are counts. */
 export interface JobLimits {
-  /** A process that dies is replaced after this. */
+  /** After this, another process takes over the jobs of one that died. */
   readonly leaseMs: number;
-  /** Jobs of a machine that nobody has looked after for so long are given up. */
+  /** Jobs of a machine that no process has looked after for this long are given up. */
   readonly abandonedMs: number;
-  /** Steps under way at once. */
+  /** The most steps in progress at once. */
   readonly maxSteps: number;
-  /** A step that takes longer is given up: whoever takes it again finds out what came of it. */
+  /** A step that takes longer is abandoned. Taking it again finds out what became of it. */
   readonly stepMs: number;
-  /** What another process wished is found after this at the latest. */
+  /** The longest until a request that another process recorded is found. */
   readonly pollMs: number;
-  /** A job that exists and does not run after this is destroyed. */
+  /** A job that exists but does not run after this is destroyed. */
   readonly provisionMs: number;
-  /** What a stop leaves for a clean end unless its caller says otherwise, and at most. */
+  /** The grace period of a stop unless its caller sets one, and the longest that a caller may set. */
   readonly graceMs: number;
   readonly maxGraceMs: number;
-  /** A runner that lives on after its run's terminal event is stopped after this. */
+  /** A runner that continues after its run's terminal event is stopped after this. */
   readonly afterRunMs: number;
-  /** How long nothing must have come from a runner that has ended before its run is ended for it. */
+  /** The run of an ended job is ended for it when no event has arrived for this long. */
   readonly quietMs: number;
-  /** However late the last event came, by whichever clock. */
+  /** The longest such wait, however late the last event came by either clock. */
   readonly maxQuietMs: number;
-  /** A job that is not found so often in a row is lost. */
+  /** A job that is not found this many times in a row is lost. */
   readonly missingLooks: number;
   /** The same while more than half of the jobs on a substrate seem to have vanished at once. */
   readonly vanishedLooks: number;
-  /** A host that is out of reach so often in a row is lost. */
+  /** A host that is unreachable this many times in a row is lost. */
   readonly hostLostLooks: number;
   /** Waits after a failed call: the first one, doubled each time, and the longest. */
   readonly backoffMs: number;
   readonly maxBackoffMs: number;
-  /** Resource figures go into the feed at most so often. */
+  /** The shortest time between two resource figures in the feed. */
   readonly statsMs: number;
-  /** How often what belongs to no job is looked for, and how old it must be. */
+  /** How often to look for objects that belong to no job, and how old they must be. */
   readonly sweepMs: number;
   readonly sweepGraceMs: number;
 }

@@ -7,36 +7,36 @@ import type { Substrate } from './substrate.ts';
 
 /** What a substrate is opened with. */
 export interface SubstrateSetup {
-  /** The runners that run on it. */
+  /** The runners that use the substrate. */
   readonly runners: readonly RunnerConfig[];
-  /** What the configuration has under its name; to be checked by the substrate itself. */
+  /** The configuration under the substrate's name. The substrate itself must validate it. */
   readonly config: unknown;
   /** The server's environment. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Where it may keep what it needs on this machine; other servers may, too. */
+  /** A folder on this machine for the substrate's files. Other servers may use it, too. */
   readonly folder: string;
-  /** Names the database whose jobs it runs: what belongs to another one there is left alone. */
+  /** Identifies the database whose jobs the substrate runs. Jobs of other databases are left alone. */
   readonly owner: string;
-  /** Who commands run as that are started on this machine; null: the server's own user. */
+  /** The user that commands on this machine run as. Null means the server's own user. */
   readonly jobsUser: JobsUser | null;
   readonly log: JobLog;
 }
 
-/** A substrate that is open, and what it calls its runners' images. */
+/** An open substrate, and the names that it gives its runners' images. */
 export interface OpenedSubstrate {
   readonly substrate: Substrate;
   imageOf(runner: RunnerConfig): string;
 }
 
 /**
- * What the file of a substrate exports. Throws an error that says what of the configuration is wrong, and repeats no
- * value of it.
+ * What the file of a substrate exports. Throws an error that says what is wrong with the configuration
+ * without repeating any of its values.
  */
 export interface SubstrateModule {
   openSubstrate(setup: SubstrateSetup): Promise<OpenedSubstrate> | OpenedSubstrate;
 }
 
-/** Opens the substrates that runners are configured for. Each has the file of its name in `executors`. */
+/** Opens the substrates that have configured runners. Each has the file of its name in `executors`. */
 export async function openSubstrates(
   { runners, substrates }: RunnersConfig,
   setup: Pick<SubstrateSetup, 'environment' | 'folder' | 'owner' | 'jobsUser' | 'log'>,
@@ -51,7 +51,7 @@ export async function openSubstrates(
   return opened;
 }
 
-/** This machine, for substrates that have no name of their own for it. */
+/** Returns the name that a substrate has for this machine, or the host name if none has one. */
 export function thisHost(substrates: Iterable<OpenedSubstrate>): string {
   for (const { substrate } of substrates) if (substrate.host !== null) return substrate.host;
   return hostname();

@@ -3,23 +3,23 @@ import { createKeyedHash } from '../lib/keyed-hash.ts';
 import type { Keyring } from '../lib/keyring.ts';
 import { createSecretBox } from '../lib/secret-box.ts';
 
-/** What a job's payload and spec are kept as. */
+/** Encrypts payloads and hashes specs, so that neither is stored in the clear. */
 export interface PayloadSafe {
   seal(payload: JsonObject, place: RunPlace): string;
   open(sealed: string, place: RunPlace): JsonObject;
-  /** Names a spec without telling anything of it, even to who guesses well. */
+  /** Returns a keyed hash of a spec. It reveals nothing of the spec, not even to a good guess. */
   hash(spec: JsonObject): string;
-  /** Whether a hash that was made with any of the keys is this spec's. */
+  /** Returns true if the hash was made from this spec with any of the keys. */
   isHashOf(hash: string, spec: JsonObject): boolean;
 }
 
-/** The run that a payload belongs to. It opens for no other. */
+/** The run that a payload belongs to. A sealed payload opens for no other run. */
 export interface RunPlace {
   readonly workspace: string;
   readonly runId: string;
 }
 
-/** Makes the safe. */
+/** Creates a safe. Its `open` throws if the keyring lacks the key that sealed the payload. */
 export function createPayloadSafe(keyring: Keyring): PayloadSafe {
   const box = createSecretBox(keyring.derive('job payloads'));
   const hashes = createKeyedHash(keyring.derive('job specs'));

@@ -2,24 +2,24 @@ import type { JobRecord, StopReason } from '../store/jobs.ts';
 import type { JobLimits } from './limits.ts';
 import { isFinal } from './transitions.ts';
 
-/** The one step that a job is due. */
+/** The next step of a job. */
 export type Step =
-  /** Ask the substrate to start it; idempotent, so that it also finds out what became of an earlier try. */
+  /** Ask the substrate to start the job. Idempotent, so it also finds out what an earlier attempt did. */
   | { readonly do: 'start' }
-  /** See how it is. */
+  /** Check the status. */
   | { readonly do: 'look' }
-  /** See how it is, and have it stopped if it has not ended by itself. */
+  /** Check the status, and stop the job unless it has ended on its own. */
   | { readonly do: 'look and stop'; readonly reason: StopReason }
-  /** Stop it, and see whether it has. */
+  /** Stop the job, then check whether it has ended. */
   | { readonly do: 'stop'; readonly graceMs: number }
-  /** It is to stop, and nobody knows whether it was ever made. */
+  /** The job must stop, and it is unknown whether it was ever created. */
   | { readonly do: 'find' }
-  /** It is to stop, and the substrate was never asked for it. */
+  /** The job must stop, and the substrate was never asked to start it. */
   | { readonly do: 'cancel' }
-  /** It has ended: end its run, then let go of what is left of it. */
+  /** The job has ended: end its run, then remove what is left of the job. */
   | { readonly do: 'settle' };
 
-/** Which step that is, from what is stored alone. */
+/** Picks the next step from stored state alone. `now` is the database's clock in Unix milliseconds. */
 export function nextStep(job: JobRecord, now: number, limits: JobLimits): Step {
   if (isFinal(job.status)) return { do: 'settle' };
   const exists = job.machineId !== null;
@@ -32,25 +32,25 @@ export function nextStep(job: JobRecord, now: number, limits: JobLimits): Step {
   return reason ? { do: 'look and stop', reason } : { do: 'look' };
 }
 
-/** How many milliseconds a job still has, as it was last looked at: all, until it runs. */
+/** Returns the milliseconds of run time that a job has left as of `lookedAt`. Only `running` uses them up. */
 export function runTimeLeft({ status, statusMs, maxRunDurationMs }: JobRecord): number {
   return status === 'running' ? Math.max(0, maxRunDurationMs - statusMs) : maxRunDurationMs;
 }
 
-/** How many of its stop's milliseconds are left; null: it is not to stop. */
+/** Returns how many milliseconds of the grace period are left. Null if the job need not stop. */
 function graceLeft({ killAt, stopAskedAt, statusMs }: JobRecord): number | null {
   return killAt === null || stopAskedAt === null ? null : Math.max(0, killAt - stopAskedAt - statusMs);
 }
 
 function reasonToStop(job: JobRecord, now: number, limits: JobLimits): StopReason | null {
   if (runTimeLeft(job) === 0) return 'deadline';
-  // Either way: that time is another clock's, and one that is far ahead must not keep a runner alive.
+  // In both directions: `runEndedAt` is by another clock. One far ahead must not keep a runner alive.
   if (job.runEndedAt !== null && Math.abs(now - job.runEndedAt) >= limits.afterRunMs) return 'run_ended';
   const neverRan = job.status === 'provisioning' && job.statusMs >= limits.provisionMs;
   return neverRan ? 'provisioning' : null;
 }
 
-/** In how many milliseconds a job that is as it should be is to be looked at again. */
+/** Returns in how many milliseconds to check a job again whose state is as it should be. */
 export function nextLookIn(job: JobRecord, now: number, pollMs: number, limits: JobLimits): number {
   const waits = [
     pollMs,
@@ -61,7 +61,7 @@ export function nextLookIn(job: JobRecord, now: number, pollMs: number, limits: 
   return Math.min(...waits.filter((wait) => wait > 0));
 }
 
-/** How long to wait after so many failures in a row; full jitter, so that jobs do not come back together. */
+/** Returns the milliseconds to wait after this many failures in a row, with jitter to spread out retries. */
 export function backoff(failures: number, { backoffMs, maxBackoffMs }: JobLimits): number {
   const most = Math.min(maxBackoffMs, backoffMs * 2 ** Math.min(failures, 20));
   return most / 2 + (Math.random() * most) / 2;

@@ -1,6 +1,6 @@
 import type { RunProvider } from '../contract/jobs.ts';
 
-/** The variables in which runners look for a provider's address and key. */
+/** The environment variables in which runners look for a provider's URL and key. */
 export const PROVIDER_VARIABLES: Readonly<
   Record<RunProvider, { readonly baseUrl: string; readonly key: string }>
 > = {

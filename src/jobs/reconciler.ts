@@ -20,17 +20,17 @@ import {
 import type { Substrate } from './substrate.ts';
 import type { Verdict } from './verdicts.ts';
 
-/** Where the reconciler says what went wrong. Structurally a pino logger. */
+/** Receives what goes wrong with jobs. Structurally a pino logger. */
 export interface JobLog {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 
-/** What the reconciler works with. */
+/** What {@link createReconciler} works with. */
 export interface ReconcilerOptions {
   readonly jobs: JobStore;
   readonly substrates: ReadonlyMap<ProviderRuntimeKind, Substrate>;
-  /** This machine. */
+  /** The name of this machine. */
   readonly host: string;
   readonly tools: StepTools;
   readonly clock: EvenClock;
@@ -39,27 +39,27 @@ export interface ReconcilerOptions {
 
 /** Looks after jobs until they are settled. */
 export interface Reconciler {
-  /** Begins. */
+  /** Starts the loop. */
   start(): void;
-  /** Something may be due now. */
+  /** Makes the loop look for due jobs now. */
   kick(): void;
-  /** How many steps have been taken, and of these, failed. */
+  /** How many steps were taken, and how many of them failed. */
   counts(): { readonly steps: number; readonly failures: number };
-  /** Takes no further job, and resolves when every step under way is done and given back, or after 5 s without them. */
+  /** Takes no more jobs. Resolves when all steps in progress are done and released, or after 5 s. */
   close(): Promise<void>;
 }
 
-/** A lease is renewed this many times before it would be over. */
+/** How many times a lease is renewed before it would expire. */
 const RENEWALS = 3;
-/** How long a stop waits for steps that are under way. */
+/** How long `close` waits for steps in progress. */
 const CLOSE_MS = 5_000;
-/** When what is due cannot be had, since another process was first. */
+/** The wait if another process took the due jobs first. */
 const RETRY_MS = 100;
 
 /**
- * The level-triggered loop: whatever happened before, it takes due jobs by lease, compares what is wished, stored and
- * seen, takes one step, and gives them back with the time of the next. Nothing of a job is kept in memory, so that any
- * number of processes may run it, and one that starts goes on from the rows.
+ * Creates the level-triggered loop. Whatever happened before, it leases due jobs, compares what is requested,
+ * stored and seen, takes one step of each, and releases them with the time of the next step. It keeps no job
+ * in memory, so any number of processes may run it, and a new one continues from the rows.
  */
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { jobs, substrates, host, tools, clock, log } = options;
@@ -73,7 +73,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let steps = 0;
   let failures = 0;
   let kicked = false;
-  /** Jobs may be due in a future that the clock has left. At the start nobody knows. */
+  /** True if jobs may be due at times that the clock was set back from. At the start this is unknown. */
   let setBack = true;
   let wake = () => {};
 
@@ -129,7 +129,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   async function giveBack(): Promise<void> {
-    // Everything that this turn of the loop finishes goes together.
+    // All jobs that this turn of the loop finishes are released together.
     const finished = done.splice(0);
     if (finished.length === 0) return;
     try {
@@ -140,7 +140,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     }
   }
 
-  /** Answers in how many milliseconds there may be more to do. */
+  /** Returns in how many milliseconds there may be more to do. */
   async function round(): Promise<number> {
     await giveBack();
     const room = limits.maxSteps - underWay.size;
@@ -150,21 +150,24 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       await jobs.recall(leaseMs);
       setBack = false;
     }
-    // A job that only seems to have been left alone, since the clock was set forward, is not abandoned.
+    // A job is not abandoned if it only seems so because the clock was set forward.
     const abandonedMs = limits.abandonedMs + clock.leaptMs(limits.abandonedMs);
     const due = { host, abandonedMs, substrates: dispatchers.open(), known };
     const askedAt = performance.now();
     const { dueIn, now } = await jobs.nextDue(due);
     const leapMs = clock.note(now, askedAt);
     if (leapMs !== 0) {
-      log.warn({ leapMs: Math.round(leapMs) }, 'the clock of the database was set, or time stood still here');
+      log.warn(
+        { leapMs: Math.round(leapMs) },
+        'the clock of the database was changed, or this machine was suspended',
+      );
       setBack = leapMs < 0;
       return 0;
     }
     if (dueIn === null || dueIn > 0) return Math.min(dueIn ?? limits.pollMs, limits.pollMs);
     const leased = await jobs.lease({ ...due, owner, leaseMs, limit: room });
     for (const reading of leased) {
-      // Its lease is over by a clock that was set; the step goes on, and gives the job back.
+      // Its lease expired by a clock that was set. The step continues and releases the job.
       if (!underWay.has(reading.job.run)) begin(aged(reading, clock));
     }
     return leased.length > 0 ? 0 : RETRY_MS;
@@ -177,7 +180,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       try {
         waitMs = await round();
       } catch (error) {
-        if (!(error instanceof StoreUnavailable)) log.error({ err: error }, 'looking for due jobs failed');
+        if (!(error instanceof StoreUnavailable)) log.error({ err: error }, 'could not look for due jobs');
         waitMs = limits.pollMs;
       }
       await pause(waitMs);
@@ -199,7 +202,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   function renew(): void {
     if (underWay.size === 0) return;
     jobs.renew(owner, [...underWay.keys()], limits.leaseMs).catch(() => {
-      // Whoever takes the job over does no harm: every write is compared, every call to a substrate idempotent.
+      // Two processes with one job do no harm: writes are compared, and calls to a substrate are idempotent.
     });
   }
 
@@ -215,16 +218,19 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     close: async () => {
       closing.abort();
       kick();
-      // Whoever takes over a step that hangs waits for its lease; nobody should wait for it here.
+      // A hanging step is taken over once its lease expires, so there is no need to wait for it here.
       await inTime(running, CLOSE_MS).catch((error: unknown) =>
-        log.warn({ err: error }, 'steps were left under way: their leases run out'),
+        log.warn(
+          { err: error },
+          'closed with steps in progress: they are taken over when their leases expire',
+        ),
       );
       clearInterval(renewing);
     },
   };
 }
 
-/** The answer, or an error when there is none in time. Nothing is cancelled: what comes of it later is compared, too. */
+/** Returns the answer, or throws if there is none in time. Nothing is aborted: late writes are compared. */
 async function inTime<Answer>(work: Promise<Answer>, milliseconds: number): Promise<Answer> {
   const timer = new AbortController();
   const late = sleep(milliseconds, undefined, { signal: timer.signal }).then(() => {
@@ -239,8 +245,8 @@ async function inTime<Answer>(work: Promise<Answer>, milliseconds: number): Prom
   }
 }
 
-/** The end of a job for whose substrate there is no runner any more. */
+/** The verdict on a job whose substrate no longer has a runner. */
 function notConfigured(kind: ProviderRuntimeKind): Verdict {
-  const message = `substrate ${kind} is not configured any more: what it has of the job is left there`;
+  const message = `substrate ${kind} is no longer configured: remove what is left of the job there by hand`;
   return { errorClass: 'config_invalid', message, exitCode: null };
 }

@@ -1,6 +1,6 @@
 import type { OutcomeCode } from '../contract/errors.ts';
 
-/** What was asked of a job is not done, for a reason that its caller can understand. */
+/** A request about a job is refused, for a reason that its caller can act on. */
 export class JobRefused extends Error {
   override readonly name = 'JobRefused';
   readonly code: OutcomeCode;
@@ -11,10 +11,10 @@ export class JobRefused extends Error {
   }
 }
 
-/** What was asked for is more than the runner's configuration allows. */
+/** A request exceeds what the runner's configuration allows. */
 export class JobBeyondLimits extends Error {
   override readonly name = 'JobBeyondLimits';
-  /** The field of the input. */
+  /** The name of the input field. */
   readonly field: string;
 
   constructor(field: string, message: string) {

@@ -14,42 +14,45 @@ import type { JobSpec } from './substrate.ts';
 
 type Variables = Readonly<Record<string, string>>;
 
-/** What jobs are made of, as the configuration has it now. */
+/** Builds what jobs need from the present configuration. */
 export interface Specs {
   /**
-   * The runner of this name, or the first one for the provider. Throws `RunnerRuntimeNotImplementedError` where there
-   * is none.
+   * Returns the runner of this name, or the first one for the provider. Throws
+   * `RunnerRuntimeNotImplementedError` if none exists.
    */
   choose(provider: RunProvider, name: string | null): RunnerConfig;
-  /** What the substrate is to start. `showsEnvironment`: without what nobody may see. */
+  /** Returns what the substrate must start. With `showsEnvironment`, configured secrets are left out. */
   specOf(job: JobRecord, showsEnvironment: boolean): Promise<JobSpec>;
-  /** What the runner is to do; null: nobody said. Throws a `SubstrateError` when it cannot be opened any more. */
+  /**
+   * Returns the runner's instructions, or null if it has none. Throws a `SubstrateError` if they can no
+   * longer be decrypted.
+   */
   payloadOf(job: JobRecord): JsonObject | null;
-  /** What of the environment nobody else may see. */
+  /** Returns the environment variables that only the runner may see. */
   secretsOf(job: JobRecord): Variables;
-  /** Takes out of a text what must not be read in what this job's runner prints. Kept for the jobs asked for last. */
+  /** Returns a redactor for what this job's runner prints. Recently used redactors are cached. */
   redactorOf(job: JobRecord): Promise<Redactor>;
 }
 
-/** What specs are made from. */
+/** What {@link createSpecs} works with. */
 export interface SpecSources {
   readonly config: RunnersConfig;
   readonly safe: PayloadSafe;
   readonly tokens: RunTokens;
-  /** Of the server: no job has them, but one that runs as the server's user could read them. */
+  /** The server's secrets. No job gets them, but one that runs as the server's user could read them. */
   readonly ownSecrets: readonly string[];
-  /** Where runners reach this server, without a path. */
+  /** Returns the URL at which runners reach this server, without a path. */
   readonly apiBase: () => string;
 }
 
-/** A token to claim with outlives the longest wait for a machine. */
+/** A claim token lives this much longer than the run may take, to outlast the longest wait for a machine. */
 const CLAIM_MS = 7 * 24 * 3_600_000;
 
-/** What is kept of redactors, the tables of which are typically some 50 KB and at most 8 MB. */
+/** Limits of the redactor cache. A redactor's tables typically take some 50 KB, and at most 8 MB. */
 const MAX_REDACTORS = 256;
 const MAX_REDACTOR_BYTES = 16 * 1024 * 1024;
 
-/** Makes the specs. */
+/** Creates the specs for one configuration. Its redactors are cached in memory. */
 export function createSpecs({ config, safe, tokens, ownSecrets, apiBase }: SpecSources): Specs {
   const redactors = new LRUCache<string, Redactor>({
     max: MAX_REDACTORS,
@@ -64,7 +67,7 @@ export function createSpecs({ config, safe, tokens, ownSecrets, apiBase }: SpecS
     if (runner) return runner;
     throw new SubstrateError({
       errorClass: 'config_invalid',
-      message: `runner ${job.runner} is not configured any more`,
+      message: `runner ${job.runner} is no longer configured`,
     });
   }
 
@@ -73,19 +76,23 @@ export function createSpecs({ config, safe, tokens, ownSecrets, apiBase }: SpecS
     try {
       return safe.open(job.payload, job);
     } catch (cause) {
-      const message = 'the payload was sealed with a key that is not among SECRET_KEYS any more';
+      const message =
+        'the payload was encrypted with a key that is no longer in SECRET_KEYS: add that key again';
       throw new SubstrateError({ errorClass: 'config_invalid', message }, { cause });
     }
   }
 
-  /** The server's and configured secrets, and what in the payload and the runner's environment looks like a credential. */
+  /**
+   * All secrets of server and job, and what looks like a credential in the payload or the runner's
+   * environment.
+   */
   async function unspeakable(job: JobRecord): Promise<readonly string[]> {
     const { env = {} } = find(job.runner) ?? {};
     const configured = Object.values(secretsOf(job));
     return [...ownSecrets, ...configured, ...credentialsIn(env), ...(await payloadCredentials(job))];
   }
 
-  /** What cannot be opened cannot be told either. */
+  /** A payload that cannot be decrypted cannot be printed either. */
   async function payloadCredentials(job: JobRecord): Promise<readonly string[]> {
     let payload: JsonObject | null;
     try {
@@ -158,7 +165,7 @@ export function createSpecs({ config, safe, tokens, ownSecrets, apiBase }: SpecS
   };
 }
 
-/** A payload names the MCP servers that its runner is to use under one of these keys. */
+/** Returns true if the payload names MCP servers for its runner, under either of these keys. */
 function hasMcpServers(payload: JsonObject | null): boolean {
   const servers = payload?.mcpServers ?? payload?.mcp_servers ?? null;
   return typeof servers === 'object' && servers !== null && Object.keys(servers).length > 0;

@@ -8,7 +8,7 @@ import { JobBeyondLimits, JobRefused } from './refusals.ts';
 import type { Specs } from './specs.ts';
 import type { Substrate } from './substrate.ts';
 
-/** What a caller may decide of a job. Absent limits are the runner's own. */
+/** What a caller may choose for a job. If a limit is null, the runner's own applies. */
 export interface JobRequest {
   readonly workspace: string;
   readonly runId: string;
@@ -24,7 +24,7 @@ export interface JobRequest {
   readonly resources: { readonly cpus: number; readonly memoryMb: number } | null;
 }
 
-/** A job that was asked for, and what of it is new. */
+/** A requested job, and what this request created. */
 export interface JobStarted {
   readonly job: JobRecord;
   readonly run: RunRecord;
@@ -32,25 +32,25 @@ export interface JobStarted {
   readonly jobCreated: boolean;
 }
 
-/** What starting needs. */
+/** What {@link startJob} works with. */
 export interface StartTools {
   readonly store: Store;
   readonly specs: Specs;
   readonly safe: PayloadSafe;
-  /** Tells under which image a runner's job is known to its substrate, and where it runs. */
+  /** Returns a runner's substrate and the image name by which that substrate knows the runner. */
   readonly substrateOf: (runner: RunnerConfig) => { readonly substrate: Substrate; readonly image: string };
-  /** Why there are no runners at all; null where nothing is missing for them. */
+  /** Why no runners are available. Null if nothing is missing for them. */
   readonly noRunners: string | null;
 }
 
 /**
- * Writes the wish that a run have a job; the reconciler does the rest. The same again answers the job as it is.
+ * Records that a run needs a job; the reconciler does the rest. A repeated request returns the existing job.
  * Throws {@link JobRefused} and {@link JobBeyondLimits}.
  */
 export async function startJob(tools: StartTools, request: JobRequest): Promise<JobStarted> {
   const { store, safe } = tools;
   if (request.runtime === 'native') {
-    const message = `${request.provider} runs this agent itself: ask for a managed runtime to have a job for it`;
+    const message = `${request.provider} runs this agent itself: pass \`runtime: managed\` to start a job`;
     throw new JobRefused('native_run_has_no_job', message);
   }
   const runner = chooseRunner(tools, request);
@@ -65,7 +65,7 @@ export async function startJob(tools: StartTools, request: JobRequest): Promise<
     createdAt: Date.now(),
   });
   if (run.provider !== request.provider || run.runtime !== request.runtime) {
-    const message = `run ${run.id} is there already, as ${run.provider} and ${run.runtime}: choose another id`;
+    const message = `run ${run.id} already exists (${run.provider}, ${run.runtime}): choose another id`;
     throw new JobRefused('run_conflict', message);
   }
   const spec = specOf(runner, request);
@@ -73,8 +73,8 @@ export async function startJob(tools: StartTools, request: JobRequest): Promise<
   if (before) return { job: before, run, runCreated: created, jobCreated: false };
   const jobCreated = await store.jobs.create(newJob(tools, run, runner, request, safe.hash(spec)));
   const job = await sameJob(store.jobs, safe, run, spec);
-  // A job is refused by the store alone to a run that has ended.
-  if (!job) throw new JobRefused('run_terminated', 'the run has ended: a new try is a new run');
+  // The store refuses a job only to a run that has ended.
+  if (!job) throw new JobRefused('run_terminated', 'the run has ended: create a new run to try again');
   return { job, run, runCreated: created, jobCreated };
 }
 
@@ -87,7 +87,7 @@ function chooseRunner({ specs, noRunners }: StartTools, { provider, runner }: Jo
     const message =
       runner === null
         ? error.message
-        : `There is no such runner for provider "${provider}": server { runners } lists those that there are.`;
+        : `No runner of this name supports provider "${provider}": server { runners } lists all runners.`;
     throw new JobRefused('runner_runtime_not_implemented', message);
   }
 }
@@ -96,21 +96,21 @@ function checkLimits(runner: RunnerConfig, { region, maxRunDurationMs, resources
   if (region !== null && !runner.regions.includes(region)) {
     throw new JobBeyondLimits(
       'region',
-      `must be one of ${runner.regions.join(', ')} with runner ${runner.name}`,
+      `must be one of ${runner.regions.join(', ')} for runner ${runner.name}`,
     );
   }
   if (maxRunDurationMs !== null && maxRunDurationMs > runner.maxRunDurationMs) {
-    const message = `must be at most ${runner.maxRunDurationMs} with runner ${runner.name}`;
+    const message = `must be at most ${runner.maxRunDurationMs} for runner ${runner.name}`;
     throw new JobBeyondLimits('maxRunDurationMs', message);
   }
   const most = runner.resources;
   if (resources && most && (resources.cpus > most.cpus || resources.memoryMb > most.memoryMb)) {
-    const message = `must be at most ${most.cpus} cpus and ${most.memoryMb} MB with runner ${runner.name}`;
+    const message = `must be at most ${most.cpus} cpus and ${most.memoryMb} MB for runner ${runner.name}`;
     throw new JobBeyondLimits('resources', message);
   }
 }
 
-/** What the caller asked for, by which two requests are told apart. What the configuration adds may change in between. */
+/** Returns what the caller requested, to compare two requests. Configured values may change in between. */
 function specOf(runner: RunnerConfig, request: JobRequest): JsonObject {
   const { provider, runtime, payload, maxRunDurationMs, region, resources } = request;
   return {
@@ -134,7 +134,7 @@ async function sameJob(
   if (job && !safe.isHashOf(job.specHash, spec)) {
     throw new JobRefused(
       'job_conflict',
-      `run ${run.id} has a job already, of another spec: a new try is a new run`,
+      `run ${run.id} already has a job with another spec: create a new run to try again`,
     );
   }
   return job;

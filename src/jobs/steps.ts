@@ -10,29 +10,29 @@ import type { JobObservation, Substrate } from './substrate.ts';
 import { isFinal, moved } from './transitions.ts';
 import { ended, observedVerdict, stopVerdict, type Verdict } from './verdicts.ts';
 
-/** What steps are taken with. */
+/** What {@link takeStep} works with. */
 export interface StepTools {
   readonly changes: JobChanges;
   readonly notes: JobNotes;
   readonly specs: Specs;
   readonly limits: JobLimits;
-  /** Whether so many of a substrate's jobs are missing at once that it is the substrate's look-up that fails. */
+  /** Returns true if so many of a substrate's jobs are missing at once that its look-up must be broken. */
   readonly haveVanished: (job: JobRecord, missing: boolean) => boolean;
 }
 
-/** What came of a step. */
+/** The outcome of a step. */
 export interface StepResult {
   readonly job: JobRecord;
-  /** In how many milliseconds the next one is due. */
+  /** In how many milliseconds the next step is due. */
   readonly dueIn: number;
-  /** How many in a row came to nothing. */
+  /** How many steps in a row had no result. */
   readonly failures: number;
 }
 
-/** How long after a claim the substrate is asked which of two machines is the claimer's. */
+/** How long after a claim to ask the substrate which of two machines is the claimer's. */
 const SETTLE_CLAIM_MS = 60_000;
 
-/** Takes one step of a job's life: from what is stored, and what the substrate says, towards what was wished. */
+/** Takes one step of a job, from what is stored and what the substrate reports towards what was requested. */
 export async function takeStep(
   tools: StepTools,
   substrate: Substrate,
@@ -60,14 +60,14 @@ export async function takeStep(
   }
 }
 
-/** The end of a job of another machine. What it left there is that machine's to find. */
+/** The verdict on a job of another machine. What it left there is for that machine to find. */
 const HOST_LOST: Verdict = {
   errorClass: 'host_lost',
-  message: 'nobody looks after its machine any more',
+  message: 'no server on its machine looks after the job',
   exitCode: null,
 };
 
-/** A job that nobody has looked after for long, and that cannot be looked after from here. */
+/** Gives up a job that no process has looked after for long and that this process cannot look after. */
 export async function giveUp(
   tools: StepTools,
   { job, now }: JobReading,
@@ -81,7 +81,7 @@ export async function giveUp(
   return after(given, 0);
 }
 
-/** What a step that failed leaves: a verdict where no further try can help, else a later try. */
+/** Ends a job whose failed step cannot succeed later, else schedules another attempt. */
 export async function failedStep(
   tools: StepTools,
   job: JobRecord,
@@ -97,22 +97,22 @@ export async function failedStep(
   return { ...later, dueIn: Math.max(retryAfterMs ?? 0, later.dueIn) };
 }
 
-/** A step that came to nothing is taken again later. */
+/** Schedules another attempt at a failed step. */
 export function laterTry({ limits }: StepTools, job: JobRecord): StepResult {
   const failures = job.failures + 1;
-  // Whoever could not look has not seen that nothing is there: only looks count towards a job's being lost.
+  // A failed look-up does not show that a job is gone: only successful ones count towards losing it.
   const counts = isFinal(job.status) || (job.machineId === null && job.wish === 'run');
   return { job, failures: counts ? failures : job.failures, dueIn: backoff(failures, limits) };
 }
 
 async function start(tools: StepTools, substrate: Substrate, job: JobRecord): Promise<StepResult> {
-  // Before the call: whoever wants it stopped from now on has to look whether something is there.
+  // Stored before the call: a stop after this point must check whether something was created.
   const asked = await change(tools, job, (was, at) =>
     was.startAskedAt === null && was.wish === 'run' && !isFinal(was.status)
       ? { ...was, startAskedAt: at }
       : was,
   );
-  // What the call itself comes to is then told of the version that is stored by now.
+  // The next step makes the call, so that its result is compared with the version stored here.
   if (asked.changed || asked.job.wish === 'stop' || isFinal(asked.job.status)) return after(asked, 0);
   const handle = await substrate.start(await tools.specs.specOf(asked.job, substrate.showsEnvironment));
   const started = await change(tools, asked.job, (was, at) =>
@@ -132,7 +132,7 @@ async function look(
   const { limits, notes } = tools;
   const seen = await substrate.getStatus(handleOf(job));
   const stopping = (was: JobRecord, at: number) => {
-    // It came to run at last, perhaps while this server was busy or suspended.
+    // The job runs after all, perhaps while this server was busy or suspended.
     const late = reason === 'provisioning' && was.status === 'running';
     return reason === null || late || was.wish === 'stop' ? was : toStop(was, reason, limits.graceMs, at);
   };
@@ -143,7 +143,7 @@ async function look(
   }
   const redactor = isFinal(seen.status) ? await tools.specs.redactorOf(job) : null;
   const see = (was: JobRecord, at: number): JobRecord => {
-    // Claimed meanwhile, perhaps by another machine: which one counts is to be found out first.
+    // Claimed meanwhile, perhaps by another machine: first find out which one counts.
     if (was.claimInstance !== job.claimInstance) return was;
     if (doubt === 'gone') return ended(was, goneVerdict(was, seen), at);
     if (doubt === 'wait') return stopping(was, at);
@@ -153,15 +153,15 @@ async function look(
       return ended(was, { ...verdict, message }, at);
     }
     const region = seen.region === undefined ? was : withRegion(was, seen.region);
-    // A substrate that stops a job by itself says how it ended when it has.
+    // If a substrate stops a job unasked, it reports later how the job ended.
     const lively = seen.status === 'stopping' ? region : moved(region, seen.status, at);
     const told = withStats(lively, seen.resourceStats, at, limits);
     return stopping(told, at);
   };
-  // Nearly all looks see nothing new, and need not read the job again.
+  // Nearly all checks see nothing new and need not read the job again.
   const looked = see(job, now) === job ? { job, now, changed: false } : await change(tools, job, see);
   if (looked.job.claimInstance !== job.claimInstance) return after(looked, 0);
-  // The first figures are the job's alone: a run begins with what its runner says.
+  // The first figures are stored with the job only: a run's log begins with what its runner says.
   if (job.statsAt !== null && looked.job.statsAt !== job.statsAt && seen.resourceStats) {
     await notes.tellStats(looked.job, seen.resourceStats, looked.now);
   }
@@ -169,7 +169,7 @@ async function look(
   return after(looked, nextLookIn(looked.job, looked.now, substrate.pollMs, limits));
 }
 
-/** A job that is to stop, with the time that it has for it. A second wish can shorten that and never lengthen it. */
+/** Returns the job with a stop requested. A second request can only shorten the grace period. */
 export function toStop(job: JobRecord, reason: StopReason, graceMs: number, now: number): JobRecord {
   if (isFinal(job.status)) return job;
   const stopping = moved(job, 'stopping', now);
@@ -182,13 +182,13 @@ export function toStop(job: JobRecord, reason: StopReason, graceMs: number, now:
     stopReason: job.stopReason ?? reason,
     stopAskedAt,
     killAt,
-    // What failed before was another call: from here on looks are counted.
+    // Earlier failures were of other calls: from here on, look-ups are counted.
     failures: job.wish === 'stop' ? job.failures : 0,
     nextStepAt: now,
   };
 }
 
-/** By what a substrate finds a job that was started without its answer. */
+/** What a substrate needs to find a job whose start was never answered. */
 function placeOf({ workspace, runId, specHash }: JobRecord): Parameters<Substrate['find']>[0] {
   return { workspaceId: workspace, runId, specHash };
 }
@@ -201,7 +201,7 @@ async function find(tools: StepTools, substrate: Substrate, job: JobRecord): Pro
     );
     return after(adopted, 0);
   }
-  // Once may be a list that lags; whatever comes later all the same is found when it settles, or by the sweep.
+  // One empty list may just lag. Whatever appears later is found when the job settles, or by the sweep.
   const failures = job.failures + 1;
   if (failures < tools.limits.missingLooks) return { job, failures, dueIn: backoff(failures, tools.limits) };
   return after(await change(tools, job, (was, at) => ended(was, stopVerdict(was.stopReason), at)), 0);
@@ -216,7 +216,7 @@ async function settle(
   const waitMs = await tools.notes.endRun(job, now);
   if (waitMs !== null) return { job, failures: 0, dueIn: waitMs };
   if (job.startAskedAt !== null) {
-    // Only what is known to have ended keeps what it left; anything else may still be running.
+    // Only a job that is known to have ended keeps what it left: any other may still be running.
     const keepMs = job.exitCode === null ? 0 : substrate.keepEndedMs;
     if (job.statusMs < keepMs) return { job, failures: 0, dueIn: keepMs - job.statusMs };
     const left = await substrate.find(placeOf(job));
@@ -227,8 +227,8 @@ async function settle(
 }
 
 /**
- * A lost answer can leave two machines with one environment; the claim tells which of them works. The job goes on with
- * that one, and the other is removed.
+ * A lost answer can leave two machines with one environment; the claim shows which of them works. The job
+ * continues with that one, and the other is removed.
  */
 async function rightHandle(
   tools: StepTools,
@@ -243,21 +243,24 @@ async function rightHandle(
   const found = await substrate.find(placeOf(job));
   const real = found.find((handle) => handle.machineId === claimInstance);
   if (!real) return job;
-  // First, since nobody looks for it once the job has the right handle.
+  // Removed first, because nothing looks for the other machine once the job has the right handle.
   for (const other of found) if (other !== real) await substrate.remove(other);
   const { appName } = real;
   const adopted = await change(tools, job, (was) => ({ ...was, appName, machineId: real.machineId }));
   return adopted.job;
 }
 
-/** Whether what was seen is no end yet: a look-up can lag, a host come back. `gone`: it went on for long enough. */
+/**
+ * Returns the doubt in what was seen: a look-up can lag, and a host can come back. `gone`: the doubt has
+ * lasted long enough.
+ */
 function doubtIn(tools: StepTools, job: JobRecord, seen: JobObservation): 'none' | 'wait' | 'gone' {
   const { limits } = tools;
   const missing = seen.missing === true;
   const vanished = tools.haveVanished(job, missing);
   const looks = job.failures + 1;
   if (missing) return looks < (vanished ? limits.vanishedLooks : limits.missingLooks) ? 'wait' : 'gone';
-  // A status that goes on with this class is the last one known.
+  // A status that is not final but has this class is the last one known.
   if (isFinal(seen.status) || seen.terminalErrorClass !== 'host_lost') return 'none';
   return looks < limits.hostLostLooks ? 'wait' : 'gone';
 }
@@ -265,11 +268,11 @@ function doubtIn(tools: StepTools, job: JobRecord, seen: JobObservation): 'none'
 function goneVerdict(job: JobRecord, { missing }: JobObservation): Verdict {
   const stopped = stopVerdict(job.stopReason);
   if (missing !== true && (job.wish === 'run' || stopped.errorClass === null)) {
-    const message = 'its host stays out of reach: it may still run there, and nobody listens to it any more';
+    const message = 'its host stays unreachable: the job may still run there, but its events are refused';
     return { errorClass: 'host_lost', message, exitCode: null };
   }
   if (job.wish === 'stop') return stopped;
-  const message = 'the substrate has nothing of the job any more, and tells of no exit';
+  const message = 'the substrate lost the job without reporting an exit status';
   return { errorClass: 'lost', message, exitCode: null };
 }
 
@@ -288,7 +291,7 @@ function withStats(
   return { ...job, stats: JSON.stringify(stats), statsAt: now };
 }
 
-/** What a substrate said, without what of this job nobody may see. */
+/** Removes the job's secrets from a substrate's message. */
 export async function redacted(specs: Specs, job: JobRecord, message: string): Promise<string> {
   const { redact } = await specs.redactorOf(job);
   return redact(message);
@@ -304,7 +307,7 @@ async function change(
   next: (job: JobRecord, now: number) => JobRecord,
 ): Promise<Changed> {
   const changed = await changes.apply(run, next);
-  if (!changed) throw new Error(`the job of run ${run} is not there any more`);
+  if (!changed) throw new Error(`the job of run ${run} no longer exists`);
   return changed;
 }
 

@@ -7,88 +7,94 @@ import type {
 } from '../contract/jobs.ts';
 import type { JobErrorClass } from './errors.ts';
 
-/** A spec as our own jobs have it. */
+/** The contract's job spec, with what runfeed itself adds. */
 export interface JobSpec extends RunnerJobSpec {
-  /** Tells two specs of one run apart without showing what is in them. Kept with the object, where there is a place. */
+  /**
+   * Distinguishes two specs of one run without revealing their content. Stored with the object if the
+   * substrate has a place for it.
+   */
   readonly specHash: string;
-  /** What of the environment must not be shown, told or logged: a rejected value may be echoed. */
+  /** Environment values that must never be shown or logged. A substrate may echo a value that it rejects. */
   readonly secrets: readonly string[];
 }
 
-/** What a substrate says about a job at one moment, with what the contract's snapshot has no place for. */
+/** What a substrate reports about a job at one moment: the contract's snapshot and more. */
 export interface JobObservation extends RunnerJobStatusSnapshot {
   readonly terminalErrorClass?: JobErrorClass;
-  /** Of the main process, once it has ended and the substrate tells. */
+  /** Exit code of the main process, once it has ended and the substrate reports it. */
   readonly exitCode?: number;
   /**
-   * There is nothing under this handle: not proof that there never will be again, since substrates' lists and look-ups
-   * lag. Whoever asks counts. The status is then of no account.
+   * The substrate found nothing under this handle. That proves nothing, because lists and look-ups of
+   * substrates lag: callers must count repeats. `status` is meaningless then.
    */
   readonly missing?: boolean;
-  /** Where it really runs, if that can be another region than was asked for. */
+  /** The actual region, if it can differ from the requested one. */
   readonly region?: string;
 }
 
-/** An object on a substrate that carries our mark. */
+/** An object on a substrate that carries runfeed's mark. */
 export interface FoundObject {
   readonly handle: RunnerJobHandle;
   readonly workspaceId: string;
   readonly runId: string;
   /** Unix milliseconds by the substrate's clock. */
   readonly createdAt: number;
-  /** Where it may be another server's: it is ours if our job of the run has this `specHash`. Null: it is ours. */
+  /**
+   * Set if the object may belong to another server: it is ours only if our job of the run has this
+   * `specHash`. Null if it is ours.
+   */
   readonly ownedIfHash: string | null;
 }
 
-/** The end of what a job printed. */
+/** The end of a job's output. */
 export interface LogTail {
   readonly bytes: Buffer;
-  /** Where the part to show begins. What comes before serves to find a secret that this place divides. */
+  /** Index of the first byte to show. The bytes before it help to find a secret that this index splits. */
   readonly from: number;
 }
 
-/** One substrate. Every call is bounded in time and throws {@link SubstrateError} for what the substrate did not do. */
+/** One substrate. Every call has a time limit and throws {@link SubstrateError} if it fails. */
 export interface Substrate extends RunnerJobExecutor {
   readonly kind: ProviderRuntimeKind;
   /**
-   * Where the jobs of this process's substrate can be reached from; null: from everywhere. A process can only be looked
-   * after on its own machine.
+   * The machine on which the jobs of this substrate must be managed, since a process can only be managed on
+   * its own machine. Null if every machine can manage them.
    */
   readonly host: string | null;
-  /** Whether others can read a job's environment there: then secrets are handed out by `claimJob` alone. */
+  /** True if others can read a job's environment there: then only `claimJob` hands out secrets. */
   readonly showsEnvironment: boolean;
-  /** How often a job may be looked at, in milliseconds. */
+  /** Time between two status checks of a job, in milliseconds. */
   readonly pollMs: number;
-  /** For how long what an ended job left is of use, as its log is, in milliseconds. */
+  /** How long to keep what an ended job left, such as its log, in milliseconds. */
   readonly keepEndedMs: number;
-  /** Whether the instance that a runner claims with is its handle's `machineId`: then that tells the real one of two. */
+  /** True if runners claim with their handle's `machineId`: that identifies the real one of two machines. */
   readonly machineClaims: boolean;
   start(spec: JobSpec): Promise<RunnerJobHandle>;
   getStatus(handle: RunnerJobHandle): Promise<JobObservation>;
-  /** What is there under this run's name, without making it: for a stop that comes while a start's outcome is unknown. */
+  /** Finds what exists under a run's name and creates nothing. For a stop while a start is unresolved. */
   find(run: Pick<JobSpec, 'workspaceId' | 'runId' | 'specHash'>): Promise<readonly RunnerJobHandle[]>;
-  /** Everything that carries our mark, for the sweep of what belongs to no job. May be incomplete. */
+  /** Lists every object that carries runfeed's mark, for the orphan sweep. May be incomplete. */
   list(): Promise<readonly FoundObject[]>;
   /**
-   * Lets go of what an ended job left on the substrate, once its verdict is stored; what still runs is killed first.
-   * Idempotent. Afterwards `start` with the same run may not find it any more.
+   * Removes what an ended job left on the substrate, once its verdict is stored. Kills what still runs first.
+   * Idempotent. Afterwards `start` with the same run may no longer find it.
    */
   remove(handle: RunnerJobHandle): Promise<void>;
   /**
-   * The newest lines that the job printed, as they are: secrets are in them. Before them come at least `marginBytes`
-   * if there are as many. Null: there are none to be had.
+   * Returns the newest lines of the job's output unredacted, with its secrets. At least `marginBytes` bytes
+   * precede them, if that many exist. Null if no output is available.
    */
   logTail?(handle: RunnerJobHandle, lines: number, marginBytes: number): Promise<LogTail | null>;
   close(): Promise<void>;
 }
 
-/** The bytes from `from` on as the part to show, with no more before them than the margin. */
+/** Returns a tail that shows the bytes from `from` on and keeps at most `marginBytes` before them. */
 export function tailOf(bytes: Buffer, from: number, marginBytes: number): LogTail {
   const start = Math.max(0, from - marginBytes);
   return { bytes: bytes.subarray(start), from: from - start };
 }
 
-/** The part of a tail to show. */
+/** Returns the part of a tail to show, as text. */
 export function shownOf(tail: LogTail | null): string | null {
   return tail === null ? null : tail.bytes.toString('utf8', tail.from);
 }

@@ -6,7 +6,7 @@ import type { JobLimits } from './limits.ts';
 import type { JobLog } from './reconciler.ts';
 import type { FoundObject, Substrate } from './substrate.ts';
 
-/** What a sweep needs. */
+/** What {@link startSweep} works with. */
 export interface SweepOptions {
   readonly store: Store;
   readonly substrates: ReadonlyMap<ProviderRuntimeKind, Substrate>;
@@ -15,17 +15,17 @@ export interface SweepOptions {
   readonly log: JobLog;
 }
 
-/** Looks for orphans. */
+/** Looks for orphans: objects on a substrate that belong to no job. */
 export interface Sweep {
-  /** Looks once; answers what it removed, or would have. Happens by itself every `sweepMs`. */
+  /** Sweeps once and returns what it removed, or would have removed. Also runs every `sweepMs`. */
   run(): Promise<readonly FoundObject[]>;
   close(): Promise<void>;
 }
 
 /**
- * Finds what carries our mark on a substrate and belongs to no job that goes on: made by a start whose row was lost, or
- * left by a removal that was. Young ones are spared, since their job may be about to learn of them, and so are those
- * that no earlier sweep has seen.
+ * Starts to look for objects that carry runfeed's mark but belong to no unsettled job, left by a start whose
+ * row was lost or by a lost removal. Spares young objects, whose job may be about to learn of them, and
+ * objects new to this sweep.
  */
 export function startSweep({ store, substrates, mode, limits, log }: SweepOptions): Sweep {
   let suspects: ReadonlySet<string> = new Set();
@@ -38,13 +38,13 @@ export function startSweep({ store, substrates, mode, limits, log }: SweepOption
     return !job || job.settledAt !== null;
   }
 
-  /** One that cannot be removed now must not keep the others. */
+  /** An object that cannot be removed now must not hold up the others. */
   async function isRemoved(substrate: Substrate, { runId, handle }: FoundObject): Promise<boolean> {
     try {
       await substrate.remove(handle);
       return true;
     } catch (error) {
-      log.warn({ err: error, runId, substrate: substrate.kind }, 'an orphan could not be removed');
+      log.warn({ err: error, runId, substrate: substrate.kind }, 'could not remove an orphan');
       return false;
     }
   }
@@ -59,7 +59,7 @@ export function startSweep({ store, substrates, mode, limits, log }: SweepOption
       if (!suspects.has(name)) continue;
       log.warn(
         { runId, substrate: substrate.kind, machineId: handle.machineId, mode },
-        'an object belongs to no job',
+        'found an object that belongs to no job',
       );
       if (mode === 'remove' && !(await isRemoved(substrate, found))) continue;
       removed.push(found);
@@ -74,7 +74,7 @@ export function startSweep({ store, substrates, mode, limits, log }: SweepOption
       try {
         removed.push(...(await sweepOne(substrate, seen)));
       } catch (error) {
-        log.warn({ err: error, substrate: substrate.kind }, 'looking for orphans failed');
+        log.warn({ err: error, substrate: substrate.kind }, 'could not look for orphans');
       }
     }
     suspects = seen;
@@ -83,7 +83,7 @@ export function startSweep({ store, substrates, mode, limits, log }: SweepOption
 
   const closing = new AbortController();
   async function sweepForEver(): Promise<void> {
-    // The first time as late as any other: who starts has jobs to learn of first.
+    // The first sweep waits like any other: a server that starts has jobs to learn of first.
     while (await rested(limits.sweepMs, closing.signal)) await run();
   }
   const running = mode === 'off' ? Promise.resolve() : sweepForEver();

@@ -1,7 +1,7 @@
 import type { ProviderRuntimeJobStatus } from '../contract/jobs.ts';
 import type { JobState } from '../store/jobs.ts';
 
-/** Which status may follow which. Only forward; forward may skip. */
+/** Which statuses may follow each status. A job only moves forward and may skip steps. */
 export const TRANSITIONS: Readonly<Record<ProviderRuntimeJobStatus, readonly ProviderRuntimeJobStatus[]>> = {
   queued: ['provisioning', 'running', 'stopping', 'terminated', 'failed'],
   provisioning: ['running', 'stopping', 'terminated', 'failed'],
@@ -11,19 +11,19 @@ export const TRANSITIONS: Readonly<Record<ProviderRuntimeJobStatus, readonly Pro
   failed: [],
 };
 
-/** Whether a job of this status has reached its end. */
+/** Returns true if a job of this status has ended. */
 export function isFinal(status: ProviderRuntimeJobStatus): boolean {
   return TRANSITIONS[status].length === 0;
 }
 
-/** Whether the status may follow the other one. */
+/** Returns true if `to` may follow `from`. */
 export function mayFollow(from: ProviderRuntimeJobStatus, to: ProviderRuntimeJobStatus): boolean {
   return TRANSITIONS[from].includes(to);
 }
 
 /**
- * The state with another status, and the times that go with it; the state as it is where that would be a step back, as
- * a look that lags behind asks for.
+ * Returns the state with another status and the times that belong to it. Returns the same object if that
+ * would be a step back, as a lagging status check may request.
  */
 export function moved<State extends JobState>(
   state: State,

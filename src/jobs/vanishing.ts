@@ -1,27 +1,27 @@
 import type { JobRecord } from '../store/jobs.ts';
 
-/** Fewer than this say nothing about the substrate. */
+/** Fewer missing jobs than this say nothing about the substrate. */
 const AT_LEAST = 5;
 const SHARE = 0.5;
-/** Jobs that were not looked at for so long are of no account. */
+/** Look-ups older than this do not count. */
 const FORGET_MS = 60_000;
 
 /**
- * Watches how many of a substrate's jobs cannot be found. When more than half of them seem to have gone at once, it is
- * likelier that the substrate's look-up is broken than that they are.
+ * Creates a guard that watches how many of a substrate's jobs cannot be found. If more than half of them seem
+ * to vanish at once, a broken look-up is likelier than so many lost jobs, and the guard returns true.
  */
 export function createVanishingGuard(): (job: JobRecord, missing: boolean) => boolean {
   const looks = new Map<
     number,
     { readonly substrate: string; readonly missing: boolean; readonly at: number }
   >();
-  /** By substrate, until when it is not to be believed: what vanished together comes back one by one. */
+  /** Until when each substrate is not to be believed: jobs that vanished together come back one by one. */
   const doubtful = new Map<string, number>();
   return (job, missing) => {
     const now = performance.now();
     looks.delete(job.run);
     looks.set(job.run, { substrate: job.substrate, missing, at: now });
-    // The oldest stand first.
+    // The oldest come first.
     for (const [run, { at }] of looks) {
       if (at > now - FORGET_MS) break;
       looks.delete(run);

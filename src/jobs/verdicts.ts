@@ -3,15 +3,15 @@ import type { JobErrorClass } from './errors.ts';
 import type { JobObservation } from './substrate.ts';
 import { moved } from './transitions.ts';
 
-/** Why a job ended, in the terms of its row. */
+/** Why a job ended, as its row stores it. */
 export interface Verdict {
-  /** Null: it ended well, or because we asked. */
+  /** Null if the job succeeded or was stopped on request. */
   readonly errorClass: JobErrorClass | null;
   readonly message: string | null;
   readonly exitCode: number | null;
 }
 
-/** What a job that we stopped is said to have failed with; null: nothing, it did as it was told. */
+/** The error class of a job that runfeed stopped. Null if the stop is no failure. */
 const STOP_CLASSES: Readonly<Record<StopReason, JobErrorClass | null>> = {
   requested: null,
   run_ended: null,
@@ -22,17 +22,17 @@ const STOP_CLASSES: Readonly<Record<StopReason, JobErrorClass | null>> = {
 const STOP_MESSAGES: Readonly<Record<StopReason, string | null>> = {
   requested: null,
   run_ended: null,
-  deadline: 'the job ran longer than it may',
-  provisioning: 'the substrate took the job and never ran it',
+  deadline: 'the job exceeded its maximum run duration',
+  provisioning: 'the substrate accepted the job but did not run it in time',
 };
 
-/** The end of a job that was to stop, however it went. */
+/** Returns the verdict on a job that had to stop, however it ended. */
 export function stopVerdict(reason: StopReason | null, exitCode: number | null = null): Verdict {
   const why = reason ?? 'requested';
   return { errorClass: STOP_CLASSES[why], message: STOP_MESSAGES[why], exitCode };
 }
 
-/** The end that a substrate tells of. */
+/** Returns the verdict on an end that a substrate reports. */
 export function observedVerdict(job: JobRecord, seen: JobObservation): Verdict {
   const exitCode = seen.exitCode ?? null;
   if (job.wish === 'stop') return stopVerdict(job.stopReason, exitCode);
@@ -40,14 +40,14 @@ export function observedVerdict(job: JobRecord, seen: JobObservation): Verdict {
     const errorClass = seen.terminalErrorClass ?? 'substrate_error';
     return { errorClass, message: seen.terminalErrorMessage ?? errorClass, exitCode };
   }
-  // Stopped by request, and not by ours: a deploy, a migration, an operator.
+  // Stopped on request, but not on ours: by a deploy, a migration or an operator.
   if (exitCode !== null && exitCode !== 0) {
-    return { errorClass: 'evicted', message: 'the substrate took the job away', exitCode };
+    return { errorClass: 'evicted', message: 'the substrate evicted the job', exitCode };
   }
   return { errorClass: null, message: null, exitCode };
 }
 
-/** The job with its end. The first verdict stays. */
+/** Returns the state with this verdict. If the job has already ended, its first verdict stays. */
 export function ended<State extends JobState>(state: State, verdict: Verdict, now: number): State {
   const final = moved(state, verdict.errorClass === null ? 'terminated' : 'failed', now);
   if (final === state) return state;

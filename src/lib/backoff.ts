@@ -1,20 +1,23 @@
-/** How long to wait between tries. */
+/** How long to wait between retries. */
 export interface BackoffOptions {
-  /** The first wait is at most so long, by default 250 ms; each further one may be twice as long. */
+  /** The upper limit of the first wait, 250 ms by default. It doubles for each further wait. */
   readonly firstMs?: number;
-  /** No wait is longer, by default 10 s. */
+  /** The upper limit of every wait, 10 s by default. */
   readonly longestMs?: number;
 }
 
-/** Waits that grow while nothing succeeds. */
+/** Waiting times that grow until something succeeds. */
 export interface Backoff {
-  /** The next wait: anything from nothing to its limit, so that those who failed together do not come back together. */
+  /**
+   * Returns the next wait in milliseconds: random between 0 and its limit, so that clients that failed
+   * together do not return together.
+   */
   nextMs(): number;
-  /** Something succeeded: the next wait is a first one. */
+  /** Starts over with a first wait, after a success. */
   reset(): void;
 }
 
-/** Begins with a first wait. */
+/** Creates waiting times that start with a first wait. */
 export function createBackoff({ firstMs = 250, longestMs = 10_000 }: BackoffOptions = {}): Backoff {
   let limit = firstMs;
   return {
@@ -29,7 +32,7 @@ export function createBackoff({ firstMs = 250, longestMs = 10_000 }: BackoffOpti
   };
 }
 
-/** Resolves after so long, or as soon as the signal aborts. */
+/** Resolves after this time, or as soon as the signal aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {

@@ -1,12 +1,14 @@
-/** Wakes those who wait for something to be so. */
+/** Wakes everything that waits for a condition. */
 export interface Bell {
-  /** Something has changed: everybody who waits looks again. */
+  /** Makes every waiter check its condition again. */
   ring(): void;
-  /** Resolves when the condition holds, the signal aborts or the time, if one is given, is over. */
+  /**
+   * Resolves when the condition holds, the signal aborts, or `withinMs` milliseconds (if given) have passed.
+   */
   until(condition: () => boolean, signal: AbortSignal, withinMs?: number): Promise<void>;
 }
 
-/** A bell that nobody listens to yet. */
+/** Creates a bell without waiters. */
 export function createBell(): Bell {
   const waiting = new Set<() => void>();
   return {

@@ -1,10 +1,13 @@
-/** Made once: an abort without a reason makes an exception with its stack each time, a tenth of resuming a run. */
+/**
+ * Created once: an abort without a reason creates an exception with a stack trace each time, a tenth of the
+ * cost of resuming a run.
+ */
 const LEFT = new DOMException('the consumer has left', 'AbortError');
 
 /**
- * An async generator that ends at once when its consumer leaves. A plain one does not: `return()` waits behind a
- * pending `next()`, so a generator that waits for something that never comes would never be released. Here
- * `return()` first aborts the signal that every wait inside has to honour.
+ * Creates an async generator that ends at once when its consumer leaves. A plain generator does not:
+ * `return()` queues behind a pending `next()`, so a generator that waits for something that never happens
+ * would never be released. Here `return()` first aborts the signal, which every wait inside must honor.
  */
 export function cancellable<Value>(
   start: (signal: AbortSignal) => AsyncGenerator<Value, void, undefined>,
@@ -28,9 +31,9 @@ export function cancellable<Value>(
 }
 
 /**
- * Work that has no values, for a caller that takes a generator. It starts with the first `next()`, which ends when it
- * does; leaving it aborts the signal and waits until it has ended. Holds less than a generator, of which there is one for
- * each subscriber.
+ * Wraps work that yields no values as a generator. The work starts with the first `next()`, which resolves
+ * when the work ends. Leaving the generator aborts the signal and waits for the work to end. Takes less
+ * memory than a real generator, of which there would be one per subscriber.
  */
 export function cancellableWork(
   start: (signal: AbortSignal) => Promise<void>,
@@ -40,7 +43,7 @@ export function cancellableWork(
   const done = { done: true, value: undefined } as const;
   const leave = async () => {
     controller.abort(LEFT);
-    // An error goes to the caller of `next()`; leaving reports none.
+    // An error goes to the caller of `next()`. Leaving reports none.
     await started?.catch(() => {});
   };
   return {
@@ -65,7 +68,10 @@ export function cancellableWork(
   };
 }
 
-/** A generator with another way to get its next value; leaving it leaves the source, not queued behind a `next()`. */
+/**
+ * Wraps a generator with a different `next()`. Leaving it leaves the source at once, without queueing behind
+ * a pending `next()`.
+ */
 export function withNext<Value>(
   source: AsyncGenerator<unknown, void, undefined>,
   next: () => Promise<IteratorResult<Value, void>>,
@@ -90,7 +96,10 @@ export function withNext<Value>(
   };
 }
 
-/** The promise's value, or `undefined` as soon as the signal aborts. The promise itself is not cancelled. */
+/**
+ * Resolves to the promise's value, or to `undefined` as soon as the signal aborts. The promise itself is not
+ * cancelled.
+ */
 export function unlessAborted<Value>(
   promise: Promise<Value>,
   signal: AbortSignal,

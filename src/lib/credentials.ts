@@ -1,18 +1,20 @@
 import { webTokensIn } from './web-tokens.ts';
 
-/** Names of values that are secret, as words of a name such as `apiKey` or `X_AUTH_TOKEN`. */
+/** Words in a name, such as `apiKey` or `X_AUTH_TOKEN`, that mark its value as secret. */
 const SECRET_WORDS = new Set([
   ...['password', 'passwords', 'passwd', 'passphrase', 'pwd', 'pass', 'secret', 'secrets', 'token', 'tokens'],
   ...['credential', 'credentials', 'authorization', 'cookie', 'cookies', 'bearer', 'pat', 'apikey'],
 ]);
 
-/** The same for words that name harmless values as often: then a value counts from 16 characters or with a digit. */
+/**
+ * Words that name harmless values just as often. Their values count only from 16 characters or with a digit.
+ */
 const DOUBTFUL_WORDS = new Set(['key', 'keys', 'auth', 'signature', 'session']);
 
 const MIN_NAMED_LENGTH = 6;
 const MIN_DOUBTFUL_LENGTH = 16;
 
-/** Forms of credentials that their issuers have made recognisable. */
+/** Credential formats that their issuers designed to be recognizable. */
 const KNOWN = new RegExp(
   [
     /\b(?:sk|pk|rk)[-_][\w-]{16,}/,
@@ -32,7 +34,7 @@ const PEM = /-----BEGIN [A-Z0-9 ]{0,40}-----[^-]{1,20000}(?:-----END [A-Z0-9 ]{0
 const URL_PASSWORD = /:\/\/[^\s/:@"']{0,200}:([^\s/@"'`$<>{}]{6,500})@/g;
 const PLACEHOLDER = /^(?:password|secret|x+|\*+|\.+)$/i;
 const BEARER = /\b(?:Bearer|Basic)\s{1,8}([\w.~+/=-]{6,})/gi;
-/** A line of an environment file, also exported or quoted. */
+/** A line of an environment file, possibly exported or quoted. */
 const ASSIGNMENT = /\b([A-Z][A-Z0-9_]{2,60})\s?=\s?["']?([^\s"'`$(){}<>;,]{8,})/g;
 
 const OPAQUE_CHARACTERS = new Uint8Array(128);
@@ -43,11 +45,12 @@ const MIN_DIFFERENT_CHARACTERS = 6;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /**
- * The texts in a JSON value that are, or look like, credentials: every text below a name that says so (`password`,
- * `apiKey`, `authorization`, …), and inside other texts PEM blocks, passwords in URLs, what follows `Bearer`, values of
- * variables whose names say so, known forms (`sk-…`, `ghp_…`, `AKIA…`, JSON Web Tokens, …), and opaque texts: 20 or more
- * of `A-Za-z0-9+/_-` that are no words. Prose, code, paths and UUIDs are none of these. Of a random text of 20
- * characters of base62 or base64 about one in 200,000 passes for words, of 24 fewer than one in a million; of hex none.
+ * Returns the texts in a JSON value that are, or look like, credentials: every text under a name that says so
+ * (`password`, `apiKey`, `authorization`, …), and within other texts PEM blocks, passwords in URLs, whatever
+ * follows `Bearer`, values of variables whose names say so, known formats (`sk-…`, `ghp_…`, `AKIA…`, JSON Web
+ * Tokens, …), and opaque texts: 20 or more of `A-Za-z0-9+/_-` that are not words. Prose, code, paths and
+ * UUIDs do not count. Of random texts of 20 characters of base62 or base64 about one in 200,000 passes for
+ * words, of 24 characters fewer than one in a million; of hex none.
  */
 export function credentialsIn(value: unknown): readonly string[] {
   const search = searchOf();
@@ -55,7 +58,7 @@ export function credentialsIn(value: unknown): readonly string[] {
   return [...search.found];
 }
 
-/** The same in slices of a few milliseconds, with `pause` awaited between them. */
+/** Like {@link credentialsIn}, in slices of a few milliseconds with `pause` awaited between them. */
 export async function credentialsInSlices(
   value: unknown,
   pause: () => Promise<void>,
@@ -65,7 +68,9 @@ export async function credentialsInSlices(
   return [...search.found];
 }
 
-/** The text with something else in place of everything in it that looks like a credential by its form alone. */
+/**
+ * Returns the text with `replacement` in place of everything that looks like a credential by its form alone.
+ */
 export function withoutOpaqueTexts(text: string, replacement: string): string {
   const kept: string[] = [];
   let end = 0;
@@ -78,7 +83,7 @@ export function withoutOpaqueTexts(text: string, replacement: string): string {
   return kept.join('');
 }
 
-/** Whether a variable or field of this name holds a secret, as far as a name can tell. */
+/** Returns true if the name of a variable or field indicates a secret. */
 export function namesSecret(name: string): boolean {
   return weightOf(name) === 'secret';
 }
@@ -87,19 +92,21 @@ type Weight = 'none' | 'doubtful' | 'secret';
 
 interface Search {
   readonly found: Set<string>;
-  /** Characters that may still be looked at before the next pause. */
+  /** Characters to search before the next pause. */
   left: number;
 }
 
-/** Characters in a slice of the search, and those at its end that the next slice has again: a PEM block fits. */
+/**
+ * Characters per slice of the search, and how many of them the next slice repeats: enough for a PEM block.
+ */
 const SLICE = 64 * 1024;
 const OVERLAP = 24 * 1024;
-/** What a value costs beside its characters: mostly the look at its name. */
+/** The cost of a value in addition to its characters, mostly for checking its name. */
 const VALUE_CHARACTERS = 64;
 
 const searchOf = (): Search => ({ found: new Set(), left: SLICE });
 
-/** Yields after each slice. */
+/** Searches a value and yields after each slice. */
 function* collect(value: unknown, weight: Weight, search: Search): Generator<void, void> {
   search.left -= VALUE_CHARACTERS;
   if (typeof value === 'string') {
@@ -123,7 +130,7 @@ function* pauseIn(search: Search): Generator<void, void> {
   yield;
 }
 
-/** A long text in parts that overlap, each cut where a space is if there is one. */
+/** Splits a long text into overlapping parts, at a space if there is one. */
 function* slicesOf(text: string): Generator<string, void> {
   for (let from = 0; from < text.length; from += SLICE) {
     const most = from + SLICE + OVERLAP;
@@ -178,7 +185,10 @@ function collectText(text: string, found: Set<string>): void {
   }
 }
 
-/** Where 20 or more characters of base64 follow one another. A regular expression takes ten times as long. */
+/**
+ * Returns the ranges of 20 or more consecutive base64 characters. A regular expression takes ten times as
+ * long.
+ */
 function runsIn(text: string): { readonly from: number; readonly to: number }[] {
   const runs: { readonly from: number; readonly to: number }[] = [];
   let from = 0;
@@ -191,7 +201,7 @@ function runsIn(text: string): { readonly from: number; readonly to: number }[] 
   return runs;
 }
 
-/** The run if it is opaque, else its parts that are. */
+/** Returns the run if it is opaque, or else its opaque parts. */
 function opaqueIn(run: string): readonly string[] {
   if (isOpaque(run)) return [run];
   const parts = new Set([...run.split('/'), ...run.split(/[-_/]/)]);
@@ -204,7 +214,7 @@ function isOpaque(text: string): boolean {
   const hasDigit = /\d/.test(text);
   if (/^[0-9a-f]*$/i.test(text)) return hasDigit;
   const isMixed = /[a-z]/.test(text) && /[A-Z]/.test(text);
-  // Random base62 of 20 characters is without digits and of one case only once in 30 million times.
+  // Only one in 30 million random base62 texts of 20 characters has no digit and a single case.
   if (!isMixed && !hasDigit) return false;
   return wordiness(text) < (isMixed ? WORDS_FROM : WORDS_OF_ONE_CASE_FROM);
 }
@@ -219,9 +229,10 @@ function hasVariety(text: string): boolean {
 }
 
 /**
- * How much likelier one character follows another in English and in code than in random base64, in bits plus 6, from 0
- * to 9: a row for each letter before, whatever its case, for a digit and for anything else; a column for each after.
- * Counted over 2,000 files of documentation and code. A capital after a small letter begins a word.
+ * How much more likely one character follows another in English and code than in random base64: bits plus 6,
+ * from 0 to 9. Rows are the preceding character (each letter in either case, a digit, anything else), columns
+ * the following one. Counted over 2,000 files of documentation and code. A capital after a lowercase letter
+ * starts a word.
  */
 const FOLLOWS = [
   ...['4677046060587706087954436112', '8643924278082182276383005335', '8151800850662090163960003013'],
@@ -239,9 +250,9 @@ const FOLLOWS = [
 const DIGIT = 26;
 const OTHER = 27;
 const NEW_WORD = -2;
-/** Words score above it, and random texts of 20 characters at about -50. */
+/** Words score above this, and random texts of 20 characters about -50. */
 const WORDS_FROM = 4;
-/** Of one case are names with numbers in them, and few random texts. */
+/** The limit for texts of a single case: these are names with numbers in them, and few random texts. */
 const WORDS_OF_ONE_CASE_FROM = -10;
 
 function wordiness(text: string): number {

@@ -1,26 +1,29 @@
-/** A longer line is cut there, in UTF-16 units. */
+/** The most UTF-16 units of a line. Longer lines are cut. */
 const MAX_LINE = 1_000;
 
-/** The code that Node, a driver or the system gave an error, such as ENOENT; empty when it has none. */
+/**
+ * Returns the code that Node, a driver or the system gave an error, such as ENOENT, or an empty string if
+ * there is none.
+ */
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
-/** An error's message in one line, with its code and without its stack. */
+/** Returns an error's message as one line, with its code and without its stack. */
 export function lineOf(error: unknown): string {
-  // Node tries each address of a host name and says nothing of its own about all of them.
+  // Node tries each address of a host name and gives the combined error no message.
   if (error instanceof AggregateError && error.message === '') return error.errors.map(lineOf).join('; ');
   const line = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ').trim();
   const code = codeOf(error);
   const address = addressOf(error);
   if (code === 'EADDRINUSE')
-    return `${address} is in use already: choose another, or stop what listens there`;
+    return `${address} is already in use: choose another address, or stop the process that listens there`;
   if (code === 'ECONNREFUSED' && address) return `nothing listens at ${address} (ECONNREFUSED)`;
   const told = line.includes(code) ? line : `${line} (${code})`.trim();
   return told.length > MAX_LINE ? `${told.slice(0, MAX_LINE)}…` : told;
 }
 
-/** The address and port that a system call was made with; empty where the error does not say. */
+/** Returns the address and port of a failed system call, or an empty string if the error has none. */
 function addressOf(error: unknown): string {
   if (!(error instanceof Error) || !('address' in error) || !('port' in error)) return '';
   const address = String(error.address);

@@ -1,6 +1,6 @@
 /**
- * What is left of `left` characters after the value is written as JSON; never less than its JSON really leaves. Walks
- * the value without writing it, and stops below zero.
+ * Returns how many of `left` characters remain after the value is written as JSON. Never less than what its
+ * JSON really leaves. Walks the value without writing it, and stops below zero.
  */
 export function jsonLengthLeft(value: unknown, left: number): number {
   if (typeof value === 'string') return left - value.length - 2;
@@ -14,7 +14,7 @@ export function jsonLengthLeft(value: unknown, left: number): number {
     return rest;
   }
   const members = value as Readonly<Record<string, unknown>>;
-  // Not its entries: a pair for each member took as long as all else that is done here.
+  // Keys instead of entries: creating a pair per member took as long as everything else here.
   for (const key of Object.keys(members)) {
     rest = jsonLengthLeft(members[key], rest - key.length - 4);
     if (rest < 0) return rest;

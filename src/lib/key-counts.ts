@@ -1,12 +1,15 @@
-/** Counts how often each owner holds each of several keys. */
+/** Counts how often each owner holds each key. */
 export interface KeyCounts<Key> {
-  /** Counts one more. Returns how to give it back, once. Null: the owner would hold too many different keys. */
+  /**
+   * Counts one more. Returns a function that releases it once, or null if the owner would hold too many
+   * different keys.
+   */
   hold(owner: object, key: Key): (() => void) | null;
-  /** How many different keys the owner holds. */
+  /** Returns how many different keys the owner holds. */
   size(owner: object): number;
 }
 
-/** Creates counts in which an owner holds at most `most` different keys, each any number of times. */
+/** Creates counts with at most `most` different keys per owner, each held any number of times. */
 export function createKeyCounts<Key>(most: number): KeyCounts<Key> {
   const byOwner = new WeakMap<object, Map<Key, number>>();
   return {

@@ -1,14 +1,17 @@
 import { createHmac } from 'node:crypto';
 import type { DerivedKey } from './keyring.ts';
 
-/** Names JSON values without telling anything of them, even to who guesses well. */
+/** Hashes JSON values so that the hash reveals nothing, even to a good guess. */
 export interface KeyedHash {
   of(value: unknown): string;
-  /** Whether a hash that was made with any of the keys is this value's. */
+  /** Returns true if the hash was made from this value with any of the keys. */
   matches(hash: string, value: unknown): boolean;
 }
 
-/** Hashes with the first of the keys, and knows those of all. The order of an object's keys makes no difference. */
+/**
+ * Creates a hash that uses the first key and recognizes hashes made with any of them. The order of an
+ * object's keys makes no difference.
+ */
 export function createKeyedHash(keys: readonly [DerivedKey, ...DerivedKey[]]): KeyedHash {
   const hashWith = ({ id, bytes }: DerivedKey, value: unknown) =>
     `${id}.${createHmac('sha256', bytes).update(canonical(value)).digest('base64url')}`;

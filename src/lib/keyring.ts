@@ -1,19 +1,24 @@
 import { createHash, hkdfSync } from 'node:crypto';
 
-/** A key for one purpose. `id` names the secret that it comes from, and tells nothing of it. */
+/**
+ * A key for one purpose. `id` identifies the secret that the key derives from and reveals nothing about it.
+ */
 export interface DerivedKey {
   readonly id: string;
-  /** 32 bytes. */
+  /** The key, 32 bytes long. */
   readonly bytes: Uint8Array;
 }
 
-/** Secrets that take turns: the first one makes what is new, all of them understand what is old. */
+/** Secrets under rotation: the first one is used for everything new, and all of them for what exists. */
 export interface Keyring {
-  /** One key of each secret, in their order. Keys of different purposes tell nothing of each other. */
+  /**
+   * Derives one key from each secret, in their order. Keys for different purposes reveal nothing about each
+   * other.
+   */
   derive(purpose: string): readonly [DerivedKey, ...DerivedKey[]];
 }
 
-/** A keyring of at least one secret. */
+/** Creates a keyring from one or more secrets, newest first. */
 export function createKeyring(secrets: readonly [Uint8Array, ...Uint8Array[]]): Keyring {
   return {
     derive: (purpose) => {

@@ -1,24 +1,27 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createOwnerQueues } from './owner-queues.ts';
 
-/** Shares the event loop among pieces of work whose cost is known only once they are done, such as reads. */
+/** Shares the event loop among pieces of work whose cost is known only when they are done, such as reads. */
 export interface Lanes {
   /**
-   * Runs the work in a later turn of the loop and answers what it does. `costOf` says what it cost, in the caller's unit.
-   * Owners take turns, so an owner with much to do delays only itself.
+   * Runs the work in a later event-loop turn and returns its result. `costOf` returns its cost, in the
+   * caller's unit. Owners take turns, so an owner with much work delays only itself.
    */
   run<Value>(owner: object, work: () => Promise<Value>, costOf: (value: Value) => number): Promise<Value>;
 }
 
-/** How much runs at once. */
+/** How much work runs at once. */
 export interface LanesOptions {
-  /** Pieces of work that run at once. 1 where work is done in the call: two would be one after the other in one turn. */
+  /**
+   * Pieces of work that run concurrently. Use 1 for synchronous work: two pieces would only run back to back
+   * in one turn.
+   */
   readonly lanes: number;
-  /** No more is begun in a turn of the loop in which work of this cost was done. */
+  /** The cost after which no more work starts in the same event-loop turn. */
   readonly costPerTurn: number;
 }
 
-/** Creates lanes in which nothing runs. What waits is bounded by those who wait. */
+/** Creates idle lanes. The callers bound how much waits. */
 export function createLanes({ lanes, costPerTurn }: LanesOptions): Lanes {
   const waiting = createOwnerQueues<object, () => Promise<void>>();
   let running = 0;

@@ -1,12 +1,15 @@
-/** A signal of its own that also follows others. */
+/** A signal that can be aborted directly and also follows other signals. */
 export interface Leaving {
   readonly signal: AbortSignal;
   leave(reason?: unknown): void;
-  /** Follows the others no longer; to be called in the end, or they hold on to it. */
+  /** Stops following the other signals. Must be called eventually, or they keep this signal in memory. */
   release(): void;
 }
 
-/** Leaves when one of these does, for its reason. `AbortSignal.any` leaks in Node 20 where one of them lives long. */
+/**
+ * Creates a signal that aborts when one of the others does, with its reason. `AbortSignal.any` leaks in Node
+ * 20 if one of them is long-lived.
+ */
 export function leaveWith(...others: readonly (AbortSignal | undefined)[]): Leaving {
   const controller = new AbortController();
   const follow = (event: { readonly target: unknown }): void =>

@@ -1,6 +1,9 @@
 import { isIPv4 } from 'node:net';
 
-/** Whether a host name, without a port, is a loopback one: `localhost`, 127.0.0.0/8, or `::1` with or without brackets. */
+/**
+ * Returns true for a loopback host name without a port: `localhost`, 127.0.0.0/8, or `::1` with or without
+ * brackets.
+ */
 export function isLoopback(hostname: string): boolean {
   const name = hostname.toLowerCase();
   if (name === 'localhost' || name === '::1' || name === '[::1]') return true;

@@ -2,9 +2,9 @@ import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
- * Makes a folder and those above it that are missing, one after another. Throws the system's error for the folder that
- * cannot be made. Node's own recursive `mkdir` reports a read-only disk as ENOENT, and never returns for a folder below
- * `/proc` (seen with Node 20.20).
+ * Creates a folder and its missing parents, one after another. Throws the system's error for the folder that
+ * cannot be created. Node's own recursive `mkdir` reports a read-only disk as ENOENT, and never returns for a
+ * folder below `/proc` (seen with Node 20.20).
  */
 export function makeFolder(path: string, mode = 0o777): void {
   if (isFolder(path)) return;
@@ -13,7 +13,7 @@ export function makeFolder(path: string, mode = 0o777): void {
   try {
     mkdirSync(path, { mode });
   } catch (error) {
-    // Another process was faster, or something else has the name.
+    // Another process was faster, or something that is not a folder has this name.
     if (!isFolder(path)) throw error;
   }
 }

@@ -1,31 +1,34 @@
-/** Finds any of a fixed set of byte patterns in one pass: an Aho–Corasick automaton with every transition filled in. */
+/**
+ * Finds any of a fixed set of byte patterns in one pass: an Aho–Corasick automaton with every transition
+ * filled in.
+ */
 export interface Matcher {
-  /** What each byte is to the table; 0: it is in no pattern. */
+  /** The class of each byte in the table. 0: the byte is in no pattern. */
   readonly classOf: Uint8Array;
   readonly classes: number;
   /** `table[state * classes + class]` is the next state. State 0 is the start. */
   readonly table: Uint16Array;
-  /** By state: the length of the longest pattern that ends here; 0: none does. */
+  /** By state: the length of the longest pattern that ends here, or 0 if none does. */
   readonly longest: Uint16Array;
-  /** By state: how many bytes of some pattern have been read. */
+  /** By state: how many bytes of a pattern have been read. */
   readonly depth: Uint16Array;
-  /** By state: 1 where a marked pattern ends. */
+  /** By state: 1 if a marked pattern ends here. */
   readonly marked: Uint8Array;
-  /** Of the longest pattern. */
+  /** The length of the longest pattern. */
   readonly maxLength: number;
 }
 
-/** Bytes of all patterns together that a matcher takes: states are numbered with 16 bits. */
+/** The most bytes of all patterns together, because states are numbered with 16 bits. */
 export const MAX_PATTERN_BYTES = 16 * 1024;
 
 /**
- * Builds a matcher. The work and the table grow with the total length of the patterns times the number of different
- * bytes in them: at most 8 MB, and typically some 50 KB. Takes patterns of one byte or more, together at most
- * {@link MAX_PATTERN_BYTES}; the first `marks` of them are marked.
+ * Builds a matcher. The work and the table grow with the total length of the patterns times the number of
+ * different bytes in them: at most 8 MB, typically about 50 KB. Patterns need at least one byte each and may
+ * have at most {@link MAX_PATTERN_BYTES} together. The first `marks` patterns are marked.
  */
 export function createMatcher(patterns: readonly Uint8Array[], marks = 0): Matcher {
   const classOf = new Uint8Array(256);
-  // 256 different bytes need 257 classes, which a byte cannot number; UTF-8 never contains 0xff.
+  // 256 different bytes would need 257 classes, more than a byte can number. UTF-8 never contains 0xff.
   for (const pattern of patterns) for (const byte of pattern) classOf[byte] = 1;
   let classes = 1;
   for (let byte = 0; byte < 255; byte += 1) if (classOf[byte] === 1) classOf[byte] = classes++;
@@ -51,7 +54,7 @@ export function createMatcher(patterns: readonly Uint8Array[], marks = 0): Match
     if (index < marks) marked[state] = 1;
   }
 
-  // Shallow states first: a state without a transition of its own has that of its longest proper suffix.
+  // Shallow states first: a state without its own transition takes that of its longest proper suffix.
   const suffix = new Uint16Array(states);
   const queue = new Uint16Array(states);
   let queued = 1;

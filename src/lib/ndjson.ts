@@ -1,13 +1,16 @@
-/** Longest line kept by default: 16 MiB. */
+/** The longest line that is kept by default: 16 MiB. */
 export const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
-/** Turns bytes, however they are cut into chunks, into lines. */
+/** Splits bytes into lines, regardless of how the bytes are chunked. */
 export interface LineSplitter {
-  /** The lines that this chunk completes, without their line ends. The chunk may be reused by the caller afterwards. */
+  /**
+   * Returns the lines that this chunk completes, without line ends. The caller may reuse the chunk
+   * afterwards.
+   */
   push(bytes: Uint8Array): string[];
-  /** What is left over after the last line end: no line, or one. */
+  /** Returns what is left after the last line end: one line or none. */
   end(): string[];
-  /** How many lines were longer than the limit and therefore dropped. */
+  /** Returns how many lines exceeded the limit and were dropped. */
   dropped(): number;
 }
 
@@ -17,14 +20,16 @@ const EMPTY = Buffer.alloc(0);
 const KEPT_BETWEEN_LINES = 64 * 1024;
 
 /**
- * A splitter for newline-delimited JSON. Only `\n` ends a line (one `\r` before it is dropped), because the other
- * Unicode line ends are legal inside JSON strings. Invalid UTF-8 becomes U+FFFD, and a leading byte order mark is
- * dropped. A line of more than `maxLineBytes` bytes (default {@link MAX_LINE_BYTES}) is left out and counted; where it
- * was comes `standIn`, if one is given.
+ * Creates a splitter for newline-delimited JSON. Only `
+ * ` ends a line (one `\r` before it is dropped), because the other Unicode line ends are legal inside JSON
+ * strings. Invalid UTF-8 becomes U+FFFD, and a leading byte order mark is dropped. A line of more than
+ * `maxLineBytes` bytes (default {@link MAX_LINE_BYTES}) is dropped and counted, and replaced by `standIn` if
+ * given.
  */
 export function createLineSplitter(maxLineBytes: number = MAX_LINE_BYTES, standIn?: string): LineSplitter {
-  // Bytes rather than text are carried over: a line feed never lies inside a UTF-8 sequence, so a whole line can be
-  // decoded at once wherever the chunks were cut. The buffer doubles, so that a long line in tiny chunks stays linear.
+  // Bytes rather than text are carried over: a line feed never occurs inside a UTF-8 sequence, so a whole
+  // line can be decoded at once wherever the chunks were cut. The buffer doubles, so that a long line in tiny
+  // chunks takes linear time.
   let carry: Buffer = EMPTY;
   let carried = 0;
   let dropping = false;

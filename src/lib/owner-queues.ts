@@ -1,30 +1,34 @@
-/** Work that waits, in a queue for each owner. Owners are served in turn, so an owner with much delays only itself. */
+/**
+ * Waiting work, in one queue per owner. Owners are served in turn, so an owner with much work delays only
+ * itself.
+ */
 export interface OwnerQueues<Owner, Item> {
-  /** How many items wait, over all owners. */
+  /** Returns how many items wait, across all owners. */
   size(): number;
-  /** How many items of this owner wait. */
+  /** Returns how many items of this owner wait. */
   sizeOf(owner: Owner): number;
   /** Adds an item at the end of its owner's queue. */
   push(owner: Owner, item: Item): void;
-  /** The item whose turn it is, and its owner. */
+  /** Returns the next item and its owner. */
   first(): readonly [Owner, Item] | undefined;
-  /** The first item that is like this, of the first owner in turn that has one. */
+  /** Returns the first matching item, of the first owner in turn that has one. */
   find(isLike: (item: Item) => boolean): Item | undefined;
-  /** Takes out the item whose turn it is. Its owner goes to the end. */
+  /** Removes and returns the next item. Its owner goes to the end. */
   shift(): Item | undefined;
-  /** Takes out this item, which waits. Its owner goes to the end. */
+  /** Removes a waiting item. Its owner goes to the end. */
   remove(owner: Owner, item: Item): void;
-  /** Takes out the owner's newest item. Its owner keeps its turn. */
+  /** Removes and returns the owner's newest item. The owner keeps its turn. */
   pop(owner: Owner): Item | undefined;
-  /** The owner that has most items. */
+  /** Returns the owner with the most items. */
   longest(): Owner | undefined;
-  /** Takes out all items of an owner. */
+  /** Removes and returns all items of an owner. */
   drop(owner: Owner): readonly Item[];
 }
 
-/** Creates queues in which nothing waits. */
+/** Creates empty queues. */
 export function createOwnerQueues<Owner, Item>(): OwnerQueues<Owner, Item> {
-  // A Map keeps its keys in order of insertion, and holds no empty queue: its first owner is the one to be served.
+  // A Map keeps its keys in insertion order, and this one holds no empty queue, so its first owner is served
+  // next.
   const queues = new Map<Owner, Item[]>();
   let size = 0;
 

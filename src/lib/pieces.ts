@@ -1,13 +1,16 @@
 const JOINED_AT_ONCE = 1024;
 
-/** A text that is put together from many small pieces. */
+/** A text assembled from many small pieces. */
 export interface TextPieces {
   add(piece: string): void;
   length(): number;
   text(): string;
 }
 
-/** An empty text. Costs what its characters cost: a string that grows by `+=` is a tree with a node for every piece. */
+/**
+ * Creates an empty text. It takes only the memory of its characters: a string that grows by `+=` is a tree
+ * with a node per piece.
+ */
 export function createTextPieces(): TextPieces {
   const joined: string[] = [];
   let recent: string[] = [];

@@ -1,30 +1,33 @@
 import type { Matcher } from './matcher.ts';
 
-/** Bytes from one place to another, the second excluded. */
+/** A range of bytes. `to` is excluded. */
 export interface Range {
   readonly from: number;
   readonly to: number;
 }
 
-/** A search that can be done in pieces. */
+/** A search that can run in pieces. */
 export interface Search {
-  /** Searches on from where it stopped, to this place or a few kilobytes further. */
+  /** Continues the search up to this offset or a few kilobytes further. */
   to(end: number): void;
-  /** Where matches are, in order and apart from one another. `openEnd`: also what may be the beginning of one. */
+  /**
+   * Returns the matches, ordered and not touching one another. `openEnd` includes what may be the beginning
+   * of a match.
+   */
   ranges(openEnd: boolean): readonly Range[];
 }
 
-/** One way to read the bytes: what they say to it goes through the matcher. */
+/** One way to decode the bytes. The decoded bytes go through the matcher. */
 interface Reading {
   state: number;
   /** Bytes read so far. */
   count: number;
-  /** Where each of the latest bytes came from: a ring. */
+  /** The source offsets of the latest decoded bytes, as a ring. */
   readonly starts: Int32Array;
   end: number;
-  /** Of a token of ours that is being read, the dots so far; -1: there is none. */
+  /** The dots read so far of one of this server's own tokens. -1: no token is being read. */
   dots: number;
-  /** Bytes of it that are left to come at most. */
+  /** The most bytes that may follow in the token. */
   left: number;
   readonly found: { from: number; to: number }[];
 }
@@ -37,14 +40,20 @@ const PERCENT = 0x25;
 const DOT = 0x2e;
 const EQUALS = 0x3d;
 
-/** An operating system command of a terminal (a title, a link) is taken for one if it ends within this many bytes. */
+/**
+ * A terminal's operating system command (a title, a link) is recognized only if it ends within this many
+ * bytes.
+ */
 const MAX_COMMAND_BYTES = 4_096;
 
-/** A token's header and payload together, and the signature of HS256, in base64url. */
+/**
+ * The most bytes of a token's header and payload together, and the length of an HS256 signature, in
+ * base64url.
+ */
 const MAX_TOKEN_BYTES = 4_096;
 const SIGNATURE_BYTES = 43;
 
-/** A prefix of a pattern at the end of what was read counts from this length. */
+/** From this length, a prefix of a pattern at the end of the input counts. */
 const MIN_PREFIX = 6;
 
 const BASE64 = valuesOf('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/', '-_');
@@ -52,10 +61,10 @@ const HEX = valuesOf('0123456789abcdef', '');
 for (let value = 10; value < 16; value += 1) HEX[0x41 + value - 10] = value;
 
 /**
- * Searches bytes for a matcher's patterns as they are, JSON-, C- or URL-escaped, in base64 and base64url at any offset,
- * and in hex. Whitespace, control characters, backslashes, plus signs and terminal escape sequences may stand between
- * any two bytes of a match; patterns are without them, see {@link significant}. Where a marked pattern ends, a JSON
- * Web Token goes on, and all of it counts. The work is linear in the bytes.
+ * Searches bytes for a matcher's patterns: plain, JSON-, C- or URL-escaped, in base64 and base64url at any
+ * offset, and in hex. Whitespace, control characters, backslashes, plus signs and terminal escape sequences
+ * may occur between any two bytes of a match; patterns exclude them, see {@link significant}. Where a marked
+ * pattern ends, a JSON Web Token continues, and all of it counts. The work is linear in the number of bytes.
  */
 export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
   const { classOf, classes, table, longest, depth, marked } = matcher;
@@ -77,7 +86,7 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
   const base64 = [createReading(), createReading(), createReading(), createReading()] as const;
   const hex = [createReading(), createReading()] as const;
   const readings = [plain, escaped, percent, ...base64, ...hex];
-  /** Text inside of terminal commands, such as a link's address, is read after the rest. */
+  /** Text inside terminal commands, such as a link's address, is searched after the rest. */
   const commands: Range[] = [];
   let at = 0;
   let stop = bytes.length;
@@ -88,7 +97,7 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
   let nibble = -1;
   let nibbleFrom = 0;
   let nibbles = 0;
-  /** Of a percent escape: its beginning, and its first digit once that was read. */
+  /** The start of a percent escape, and its first digit once that is read. */
   let percentFrom = -1;
   let percentDigit = -1;
   let percentDigitFrom = 0;
@@ -140,7 +149,7 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
     reading.dots = -1;
   }
 
-  /** A byte that is left when escapes are resolved, for the readings that start from there. */
+  /** Feeds a byte that remains after escapes are resolved to the readings that build on it. */
   function feedResolved(byte: number, from: number, to: number): void {
     feed(escaped, byte, from, to);
     feedPercent(byte, from, to);
@@ -164,7 +173,7 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
         feed(percent, (digit << 4) | value, started, to);
         return;
       }
-      // It was none: what was held back counts as it is.
+      // This is not an escape, so the bytes held back count as they are.
       feed(percent, PERCENT, started, started + 1);
       if (digit >= 0) feed(percent, bytes[percentDigitFrom]!, percentDigitFrom, percentDigitFrom + 1);
     }
@@ -181,7 +190,7 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
       return;
     }
     if (sextet >= 0) {
-      // Every two neighbours hold a whole byte in three of the four ways to group the characters.
+      // Two adjacent characters contain a whole byte in three of the four ways to group characters.
       feed(base64[(sextets - 1) & 3]!, ((sextet << 2) | (value >> 4)) & 255, sextetFrom, to);
       feed(base64[(sextets - 2) & 3]!, ((sextet << 4) | (value >> 2)) & 255, sextetFrom, to);
       feed(base64[(sextets - 3) & 3]!, ((sextet << 6) | value) & 255, sextetFrom, to);
@@ -204,7 +213,7 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
     nibbles += 1;
   }
 
-  /** Resolves the escape that begins with a backslash here; answers where to go on. */
+  /** Resolves the escape that begins with the backslash at `from`. Returns where to continue. */
   function resolveEscape(from: number): number {
     let next = from;
     while (next < stop && bytes[next] === BACKSLASH) next += 1;
@@ -256,7 +265,7 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
     return code;
   }
 
-  /** Passes over the terminal escape sequence that begins here; answers where to go on. */
+  /** Skips the terminal escape sequence that begins at `from`. Returns where to continue. */
   function terminalSequence(from: number): number {
     const kind = from + 1 < stop ? bytes[from + 1]! : 0;
     if (kind === 0x5b) {
@@ -329,7 +338,10 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
   }
 }
 
-/** The bytes of a text that searches compare: without those that writing it down may add, drop or change. */
+/**
+ * Returns the bytes of a text that searches compare: without those that writing it down may add, drop or
+ * change.
+ */
 export function significant(text: string): Uint8Array {
   return Buffer.from(text).filter(
     (byte) => byte > 0x20 && byte !== BACKSLASH && byte !== PLUS && byte !== 0x7f,

@@ -3,58 +3,61 @@ import { createMatcher, MAX_PATTERN_BYTES } from './matcher.ts';
 import { createSearch, type Range, significant } from './readings.ts';
 import { webTokensIn } from './web-tokens.ts';
 
-/** What stands where a secret was. */
+/** The replacement for a secret. */
 export const REDACTED = '[redacted]';
 
-/** Shorter values would be found everywhere, and redacting them would tell where they are. */
+/** Shorter values would match everywhere, and redacting them would reveal where they are. */
 const MIN_SECRET_LENGTH = 6;
 
-/** A line of a secret of several lines is a secret, too, from this length. */
+/** From this length, a line of a multi-line secret counts as a secret, too. */
 const MIN_LINE_LENGTH = 8;
 
-/** Credentials with a known form, no matter whose they are. */
+/** Credentials in a known format, regardless of their owner. */
 const TOKENS = [
   /\b(Bearer|FlyV1)(\s{1,8})[^\s"'<>\\]{6,}/gi,
   /\b(fm\d[a-z]?_|fo\d_)()[\w+/=.-]{6,}/g,
 ] as const;
 
-/** How every JSON Web Token of this server begins: `{"alg":` in base64. */
+/** The beginning of every JSON Web Token of this server: `{"alg":` in base64. */
 const OWN_TOKEN = 'eyJhbGciOi';
 
-/** Bytes that are searched without a pause: about a millisecond. */
+/** Bytes searched without a pause: about a millisecond. */
 const SLICE_BYTES = 16 * 1024;
 
-/** How far a secret may reach back from where a text is cut: what it takes when it is escaped, wrapped and indented. */
+/**
+ * How far back from a cut a secret may start, as a multiple of its length: it may be escaped, wrapped and
+ * indented.
+ */
 const STRETCH = 8;
 const MIN_MARGIN_BYTES = 4 * 1024;
 const MAX_MARGIN_BYTES = 64 * 1024;
 
-/** Takes a set of secrets out of texts. */
+/** Removes a set of secrets from texts. */
 export interface Redactor {
   redact(text: string): string;
   /**
-   * The bytes from `from` on as text, without secrets. The bytes before `from`, of which {@link marginBytes} are enough,
-   * serve to find a secret that the cut divides; what may be the beginning of a secret at the end is taken out as well.
-   * Works in slices and awaits `pause` between them.
+   * Returns the bytes from `from` on as text without secrets. The bytes before `from` serve to find a secret
+   * that the cut divides; {@link marginBytes} of them suffice. A possible beginning of a secret at the end is
+   * removed as well. Works in slices and awaits `pause` between them.
    */
   redactTail(bytes: Buffer, from: number, pause: () => Promise<void>): Promise<string>;
   readonly marginBytes: number;
-  /** Memory that it holds, in bytes. */
+  /** The redactor's memory, in bytes. */
   readonly heldBytes: number;
 }
 
-/** {@link prepareRedactor} for single texts. */
+/** Like {@link prepareRedactor}, but returns only the function that redacts single texts. */
 export function createRedactor(secrets: readonly string[]): (text: string) => string {
   return prepareRedactor(secrets).redact;
 }
 
 /**
- * Prepares to take secrets of 6 characters or more out of texts, and the lines of 8 or more of those that have several:
- * as they are, JSON-, C- or URL-escaped, in base64 and base64url also inside a longer encoded text, and in hex; each of
- * these also across line breaks, indentation, spaces and terminal escape sequences. JSON Web Tokens in the same ways,
- * credentials of Fly's and what follows `Bearer` only as they are. Of a secret that is JSON its credentials count, too.
- * Where the secrets take more than 16 KiB together, the first ones count, and instead of the others every opaque text is
- * taken out.
+ * Creates a redactor for secrets of 6 or more characters, and for the lines of 8 or more characters of
+ * multi-line secrets. It finds them as they are, JSON-, C- or URL-escaped, in base64 and base64url even
+ * inside a longer encoded text, and in hex; each of these also across line breaks, indentation, spaces and
+ * terminal escape sequences. JSON Web Tokens are found in the same ways, Fly's credentials and whatever
+ * follows `Bearer` only as they are. If a secret is JSON, its credentials count, too. If the secrets exceed
+ * 16 KiB together, the first ones count, and every opaque text is removed in place of the others.
  */
 export function prepareRedactor(secrets: readonly string[]): Redactor {
   const { patterns, isComplete } = patternsOf(secrets);
@@ -88,7 +91,7 @@ export function prepareRedactor(secrets: readonly string[]): Redactor {
   };
 }
 
-/** The first pattern is the beginning of our own tokens. */
+/** Returns the patterns to search for. The first one is the beginning of this server's own tokens. */
 function patternsOf(secrets: readonly string[]): {
   readonly patterns: readonly Uint8Array[];
   readonly isComplete: boolean;
@@ -99,7 +102,7 @@ function patternsOf(secrets: readonly string[]): {
   let left = MAX_PATTERN_BYTES - OWN_TOKEN.length;
   let isComplete = true;
   for (const text of texts) {
-    // Three bytes a character at most: what cannot fit need not be encoded.
+    // A character takes at most three bytes, so what cannot fit need not be encoded.
     const pattern = text.length > left ? null : significant(text);
     if (pattern && text.length >= MIN_SECRET_LENGTH && pattern.length >= MIN_SECRET_LENGTH) {
       if (pattern.length <= left) {
@@ -117,7 +120,10 @@ function linesOf(secret: string): string[] {
     : [];
 }
 
-/** A secret may be a document, such as a service account, which programs take apart. */
+/**
+ * Returns the credentials inside a secret that is a JSON document, such as a service account, which programs
+ * parse.
+ */
 function insideOf(secret: string): readonly string[] {
   if (!/^\s*[{[]/.test(secret)) return [];
   try {
@@ -127,7 +133,7 @@ function insideOf(secret: string): readonly string[] {
   }
 }
 
-/** The text without this server's own kind of tokens, of which the beginning stays. */
+/** Returns the text without this server's own tokens. Their beginning stays. */
 function withoutWebTokens(text: string): string {
   const kept: string[] = [];
   let end = 0;

@@ -1,12 +1,15 @@
-/** Things to release, in the reverse of the order in which they were taken. */
+/** Collects resources to release in reverse order of acquisition. */
 export interface Releasers {
-  /** Adds what undoes the step just taken. */
+  /** Adds the function that undoes the step just taken. */
   add(release: () => void | Promise<void>): void;
-  /** Releases everything, last first, also past one that fails; the first failure is thrown. Once: later calls wait for it. */
+  /**
+   * Releases everything, last first, and continues after failures. Throws the first failure. Runs once: later
+   * calls wait for the same release.
+   */
   release(): Promise<void>;
 }
 
-/** Makes an empty list of releasers. */
+/** Creates an empty list of releasers. */
 export function createReleasers(): Releasers {
   const releases: (() => void | Promise<void>)[] = [];
   let released: Promise<void> | null = null;

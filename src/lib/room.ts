@@ -1,51 +1,55 @@
 import { createOwnerQueues } from './owner-queues.ts';
 
-/** Work may not wait for room: too much waits already, it has waited too long, or its owner is gone. */
+/** Work cannot wait for room: too much is waiting already, it has waited too long, or its owner is gone. */
 export class NoRoom extends Error {
   override readonly name = 'NoRoom';
 }
 
-/** One piece of work that holds more and more of something that is shared, until it is done. */
+/** One piece of work that acquires increasing amounts of a shared resource until it is done. */
 export interface Place {
   /**
-   * Takes so much more. Returns null when it is held now; otherwise a promise that resolves once it is. Throws
-   * {@link NoRoom} when too much waits; so rejects a promise that waited too long or whose owner is gone.
+   * Acquires this much more. Returns null if it is held now, or else a promise that resolves once it is.
+   * Throws {@link NoRoom} if too much is waiting. The promise rejects with the same error if it waits too
+   * long or the owner is gone.
    */
   take(amount: number): Promise<void> | null;
-  /** Takes so much more where that needs no waiting; returns whether it is held now. */
+  /** Acquires this much more if that needs no waiting. Returns true if it is held now. */
   takeNow(amount: number): boolean;
-  /** Gives so much back. */
+  /** Releases this much. */
   give(amount: number): void;
-  /** Gives everything back. What still waits is rejected. */
+  /** Releases everything. Pending acquisitions are rejected. */
   leave(): void;
 }
 
-/** What all pieces of work together may hold. */
+/** Limits what all pieces of work hold together. */
 export interface Room {
-  /** Opens a place, which holds nothing. Owners take turns where much waits. */
+  /** Opens a place that holds nothing yet. Owners take turns when much is waiting. */
   enter(owner: object): Place;
 }
 
-/** How much a room has. Amounts are in the caller's unit. */
+/** The limits of a room. Amounts are in the caller's unit. */
 export interface RoomOptions {
-  /** What those hold together who hold more than `few`. */
+  /** The most that places with more than `few` hold together. */
   readonly most: number;
-  /** An owner that holds at most so much in all does not wait while everybody together holds at most `mostOfFew`. */
+  /**
+   * An owner that holds at most this much in total does not wait while everything together is at most
+   * `mostOfFew`.
+   */
   readonly few: number;
   readonly mostOfFew: number;
-  /** The most takes that wait, over all owners and for one. */
+  /** The most acquisitions that wait, across all owners and per owner. */
   readonly maxWaiting: number;
   readonly maxWaitingPerOwner: number;
-  /** For how many milliseconds one waits. */
+  /** How long an acquisition may wait, in milliseconds. */
   readonly waitMs: number;
-  /** Whether nobody is left to do an owner's work for. */
+  /** Returns true if the owner's work is no longer needed. */
   readonly isGone: (owner: object) => boolean;
 }
 
 interface Waiting {
   readonly holder: Holder;
   readonly amount: number;
-  /** What lets it in before its turn. */
+  /** Decides whether it may be admitted before its turn. */
   readonly kind: 'few' | 'more' | 'first';
   readonly since: number;
   readonly resolve: () => void;
@@ -55,27 +59,27 @@ interface Waiting {
 interface Holder {
   readonly owner: object;
   held: number;
-  /** Whether it was let in as more than few: all that it holds counts against `most`. */
+  /** True if it was admitted as more than few. Everything it holds then counts against `most`. */
   isLarge: boolean;
   waits: number;
 }
 
-/** How often those who have waited too long, and those who are gone, are looked for. */
+/** How often to look for acquisitions that have waited too long and for owners that are gone. */
 const SWEEP_MS = 1_000;
 
 /**
- * Creates a room in which nothing is held. What holds a part and needs more can always go on: where there is no room,
- * one place at a time is let in above `most`, until it is left. So no two wait for each other.
+ * Creates an empty room. Work that already holds something can always continue: if there is no room, one
+ * place at a time is admitted above `most` until it leaves. So no two places can deadlock.
  */
 export function createRoom(options: RoomOptions): Room {
   const { most, few, mostOfFew, maxWaiting, maxWaitingPerOwner, waitMs, isGone } = options;
   const queues = createOwnerQueues<object, Waiting>();
-  /** How many of each kind wait. */
+  /** How many of each kind are waiting. */
   const waiting = { few: 0, more: 0, first: 0 };
   const heldByOwner = new WeakMap<object, number>();
   let heldByAll = 0;
   let heldByLarge = 0;
-  /** The place that is let in above `most`. */
+  /** The place that is admitted above `most`. */
   let exempt: Holder | null = null;
   let sweeping: NodeJS.Timeout | null = null;
 
@@ -132,7 +136,7 @@ export function createRoom(options: RoomOptions): Room {
       remove(one);
       if (isGone(one.holder.owner)) {
         if (exempt === one.holder) exempt = null;
-        one.reject(new NoRoom('nobody waits for it'));
+        one.reject(new NoRoom('the work is no longer needed'));
         continue;
       }
       letIn(one.holder, one.amount, one.kind);
@@ -146,7 +150,7 @@ export function createRoom(options: RoomOptions): Room {
     const isOver = ({ since, holder }: Waiting) => since <= oldest || isGone(holder.owner);
     for (let one = queues.find(isOver); one; one = queues.find(isOver)) {
       remove(one);
-      one.reject(new NoRoom('it has waited too long'));
+      one.reject(new NoRoom('the work has waited too long'));
     }
     serve();
     keepSweeping();
@@ -165,7 +169,7 @@ export function createRoom(options: RoomOptions): Room {
   function wait(holder: Holder, amount: number, kind: Waiting['kind']): Promise<void> {
     const { owner } = holder;
     const isFull = queues.sizeOf(owner) >= maxWaitingPerOwner || queues.size() >= maxWaiting;
-    if (isFull) throw new NoRoom('too much waits');
+    if (isFull) throw new NoRoom('too much work is waiting');
     return new Promise((resolve, reject) => {
       queues.push(owner, { holder, amount, kind, since: performance.now(), resolve, reject });
       waiting[kind] += 1;
@@ -191,7 +195,7 @@ export function createRoom(options: RoomOptions): Room {
           while (holder.waits > 0) {
             const mine = queues.find((one) => one.holder === holder)!;
             remove(mine);
-            mine.reject(new NoRoom('nobody waits for it'));
+            mine.reject(new NoRoom('the work is no longer needed'));
           }
           add(holder, -holder.held);
           if (exempt === holder) exempt = null;

@@ -1,18 +1,21 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { DerivedKey } from './keyring.ts';
 
-/** Keeps texts so that only who has the key can read or change them. */
+/** Encrypts texts so that they can be read and changed only with the key. */
 export interface SecretBox {
-  /** `context` says what the text belongs to; it opens in no other. */
+  /** Encrypts a text. `context` names what the text belongs to; it cannot be opened in any other context. */
   seal(text: string, context: string): string;
-  /** Throws when it was sealed with another key or in another context, or was changed. */
+  /** Decrypts a text. Throws if it was sealed with an unknown key or in another context, or was changed. */
   open(sealed: string, context: string): string;
 }
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** A box whose first key seals, and whose keys all open: AES-256-GCM, a fresh nonce each time. */
+/**
+ * Creates a box that seals with the first key and opens with any of them: AES-256-GCM with a fresh nonce each
+ * time.
+ */
 export function createSecretBox(keys: readonly [DerivedKey, ...DerivedKey[]]): SecretBox {
   return {
     seal: (text, context) => {
@@ -25,7 +28,7 @@ export function createSecretBox(keys: readonly [DerivedKey, ...DerivedKey[]]): S
     open: (sealed, context) => {
       const [id, body = ''] = sealed.split('.', 2);
       const key = keys.find((candidate) => candidate.id === id);
-      if (!key) throw new Error('sealed with a key that is not here');
+      if (!key) throw new Error('sealed with an unknown key');
       const bytes = Buffer.from(body, 'base64url');
       if (bytes.length < NONCE_BYTES + TAG_BYTES) throw new Error('not a sealed text');
       const decipher = createDecipheriv('aes-256-gcm', key.bytes, bytes.subarray(0, NONCE_BYTES))

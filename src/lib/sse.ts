@@ -1,37 +1,40 @@
 import { createLineSplitter, MAX_LINE_BYTES } from './ndjson.ts';
 
-/** One thing that a server-sent event stream holds. */
+/** One part of a server-sent event stream. */
 export type SsePiece =
-  /** A frame with data; several `data` lines are joined by line feeds. `event` and `id` only if the frame has them. */
+  /**
+   * A frame with data. Several `data` lines are joined by line feeds. `event` and `id` are undefined if the
+   * frame lacks them.
+   */
   | {
       readonly kind: 'frame';
       readonly event: string | undefined;
       readonly id: string | undefined;
       readonly data: string;
     }
-  /** A line that belongs to no such stream, such as the body of an answer that is not one. */
+  /** A line that is not part of an event stream, such as the body of a response of another type. */
   | { readonly kind: 'stray'; readonly line: string };
 
-/** Turns bytes, however they are cut into chunks, into frames. */
+/** Splits bytes into frames, regardless of how the bytes are chunked. */
 export interface SseSplitter {
-  /** What this chunk completes. The chunk may be reused by the caller afterwards. */
+  /** Returns the parts that this chunk completes. The caller may reuse the chunk afterwards. */
   push(bytes: Uint8Array): SsePiece[];
-  /** What is left over: at most one line and one frame, which may lack the blank line after it. */
+  /** Returns what is left: at most one line and one frame, which may lack the blank line after it. */
   end(): SsePiece[];
-  /** How many frames were larger than the limit and therefore dropped. */
+  /** Returns how many frames exceeded the limit and were dropped. */
   dropped(): number;
 }
 
 const LF = 0x0a;
 const CR = 0x0d;
 
-// No line holds a line feed, so that this cannot come from the wire.
+// No line contains a line feed, so this cannot come from the wire.
 const TOO_LONG = '\n';
 
 /**
- * A splitter for server-sent events whose lines end with LF, CRLF or CR. Comments and frames without data are left out,
- * and so are frames with a line of more than `maxFrameBytes` bytes (default {@link MAX_LINE_BYTES}) or with more than as
- * many UTF-16 units of data, which are counted.
+ * Creates a splitter for server-sent events whose lines end with LF, CRLF or CR. Comments and frames without
+ * data are omitted. Frames with a line of more than `maxFrameBytes` bytes (default {@link MAX_LINE_BYTES}),
+ * or with more UTF-16 units of data than that, are dropped and counted.
  */
 export function createSseSplitter(maxFrameBytes: number = MAX_LINE_BYTES): SseSplitter {
   const lines = createLineSplitter(maxFrameBytes, TOO_LONG);
@@ -106,7 +109,7 @@ export function createSseSplitter(maxFrameBytes: number = MAX_LINE_BYTES): SseSp
   };
 }
 
-/** Gives each chunk with LF for every CR and CRLF, also for one that is cut in two. */
+/** Returns a function that replaces every CR and CRLF by LF, even a CRLF that is split between two chunks. */
 function createLineEndUnifier(): (bytes: Uint8Array) => Uint8Array {
   let afterCR = false;
   return (bytes) => {

@@ -1,11 +1,16 @@
 import { lineOf } from './error-line.ts';
 
-/** Why a server cannot start with its configuration and surroundings: one line that names the variable to change. */
+/**
+ * A server cannot start with its configuration or environment. The message is one line that names the
+ * variable to change.
+ */
 export class StartFault extends Error {
   override readonly name = 'StartFault';
 }
 
-/** Does one step of a start. What it throws becomes a {@link StartFault} of this variable, whose value stays out. */
+/**
+ * Runs one step of a start. An error becomes a {@link StartFault} that names the variable but not its value.
+ */
 export async function startingWith<Opened>(
   variable: string,
   open: () => Opened | Promise<Opened>,

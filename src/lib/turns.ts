@@ -1,6 +1,6 @@
 import { createOwnerQueues } from './owner-queues.ts';
 
-/** Work may not wait for a turn: too much waits already, or its owner is gone. */
+/** Work cannot wait for a turn: too much is waiting already, or its owner is gone. */
 export class TurnsExhausted extends Error {
   override readonly name = 'TurnsExhausted';
 }
@@ -8,26 +8,33 @@ export class TurnsExhausted extends Error {
 /** Shares the event loop among pieces of synchronous work whose cost is known before they run. */
 export interface Turns {
   /**
-   * Returns null when the work may run now: this turn of the loop has enough left for it. Otherwise returns a promise
-   * that resolves in a later turn, when the work may run. Owners take turns, so an owner with much to do delays only
-   * itself. Throws {@link TurnsExhausted} when too much waits and something of the owner's does. With a bound per owner,
-   * what exceeds the bound over all owners is the newest work of the owner that has most: its promise rejects. So does
-   * that of an owner that is gone. Without these two options a promise never rejects.
+   * Returns null if the work may run now, because this event-loop turn has enough left for it. Otherwise
+   * returns a promise that resolves in a later turn, when the work may run. Owners take turns, so an owner
+   * with much work delays only itself. Throws {@link TurnsExhausted} if too much is waiting and the owner
+   * already has work in the queue. With a bound per owner, the newest work of the owner with the most is
+   * dropped when the total bound is exceeded: its promise rejects. The promises of an owner that is gone
+   * reject, too. Without these two options a promise never rejects.
    */
   take(owner: object, cost: number): Promise<void> | null;
-  /** Counts work of this turn that turned out to cost more: what else fits into the turn is less. */
+  /** Adds cost to this turn, for work that turned out to cost more. Less further work fits into the turn. */
   spend(cost: number): void;
 }
 
-/** How much the turns hand out. */
+/** The limits of turns. */
 export interface TurnsOptions {
-  /** The cost that fits into one turn of the loop, in the caller's unit. Work that costs more gets a turn of its own. */
+  /**
+   * The cost that fits into one event-loop turn, in the caller's unit. Work that costs more gets a turn to
+   * itself.
+   */
   readonly costPerTurn: number;
-  /** The most pieces of work that wait at once, over all owners. Each owner may have one more, so owners need a bound. */
+  /**
+   * The most pieces of work that wait, across all owners. Each owner may have one more, so the number of
+   * owners needs a bound.
+   */
   readonly maxWaiting: number;
-  /** The most that wait for one owner. By default there is no such bound. */
+  /** The most pieces of work that wait per owner. Unlimited by default. */
   readonly maxWaitingPerOwner?: number;
-  /** Whether nobody is left to do an owner's work for. By default never. */
+  /** Returns true if the owner's work is no longer needed. Defaults to never. */
   readonly isGone?: (owner: object) => boolean;
 }
 
@@ -37,12 +44,12 @@ interface Waiting {
   readonly reject: (error: TurnsExhausted) => void;
 }
 
-/** More than can be under way at once. */
+/** More than can be in progress at once. */
 const MAX_SLICED = 10_000;
 
 /**
- * Creates pauses for work that is done in slices: over all such work, one slice runs in each turn of the loop. Each call of the
- * result gives the pause of one piece of work, to be awaited between its slices.
+ * Creates pauses for work that runs in slices: across all such work, one slice runs per event-loop turn. Each
+ * call of the result returns the pause function of one piece of work, to be awaited between its slices.
  */
 export function createPauses(): () => () => Promise<void> {
   const turns = createTurns({ costPerTurn: 1, maxWaiting: MAX_SLICED });
@@ -54,7 +61,7 @@ export function createPauses(): () => () => Promise<void> {
   };
 }
 
-/** Creates turns of the loop, with nothing waiting. */
+/** Creates event-loop turns with nothing waiting. */
 export function createTurns(options: TurnsOptions): Turns {
   const { costPerTurn, maxWaiting, maxWaitingPerOwner, isGone = () => false } = options;
   const waiting = createOwnerQueues<object, Waiting>();
@@ -62,7 +69,7 @@ export function createTurns(options: TurnsOptions): Turns {
   let scheduled = false;
 
   const fits = (cost: number) => spent === 0 || spent + cost <= costPerTurn;
-  const exhausted = () => new TurnsExhausted('too much work waits for the event loop');
+  const exhausted = () => new TurnsExhausted('too much work is waiting for the event loop');
 
   function beginTurn(): void {
     spent = 0;
@@ -81,7 +88,7 @@ export function createTurns(options: TurnsOptions): Turns {
     if (waiting.size() > 0) schedule();
   }
 
-  /** Makes room by the newest work of the owner that has most; false when that is `owner`. */
+  /** Makes room by dropping the newest work of the owner with the most. Returns false if that is `owner`. */
   function makeRoom(owner: object): boolean {
     // Only callers that set a bound per owner expect a promise to reject.
     if (maxWaitingPerOwner === undefined) return false;
@@ -113,7 +120,8 @@ export function createTurns(options: TurnsOptions): Turns {
       const isFull = waiting.size() >= maxWaiting;
       if (own >= (maxWaitingPerOwner ?? maxWaiting) || (isFull && own > 0 && !makeRoom(owner)))
         throw exhausted();
-      // An owner with nothing waiting is always let in, so that no others can fill the queue and shut it out.
+      // An owner with nothing waiting is always admitted, so that others cannot fill the queue and shut it
+      // out.
       if (isFull && own === 0) makeRoom(owner);
       return new Promise((resolve, reject) => {
         waiting.push(owner, { cost, resolve, reject });

@@ -1,4 +1,4 @@
-/** Where a text has a JSON Web Token. */
+/** The range of a JSON Web Token in a text. `to` is excluded. */
 export interface WebTokenRange {
   readonly from: number;
   readonly to: number;
@@ -9,8 +9,8 @@ const REST = /\.[\w-]+\.[\w-]*/y;
 const INSIDE_WORD = /\w/;
 
 /**
- * The JSON Web Tokens in a text that begin with these characters, at the beginning of a word. Takes time in proportion
- * to the text: a regular expression would look at the rest of a long word again from each `beginning` in it.
+ * Finds the JSON Web Tokens in a text that start with these characters at the beginning of a word. Takes
+ * linear time: a regular expression would scan the rest of a long word again from each `beginning` in it.
  */
 export function webTokensIn(text: string, beginning: string): readonly WebTokenRange[] {
   const ranges: WebTokenRange[] = [];

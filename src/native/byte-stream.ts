@@ -1,30 +1,30 @@
-/** What the next read of a stream brought. */
+/** The result of one read of a stream. */
 export type Read =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | { readonly kind: 'ended' }
-  /** Cut, or nothing came for too long. */
+  /** The connection was cut, or no byte arrived within `idleMs`. */
   | { readonly kind: 'broken'; readonly reason: 'connection_lost' | 'idle_timeout' };
 
-/** The body of an answer, read as fast as its reader wants and no faster. Nothing rejects. */
+/** The body of a response, read at the pace of its reader. Nothing rejects. */
 export interface ByteStream {
   read(): Promise<Read>;
-  /** All of it as text; null: it was cut, or has more bytes. */
+  /** Reads the rest as text. Returns null if the connection was cut or the text exceeds `maxBytes`. */
   readAll(maxBytes: number): Promise<string | null>;
-  /** Lets go of the connection. May be called again. */
+  /** Releases the connection. May be called again. */
   close(): void;
 }
 
-/** What a stream needs of the request that it answers. */
+/** How a stream controls its request. */
 export interface StreamHandles {
-  /** A read that brings nothing for so long breaks the stream. */
+  /** A read without a byte for this many milliseconds breaks the stream. */
   readonly idleMs: number;
   /** Cuts the connection. */
   abort(): void;
-  /** Is called once the stream is closed. */
+  /** Is called when the stream is closed. */
   release(): void;
 }
 
-/** The body of a response. */
+/** Returns the body of a response as a stream. An absent body is an empty stream. */
 export function streamOf(response: Response, { idleMs, abort, release }: StreamHandles): ByteStream {
   const reader = response.body?.getReader();
 

@@ -6,20 +6,20 @@ import { persist } from './persist.ts';
 import type { Answer } from './provider.ts';
 import { blame, type End, endedBy, leavingReason, OUT_OF_TIME } from './verdict.ts';
 
-/** How an answer ends that was cut, or that the server cannot wait for any more. */
+/** The end of a run whose response was lost because its server stopped. */
 export const SERVER_RESTARTED: End = { outcome: 'failed', reason: 'server_restarted' };
 const TRUNCATED: End = { outcome: 'failed', reason: 'stream_truncated' };
 const IDLE: End = { outcome: 'failed', reason: 'idle_timeout' };
 
-/** An answer of which the first bytes are there. */
+/** A response whose first bytes have arrived. */
 interface Begun {
   readonly stream: ByteStream;
   readonly first: Uint8Array;
 }
 
 /**
- * Sends one Messages request and stores its answer. It is sent again only while no byte of an answer has come: the
- * provider cannot go on with half a one.
+ * Sends one Messages request and stores its response. The request is retried only until the first byte of a
+ * response: the provider cannot resume a response.
  */
 export async function followMessages(
   { provider, log, limits, config, signal }: FollowTools,
@@ -65,11 +65,11 @@ export async function followMessages(
     const read = await stream.read();
     if (read.kind === 'bytes') return { kind: 'answered', body: { stream, first: read.bytes } };
     stream.close();
-    const message = 'the provider broke the connection before its answer began';
+    const message = 'the provider closed the connection before its response began';
     return { kind: 'unavailable', fault: { errorType: 'connection_lost', message }, retryAfterMs: 0 };
   }
 
-  /** Null: the log takes nothing more from here. */
+  /** Returns null if the log accepts no more events from this process. */
   function endOfLeaving(): End | null {
     switch (leavingReason(signal)) {
       case 'closing':

@@ -12,15 +12,15 @@ import { readHistory, sessionRequest } from './session-history.ts';
 import { createSessionReader, type LoggedSession } from './session-reader.ts';
 import { blame, leavingReason, OUT_OF_TIME } from './verdict.ts';
 
-/** How one connection went: the run's log is whole, it is to be connected again, or that is of no use. */
+/** How one connection ended: the log is complete, the follower must reconnect, or retries cannot help. */
 type Connection =
   | { readonly kind: 'done' }
   | { readonly kind: 'lost'; readonly fault: ProviderFault }
   | { readonly kind: 'hopeless'; readonly fault: ProviderFault };
 
 /**
- * Follows a session until its turn is over. The stream has no cursor: whoever connects opens it first, then reads the
- * history, then the stream, and leaves out what it has read before.
+ * Follows a session until its turn ends. The stream has no cursor: each connection opens the stream first,
+ * then reads the history, then the stream, and skips events that it has read before.
  */
 export async function followSession(
   { provider, log, limits, config, signal }: FollowTools,
@@ -61,7 +61,10 @@ export async function followSession(
     }
   }
 
-  /** Null: the session goes on. Where it stands is only known at the end of its history, which may have many turns. */
+  /**
+   * Reads the history. Returns null if the session continues, which is only known at the end of the history
+   * because it may have many turns.
+   */
   async function readPast(): Promise<Connection | null> {
     for await (const page of readHistory(path, (to) => ask(sessionRequest(to)))) {
       if (page.kind !== 'answered') return { kind: 'hopeless', fault: page.fault };
@@ -98,10 +101,10 @@ export async function followSession(
   async function tell(events: readonly RunnerEvent[], part?: 'last'): Promise<Connection | null> {
     const isOpen = await log.append(events);
     if (part === 'last') return { kind: 'done' };
-    // By now the signal says why.
+    // The signal has been aborted with the reason by now.
     if (!isOpen) return lost('log_closed');
     if (reader.size() <= limits.maxSessionEvents) return null;
-    const message = `the session has more than ${limits.maxSessionEvents} events`;
+    const message = `the session exceeds the limit of ${limits.maxSessionEvents} events`;
     return { kind: 'hopeless', fault: { errorType: 'session_too_long', message } };
   }
 
@@ -125,7 +128,7 @@ export async function followSession(
     }
   }
 
-  /** Nobody watches it any more, so it need not go on. Once, and whatever comes of it. */
+  /** Interrupts the session, since its run has ended. Tries only once and ignores the result. */
   async function interrupt(): Promise<void> {
     const request = sessionRequest(`${path}/events?beta=true`, { events: [{ type: 'user.interrupt' }] });
     await provider.ask(request, AbortSignal.timeout(limits.lastWordsMs));
@@ -133,5 +136,5 @@ export async function followSession(
 }
 
 function lost(errorType: string): Connection {
-  return { kind: 'lost', fault: { errorType, message: 'the connection to the session broke' } };
+  return { kind: 'lost', fault: { errorType, message: 'the connection to the session was lost' } };
 }

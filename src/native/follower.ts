@@ -3,7 +3,7 @@ import type { NativeLimits } from './limits.ts';
 import type { Provider } from './provider.ts';
 import type { NativeLog } from './run-log.ts';
 
-/** What following one run needs. */
+/** The dependencies of following one run. */
 export interface FollowTools {
   readonly provider: Provider;
   readonly log: NativeLog;
@@ -13,5 +13,5 @@ export interface FollowTools {
   readonly signal: AbortSignal;
 }
 
-/** What became of it: nothing is left to do, or somebody else is to go on. */
+/** The result of following a run: nothing is left to do, or another process should continue. */
 export type Followed = 'done' | 'left';

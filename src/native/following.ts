@@ -17,13 +17,13 @@ import { type NativeLog, openNativeLog } from './run-log.ts';
 import { readLogged } from './session-history.ts';
 import type { LeavingReason } from './verdict.ts';
 
-/** Where it is said what went wrong. Structurally a pino logger. */
+/** Where the inbox logs faults. Structurally a pino logger. */
 export interface NativeInboxLog {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 
-/** A lease is renewed this many times before it would be over. */
+/** A lease is renewed this many times before it would end. */
 const RENEWALS = 3;
 
 interface Follower {
@@ -31,7 +31,7 @@ interface Follower {
   readonly done: Promise<void>;
 }
 
-/** What the followers of a process need. */
+/** The dependencies of a process's followers. */
 export interface FollowingOptions {
   readonly store: Store;
   readonly ingest: Ingest;
@@ -43,18 +43,22 @@ export interface FollowingOptions {
 
 /** The runs that this process follows. */
 export interface Following {
-  /** Its name among other processes. */
+  /** The name of this process in leases and fences. */
   readonly owner: string;
+  /** Returns true if this process follows the maximum number of runs. */
   isFull(): boolean;
-  /** Follows a run that is leased to the owner. `request` is null where it is a session, or was another process's. */
+  /**
+   * Follows a run that is leased to the owner. `request` is null if the run is a session or was taken over
+   * from another process.
+   */
   follow(record: NativeRunRecord, request: JsonObject | null): void;
-  /** Begins to take over what nobody follows any more. */
+  /** Starts taking over runs whose lease has ended. */
   lookAfter(): void;
-  /** Leaves every run. */
+  /** Leaves every run and waits until all are left. */
   close(): Promise<void>;
 }
 
-/** The followers of this process, which are known to the others as one owner. */
+/** Creates the followers of this process, which share one owner name. Starts renewing their leases. */
 export function createFollowing({
   store,
   ingest,
@@ -79,7 +83,7 @@ export function createFollowing({
     const done = followUnder(record, request, { signal: controller.signal, leave })
       .then((followed) => finish(record, followed))
       .catch((error: unknown) => {
-        // Whoever finds its lease over takes it from here.
+        // The process that finds the lease ended takes the run over.
         if (!(error instanceof StoreUnavailable))
           log.error({ err: error, runId: record.runId }, 'following a run failed unexpectedly');
       })
@@ -162,8 +166,9 @@ export function createFollowing({
   }
 
   /**
-   * Whether a lease that is over was abandoned. A clock that was set forward ends leases that are held: their holders
-   * renew them first. One that was set back leaves leases that nobody holds for as long as the step.
+   * Returns true if an ended lease was really abandoned. A clock set forward ends leases that are still held:
+   * their holders must renew them first. A clock set back would prolong abandoned leases by the size of the
+   * step.
    */
   async function leasesAreTrue(): Promise<boolean> {
     const askedAt = performance.now();
@@ -176,7 +181,8 @@ export function createFollowing({
   async function repeat(work: () => Promise<void>, everyMs: number): Promise<void> {
     do {
       await work().catch((err: unknown) => {
-        if (!(err instanceof StoreUnavailable)) log.error({ err }, 'looking after followed runs failed');
+        if (!(err instanceof StoreUnavailable))
+          log.error({ err }, 'renewing or taking over followed runs failed');
       });
     } while (await rested(everyMs, closing.signal));
   }

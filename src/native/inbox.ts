@@ -9,29 +9,29 @@ import { NATIVE_LIMITS, type NativeLimits } from './limits.ts';
 import { NativeInboxFull, NativeRefused } from './refusals.ts';
 import { type NativeRequest, type NativeStarted, startNative } from './start.ts';
 
-/** What following needs. */
+/** The dependencies of the native inbox. */
 export interface NativeInboxOptions {
   readonly store: Store;
   readonly ingest: Ingest;
   readonly wakeups: WakeupPlane;
   readonly keyring: Keyring;
-  /** Null: nothing is followed. */
+  /** If null, no run can be followed. */
   readonly config: NativeConfig | null;
   readonly log: NativeInboxLog;
   readonly limits?: NativeLimits;
 }
 
-/** The runs whose events the server fetches from their provider itself. */
+/** The runs whose events the server fetches from their provider. */
 export interface NativeInbox {
-  /** Begins to follow a run; see `start.ts`. */
+  /** Starts following a run; see `startNative`. Throws {@link NativeRefused} and {@link NativeInboxFull}. */
   start(request: NativeRequest): Promise<NativeStarted>;
-  /** Begins to take over what nobody follows any more. */
+  /** Starts taking over runs whose lease has ended. */
   lookAfter(): void;
-  /** Leaves every run: sessions to whoever takes them over, requests ended. */
+  /** Leaves every run: sessions can be taken over, requests are ended as `server_restarted`. */
   close(): Promise<void>;
 }
 
-/** Opens the inbox of a server. */
+/** Opens the native inbox of a server. It takes over no runs before `lookAfter` is called. */
 export function openNativeInbox(options: NativeInboxOptions): NativeInbox {
   const { store, config, limits = NATIVE_LIMITS } = options;
   const hash = createKeyedHash(options.keyring.derive('native runs'));
@@ -39,7 +39,7 @@ export function openNativeInbox(options: NativeInboxOptions): NativeInbox {
   return {
     start: async (request) => {
       if (!following) {
-        const message = 'this server has no ANTHROPIC_API_KEY: it can follow no stream of the provider’s';
+        const message = 'this server has no ANTHROPIC_API_KEY: set it to follow Anthropic streams';
         throw new NativeRefused('native_not_configured', message);
       }
       if (following.isFull()) throw new NativeInboxFull();

@@ -1,21 +1,21 @@
-/** How runs are followed, beside what the configuration says. Durations are milliseconds. */
+/** The limits of following runs that are not configurable. Durations are milliseconds. */
 export interface NativeLimits {
-  /** A process that dies is replaced after this. */
+  /** The time after which another process takes over the runs of a dead one. */
   readonly leaseMs: number;
-  /** How often a process looks for runs that nobody follows any more. */
+  /** How often a process looks for runs whose lease has ended. */
   readonly pollMs: number;
-  /** Runs that one process follows at once. */
+  /** The most runs that one process follows at once. */
   readonly maxFollowed: number;
-  /** Waits before a request is sent again: the first one, doubled each time, and the longest. */
+  /** The first pause before a retry, which doubles each time, and the longest. */
   readonly backoffMs: number;
   readonly maxBackoffMs: number;
-  /** A provider that does not answer is told of in the log at most so often. */
+  /** The least time between two events that report an unavailable provider in a run's log. */
   readonly noteMs: number;
-  /** An answer that is no stream has at most so many bytes. */
+  /** The most bytes of a response that is not a stream. */
   readonly maxAnswerBytes: number;
-  /** Events of one session: their ids are kept, so that none is told twice. */
+  /** The most events of one session. Their ids are kept in memory, so that no event is stored twice. */
   readonly maxSessionEvents: number;
-  /** How long the last events of a run are tried to be stored, and a session to be interrupted, when it is left. */
+  /** When a run is left: how long to try to store its last events, and to interrupt its session. */
   readonly lastWordsMs: number;
 }
 

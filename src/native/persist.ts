@@ -3,19 +3,19 @@ import type { NativeLimits } from './limits.ts';
 import type { Answer } from './provider.ts';
 import type { ProviderFault } from './provider-fault.ts';
 
-/** What trying again needs. */
+/** Options of {@link persist}. */
 export interface PersistOptions {
   readonly limits: NativeLimits;
-  /** How long it is tried. */
+  /** How long to keep trying, in milliseconds. */
   readonly patienceMs: number;
   readonly signal: AbortSignal;
-  /** Hears of every answer after which it is tried again. */
+  /** Is called and awaited before every retry. `attempt` starts at 1. */
   readonly onRetry: (fault: ProviderFault, attempt: number) => Promise<unknown>;
 }
 
 /**
- * Asks until there is an answer, a refusal, or no patience left. Waits grow, are of random length, and are never shorter
- * than the provider asks for. An answer `unavailable` is the last one.
+ * Repeats a request until it is answered or refused, or `patienceMs` has passed; then the last `unavailable`
+ * is returned. Pauses grow, are random, and are never shorter than the provider's `retry-after`.
  */
 export async function persist<Body>(
   ask: () => Promise<Answer<Body>>,

@@ -1,9 +1,9 @@
 import { clipEnd } from '../lib/clip.ts';
 import { createRedactor } from '../lib/redact.ts';
 
-/** What a provider said instead of what it was asked for, without secrets. */
+/** Why a provider did not answer a request, without secrets. */
 export interface ProviderFault {
-  /** The provider's own word (`overloaded_error`), or ours where it said none. */
+  /** The provider's type (`overloaded_error`), or one of ours if it gave none. */
   readonly errorType: string;
   readonly message: string;
   readonly status?: number;
@@ -13,24 +13,24 @@ export interface ProviderFault {
 const MAX_MESSAGE_LENGTH = 1_000;
 const MAX_ID_LENGTH = 200;
 
-/** Makes faults of what a provider says, which may repeat the key that it was given. */
+/** Converts what a provider says to faults. The provider may repeat the API key in it. */
 export interface Faults {
-  /** Of an answer that is not what was asked for. */
+  /** Converts a response without success. `text` is its body. */
   of(response: Response, text: string): ProviderFault;
-  /** Of a type and a message, in the provider's words or ours. */
+  /** Converts a type and a message, from the provider or ours. */
   told(errorType: string | undefined, message: string | undefined): ProviderFault;
 }
 
-/** Faults in which this key is redacted. */
+/** Creates a converter that redacts this API key. */
 export function createFaults(apiKey: string): Faults {
   const redact = createRedactor([apiKey]);
-  // Redacted first: a cut could leave half of a secret, which nothing finds.
+  // Redacted before it is clipped: half a secret would not be recognized.
   const shown = (text: string, length: number) => clipEnd(redact(text), length);
 
   const told = (errorType: string | undefined, message: string | undefined): ProviderFault => ({
     errorType:
       errorType !== undefined && /^\w{1,100}$/.test(errorType) ? shown(errorType, 100) : 'unknown_error',
-    message: shown(message ?? 'the provider did not say why', MAX_MESSAGE_LENGTH),
+    message: shown(message ?? 'the provider gave no reason', MAX_MESSAGE_LENGTH),
   });
 
   return {
@@ -42,7 +42,7 @@ export function createFaults(apiKey: string): Faults {
       return {
         ...told(
           textField(error, 'type') ?? `http_${status}`,
-          textField(error, 'message') ?? `the provider answered ${status}`,
+          textField(error, 'message') ?? `the provider answered with status ${status}`,
         ),
         status,
         ...(requestId !== null && { requestId: shown(requestId, MAX_ID_LENGTH) }),

@@ -4,29 +4,30 @@ import { type ByteStream, streamOf } from './byte-stream.ts';
 import type { NativeLimits } from './limits.ts';
 import { createFaults, type ProviderFault } from './provider-fault.ts';
 
-/** What a request came to. */
+/** The result of a request. */
 export type Answer<Body> =
   | { readonly kind: 'answered'; readonly body: Body }
   /** The same request would be refused again. */
   | { readonly kind: 'refused'; readonly fault: ProviderFault }
-  /** It may pass. */
+  /** A retry may succeed. `retryAfterMs` is 0 unless the provider requests a pause. */
   | { readonly kind: 'unavailable'; readonly fault: ProviderFault; readonly retryAfterMs: number };
 
-/** A request. The path has no slash at its beginning. */
+/** A request to the provider. */
 export interface ProviderRequest {
+  /** The path without a leading slash. */
   readonly path: string;
-  /** JSON; with one it is a POST. */
+  /** The JSON body. If present, the request is a POST. */
   readonly body?: unknown;
   readonly betas?: readonly string[];
 }
 
-/** The provider. Nothing here rejects, and every wait ends when the signal aborts. */
+/** A client of the provider. Nothing rejects, and every wait ends when the signal aborts. */
 export interface Provider {
-  /** Asks for server-sent events. The stream must be closed. */
+  /** Requests server-sent events. The caller must close the stream. */
   open(request: ProviderRequest, signal: AbortSignal): Promise<Answer<ByteStream>>;
-  /** What the provider said in the middle of a stream, as a fault. */
+  /** Converts an error that the provider sent within a stream. */
   fault(errorType: string | undefined, message: string | undefined): ProviderFault;
-  /** Asks for one JSON value. */
+  /** Requests one JSON value. */
   ask(request: ProviderRequest, signal: AbortSignal): Promise<Answer<unknown>>;
 }
 
@@ -34,7 +35,7 @@ const API_VERSION = '2023-06-01';
 const MAX_FAULT_BYTES = 64 * 1024;
 const MAX_RETRY_AFTER_MS = 300_000;
 
-/** The provider that the configuration names. */
+/** Creates the client of the provider in the configuration. */
 export function createProvider(config: NativeConfig, limits: NativeLimits): Provider {
   const faults = createFaults(config.apiKey);
 
@@ -50,7 +51,7 @@ export function createProvider(config: NativeConfig, limits: NativeLimits): Prov
         ...(betas.length > 0 && { 'anthropic-beta': betas.join(',') }),
         ...(request.body !== undefined && { 'content-type': 'application/json' }),
       },
-      // A redirect followed would carry the key along.
+      // Following a redirect would send the API key along.
       redirect: 'manual',
       signal,
       ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
@@ -112,7 +113,10 @@ export function createProvider(config: NativeConfig, limits: NativeLimits): Prov
         return { kind: 'answered', body: stream };
       }
       stream.close();
-      return failed({ errorType: 'not_a_stream', message: 'the provider answered with something else' });
+      return failed({
+        errorType: 'not_a_stream',
+        message: 'the provider did not answer with an event stream',
+      });
     },
     ask: async (request, signal) => {
       const sent = await send(request, 'application/json', signal);
@@ -120,21 +124,21 @@ export function createProvider(config: NativeConfig, limits: NativeLimits): Prov
       const { stream } = sent.body;
       const text = await stream.readAll(limits.maxAnswerBytes);
       stream.close();
-      if (text === null) return unreachable(new Error('the answer was cut or too large'));
+      if (text === null) return unreachable(new Error('the response was cut off or too large'));
       try {
         const body: unknown = JSON.parse(text);
         return { kind: 'answered', body };
       } catch {
         return failed({
           errorType: 'not_json',
-          message: 'the provider answered with something else than JSON',
+          message: 'the provider did not answer with JSON',
         });
       }
     },
   };
 }
 
-/** `retry-after` in seconds or as a date, in milliseconds; 0: it says nothing. */
+/** Converts `retry-after` (seconds or a date) to milliseconds, at most 5 minutes. 0 if absent or invalid. */
 function retryAfterOf(headers: Headers): number {
   const text = headers.get('retry-after') ?? '';
   const ms = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - Date.now();

@@ -1,6 +1,6 @@
 import type { OutcomeCode } from '../contract/errors.ts';
 
-/** A run is not followed, for a reason that its caller can understand. */
+/** A request to follow a run was refused. `code` and `message` are for the caller. */
 export class NativeRefused extends Error {
   override readonly name = 'NativeRefused';
   readonly code: OutcomeCode;
@@ -11,11 +11,11 @@ export class NativeRefused extends Error {
   }
 }
 
-/** This process follows as many runs as it can. */
+/** This process already follows its maximum number of runs. */
 export class NativeInboxFull extends Error {
   override readonly name = 'NativeInboxFull';
 
   constructor() {
-    super('this server follows as many runs as it can: try again a little later');
+    super('this server already follows its maximum number of runs: try again later');
   }
 }

@@ -10,44 +10,47 @@ import type { NativeLimits } from './limits.ts';
 import type { ProviderFault } from './provider-fault.ts';
 import type { End, LeavingReason } from './verdict.ts';
 
-/** The log of a followed run, as its follower writes it. Every write answers false once the log takes no more from it. */
+/** The log of a followed run. Writes return false once the log accepts no more events of this follower. */
 export interface NativeLog {
-  /** Where the log stood when it was opened. */
+  /** The log's head when it was opened. */
   readonly opened: Head;
   /**
-   * Stores what an adapter made, in its order and under the numbers that follow the last one stored. What one call
-   * brings is stored together, up to 256 events.
+   * Stores an adapter's events in order, numbered from the last stored number on. The events of one call are
+   * stored in one commit, up to 256 events.
    */
   append(events: readonly RunnerEvent[]): Promise<boolean>;
-  /** Tells of trouble that may pass, now and then. It is the server's own event: it takes no number of the adapter's. */
+  /**
+   * Records transient trouble as a `stream_error`, at most once per `noteMs`. The server creates this event,
+   * so it does not use a number of the adapter.
+   */
   warn(fault: ProviderFault, attempt: number): Promise<boolean>;
-  /** Ends the run with a terminal event of the server's own. */
+  /** Ends the run with a terminal event that the server creates. `more` is added to its data. */
   end(end: End, more?: JsonObject): Promise<boolean>;
 }
 
-/** What writing needs. */
+/** Options of {@link openNativeLog}. */
 export interface NativeLogOptions {
   readonly store: Store;
   readonly ingest: Ingest;
   readonly limits: NativeLimits;
-  /** Whose events the log takes. */
+  /** The run's fence: the follower whose events the log accepts. */
   readonly owner: string;
-  /** When it aborts, what is being written is tried for a moment longer and no more. */
+  /** After it aborts, a pending write is retried only for `lastWordsMs`. */
   readonly signal: AbortSignal;
-  /** Is told when the log turns out to take no more from here. */
+  /** Is called when the log turns out to accept no more events of this follower. */
   readonly leave: (reason: LeavingReason) => void;
 }
 
-/** Opens the log of a run. */
+/** Opens the log of a followed run. Throws if the run does not exist. */
 export async function openNativeLog(record: NativeRunRecord, options: NativeLogOptions): Promise<NativeLog> {
   const { store, ingest, limits, owner, signal, leave } = options;
   const run = { key: record.run, workspace: record.workspace };
   const opened = (await store.readHeads([run.key])).get(run.key);
-  if (!opened) throw new Error(`run ${record.runId} is followed and is not there`);
+  if (!opened) throw new Error(`run ${record.runId} is followed but does not exist`);
   let last = opened.lastSourceSeq;
   let notedAt = Number.NEGATIVE_INFINITY;
 
-  /** The same batch may be sent again after a passing fault: if it was stored after all, it is a duplicate. */
+  /** Retries a write after transient faults. If the batch was stored after all, the retry is a duplicate. */
   async function persistently(write: () => Promise<Accepted | Rejection>): Promise<boolean> {
     const backoff = createBackoff();
     let leavingSince: number | null = null;
@@ -59,21 +62,21 @@ export async function openNativeLog(record: NativeRunRecord, options: NativeLogO
           leave(verdict.code === 'run_terminated' ? 'run_ended' : 'lost');
           return false;
         }
-        throw new Error(`the log refused what was followed: ${verdict.code}: ${verdict.message}`);
+        throw new Error(`the log refused a followed event: ${verdict.code}: ${verdict.message}`);
       } catch (error) {
         if (error instanceof ShuttingDown) return false;
         if (!(error instanceof StoreUnavailable || error instanceof Overloaded)) throw error;
       }
       if (signal.aborted) leavingSince ??= performance.now();
       if (leavingSince !== null && performance.now() - leavingSince > limits.lastWordsMs) return false;
-      // Not the signal of the run: with that one aborted there would be no pause.
+      // Not the run's signal: once that is aborted, there would be no pause.
       await pause(backoff.nextMs() + 1, AbortSignal.timeout(limits.lastWordsMs));
     }
   }
 
   async function appendOwn(kind: ProducedEvent['kind'], data: JsonObject): Promise<boolean> {
     const text = JSON.stringify({ ...data, at: new Date().toISOString() });
-    // The server's own events are not fenced, so whoever lost the run must find that out first.
+    // The fence does not apply to the server's own events, so first check that the run is still leased.
     const mine = await store.nativeRuns
       .renew({ owner, leaseMs: limits.leaseMs }, [run.key])
       .catch(() => new Set([run.key]));

@@ -7,7 +7,7 @@ import { type LoggedSession, sessionIdsOf } from './session-reader.ts';
 const EVENTS_A_PAGE = 100;
 const LOG_PAGE = { maxEvents: 1_000, maxBytes: 4 * 1024 * 1024 };
 
-/** The pages of a session's history, the oldest event first; the last answer may be that there is no answer. */
+/** Yields the pages of a session's history, the oldest event first. Stops after the first failed request. */
 export async function* readHistory(
   path: string,
   ask: (path: string) => Promise<Answer<unknown>>,
@@ -27,12 +27,12 @@ export async function* readHistory(
     });
     yield { kind: 'answered', body: events };
     const next = stringOf(page?.next_page) || undefined;
-    // A page that leads to itself would have no end.
+    // A page that links to itself would never end.
     after = next === after || events.length === 0 ? undefined : next;
   } while (after !== undefined);
 }
 
-/** What the log of a run has of its session. */
+/** Reads from a run's log which of its session's events are stored. */
 export async function readLogged(store: Store, run: number): Promise<LoggedSession> {
   const ids = new Set<string>();
   let begun = false;
@@ -40,7 +40,7 @@ export async function readLogged(store: Store, run: number): Promise<LoggedSessi
     const page = await store.readPage(run, after, LOG_PAGE);
     const events = page?.events ?? [];
     for (const { sourceSeq, kind, data } of events) {
-      // The server's own events tell of connections, not of the session.
+      // The server's own events are about connections, not about the session.
       if (sourceSeq === null) continue;
       begun = true;
       for (const id of sessionIdsOf(kind, parseObject(data) ?? {})) ids.add(id);
@@ -51,8 +51,8 @@ export async function readLogged(store: Store, run: number): Promise<LoggedSessi
   }
 }
 
-/** A request about sessions. */
+/** Creates a request to the sessions API, a POST if it has a body. */
 export function sessionRequest(path: string, body?: JsonObject): ProviderRequest {
-  // Without this beta the provider knows no sessions.
+  // Without this beta, the provider has no sessions API.
   return { path, betas: ['managed-agents-2026-04-01'], ...(body && { body }) };
 }

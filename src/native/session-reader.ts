@@ -4,27 +4,28 @@ import { objectOf, stringOf } from '../runtimes/json.ts';
 
 const MAX_ID_LENGTH = 512;
 
-/** What came of one event of a session. */
+/** Converts a session's events to events of the run. */
 export interface SessionReader {
-  /** What it becomes and is not in the log yet. `live`: from the stream, not from the history. */
+  /** Converts one event to those not yet in the log. `live`: it is from the stream, not the history. */
   take(event: JsonObject, live: boolean): RunnerEvent[];
-  /** Whether the events so far end with the agent's turn being over. */
+  /** Returns true if the agent's turn has ended after the events so far. */
   isOver(): boolean;
-  /** How many events were told apart. */
+  /** Returns the number of distinct events with an id. */
   size(): number;
 }
 
-/** What the log has of a session whose follower was another one. */
+/** The part of a session that an earlier follower has stored in the log. */
 export interface LoggedSession {
   /** The ids of the session's events that are in the log. */
   readonly ids: ReadonlySet<string>;
-  /** Whether the log has begun. */
+  /** True if the log has an event from the session. */
   readonly begun: boolean;
 }
 
 /**
- * Reads a session's events, whether from its history or its stream, each once. The adapter is given all of them, so that
- * it knows what the follower before knew; what it makes of those in the log is dropped.
+ * Creates a reader that takes each event of a session once, from its history or its stream. The adapter gets
+ * all of them, so that it has the state of the previous follower. The events it makes of those in the log are
+ * dropped.
  */
 export function createSessionReader(adapter: RuntimeAdapter, logged: LoggedSession): SessionReader {
   const known = new Set<string>();
@@ -36,12 +37,12 @@ export function createSessionReader(adapter: RuntimeAdapter, logged: LoggedSessi
       const type = stringOf(event.type);
       const id = stringOf(event.id);
       const isNamed = id !== undefined && id.length <= MAX_ID_LENGTH;
-      // What has no id is only taken where it can come once.
+      // Events without an id are only taken from the stream, where each comes once.
       if (type === 'ping' || (!isNamed && !live) || (isNamed && known.has(id))) return [];
       if (isNamed) known.add(id);
       over = isOverAfter(over, event);
       const events = adapter.push(encoder.encode(`data: ${textOf(event)}\n\n`));
-      // The log begins with the first event, which may have left nothing but the start of the run.
+      // The log begins with the first event, of which it may only have the start of the run.
       const isLogged = (isNamed && logged.ids.has(id)) || (isFirst && logged.begun);
       isFirst = false;
       return isLogged ? [] : events;
@@ -51,17 +52,17 @@ export function createSessionReader(adapter: RuntimeAdapter, logged: LoggedSessi
   };
 }
 
-/** The event as text again; what nests too deep to be written is told of without its content. */
+/** Encodes an event as JSON. An event that is nested too deeply for that is encoded without its content. */
 function textOf(event: JsonObject): string {
   try {
     return JSON.stringify(event);
   } catch {
     const { type, id } = event;
-    return JSON.stringify({ type, id, note: 'left out: it nests too deep' });
+    return JSON.stringify({ type, id, note: 'omitted: nested too deeply' });
   }
 }
 
-/** A turn that asks its host for something is not over. What else happens to an idle session changes nothing. */
+/** Returns true if the turn has ended. A turn that waits for its host has not. Other events keep `over`. */
 function isOverAfter(over: boolean, event: JsonObject): boolean {
   switch (event.type) {
     case 'session.status_idle':
@@ -78,7 +79,7 @@ function isOverAfter(over: boolean, event: JsonObject): boolean {
   }
 }
 
-/** The ids of a session's events that an event of the log names. */
+/** Returns the ids of the session's events that an event in the log refers to. */
 export function sessionIdsOf(kind: RunnerEvent['kind'], data: JsonObject): string[] {
   const { messageId, eventId, toolId, payload } = data;
   const ids = [messageId, eventId, kind === 'tool_request' ? toolId : undefined, objectOf(payload)?.id];

@@ -4,12 +4,12 @@ import type { NativeLease, NativeRunRecord } from '../store/native-runs.ts';
 import type { RunRecord, Store } from '../store/store.ts';
 import { NativeRefused } from './refusals.ts';
 
-/** What is followed: a session, or the answer to a Messages request that the server sends. */
+/** What to follow: a session, or the response to a Messages request that the server sends. */
 export type NativeInput =
   | { readonly source: 'session'; readonly sessionId: string }
   | { readonly source: 'messages'; readonly request: JsonObject };
 
-/** What a caller asks for. */
+/** A caller's request to follow a run. */
 export interface NativeRequest {
   readonly workspace: string;
   readonly runId: string;
@@ -19,17 +19,17 @@ export interface NativeRequest {
   readonly input: NativeInput;
 }
 
-/** A followed run, and what of it is new. */
+/** A followed run, and which parts of it are new. */
 export interface NativeStarted {
   readonly run: RunRecord;
   readonly runCreated: boolean;
-  /** Null: it was followed already, or is over. */
+  /** Null if the run was already followed or has ended. */
   readonly begun: NativeRunRecord | null;
 }
 
 /**
- * Makes a run one that is followed by this lease's owner. The same again answers the run as it is. Throws
- * {@link NativeRefused}.
+ * Makes a run a followed run of this lease's owner, and creates the run if necessary. Repeating the call
+ * returns the existing run. Throws {@link NativeRefused}.
  */
 export async function startNative(
   { store, hash, lease }: { readonly store: Store; readonly hash: KeyedHash; readonly lease: NativeLease },
@@ -45,12 +45,12 @@ export async function startNative(
     createdAt: Date.now(),
   });
   if (run.provider !== 'anthropic' || run.runtime !== 'native') {
-    const message = `run ${runId} is there already, as ${run.provider} and ${run.runtime}: choose another id`;
+    const message = `run ${runId} already exists (${run.provider}, ${run.runtime}): choose another id`;
     throw new NativeRefused('run_conflict', message);
   }
   if (await isFollowed()) return { run, runCreated: created, begun: null };
   if (run.terminalSeq !== null) {
-    throw new NativeRefused('run_terminated', 'the run has ended: a new try is a new run');
+    throw new NativeRefused('run_terminated', 'the run has ended: create a new run to try again');
   }
   const begins = await store.nativeRuns.create(
     {
@@ -63,7 +63,10 @@ export async function startNative(
   );
   if (!begins) {
     if (await isFollowed()) return { run, runCreated: created, begun: null };
-    throw new NativeRefused('run_conflict', `run ${runId} has events or an end already: choose another id`);
+    throw new NativeRefused(
+      'run_conflict',
+      `run ${runId} already has events or has ended: choose another id`,
+    );
   }
   return { run, runCreated: created, begun: await store.nativeRuns.read(run.key) };
 
@@ -72,7 +75,7 @@ export async function startNative(
     if (known && !hash.matches(known.specHash, input)) {
       throw new NativeRefused(
         'run_conflict',
-        `run ${runId} is for another input already: a new try is a new run`,
+        `run ${runId} already follows a different input: create a new run to try again`,
       );
     }
     return known !== null;

@@ -1,16 +1,16 @@
 import type { JsonObject, RunnerEvent } from '../contract/events.ts';
 import type { ProviderFault } from './provider-fault.ts';
 
-/** How a run ended where its stream does not say. */
+/** How a run ended if its stream does not say so. */
 export interface End {
   readonly outcome: 'failed' | 'limit';
   readonly reason: string;
 }
 
-/** What an adapter concludes of a stream that told nothing of an end. */
+/** The reason that an adapter gives for a stream without an end. */
 const UNTOLD = 'stream_ended_early';
 
-/** The last events of an adapter, with a better reason where it knows none. */
+/** Returns an adapter's last events, with this outcome and reason if the stream had no end. */
 export function endedBy(events: readonly RunnerEvent[], { outcome, reason }: End): RunnerEvent[] {
   return events.map((event) =>
     event.kind === 'runtime_terminal' && event.data.reason === UNTOLD
@@ -19,7 +19,7 @@ export function endedBy(events: readonly RunnerEvent[], { outcome, reason }: End
   );
 }
 
-/** What the terminal event says of the answer that ended the run. */
+/** Returns the fields of a terminal event that describe the fault that ended the run. */
 export function blame({ message, errorType, status, requestId }: ProviderFault): JsonObject {
   return {
     errors: [message],
@@ -31,19 +31,19 @@ export function blame({ message, errorType, status, requestId }: ProviderFault):
 
 /** Why a follower leaves a run before its stream has ended. */
 export type LeavingReason =
-  /** Somebody ended the run. */
+  /** The run was ended by a caller. */
   | 'run_ended'
-  /** Another process follows it now. */
+  /** Another process follows the run now. */
   | 'lost'
-  /** The server stops. */
+  /** The server is stopping. */
   | 'closing'
-  /** It was followed for as long as the configuration allows. */
+  /** The run was followed for as long as the configuration allows. */
   | 'deadline';
 
-/** The reason of a signal that only this room aborts. */
+/** Returns the reason of an aborted signal. Only this room aborts these signals. */
 export function leavingReason(signal: AbortSignal): LeavingReason {
   return signal.reason as LeavingReason;
 }
 
-/** How a run ends that was followed for as long as the configuration allows. */
+/** The end of a run that was followed for as long as the configuration allows. */
 export const OUT_OF_TIME: End = { outcome: 'limit', reason: 'max_duration_exceeded' };

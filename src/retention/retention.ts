@@ -4,27 +4,27 @@ import { createSweeper } from './sweep.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** When removal happens, and who hears of it. */
+/** When history is removed, and callbacks. */
 export interface RetentionOptions {
-  /** How long ended runs keep their history; null: for ever, nothing is ever removed. */
+  /** How many days ended runs keep their history. Null: nothing is ever removed. */
   readonly days: number | null;
-  /** Until the first sweep: a process that starts has more urgent things to do. Default 2 s. */
+  /** Delay of the first sweep, since a starting process has more urgent things to do. Defaults to 2 s. */
   readonly firstMs?: number;
-  /** Between two sweeps. Default 10 minutes. */
+  /** Pause between two sweeps. Defaults to 10 minutes. */
   readonly intervalMs?: number;
-  /** Hears how many runs lost their history, if any did. */
+  /** Is called after a sweep with the number of runs that lost their history, unless it is 0. */
   readonly onRemoved?: (runs: number) => void;
-  /** Hears of a sweep that failed; the next one goes on from there. */
+  /** Is called when a sweep fails. The next one continues from there. */
   readonly onError?: (error: unknown) => void;
 }
 
-/** A removal that goes on by itself. */
+/** A periodic removal of history. */
 export interface Retention {
-  /** Ends it; resolves when the step under way is done. */
+  /** Stops removing. Resolves when the current step is done. */
   close(): Promise<void>;
 }
 
-/** Removes the history of old runs now and then, until it is closed. Any number of processes may do so at once. */
+/** Removes the history of old runs periodically until closed. Any number of processes may do so at once. */
 export function startRetention(store: Store, options: RetentionOptions): Retention {
   const { days, firstMs = 2_000, intervalMs = 600_000, onRemoved, onError } = options;
   const closing = new AbortController();

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EndedPlace, EndedRun, PageLimits, Store } from '../store/store.ts';
 
-/** How much one step of a removal does. */
+/** How much one step of a sweep does. */
 export interface SweepLimits {
-  /** Runs that are looked at in one read. */
+  /** The most runs in one read. */
   readonly runs: number;
-  /** What one delete takes: with the embedded store everybody else waits that long. */
+  /** The most that one delete removes: in the embedded store, all other writes wait for it. */
   readonly step: PageLimits;
 }
 
@@ -14,20 +14,20 @@ export const SWEEP_LIMITS: SweepLimits = {
   step: { maxEvents: 1_000, maxBytes: 4 * 1024 * 1024 },
 };
 
-/** Removes what is old. */
+/** Removes the history of old runs. */
 export interface Sweeper {
   /**
-   * Removes the history of every run that ended before then (Unix milliseconds), oldest end first, and answers how
-   * many runs had one. Ends early when the signal aborts; throws the store's faults. What was left undone, by
-   * whomever, is done by a later sweep.
+   * Removes the history of every run that ended before `endedBefore` (Unix milliseconds), in the order of
+   * their ends. Returns the number of runs that had one. Ends early if the signal aborts. Throws the store's
+   * faults. A later sweep completes what any process left unfinished.
    */
   sweep(endedBefore: number, signal: AbortSignal): Promise<number>;
 }
 
-/** Before every ended run. */
+/** The position before every ended run. */
 const START: EndedPlace = { endedAt: -1, key: -1 };
 
-/** A sweeper that remembers how far it has come, so that each run is looked at once in its lifetime. */
+/** Creates a sweeper that remembers its position, so that it checks each run only once. */
 export function createSweeper(store: Store, limits: SweepLimits = SWEEP_LIMITS): Sweeper {
   let done = START;
 
@@ -50,14 +50,15 @@ export function createSweeper(store: Store, limits: SweepLimits = SWEEP_LIMITS):
   return { sweep };
 }
 
-/** Answers whether all of it is gone; not when the signal aborted first. */
+/** Removes all history of a run. Returns false if the signal aborts first. */
 async function removeHistory(
   store: Store,
   { key }: EndedRun,
   step: PageLimits,
   signal: AbortSignal,
 ): Promise<boolean> {
-  // Durable before anything goes: whoever reads meanwhile learns of the hole, and a crash leaves work, not silence.
+  // Durable before anything is deleted: concurrent readers see the gap, and a crash leaves work, not a hidden
+  // gap.
   await store.markRemoved(key);
   for (let through: number | null = -1; through !== null; ) {
     if (signal.aborted) return false;
@@ -68,7 +69,7 @@ async function removeHistory(
   return true;
 }
 
-/** Rests as long as the work took: removal never takes more than half of anybody's time. */
+/** Pauses for as long as the work took, so that removal takes at most half of the store's time. */
 async function paced<Value>(work: () => Promise<Value>, signal: AbortSignal): Promise<Value> {
   const began = performance.now();
   const value = await work();

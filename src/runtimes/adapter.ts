@@ -1,37 +1,37 @@
 import type { RunnerEvent } from '../contract/events.ts';
 
-/** Turns the output of one run of one runtime into contract events. Neither method ever throws. */
+/** Converts the output of one run of one runtime to contract events. Neither method ever throws. */
 export interface RuntimeAdapter {
-  /** The events that these bytes complete; the chunks may be cut anywhere. After `end` it gives none. */
+  /** Returns the events that these bytes complete. Chunks may be cut anywhere. Returns none after `end`. */
   push(bytes: Uint8Array): RunnerEvent[];
   /**
-   * Says that no more bytes will come. Gives what is left, the `runtime_terminal` last, and the `runtime_started`
-   * (or what stands for it in a resumed run) before it if nothing had arrived. The second call gives none.
+   * Ends the run. Returns the remaining events, with `runtime_terminal` last. If no bytes arrived,
+   * `runtime_started` (or `resumed` in a resumed run) precedes it. Later calls return no events.
    */
   end(exit?: RuntimeExit): RunnerEvent[];
 }
 
-/** How the runtime's process ended, as far as whoever started it knows. */
+/** How the runtime's process ended, as far as its parent knows. */
 export interface RuntimeExit {
   readonly exitCode?: number | null;
-  /** The signal's name, such as `SIGTERM`, if one ended the process. */
+  /** The name of the signal that ended the process, such as `SIGTERM`. */
   readonly signal?: string | null;
-  /** The end of what it wrote to standard error. */
+  /** The end of the process's standard error. */
   readonly stderrTail?: string;
 }
 
-/** What every adapter can be told. */
+/** Options of every adapter. */
 export interface RuntimeAdapterOptions {
-  /** Unix milliseconds; `Date.now` by default. */
+  /** Returns Unix milliseconds. Defaults to `Date.now`. */
   readonly now?: () => number;
-  /** The first event's `seq`; 0 by default. */
+  /** The `seq` of the first event. Defaults to 0. */
   readonly nextSeq?: number;
-  /** The `tMs` below which no event may be; 0 by default. */
+  /** The minimum `tMs` of the events. Defaults to 0. */
   readonly lastTMs?: number;
-  /** The name that the host gave the session, if it gave one. */
+  /** The host's name for the session. */
   readonly sessionName?: string;
-  /** Says that an earlier adapter began this run: instead of `runtime_started` comes a notification `resumed`. */
+  /** True if an earlier adapter began this run: a notification `resumed` then replaces `runtime_started`. */
   readonly resumed?: boolean;
-  /** Takes secrets out of what is kept of standard error, of lines in no known format and of error messages. */
+  /** Removes secrets from standard error, from lines in unknown formats and from error messages. */
   readonly redact?: (text: string) => string;
 }

@@ -5,21 +5,21 @@ import { createToolInputs } from './anthropic-tool-inputs.ts';
 import { fieldsOf, listOf, numberOf, objectOf, stringOf } from './json.ts';
 import type { RunRecorder } from './recorder.ts';
 
-/** Reads the content blocks of one request to the model after another. */
+/** Reads the content blocks of the messages in a stream, one message after another. */
 export interface BlockReader {
-  /** A new message: its indexes begin anew. `content` is what it has from the start, whole blocks. */
+  /** Begins a new message, with new block indexes. `content` has the complete blocks that it starts with. */
   begin(messageId: string | undefined, content: readonly JsonValue[], run: RunRecorder): void;
-  /** A `content_block_start`, `content_block_delta` or `content_block_stop`. */
+  /** Reads a `content_block_start`; `delta` and `stop` read the other `content_block_*` lines. */
   start(line: JsonObject, run: RunRecorder): void;
   delta(line: JsonObject, run: RunRecorder): void;
   stop(line: JsonObject, run: RunRecorder): void;
-  /** The message is over: tool calls that were not stopped were not completed. */
+  /** Ends the message. Tool calls without a `content_block_stop` are incomplete. */
   abandon(run: RunRecorder): void;
 }
 
 const NO_INDEX = -1;
 
-/** A reader that waits for the first message. */
+/** Creates a reader that waits for the first message. */
 export function createBlockReader(loads: LoadLog): BlockReader {
   const inputs = createToolInputs();
   let messageId: string | undefined;

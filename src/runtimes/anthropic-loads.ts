@@ -6,19 +6,19 @@ const MAX_REMEMBERED = 1024;
 const MAX_KEY_LENGTH = 512;
 const NEWEST = 'latest';
 
-/** Something that became available to the agent, as an event to record. */
+/** An event about a skill or file that became available to the agent. */
 export type LoadEvent =
   /** `{skill, version?, source?}` */
   | { readonly kind: 'skill_loaded'; readonly data: JsonObject }
   /** `{fileId, name?, path?}` */
   | { readonly kind: 'file_uploaded'; readonly data: JsonObject };
 
-/** Records each skill and each file once, however often the host and the wire tell of it. */
+/** Records each skill and each file once, however often the host and the wire report it. */
 export interface LoadLog {
   record(load: LoadEvent, run: RunRecorder): void;
 }
 
-/** A log of nothing yet. Remembers 1,024 loads; what comes beyond may be told twice. */
+/** Creates an empty log. It remembers 1,024 loads; later ones may be recorded twice. */
 export function createLoadLog(): LoadLog {
   const seen = new Set<string>();
 
@@ -28,7 +28,7 @@ export function createLoadLog(): LoadLog {
   return {
     record(load, run) {
       const key = keyOf(load, load.data.version);
-      // Who asks for the newest version is answered with that version's name: the same skill, not a second one.
+      // A request for the newest version is answered with its name: the same skill, not a second one.
       if (seen.has(key) || seen.has(keyOf(load, NEWEST))) return;
       if (seen.size < MAX_REMEMBERED && key.length <= MAX_KEY_LENGTH) seen.add(key);
       run.emit(load.kind, load.data);
@@ -36,7 +36,7 @@ export function createLoadLog(): LoadLog {
   };
 }
 
-/** The skills in a list of `{type, skill_id, version?}`. */
+/** Returns the skills in a list of `{type, skill_id, version?}`. */
 export function skillLoads(skills: JsonValue | undefined): LoadEvent[] {
   return (listOf(skills) ?? []).flatMap((value): LoadEvent[] => {
     const skill = objectOf(value);
@@ -47,7 +47,7 @@ export function skillLoads(skills: JsonValue | undefined): LoadEvent[] {
   });
 }
 
-/** The files of the Files API that a list of content blocks refers to, also those inside tool results. */
+/** Returns the files of the Files API that content blocks refer to, including those inside tool results. */
 export function fileLoads(content: JsonValue | undefined): LoadEvent[] {
   return (listOf(content) ?? []).flatMap((value): LoadEvent[] => {
     const block = objectOf(value);

@@ -11,26 +11,27 @@ import type { Verdict } from './outcome.ts';
 import type { RunRecorder } from './recorder.ts';
 import { createSseAdapter } from './sse-adapter.ts';
 
-/** What this adapter can be told besides. */
+/** Options of the Messages adapter. */
 export interface AnthropicMessagesOptions extends RuntimeAdapterOptions {
   /**
-   * The run is one request: its `message_stop` is the end, also one that asks for tools (completed, `tool_use`). By
-   * default a run is as many requests as its host makes, and a stop for tools alone ends none.
+   * If true, the run is one request: its `message_stop` ends the run, even if it requests tools (completed,
+   * `tool_use`). By default a run has as many requests as its host makes, and a stop for tools does not end
+   * the run.
    */
   readonly singleRequest?: boolean;
 }
 
-/** An adapter that is also told what the host does, of which the wire says nothing. */
+/** An adapter to which the host also reports its own actions, which the wire does not show. */
 export interface AnthropicMessagesAdapter extends RuntimeAdapter {
-  /** The events of a request that the host is about to send: `skill_loaded`, `file_uploaded`, each of them once. */
+  /** Returns the `skill_loaded` and `file_uploaded` events of a request before the host sends it. */
   request(body: unknown): RunnerEvent[];
-  /** The `tool_response` of a tool that the host ran. `isError`: false by default. */
+  /** Returns the `tool_response` of a tool that the host ran. `isError` defaults to false. */
   toolResult(toolId: string, output: JsonValue, isError?: boolean): RunnerEvent[];
-  /** Whether the run is one request and its answer is whole: what follows on the wire changes nothing. */
+  /** Returns true if the run is one request with a complete answer: later lines are only counted. */
   isWhole(): boolean;
 }
 
-/** An adapter for what `POST /v1/messages` with `stream: true` answers, one answer after the other. */
+/** Creates an adapter for the answers to `POST /v1/messages` with `stream: true`, one after the other. */
 export function createAnthropicMessagesAdapter(
   options: AnthropicMessagesOptions = {},
 ): AnthropicMessagesAdapter {
@@ -72,7 +73,7 @@ function createMessagesReader(
       return;
     }
     if (phase === 'answering') run.notify('request_abandoned', fieldsOf({ messageId }));
-    // A proxy that tries again may say the same start twice.
+    // A proxy that retries may send the same start twice.
     if (phase !== 'answering' || messageId !== stringOf(message.id)) usage.close();
     messageId = stringOf(message.id);
     phase = 'answering';
@@ -179,7 +180,7 @@ function aboutMessage(message: JsonObject): JsonObject {
   });
 }
 
-/** What a stop says about the run's end; null if the host is to go on with another request. */
+/** Returns the outcome that a stop reason implies; null if the host must send another request. */
 function verdictOfStop(stopReason: string | undefined, singleRequest: boolean): Verdict | null {
   switch (stopReason) {
     case 'end_turn':

@@ -4,32 +4,32 @@ const MAX_PREVIEWS = 256;
 const MAX_BLOCKS = 256;
 const MAX_ID_LENGTH = 512;
 
-/** What was told of one text block ahead of the event that holds all of it: how much, and a hash to know it by. */
+/** The streamed text of one block before its complete event: its length, and a hash to recognize it. */
 interface ToldText {
   length: number;
   readonly hash: Hash;
 }
 
 /**
- * The events that are told piece by piece before they come whole. Keeps no text, only hashes; of 256 events, since one
- * that never comes whole is never taken out.
+ * The events that are streamed in pieces before they arrive complete. Keeps only hashes, no text. Keeps at
+ * most 256 events, because an event that never arrives complete is never removed.
  */
 export interface Previews {
-  /** An event of this type is going to come. */
+  /** Announces an event of this type. */
   open(eventId: string, type: string | undefined): void;
-  /** The type with which it was announced, if it was. */
+  /** Returns the announced type; undefined if the event was not announced. */
   typeOf(eventId: string): string | undefined;
-  /** A piece of a block's text. False if it may not be told now, for it comes again with the whole. */
+  /** Adds a piece of a block's text. Returns false if the piece must wait for the complete event. */
   tell(eventId: string, index: number, text: string): boolean;
-  /** Takes the event out, now that it has come whole. */
+  /** Removes an event that has arrived complete, and returns what was streamed of it. */
   take(eventId: string): PreviewedEvent;
 }
 
-/** What was told before of an event that has come whole. */
+/** The streamed pieces of an event that has arrived complete. */
 export interface PreviewedEvent {
-  /** What of this block's text is still to be told; null if what was told is not how the text begins. Ask once. */
+  /** Returns the text after the streamed pieces; null if they are not its beginning. Call once per block. */
   rest(index: number, text: string): string | null;
-  /** The blocks that were told and not asked for. */
+  /** Returns the indexes of the streamed blocks for which `rest` was not called. */
   others(): number[];
 }
 
@@ -38,7 +38,7 @@ interface Preview {
   readonly told: Map<number, ToldText>;
 }
 
-/** No previews. */
+/** Creates an empty set of previews. */
 export function createPreviews(): Previews {
   const previews = new Map<string, Preview>();
 
@@ -64,7 +64,7 @@ export function createPreviews(): Previews {
       const block = told.get(index) ?? { length: 0, hash: createHash('sha256') };
       told.set(index, block);
       block.length += text.length;
-      // UTF-16 rather than UTF-8, since a piece may end within a surrogate pair.
+      // UTF-16 rather than UTF-8, because a piece may end within a surrogate pair.
       block.hash.update(text, 'utf16le');
       return true;
     },

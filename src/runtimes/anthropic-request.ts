@@ -3,8 +3,9 @@ import { fileLoads, type LoadEvent, skillLoads } from './anthropic-loads.ts';
 import { fieldsOf, listOf, objectOf, stringOf } from './json.ts';
 
 /**
- * The skills and files that the body of a `POST /v1/messages` makes available. The wire tells of skills only at the end
- * of the answer and of files never. Anything that is no such body gives none. Never throws.
+ * Returns the skills and files that the body of a `POST /v1/messages` makes available. The stream reports
+ * skills only at the end of the answer, and never reports files. Returns an empty list for any other value.
+ * Never throws.
  */
 export function describeMessagesRequest(body: unknown): LoadEvent[] {
   const request = objectOf(body as JsonValue);
@@ -16,8 +17,8 @@ export function describeMessagesRequest(body: unknown): LoadEvent[] {
 }
 
 /**
- * The skills and files that a session has from its beginning, told by the session that creating or getting it answers;
- * no event tells of them. Anything that is no session gives none. Never throws.
+ * Returns the skills and files that a session starts with. `session` is the answer to creating or getting the
+ * session; no event reports them. Returns an empty list for any other value. Never throws.
  */
 export function describeSession(session: unknown): LoadEvent[] {
   const { agent, resources } = objectOf(session as JsonValue) ?? {};

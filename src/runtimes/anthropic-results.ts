@@ -2,13 +2,13 @@ import type { JsonObject, JsonValue } from '../contract/events.ts';
 import { fieldsOf, listOf, numberOf, objectOf, stringOf } from './json.ts';
 import type { RunRecorder } from './recorder.ts';
 
-/** Whether a block is the result of a tool that the provider ran. */
+/** Returns true if a block is the result of a tool that the provider ran. */
 export function isToolResult(block: JsonObject): boolean {
   const type = stringOf(block.type);
   return type?.endsWith('_tool_result') === true && stringOf(block.tool_use_id) !== undefined;
 }
 
-/** A `*_tool_result` block of the Messages API, whole in the block's start. */
+/** Reads a `*_tool_result` block of the Messages API, which is complete in its `content_block_start`. */
 export function readToolResult(block: JsonObject, origin: JsonObject, run: RunRecorder): void {
   const detail = objectOf(block.content);
   const returnCode = numberOf(detail?.return_code) ?? 0;
@@ -28,7 +28,7 @@ export function readToolResult(block: JsonObject, origin: JsonObject, run: RunRe
   );
 }
 
-/** The files that a tool wrote: `*_output` entries in the content of its result. */
+/** Returns the files that a tool wrote: the `*_output` entries in the content of its result. */
 function filesOf(detail: JsonObject | null): JsonObject[] {
   return (listOf(detail?.content) ?? []).flatMap((value) => {
     const entry = objectOf(value);
@@ -37,7 +37,7 @@ function filesOf(detail: JsonObject | null): JsonObject[] {
   });
 }
 
-/** What a tool gave back. */
+/** The result of a tool. */
 export interface ToolAnswer {
   readonly toolId: string;
   readonly output: JsonValue;
@@ -45,7 +45,7 @@ export interface ToolAnswer {
   readonly more?: JsonObject;
 }
 
-/** Records a `tool_response` under the name that the tool was asked for by, if it was. */
+/** Records a `tool_response`, with the name from the tool's request if that is known. */
 export function answerTool({ toolId, output, isError, more }: ToolAnswer, run: RunRecorder): void {
   const tool = run.tools.answered(toolId);
   run.emit('tool_response', { toolId, ...fieldsOf({ name: tool?.name }), output, isError, ...more });

@@ -1,14 +1,14 @@
 const MAX_REMEMBERED = 4096;
 const MAX_ID_LENGTH = 512;
 
-/** The ids of the newest 4,096 events: a history and the live stream after it overlap. */
+/** The ids of the newest 4,096 events, because a history and the live stream after it overlap. */
 export interface SeenIds {
-  /** Whether the id came before; does not take it in. */
+  /** Returns true if the id was added before. Does not add it. */
   has(id: string): boolean;
   add(id: string): void;
 }
 
-/** No ids yet. */
+/** Creates an empty set of ids. */
 export function createSeenIds(): SeenIds {
   const ids = new Set<string>();
   return {

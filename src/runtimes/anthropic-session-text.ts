@@ -4,17 +4,17 @@ import type { SeenIds } from './anthropic-seen.ts';
 import { listOf, numberOf, objectOf, stringOf } from './json.ts';
 import type { RunRecorder } from './recorder.ts';
 
-/** Reads what the agent of a session says, which comes in pieces (where the host asked for them), whole, or both. */
+/** Reads the text of a session's agent: in pieces (if the host requested them), complete, or both. */
 export interface SessionText {
-  /** An `event_start`. */
+  /** Reads an `event_start`. */
   announce(line: JsonObject, run: RunRecorder): void;
-  /** An `event_delta`. */
+  /** Reads an `event_delta`. */
   tell(line: JsonObject, run: RunRecorder): void;
-  /** An `agent.message`, whole: what was not told yet, and `text_replaced` where something else had been told. */
+  /** Reads a complete `agent.message`: emits the rest of its text, or `text_replaced` if pieces differ. */
   whole(line: JsonObject, origin: JsonObject, run: RunRecorder): void;
 }
 
-/** A reader that has read nothing; `seen` knows the events that came whole. */
+/** Creates a reader. `seen` has the ids of the events that have arrived complete. */
 export function createSessionText(seen: SeenIds): SessionText {
   const previews = createPreviews();
 

@@ -12,15 +12,15 @@ import type { Verdict } from './outcome.ts';
 import type { RunRecorder } from './recorder.ts';
 import { createSseAdapter } from './sse-adapter.ts';
 
-/** What this adapter can be told besides. */
+/** Options of the sessions adapter. */
 export interface AnthropicSessionsOptions extends RuntimeAdapterOptions {
-  /** What creating or getting the session answered: the only place that tells of its skills and its mounted files. */
+  /** The answer to creating or getting the session, the only source for its skills and mounted files. */
   readonly session?: unknown;
 }
 
 /**
- * An adapter for `GET /v1/sessions/{id}/events/stream`, with or without `event_deltas`. An event whose id came before
- * is left out, so that a host may give the history first and then the stream.
+ * Creates an adapter for `GET /v1/sessions/{id}/events/stream`, with or without `event_deltas`. Events with a
+ * known id are skipped, so that a host may pass the history first and then the stream.
  */
 export function createAnthropicSessionsAdapter(options: AnthropicSessionsOptions = {}): RuntimeAdapter {
   const loads = createLoadLog();
@@ -123,7 +123,7 @@ function createSessionsReader(
         run.notify(type, payloadOf(line));
         break;
       default:
-        // Two dozen types today and more each month: what they are called is all that there is to know of them.
+        // Two dozen types today and more each month: their names are all that we know about them.
         run.notify(type, payloadOf(line));
     }
   };
@@ -155,12 +155,12 @@ function payloadOf({ type: _, ...payload }: JsonObject): JsonObject {
   return payload;
 }
 
-/** For events whose data would not tell which of the session's they came from. */
+/** Identifies the session's event, for events whose data does not. */
 function eventIdOf(line: JsonObject): JsonObject {
   return fieldsOf({ eventId: stringOf(line.id) });
 }
 
-/** A call, whole; its id is the event's. */
+/** Reads a complete tool call. Its id is that of the event. */
 function readToolUse(line: JsonObject, origin: JsonObject, run: RunRecorder): void {
   const toolId = stringOf(line.id);
   const name = stringOf(line.name);
@@ -174,7 +174,7 @@ function readToolUse(line: JsonObject, origin: JsonObject, run: RunRecorder): vo
   run.emit('tool_request', { toolId, name, input: line.input ?? {}, ...more, ...origin });
 }
 
-/** Each kind of result names the call in a field of its own. */
+/** Reads a tool's result. Each kind of result names its call in a different field. */
 function readToolResult(line: JsonObject, origin: JsonObject, run: RunRecorder): void {
   const toolId =
     stringOf(line.tool_use_id) ?? stringOf(line.mcp_tool_use_id) ?? stringOf(line.custom_tool_use_id);
@@ -186,7 +186,7 @@ function readToolResult(line: JsonObject, origin: JsonObject, run: RunRecorder):
   answerTool({ toolId, output: line.content ?? null, isError: line.is_error === true, more }, run);
 }
 
-/** What an idle session says about the run's end; null if somebody is to act first. */
+/** Returns the outcome of the run that an idle session implies; null if the host or a user must act first. */
 function verdictOfIdle(stopReason: string | undefined): Verdict | null {
   switch (stopReason) {
     case 'end_turn':

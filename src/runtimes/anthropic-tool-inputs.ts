@@ -8,31 +8,31 @@ const MAX_OPEN = 256;
 const MAX_BUFFERED = 16 * 1024 * 1024;
 const MAX_SHOWN_OF_INCOMPLETE = 64 * 1024;
 
-/** A tool call whose input is still coming. */
+/** A tool call whose input is incomplete. */
 export interface ToolCall {
   readonly toolId: string;
   readonly name: string;
-  /** The input that the call's first line has; it holds unless more of it comes. */
+  /** The input in the call's first line, which is valid unless pieces follow. */
   readonly input: JsonValue;
-  /** What else the `tool_request` is to carry. */
+  /** Further fields of the `tool_request`. */
   readonly more: JsonObject;
 }
 
 /**
- * The tool calls of one request to the model, by the index of their block, while their input comes in pieces. Keeps
- * 256 calls and 16 Mi characters of input; a call beyond becomes `incomplete_tool_request`.
+ * The tool calls of one request to the model, by block index, while their input arrives in pieces. Keeps 256
+ * calls and 16 Mi characters of input; calls above these limits become `incomplete_tool_request`.
  */
 export interface ToolInputs {
   open(index: number, call: ToolCall, run: RunRecorder): void;
-  /** A piece of the input's JSON; false if no call is open at this index. */
+  /** Adds a piece of the input's JSON. Returns false if no call is open at this index. */
   add(index: number, piece: string, run: RunRecorder): boolean;
-  /** The input is whole: a `tool_request`, unless it is no JSON. */
+  /** Completes the input. Emits a `tool_request`, or `incomplete_tool_request` if the input is not JSON. */
   close(index: number, run: RunRecorder): void;
-  /** No more input comes. Calls that are still open were not completed, and nobody shall take them for requests. */
+  /** Ends all input. Open calls are incomplete and must not be recorded as requests. */
   abandon(run: RunRecorder): void;
 }
 
-/** No open calls. */
+/** Creates an empty set of calls. */
 export function createToolInputs(): ToolInputs {
   const calls = new Map<number, { readonly call: ToolCall; readonly json: TextPieces }>();
   let buffered = 0;

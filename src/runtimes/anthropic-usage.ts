@@ -1,7 +1,7 @@
 import type { JsonObject } from '../contract/events.ts';
 import { fieldsOf, numberOf } from './json.ts';
 
-// Ours and the wire's names.
+// Pairs of our names and the wire's names.
 const COUNTS = [
   ['inputTokens', 'input_tokens'],
   ['outputTokens', 'output_tokens'],
@@ -11,19 +11,19 @@ const COUNTS = [
 
 type Counts = { [name in (typeof COUNTS)[number][0]]?: number };
 
-/** What a run's requests to the model used, added up. */
+/** The total token usage of a run's requests to the model. */
 export interface UsageMeter {
-  /** What a request that is over used. */
+  /** Adds the usage of a finished request. */
   add(usage: JsonObject | null): void;
-  /** A later report of the same request: its counts replace those of the one before. */
+  /** Reads a report of the current request, whose counts replace those of earlier reports. */
   restate(usage: JsonObject | null): void;
-  /** The request is over; what is reported next belongs to another one. */
+  /** Finishes the current request; the next report belongs to another one. */
   close(): void;
-  /** `{usage}`, or no field if nothing was reported. */
+  /** Returns `{usage}`, or `{}` if nothing was reported. */
   summary(): JsonObject;
 }
 
-/** A meter at zero. */
+/** Creates a meter without reports. */
 export function createUsageMeter(): UsageMeter {
   const total: Counts = {};
   let current: Counts = {};

@@ -7,16 +7,16 @@ const SKILL_TOOL = 'Skill';
 const QUESTION_TOOL = 'AskUserQuestion';
 const MAX_SKILL_NAME = 512;
 
-/** The message that a block came in. */
+/** The message that contains a block. */
 export interface BlockContext {
-  /** The tool call that started the subagent which speaks; '' for the main agent. */
+  /** The id of the tool call that started the speaking subagent; '' for the main agent. */
   readonly parent: string;
   readonly messageId: string | undefined;
-  /** What every event of the message carries: `{messageId, parentToolId, …}` as far as there is any. */
+  /** The known fields of `{messageId, parentToolId, …}`, which every event of the message carries. */
   readonly origin: JsonObject;
 }
 
-/** A whole `text` block of the assistant, less what was told of it already. */
+/** Reads a complete `text` block of the assistant, and emits the part that was not streamed. */
 export function readText(
   block: JsonObject,
   { parent, messageId, origin }: BlockContext,
@@ -43,7 +43,7 @@ export function readText(
     run.notify('citation', objectOf(citation) ?? { citation }, origin);
 }
 
-/** A whole thinking block, less what was told of it already; what was redacted is told, not shown. */
+/** Reads a complete thinking block and emits what was not streamed. Redacted content is only mentioned. */
 export function readThinking(
   block: JsonObject,
   { parent, messageId, origin }: BlockContext,
@@ -70,7 +70,7 @@ export function readThinking(
   }
 }
 
-/** A call of a tool, whoever runs it: the CLI, Anthropic's servers or an MCP server that they reach. */
+/** Reads a tool call, whether the CLI, Anthropic's servers or an MCP server runs the tool. */
 export function readToolUse(block: JsonObject, { origin }: BlockContext, run: RunRecorder): void {
   const toolId = stringOf(block.id);
   const name = stringOf(block.name);
@@ -97,7 +97,7 @@ export function readToolUse(block: JsonObject, { origin }: BlockContext, run: Ru
   if (name === QUESTION_TOOL) run.notify('waiting', { toolId, name }, origin);
 }
 
-/** A tool's result, and the `skill_loaded` that may follow from it. `structured` is the CLI's own form of the result. */
+/** Reads a tool's result, which may imply `skill_loaded`. `structured` is the CLI's form of the result. */
 export function readToolResult(
   block: JsonObject,
   structured: JsonValue | undefined,
@@ -129,7 +129,7 @@ function isErrorResult(block: JsonObject): boolean {
   return block.is_error === true || failed || (stringOf(content?.type) ?? '').endsWith('_error');
 }
 
-/** The files that code on Anthropic's servers made: `*_output` entries in the content of its result. */
+/** Returns the files that code on Anthropic's servers wrote: the `*_output` entries of its result. */
 function filesOf(block: JsonObject): JsonObject[] {
   return (listOf(objectOf(block.content)?.content) ?? []).flatMap((value) => {
     const entry = objectOf(value);
@@ -138,7 +138,7 @@ function filesOf(block: JsonObject): JsonObject[] {
   });
 }
 
-/** A file, image or document: `file_uploaded` if it has a file id, else its description without its bytes. */
+/** Reads a file, image or document: `file_uploaded` if it has a file id, else a description of it. */
 export function readMedia(role: string, block: JsonObject, { origin }: BlockContext, run: RunRecorder): void {
   const { source: _, ...description } = block;
   const source = objectOf(block.source);

@@ -10,8 +10,8 @@ import type { Verdict } from './outcome.ts';
 import type { RunRecorder } from './recorder.ts';
 
 /**
- * An adapter for what `claude -p --output-format stream-json --verbose` prints, with `--include-partial-messages` or
- * without.
+ * Creates an adapter for the output of `claude -p --output-format stream-json --verbose`, with or without
+ * `--include-partial-messages`.
  */
 export function createClaudeCodeAdapter(options: RuntimeAdapterOptions = {}): RuntimeAdapter {
   return createLineAdapter(createClaudeCodeReader(options.sessionName), options);
@@ -20,14 +20,14 @@ export function createClaudeCodeAdapter(options: RuntimeAdapterOptions = {}): Ru
 function createClaudeCodeReader(sessionName: string | undefined): LineReader {
   const partials = createPartialMessages();
   const messages = createMessageReader(partials);
-  // Of the turn that is running or was the last: with streamed input each turn has its own result.
+  // The verdict on the current or last turn: with streamed input each turn has its own result.
   let verdict: Verdict | null = null;
   let totals: JsonObject = {};
   let keepAlives = 0;
 
   return {
     describe: (first) => ({ runtime: 'claude-code', ...fieldsOf({ sessionName }), ...startOf(first) }),
-    // Hooks run before the session is up.
+    // Hooks run before the session has started.
     precedesStart: (type, line) => type === 'system' && (stringOf(line.subtype) ?? '').startsWith('hook_'),
     read(type, line, run) {
       switch (type) {
@@ -82,7 +82,7 @@ function createClaudeCodeReader(sessionName: string | undefined): LineReader {
   };
 }
 
-/** What the first line tells about the session; the lists of tools and skills are in the `init` notification. */
+/** Returns the session's facts from its first line. The `init` notification lists the tools and skills. */
 function startOf(line: JsonObject | null): JsonObject {
   return fieldsOf({
     sessionId: stringOf(line?.session_id),

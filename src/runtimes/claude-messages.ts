@@ -13,17 +13,17 @@ import type { RunRecorder } from './recorder.ts';
 
 const MAX_REMEMBERED_LINES = 256;
 
-/** Reads the lines that are messages of the assistant, the user or a subagent of either. */
+/** Reads the messages of the assistant and the user, including those of subagents. */
 export interface MessageReader {
   readAssistant(line: JsonObject, run: RunRecorder): void;
   readUser(line: JsonObject, run: RunRecorder): void;
-  /** Tells that earlier lines no longer count, given their `uuid`s; nothing if it is not a list of some. */
+  /** Reports that earlier lines, given by their `uuid`s, no longer count. Ignores any other value. */
   retract(uuids: JsonValue | undefined, run: RunRecorder): void;
 }
 
-/** A reader that has seen no message. */
+/** Creates a reader that has seen no messages. */
 export function createMessageReader(partials: PartialMessages): MessageReader {
-  // Retractions name lines, while the events have only the ids of messages.
+  // Retractions name lines, but events have only the ids of messages.
   const messageOfLine = new Map<string, string>();
 
   const remember = (line: JsonObject, message: JsonObject): void => {
@@ -62,7 +62,8 @@ export function createMessageReader(partials: PartialMessages): MessageReader {
         return;
       }
       const results = content.filter((block) => objectOf(block)?.type === 'tool_result');
-      // The CLI's own form of a result stands beside the message, so that it belongs to a block only if there is one.
+      // The CLI's own form of a result is outside of the message: its block is known only if there is just
+      // one.
       const structured = results.length === 1 ? line.tool_use_result : undefined;
       const context = contextOf(line, stringOf(message.id));
       for (const block of content) readUserBlock(block, structured, context, run);
@@ -77,7 +78,7 @@ export function createMessageReader(partials: PartialMessages): MessageReader {
   return reader;
 }
 
-/** A message's blocks; content that is only a string is one block of text. */
+/** Returns the blocks of a message. A string as content is one block of text. */
 function contentOf(message: JsonObject | null): readonly JsonValue[] | null {
   const text = stringOf(message?.content);
   return text === undefined ? listOf(message?.content) : [{ type: 'text', text }];

@@ -16,28 +16,29 @@ interface StreamedBlock {
 
 interface StreamedMessage {
   readonly id: string | undefined;
-  /** Those of which the whole has not come yet, in the order in which they began. */
+  /** The blocks that have not arrived complete yet, in the order in which they began. */
   readonly blocks: StreamedBlock[];
 }
 
-/** What the whole of a block adds: all of it, what was not streamed, or something else than what was streamed. */
+/** What a complete block adds to its pieces: everything, the rest, or text that differs from them. */
 export type Whole =
   | { readonly state: 'unseen' }
   | { readonly state: 'streamed'; readonly rest: string }
   | { readonly state: 'replaced' };
 
 /**
- * The messages that come in pieces (`--include-partial-messages`). Text and thinking are told from the pieces, all else
- * from the `assistant` lines, which repeat every block as a whole, one a line and without its index.
+ * The messages that arrive in pieces (`--include-partial-messages`). Text and thinking are recorded from the
+ * pieces, all other blocks from the `assistant` lines, which repeat every block complete, one per line and
+ * without its index.
  */
 export interface PartialMessages {
-  /** Takes in a `stream_event` line. */
+  /** Reads a `stream_event` line. */
   read(line: JsonObject, run: RunRecorder): void;
-  /** Finds the pieces of a block that comes as a whole, and forgets them. `parent` is '' for the main agent. */
+  /** Finds and forgets the pieces of a block that arrived complete. `parent` is '' for the main agent. */
   match(parent: string, messageId: string | undefined, kind: TextKind, whole: string): Whole;
 }
 
-/** No message. Remembers one message for each of at most 64 agents, and digests instead of texts. */
+/** Creates an empty set. It remembers one message for each of at most 64 agents, as digests. */
 export function createPartialMessages(): PartialMessages {
   const streams = new Map<string, StreamedMessage>();
 
@@ -79,7 +80,7 @@ export function createPartialMessages(): PartialMessages {
         else tell(parent, kind, index, piece, run);
         break;
       }
-      // The `assistant` line has these whole.
+      // The `assistant` line has these complete.
       case 'input_json_delta':
       case 'signature_delta':
       case 'citations_delta':

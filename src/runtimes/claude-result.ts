@@ -3,7 +3,7 @@ import { fieldsOf, listOf, numberOf, objectOf, stringOf } from './json.ts';
 import type { Verdict } from './outcome.ts';
 import type { RunRecorder } from './recorder.ts';
 
-/** What a `result` line says about the turn that it ends. */
+/** Returns the outcome of the turn that a `result` line ends. */
 export function verdictOf(line: JsonObject): Verdict {
   const subtype = stringOf(line.subtype);
   const terminalReason = stringOf(line.terminal_reason);
@@ -15,7 +15,7 @@ export function verdictOf(line: JsonObject): Verdict {
   }
   // Old versions have no subtype.
   if (subtype !== undefined && subtype !== 'success') return { outcome: 'failed', reason: 'result_error' };
-  // When the API refuses to serve, the CLI calls the turn a success and an error at once.
+  // If the API rejects a request, the CLI reports the turn as both a success and an error.
   if (line.is_error === true) return { outcome: 'failed', reason: 'api_error' };
   switch (line.stop_reason) {
     case 'refusal':
@@ -28,7 +28,7 @@ export function verdictOf(line: JsonObject): Verdict {
   }
 }
 
-/** What the terminal event repeats of a `result` line. */
+/** Returns the fields of a `result` line that the terminal event repeats. */
 export function totalsOf(line: JsonObject): JsonObject {
   const usage = objectOf(line.usage);
   return fieldsOf({
@@ -50,7 +50,7 @@ function usageOf(usage: JsonObject): JsonObject {
   });
 }
 
-/** Puts the messages of a failed turn among the terminal's errors. */
+/** Adds the messages of a failed turn to the terminal event's errors. */
 export function blameResult(line: JsonObject, verdict: Verdict, run: RunRecorder): void {
   for (const error of listOf(line.errors) ?? []) {
     if (typeof error === 'string') run.blame(error);

@@ -3,7 +3,7 @@ import type { MessageReader } from './claude-messages.ts';
 import { fieldsOf, numberOf, stringOf } from './json.ts';
 import type { RunRecorder } from './recorder.ts';
 
-/** The subtypes that are passed on under their own names. */
+/** The subtypes that become notifications of the same name. */
 const KNOWN = new Set([
   ...['init', 'status', 'compact_boundary', 'hook_started', 'hook_progress', 'hook_response'],
   ...['task_started', 'task_progress', 'task_updated', 'task_notification', 'background_tasks_changed'],
@@ -13,7 +13,7 @@ const KNOWN = new Set([
   ...['model_refusal_fallback', 'model_refusal_no_fallback', 'files_persisted'],
 ]);
 
-/** A `system` line: an error if the CLI tries a request again, else a notification. */
+/** Reads a `system` line: an error if the CLI retries a request, otherwise a notification. */
 export function readSystem(line: JsonObject, messages: MessageReader, run: RunRecorder): void {
   const { type: _, subtype: __, ...payload } = line;
   const subtype = stringOf(line.subtype) ?? '';

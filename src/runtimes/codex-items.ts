@@ -4,10 +4,10 @@ import { readToolItem } from './codex-tools.ts';
 import { fieldsOf, objectOf, stringOf } from './json.ts';
 import type { RunRecorder } from './recorder.ts';
 
-/** Where in its life an item is. */
+/** The phase of an item. */
 export type ItemPhase = 'started' | 'updated' | 'completed';
 
-/** The phase that a line's type tells; null if the line is not about an item. */
+/** Returns the phase that a line's type names; null if the line is not about an item. */
 export function phaseOf(type: string): ItemPhase | null {
   switch (type) {
     case 'item.started':
@@ -21,16 +21,16 @@ export function phaseOf(type: string): ItemPhase | null {
   }
 }
 
-/** Reads the items of one run: messages, thoughts, tools, plans. */
+/** Reads the items of one run: messages, reasoning, tools and plans. */
 export interface ItemReader {
   read(phase: ItemPhase, line: JsonObject, run: RunRecorder): void;
-  /** Codex lost the model's answer and asks for it again. */
+  /** Codex lost the model's answer and requests it again. */
   reconnecting(): void;
   /** A turn began or ended. */
   turnChanged(): void;
 }
 
-/** A reader that has seen no item. */
+/** Creates a reader that has seen no items. */
 export function createItemReader(): ItemReader {
   const repeats = createRepeatWatch();
 
@@ -52,7 +52,7 @@ export function createItemReader(): ItemReader {
       const text = stringOf(item.text);
       switch (item.type) {
         case 'agent_message':
-          // The text comes whole; what some versions tell on the way there is the beginning of it.
+          // The completed item has the whole text; what some versions send before is its beginning.
           if (phase !== 'completed') run.notify(`item_${phase}`, item);
           else if (text === undefined) run.notify('unknown_item', { phase, ...item });
           else readMessage(item, text, run);

@@ -13,7 +13,7 @@ interface ToolCall {
   readonly details?: JsonObject;
 }
 
-/** An item seen as a call of a tool; null if it is none. What is not known yet while it runs is null or missing. */
+/** Returns an item as a tool call, or null. Values that are unknown while it runs are null or absent. */
 function toolCallOf(item: JsonObject): ToolCall | null {
   switch (item.type) {
     case 'command_execution':
@@ -64,7 +64,7 @@ function toolCallOf(item: JsonObject): ToolCall | null {
   }
 }
 
-/** An item that is a tool call: true if it was one. One of which Codex only tells the end becomes both events. */
+/** Reads an item; returns true if it is a tool call. If Codex reports only its end, emits both events. */
 export function readToolItem(phase: ItemPhase, item: JsonObject, run: RunRecorder): boolean {
   const toolId = stringOf(item.id);
   const call = toolCallOf(item);
@@ -95,7 +95,7 @@ function readEnd(toolId: string, call: ToolCall, item: JsonObject, run: RunRecor
   }
 }
 
-/** Codex has no word for loading a skill: it reads the skill's `SKILL.md` with a command. */
+/** Codex has no event for loading a skill: it reads the skill's `SKILL.md` with a command. */
 function skillsReadBy(command: string): ReadonlySet<string> {
   const paths = command.matchAll(/\/skills\/(?:\.system\/)?([^/\s'"*?$]{1,512})\/SKILL\.md/g);
   return new Set([...paths].map(([, skill = '']) => skill));

@@ -9,8 +9,8 @@ import type { RunRecorder } from './recorder.ts';
 const SILENT_ERROR = 'Codex reported an error without a message';
 
 /**
- * An adapter for what `codex exec --json` prints. Codex says nothing when it is interrupted: only the exit given to
- * `end` tells a run that somebody stopped from one that failed.
+ * Creates an adapter for the output of `codex exec --json`. Codex prints nothing when it is interrupted: only
+ * the exit passed to `end` distinguishes a stopped run from a failed one.
  */
 export function createCodexAdapter(options: RuntimeAdapterOptions = {}): RuntimeAdapter {
   return createLineAdapter(createCodexReader(options.sessionName), options);
@@ -18,14 +18,14 @@ export function createCodexAdapter(options: RuntimeAdapterOptions = {}): Runtime
 
 function createCodexReader(sessionName: string | undefined): LineReader {
   const items = createItemReader();
-  // Of the turn that is running or was the last: a resumed thread can show several.
+  // The verdict on the current or last turn: a resumed thread can contain several.
   let verdict: Verdict | null = null;
   let totals: JsonObject = {};
   let threadId: string | undefined;
 
   const readThreadStart = (line: JsonObject, run: RunRecorder): void => {
     const id = stringOf(line.thread_id);
-    // The start has told the first thread's id already.
+    // `runtime_started` already has the first thread's id.
     if (id === undefined || id !== threadId) run.notify('thread_started', payloadOf(line));
   };
 
@@ -91,7 +91,7 @@ function createCodexReader(sessionName: string | undefined): LineReader {
   };
 }
 
-/** What kind of failure it was is only in the words. */
+/** Derives the outcome from the message, because Codex reports the kind of failure only in words. */
 function failureOf(message: string): Verdict {
   if (message.endsWith('reason: max_output_tokens')) {
     return { outcome: 'truncated', reason: 'max_output_tokens' };

@@ -2,10 +2,10 @@ import type { JsonObject } from '../contract/events.ts';
 import { listOf, objectOf, parseObject, stringOf } from './json.ts';
 import { RUNTIME_NAMES, type RuntimeName } from './registry.ts';
 
-/** What is said when no line gave the runtime away. */
-export const UNKNOWN_RUNTIME_MESSAGE = `Cannot tell which runtime wrote this. Pass --runtime with one of: ${RUNTIME_NAMES.join(', ')}`;
+/** The error message if no line identifies the runtime. */
+export const UNKNOWN_RUNTIME_MESSAGE = `Cannot detect the runtime from its output. Pass --runtime with one of: ${RUNTIME_NAMES.join(', ')}`;
 
-/** Thrown when the beginning of a stream could be anybody's. */
+/** Thrown when the beginning of a stream does not identify its runtime. */
 export class UnknownRuntimeError extends Error {
   override readonly name = 'UnknownRuntimeError';
   constructor() {
@@ -14,8 +14,9 @@ export class UnknownRuntimeError extends Error {
 }
 
 /**
- * The runtime that wrote these first lines of a stream, told by the first line that only one of them writes. Banners and
- * other noise before it do no harm. Throws {@link UnknownRuntimeError} if there is no such line.
+ * Returns the runtime that wrote these first lines of a stream, by the first line that only one runtime
+ * writes. Banners and other noise before that line are ignored. Throws {@link UnknownRuntimeError} if there
+ * is no such line.
  */
 export function detectRuntime(firstLines: readonly string[]): RuntimeName {
   for (const line of firstLines) {
@@ -25,7 +26,7 @@ export function detectRuntime(firstLines: readonly string[]): RuntimeName {
   throw new UnknownRuntimeError();
 }
 
-/** The only runtime that writes such a line, or null. A line of server-sent events begins with `data:`. */
+/** Returns the only runtime that writes such a line, or null. Lines of SSE streams begin with `data:`. */
 export function recogniseLine(line: string): RuntimeName | null {
   const isFrame = line.startsWith('data:');
   const object = parseObject(isFrame ? line.slice('data:'.length) : line);
@@ -86,7 +87,7 @@ function recogniseObject(type: string, line: JsonObject): RuntimeName | null {
     case 'tool_result':
       return stringOf(line.timestamp) === undefined ? null : 'gemini';
     case 'result':
-      // Claude Code's has a subtype instead, or in old versions only what the turn cost.
+      // Claude Code's result has a subtype instead, or in old versions only the cost of the turn.
       if (stringOf(line.status) !== undefined) return 'gemini';
       return 'subtype' in line || 'total_cost_usd' in line ? 'claude-code' : null;
     case 'error':

@@ -5,19 +5,19 @@ import { fieldsOf } from './json.ts';
 import { createLineAdapter, type LineReader } from './line-adapter.ts';
 import { createAdapter } from './registry.ts';
 
-/** How much of a stream is looked at to tell the runtime: 1 MiB. */
+/** The number of bytes of a stream that may be read to detect the runtime: 1 MiB. */
 export const MAX_UNDECIDED_BYTES = 1024 * 1024;
 
-/** An adapter that knows whether it has found out. */
+/** An adapter that detects the runtime. */
 export interface DetectingAdapter extends RuntimeAdapter {
-  /** Whether a line told whose output it is. */
+  /** Returns true if a line has identified the runtime. */
   hasRecognised(): boolean;
 }
 
 /**
- * An adapter that finds out by itself whose output it is. It gives no events until a line tells, and then all of them.
- * If none does in the first {@link MAX_UNDECIDED_BYTES}, the run is one of an unknown runtime: its lines are
- * notifications, and it ends as failed with an error that says how to name the runtime.
+ * Creates an adapter that detects the runtime from its output. It returns no events until a line identifies
+ * the runtime, and then all of them. If no line in the first {@link MAX_UNDECIDED_BYTES} does, the runtime is
+ * unknown: its lines become notifications, and the run fails with an error about naming the runtime.
  */
 export function createDetectingAdapter(options: RuntimeAdapterOptions = {}): DetectingAdapter {
   const splitter = createLineSplitter(MAX_UNDECIDED_BYTES);
@@ -26,7 +26,7 @@ export function createDetectingAdapter(options: RuntimeAdapterOptions = {}): Det
   let chosen: RuntimeAdapter | null = null;
   let recognised = false;
 
-  // The buffer doubles: a list of the chunks could be a million of them.
+  // A buffer that doubles, because a list could hold a million chunks.
   const hold = (bytes: Uint8Array): void => {
     if (heldBytes + bytes.length > held.length) {
       const grown = Buffer.allocUnsafeSlow(Math.max(heldBytes + bytes.length, held.length * 2));
@@ -37,7 +37,7 @@ export function createDetectingAdapter(options: RuntimeAdapterOptions = {}): Det
     heldBytes += bytes.length;
   };
 
-  /** The adapter that one of these lines asks for, if one does. */
+  /** Returns the adapter of the first runtime that one of these lines identifies, or null. */
   const choose = (lines: readonly string[]): RuntimeAdapter | null => {
     for (const line of lines) {
       const name = recogniseLine(line);
@@ -57,7 +57,7 @@ export function createDetectingAdapter(options: RuntimeAdapterOptions = {}): Det
   return {
     push(bytes) {
       if (chosen !== null) return chosen.push(bytes);
-      // Only what is within the limit may decide, so that it does not matter how the stream is cut into chunks.
+      // Only bytes within the limit may decide, so that the result does not depend on the chunks.
       const judged = bytes.subarray(0, MAX_UNDECIDED_BYTES - heldBytes);
       hold(judged);
       chosen = choose(splitter.push(judged));
@@ -88,7 +88,7 @@ function createUnknownReader(sessionName: string | undefined): LineReader {
     },
     conclude(run) {
       if (wroteObjects || wroteAnything) run.blame(UNKNOWN_RUNTIME_MESSAGE);
-      // Of a process that printed no line of any protocol the exit knows best why.
+      // If the process printed no line of any protocol, its exit explains the failure best.
       return { verdict: wroteObjects ? { outcome: 'failed', reason: 'unknown_runtime' } : null, data: {} };
     },
   };

@@ -7,13 +7,13 @@ import type { RunRecorder } from './recorder.ts';
 
 const SKILL_TOOL = 'activate_skill';
 
-// Gemini stops for these and then reports success.
+// Gemini stops when it reaches one of these limits, and then reports success.
 const LIMITS = [
   ['Loop detected', 'loop_detected'],
   ['Maximum session turns exceeded', 'max_session_turns'],
 ] as const;
 
-/** An adapter for what `gemini --output-format stream-json` prints. */
+/** Creates an adapter for the output of `gemini --output-format stream-json`. */
 export function createGeminiAdapter(options: RuntimeAdapterOptions = {}): RuntimeAdapter {
   return createLineAdapter(createGeminiReader(options.sessionName), options);
 }
@@ -26,7 +26,7 @@ function createGeminiReader(sessionName: string | undefined): LineReader {
 
   const readInit = (line: JsonObject, run: RunRecorder): void => {
     const id = stringOf(line.session_id);
-    // The start has told all of the first one already.
+    // `runtime_started` already has everything from the first `init`.
     if (id === undefined || id !== sessionId) run.notify('init', payloadOf(line));
   };
 
@@ -87,7 +87,7 @@ function createGeminiReader(sessionName: string | undefined): LineReader {
 
 const COMPLETED: Verdict = { outcome: 'completed', reason: 'result' };
 
-/** The error's type is the name of Gemini's error class; most are only `unknown` or `Error`. */
+/** Derives the outcome from the name of Gemini's error class, which usually is just `unknown` or `Error`. */
 function failureOf(errorType: string | undefined): Verdict {
   switch (errorType) {
     case 'FatalCancellationError':
@@ -110,7 +110,7 @@ function usageOf(line: JsonObject): JsonObject | undefined {
   });
 }
 
-/** The time that the wire tells; an event's own time is that of its arrival. */
+/** Returns the timestamp from the wire. The `tMs` of an event is the time of its arrival. */
 function originOf(line: JsonObject | null): JsonObject {
   return fieldsOf({ timestamp: stringOf(line?.timestamp) });
 }
@@ -136,7 +136,7 @@ function readToolUse(line: JsonObject, origin: JsonObject, run: RunRecorder): vo
   run.emit('tool_request', { toolId, name, input: line.parameters ?? {}, ...origin });
 }
 
-/** The output is what a person would see, which for many tools is nothing, and not what the model got. */
+/** Reads a tool's result. Its output is the text for people, often empty, not what the model received. */
 function readToolResult(line: JsonObject, origin: JsonObject, run: RunRecorder): void {
   const toolId = stringOf(line.tool_id);
   if (toolId === undefined) {

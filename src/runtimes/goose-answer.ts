@@ -1,7 +1,7 @@
 import { clipEnd, createTextTail, type TextTail } from '../lib/clip.ts';
 import type { Verdict } from './outcome.ts';
 
-// Goose says these things in the assistant's voice and then reports success, so that only the words tell.
+// Goose reports these as text of the assistant and then reports success, so only the words reveal them.
 const PROVIDER_ERROR_START = 'Ran into this error: ';
 const PROVIDER_ERROR_END = 'Please retry if you think this is a transient or recoverable error.';
 const NETWORK_ERROR_END = 'Please resend your message to try again.';
@@ -10,19 +10,19 @@ const TURN_LIMIT_START = "I've reached the maximum number of actions I can do wi
 const HEAD_LENGTH = 600;
 const TAIL_LENGTH = 100;
 
-/** Watches the last message of the assistant for what only its words give away. */
+/** Watches the assistant's last message for failures that only its words reveal. */
 export interface AnswerWatch {
-  /** A visible piece of text of the message with this id (Goose may leave the id out). */
+  /** Adds a visible piece of text from the message with this id (Goose may omit the id). */
   text(messageId: string | undefined, text: string): void;
-  /** Something other than assistant text came: pieces without an id on both sides of it are two messages. */
+  /** Reports an item that is not assistant text: it separates messages whose pieces have no ids. */
   interrupt(): void;
-  /** The assistant asked for a tool, so what it said before was not its last word. */
+  /** Reports a tool request: the text before it is not the last message. */
   toolRequest(): void;
-  /** What the last message, taken as a whole, confesses; null for an ordinary answer. */
+  /** Returns the failure that the complete last message reveals; null for an ordinary answer. */
   confession(): { readonly verdict: Verdict; readonly text: string } | null;
 }
 
-/** A watch that has seen nothing. Keeps only the ends of the message, never all of it. */
+/** Creates a watch without a message. It keeps only the beginning and the end of the message. */
 export function createAnswerWatch(): AnswerWatch {
   let current: {
     messageId: string | undefined;
@@ -34,7 +34,7 @@ export function createAnswerWatch(): AnswerWatch {
   const continues = (messageId: string | undefined, text: string): boolean => {
     if (current === null || current.messageId !== messageId) return false;
     if (messageId !== undefined) return true;
-    // An error that breaks off a stream of pieces without ids is a message of its own; it always comes in one piece.
+    // An error within pieces without ids is a separate message, and always arrives in one piece.
     const isWholeError = text.startsWith(PROVIDER_ERROR_START) && text.endsWith(PROVIDER_ERROR_END);
     return !interrupted && !isWholeError;
   };

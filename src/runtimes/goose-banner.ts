@@ -3,13 +3,13 @@ import { fieldsOf } from './json.ts';
 
 const MAX_BANNER_LINE = 1000;
 
-/** What the banner, printed unless Goose runs with `-q`, tells about the session; the only place where it is told. */
+/** The session's facts from the banner, their only source. Goose omits the banner with `-q`. */
 export interface Banner {
   overhear(line: string): void;
   facts(): JsonObject;
 }
 
-/** A banner of which no line has come yet. */
+/** Creates a banner that has read no lines. */
 export function createBanner(): Banner {
   let provider: string | undefined;
   let model: string | undefined;

@@ -2,12 +2,12 @@ import type { JsonObject, JsonValue } from '../contract/events.ts';
 import { fieldsOf, listOf, objectOf, stringOf } from './json.ts';
 import type { RunRecorder } from './recorder.ts';
 
-/** The message that an item came in. */
+/** The message that contains an item. */
 export interface MessageContext {
   readonly role: 'assistant' | 'user' | 'other';
-  /** `{messageId}`, or nothing if Goose left it out. */
+  /** `{messageId}`, or `{}` if Goose omitted the id. */
   readonly origin: JsonObject;
-  /** False where the message's metadata hides it from the user. */
+  /** False if the message's metadata hides it from the user. */
   readonly visible: boolean;
 }
 
@@ -17,11 +17,11 @@ const SKILL_EXTENSIONS = new Map([
 ]);
 const SKILL_LOADED_START = '# Loaded Skill: ';
 
-/** The extension whose skill loader this tool is; undefined for every other tool. */
+/** Returns the extension whose skill loader this tool is; undefined for every other tool. */
 function skillSource(name: string, extension: string | undefined): string | undefined {
   const parts = name.split('__');
   const source = SKILL_EXTENSIONS.get(parts.at(-1) ?? '');
-  // `load` is too common a name to go by without its extension; `load_skill` is only Goose's.
+  // `load` is too common a name to identify without its extension; only Goose has `load_skill`.
   const owner = parts.length > 1 ? parts[0] : extension;
   return source !== undefined && (owner === source || (owner === undefined && source === 'skills'))
     ? source
@@ -33,7 +33,7 @@ function isShown(item: JsonObject, message: MessageContext): boolean {
   return message.visible && (audience === null || audience.length === 0 || audience.includes('user'));
 }
 
-/** A `text` item. Gives the text if it is something that the assistant says to the user, else null. */
+/** Reads a `text` item. Returns the text if the assistant says it to the user, else null. */
 export function readText(item: JsonObject, message: MessageContext, run: RunRecorder): string | null {
   const { origin, role } = message;
   const text = stringOf(item.text);
@@ -47,7 +47,7 @@ export function readText(item: JsonObject, message: MessageContext, run: RunReco
   return null;
 }
 
-/** A `toolRequest` item. */
+/** Reads a `toolRequest` item. */
 export function readToolRequest(item: JsonObject, { origin }: MessageContext, run: RunRecorder): void {
   const toolId = stringOf(item.id);
   const call = objectOf(item.toolCall);
@@ -77,7 +77,7 @@ export function readToolRequest(item: JsonObject, { origin }: MessageContext, ru
   });
 }
 
-/** The skill's name from a loader's answer, where it says that it loaded one. */
+/** Returns the name of the skill that a loader's answer reports as loaded. */
 function loadedSkill(output: JsonValue): string | undefined {
   const first = objectOf(listOf(output)?.[0]);
   const text = stringOf(first?.text);
@@ -88,7 +88,7 @@ function loadedSkill(output: JsonValue): string | undefined {
   return title.replace(/ \([^()]*\)$/, '');
 }
 
-/** A `toolResponse` item, and the `skill_loaded` that may follow from it. */
+/** Reads a `toolResponse` item, which may imply a `skill_loaded`. */
 export function readToolResponse(item: JsonObject, { origin }: MessageContext, run: RunRecorder): void {
   const toolId = stringOf(item.id);
   const result = objectOf(item.toolResult);
@@ -100,7 +100,7 @@ export function readToolResponse(item: JsonObject, { origin }: MessageContext, r
   const value = result.value;
   const detail = objectOf(value);
   const isError = result.status !== 'success' || detail?.isError === true;
-  // Sessions of older versions have the content itself where newer ones have an object around it.
+  // Sessions of older versions have the content itself, newer ones wrap it in an object.
   const output = result.error ?? detail?.content ?? value ?? null;
   run.emit('tool_response', {
     toolId,
@@ -119,7 +119,7 @@ export function readToolResponse(item: JsonObject, { origin }: MessageContext, r
     });
 }
 
-/** A `thinking` or `redactedThinking` item; what was redacted is told, not shown. */
+/** Reads a `thinking` or `redactedThinking` item. Redacted content is only mentioned. */
 export function readThinking(item: JsonObject, { origin }: MessageContext, run: RunRecorder): void {
   const payload =
     item.type === 'redactedThinking'
@@ -131,7 +131,7 @@ export function readThinking(item: JsonObject, { origin }: MessageContext, run: 
   run.notify('thinking', payload, origin);
 }
 
-/** A `systemNotification` item: a `stream_error` when the credits are exhausted, a notification for the others. */
+/** Reads a `systemNotification` item: a `stream_error` for exhausted credits, otherwise a notification. */
 export function readSystemNotification(item: JsonObject, { origin }: MessageContext, run: RunRecorder): void {
   const { type: _, ...payload } = item;
   if (item.notificationType === 'creditsExhausted') {
@@ -148,7 +148,7 @@ export function readSystemNotification(item: JsonObject, { origin }: MessageCont
   }
 }
 
-/** An `image` or `document` item: its description, and instead of its bytes how much base64 there was. */
+/** Reads an `image` or `document` item: its description, and the length of its base64 data. */
 export function readMedia(
   event: string,
   item: JsonObject,

@@ -13,20 +13,20 @@ import { fieldsOf, listOf, objectOf, stringOf } from './json.ts';
 import type { Verdict } from './outcome.ts';
 import type { RunRecorder } from './recorder.ts';
 
-/** What stands for the message of an error that has none. */
+/** The message of an error without one. */
 export const SILENT_ERROR = 'Goose reported an error without a message';
 
-/** Reads Goose's messages, the same on all of its wires, and gathers from them how the run ends. */
+/** Reads Goose's messages, which are the same in all its wire formats, and derives the outcome. */
 export interface GooseMessages {
-  /** A line whose `message` is one. */
+  /** Reads a line with a `message`. */
   read(line: JsonObject, run: RunRecorder): void;
-  /** Something else than a message says how the run failed; the first to say so counts. */
+  /** Records a failure that a line other than a message reports. The first failure counts. */
   fail(verdict: Verdict): void;
-  /** How the run ended, given whether Goose said that it is done; null if nothing tells. */
+  /** Returns the outcome, or null if unknown. `completed` is true if Goose reported that it has finished. */
   conclude(completed: boolean, run: RunRecorder): Verdict | null;
 }
 
-/** A reader that has read nothing. */
+/** Creates a reader that has read nothing. */
 export function createGooseMessages(): GooseMessages {
   const answer = createAnswerWatch();
   let failure: Verdict | null = null;
@@ -66,7 +66,7 @@ export function createGooseMessages(): GooseMessages {
         run.notify('action_required', item, origin);
         break;
       case 'systemNotification':
-        // Goose gives up when it is out of credits, and then reports success.
+        // Without credits Goose stops, and then reports success.
         if (item.notificationType === 'creditsExhausted')
           fail({ outcome: 'failed', reason: 'credits_exhausted' });
         readSystemNotification(item, message, run);
@@ -127,7 +127,7 @@ export function createGooseMessages(): GooseMessages {
   };
 }
 
-/** The turn limit only counts once Goose has finished; a failure that it told in words counts at any time. */
+/** The turn limit counts only once Goose has finished; a failure in the text counts at any time. */
 function concluded(confessed: Verdict | null, completed: boolean): Verdict | null {
   if (confessed?.outcome === 'failed') return confessed;
   if (!completed) return null;

@@ -10,8 +10,8 @@ import type { RunRecorder } from './recorder.ts';
 const INTERRUPTED = 'Headless run interrupted';
 
 /**
- * An adapter for what `goose run --output-format stream-json` prints. Run it with `GOOSE_MODE=auto`: in the approving
- * modes Goose leaves at the first tool call without a word on this wire.
+ * Creates an adapter for the output of `goose run --output-format stream-json`. Run Goose with
+ * `GOOSE_MODE=auto`: in the approval modes it exits at the first tool call without printing anything.
  */
 export function createGooseAdapter(options: RuntimeAdapterOptions = {}): RuntimeAdapter {
   return createLineAdapter(createGooseReader(options.sessionName), options);
@@ -78,7 +78,7 @@ function createGooseReader(sessionName: string | undefined): LineReader {
   };
 }
 
-/** What an extension says while its tool runs. The wire's `extension_id` is in practice the tool call's id. */
+/** Reads an extension's notification while its tool runs. `extension_id` usually is the tool call's id. */
 function readNotification(line: JsonObject, run: RunRecorder): void {
   const extensionId = stringOf(line.extension_id);
   const tool = fieldsOf({

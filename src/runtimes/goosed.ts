@@ -6,7 +6,7 @@ import type { LineReader } from './line-adapter.ts';
 import type { RunRecorder } from './recorder.ts';
 import { createSseAdapter } from './sse-adapter.ts';
 
-/** An adapter for what goosed sends: the answer to `POST /reply`, or `GET /sessions/{id}/events`. */
+/** Creates an adapter for goosed's answers to `POST /reply` and `GET /sessions/{id}/events`. */
 export function createGoosedAdapter(options: RuntimeAdapterOptions = {}): RuntimeAdapter {
   return createSseAdapter(createGoosedReader(options.sessionName), options);
 }
@@ -34,7 +34,7 @@ function createGoosedReader(sessionName: string | undefined): LineReader {
           run.warn(stringOf(line.error) ?? SILENT_ERROR);
           break;
         case 'Finish':
-          // The reason is "stop" whatever happened; another one would be a version that this adapter does not know.
+          // The reason is always "stop"; any other comes from a version that this adapter does not know.
           finished = true;
           if (line.reason !== 'stop') messages.fail({ outcome: 'failed', reason: 'unknown_finish' });
           break;
@@ -42,7 +42,7 @@ function createGoosedReader(sessionName: string | undefined): LineReader {
           run.notify('model_change', fieldsOf({ model: line.model, mode: line.mode }));
           break;
         case 'UpdateConversation':
-          // The history was shortened: what it holds was told before.
+          // The history was shortened: its contents were recorded before.
           run.notify('conversation_replaced', fieldsOf({ conversation: line.conversation }));
           break;
         case 'ActiveRequests':
@@ -62,7 +62,7 @@ function createGoosedReader(sessionName: string | undefined): LineReader {
   };
 }
 
-/** `{usage}` of the whole session so far, or null where the line has none. */
+/** Returns `{usage}` of the whole session so far, or null if the line has none. */
 function usageOf(tokens: JsonObject | null): JsonObject | null {
   const usage = fieldsOf({
     totalTokens: numberOf(tokens?.accumulatedTotalTokens) ?? numberOf(tokens?.totalTokens),
@@ -72,7 +72,7 @@ function usageOf(tokens: JsonObject | null): JsonObject | null {
   return Object.keys(usage).length > 0 ? { usage } : null;
 }
 
-/** What a tool's server says while the tool runs: a notification of the Model Context Protocol, whole. */
+/** Reads a complete Model Context Protocol notification, which a tool's server sends while the tool runs. */
 function readNotification(line: JsonObject, run: RunRecorder): void {
   const message = objectOf(line.message);
   const requestId = stringOf(line.request_id);

@@ -2,12 +2,12 @@ import type { JsonObject, JsonValue } from '../contract/events.ts';
 
 type Field = JsonValue | undefined;
 
-/** Levels of nesting that an event's `data` may have, itself included. */
+/** The maximum nesting depth of an event's `data`, which itself is level 1. */
 export const MAX_DATA_LEVELS = 512;
 
-/** The JSON object that a line of text holds, or null for anything else. Never throws. */
+/** Returns the JSON object in a line of text, or null for anything else. Never throws. */
 export function parseObject(line: string): JsonObject | null {
-  // Most noise is told by its first character, which is far cheaper than a parser's exception.
+  // The first character identifies most noise, which is far cheaper than a parser's exception.
   if (!/^\s*\{/.test(line)) return null;
   try {
     const value: unknown = JSON.parse(line);
@@ -17,39 +17,39 @@ export function parseObject(line: string): JsonObject | null {
   }
 }
 
-/** The field if it is a JSON object, else null. */
+/** Returns the field if it is a JSON object, else null. */
 export function objectOf(field: Field): JsonObject | null {
   return typeof field === 'object' && field !== null && !Array.isArray(field) ? (field as JsonObject) : null;
 }
 
-/** The field if it is an array, else null. */
+/** Returns the field if it is an array, else null. */
 export function listOf(field: Field): readonly JsonValue[] | null {
   return Array.isArray(field) ? (field as readonly JsonValue[]) : null;
 }
 
-/** The field if it is a string, else undefined. */
+/** Returns the field if it is a string, else undefined. */
 export function stringOf(field: Field): string | undefined {
   return typeof field === 'string' ? field : undefined;
 }
 
 const MAX_ID_LENGTH = 512;
 
-/** The field if it is a string short enough to be remembered as an id (512 UTF-16 units), else undefined. */
+/** Returns the field if it is a string of at most 512 UTF-16 units, to be kept as an id, else undefined. */
 export function idOf(field: Field): string | undefined {
   return typeof field === 'string' && field.length <= MAX_ID_LENGTH ? field : undefined;
 }
 
-/** The field if it is a finite number, else undefined. */
+/** Returns the field if it is a finite number, else undefined. */
 export function numberOf(field: Field): number | undefined {
   return typeof field === 'number' && Number.isFinite(field) ? field : undefined;
 }
 
-/** A line without its `type`, for an event that has a name of its own. */
+/** Returns a line without its `type`, for notifications whose name already says it. */
 export function payloadOf({ type: _, ...payload }: JsonObject): JsonObject {
   return payload;
 }
 
-/** The fields that have a value, as a JSON object, in the order given. For keys of our own only. */
+/** Returns the defined fields in order, as a JSON object. Only for fixed keys, not for the wire's. */
 export function fieldsOf(fields: { readonly [key: string]: Field }): JsonObject {
   const present: { [key: string]: JsonValue } = {};
   for (const key in fields) {
@@ -59,10 +59,10 @@ export function fieldsOf(fields: { readonly [key: string]: Field }): JsonObject 
   return present;
 }
 
-/** What keeps a parsed value from being an event's data: nothing, its depth, or a number beyond the doubles. */
+/** Why a parsed value cannot be an event's data: no reason, its depth, or a number too large for a double. */
 export type DataFault = 'none' | 'too_deep' | 'not_finite';
 
-/** Looks through a parsed value for what the contract refuses. The recursion ends at the level limit. */
+/** Searches a parsed value for what the contract refuses. The recursion ends at the depth limit. */
 export function faultOf(value: JsonValue, levelsLeft: number = MAX_DATA_LEVELS): DataFault {
   if (typeof value === 'number') return Number.isFinite(value) ? 'none' : 'not_finite';
   if (typeof value !== 'object' || value === null) return 'none';
@@ -77,7 +77,7 @@ export function faultOf(value: JsonValue, levelsLeft: number = MAX_DATA_LEVELS):
   return found;
 }
 
-/** A copy with null for every number that is too large for a double (`1e999` on the wire), as JSON would write it. */
+/** Returns a copy with null for each number too large for a double (`1e999`), as JSON writes it. */
 export function withoutInfinities(data: JsonObject): JsonObject {
   const copy: unknown = JSON.parse(JSON.stringify(data));
   return copy as JsonObject;

@@ -8,41 +8,41 @@ import { createRunLog, type RunRecorder } from './recorder.ts';
 
 const MAX_WAITING_LENGTH = 1024 * 1024;
 
-/** What one runtime's wire format means. The rest is the same for all of them and done here. */
+/** Interprets the wire format of one runtime. Everything common to all runtimes is in this file. */
 export interface LineReader {
-  /** The data of `runtime_started`; asked for at the line that starts the run, or at the end (null) if there is none. */
+  /** Returns the data of `runtime_started`. `first` is the line that starts the run; null if none did. */
   describe(first: JsonObject | null): JsonObject;
   /**
-   * Whether this line belongs before the one that starts the run. Such lines wait for it, up to a mebi of UTF-16 units
-   * of them, and are read right after it. Without this method the first valid line starts the run.
+   * Returns true if this line precedes the line that starts the run. Such lines wait, up to 1 Mi UTF-16 units
+   * in total, and are read right after the start. Without this method the first valid line starts the run.
    */
   precedesStart?(type: string, line: JsonObject): boolean;
-  /** One JSON object with a string `type`. Must cope with every other field being anything. */
+  /** Reads a JSON object with a string `type`. Every other field may have any value. */
   read(type: string, line: JsonObject, run: RunRecorder): void;
-  /** A line that is neither such an object nor blank, before it is counted as noise. */
+  /** Reads a line that is neither such an object nor blank, before it is counted as noise. */
   overhear?(line: string): void;
-  /** What the lines say about the end (null: nothing), and what the terminal event is to carry. */
+  /** Returns the outcome according to the lines (null: unknown), and further data for the terminal event. */
   conclude(run: RunRecorder): {
     readonly verdict: Verdict | null;
     readonly data: JsonObject;
   };
 }
 
-/** An adapter whose host has something to tell, too. */
+/** An adapter to which the host can add events. */
 export interface HostedAdapter extends RuntimeAdapter {
-  /** Lets the host write events of its own. Before the start they wait for it; after `end` they are dropped. */
+  /** Lets the host write events. They wait until the run starts, and are dropped after `end`. */
   insert(write: (run: RunRecorder) => void): RunnerEvent[];
 }
 
-// More than the requests, results and uploads that come before the first line; the next one starts the run.
+// More than the requests, results and uploads before the first line; one more starts the run.
 const MAX_WAITING = 64;
 
-/** An adapter for a runtime that prints one JSON object a line. */
+/** Creates an adapter for a runtime that prints one JSON object per line. */
 export function createLineAdapter(reader: LineReader, options: RuntimeAdapterOptions): RuntimeAdapter {
   return createTextAdapter(createLineSplitter(), reader, options);
 }
 
-/** An adapter for a runtime whose bytes the splitter cuts into texts that are to be one JSON object each. */
+/** Creates an adapter for a runtime whose output `splitter` cuts into texts with one JSON object each. */
 export function createTextAdapter(
   splitter: LineSplitter,
   reader: LineReader,

@@ -2,20 +2,20 @@ import type { JsonObject } from '../contract/events.ts';
 import { clipStart, createTextTail } from '../lib/clip.ts';
 import { fieldsOf } from './json.ts';
 
-/** How much of what is not protocol is kept: 4,096 UTF-16 units. */
+/** The maximum length of the noise that is kept: 4,096 UTF-16 units. */
 export const NOISE_TAIL_LENGTH = 4096;
 
-/** What a runtime printed that is not of its protocol: counted, and the end of it kept. */
+/** Counts the lines that are not part of a runtime's protocol, and keeps the end of them. */
 export interface NoiseLog {
   add(line: string): void;
-  /** `{noise: {lines, tail}}`, or no field if there was none. */
+  /** Returns `{noise: {lines, tail}}`, or `{}` if there was no noise. */
   summary(): JsonObject;
 }
 
-/** Of a tail this many times as much is kept until it is redacted: then no secret is cut where the tail begins. */
+/** Until redaction a tail is kept at this multiple of its length, so that its start cuts no secret. */
 export const KEPT_FOR_REDACTION = 4;
 
-/** An empty log. */
+/** Creates an empty log. `redact` defaults to no redaction. */
 export function createNoiseLog(redact: (text: string) => string = (text) => text): NoiseLog {
   let lines = 0;
   const tail = createTextTail(KEPT_FOR_REDACTION * NOISE_TAIL_LENGTH);

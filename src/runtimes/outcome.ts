@@ -1,15 +1,15 @@
 import type { RuntimeExit } from './adapter.ts';
 
-/** How a run can end. */
+/** The outcomes of a run. */
 export type RunOutcome = 'completed' | 'failed' | 'cancelled' | 'truncated' | 'refused' | 'limit';
 
-/** An outcome and, in one snake_case word, what it was concluded from. */
+/** An outcome and its reason, one word in snake_case. */
 export interface Verdict {
   readonly outcome: RunOutcome;
   readonly reason: string;
 }
 
-// Signals by which somebody stops a process; the others (SIGSEGV, SIGABRT …) say that it crashed.
+// Signals that stop a process on request; the others (SIGSEGV, SIGABRT …) mean that it crashed.
 const STOP_SIGNALS = new Map([
   ['SIGHUP', 1],
   ['SIGINT', 2],
@@ -35,8 +35,9 @@ function verdictOfExit(exit: RuntimeExit): Verdict | null {
 }
 
 /**
- * Settles how a run ended. A stream that tells of something else than success is believed, since it knows more than
- * the exit; its success is only believed of a process that ended well, and silence is never success.
+ * Decides how a run ended. If the stream reports an outcome other than success, that outcome counts, because
+ * the stream knows more than the exit. Its success counts only if the process exited successfully. Silence is
+ * never success.
  */
 export function settle(proposed: Verdict | null, exit: RuntimeExit): Verdict {
   if (proposed !== null && proposed.outcome !== 'completed') return proposed;

@@ -9,33 +9,33 @@ import { createToolLedger, type ToolLedger } from './tools.ts';
 const MAX_ERRORS = 10;
 const MAX_ERROR_LENGTH = 1000;
 
-/** The kinds that lines can become. The first and the last event of a run are the recorder's own. */
+/** The kinds of events that lines can become. The recorder adds a run's first and last event. */
 export type LineEventKind = Exclude<RunnerEventKind, 'runtime_started' | 'runtime_terminal'>;
 
-/** Numbers and dates the events of one run, and sees to it that each one passes the contract. */
+/** Numbers and dates the events of one run, and ensures that each event satisfies the contract. */
 export interface RunRecorder {
   readonly tools: ToolLedger;
   emit(kind: LineEventKind, data: JsonObject): void;
-  /** The catch-all: `{event, payload, …more}`. */
+  /** Emits a `notification` with `{event, payload, …more}`, the catch-all. */
   notify(event: string, payload: JsonObject, more?: JsonObject): void;
-  /** A `stream_error` whose message is also repeated in the terminal's `errors` (the last ten). */
+  /** Emits a `stream_error`, and adds its message to the terminal event's `errors` (the last ten). */
   warn(message: string, more?: JsonObject): void;
-  /** Puts a message into the terminal's `errors` without an event of its own. */
+  /** Adds a message to the terminal event's `errors` without emitting an event. */
   blame(message: string): void;
 }
 
-/** The part of the recorder that decides where a run begins and ends. */
+/** The part of the recorder that begins and ends a run. */
 export interface RunLog {
   readonly recorder: RunRecorder;
-  /** Emits `runtime_started`, or the notification `resumed` where an earlier adapter did; the first time only. */
+  /** Emits `runtime_started`, or the notification `resumed` in a resumed run. Later calls do nothing. */
   start(describe: () => JsonObject): void;
-  /** Emits `runtime_terminal`; to be called once, after `start`. */
+  /** Emits `runtime_terminal`. Call once, after `start`. */
   finish(proposed: Verdict | null, data: JsonObject, exit: RuntimeExit): void;
-  /** Hands over the events since the last call. */
+  /** Returns the events since the last call. */
   take(): RunnerEvent[];
 }
 
-/** A log for one run. */
+/** Creates the log of one run. */
 export function createRunLog(options: RuntimeAdapterOptions): RunLog {
   const now = options.now ?? Date.now;
   const redact = options.redact ?? ((text: string) => text);
@@ -68,7 +68,7 @@ export function createRunLog(options: RuntimeAdapterOptions): RunLog {
           payload: {
             kind,
             maxLevels: MAX_DATA_LEVELS,
-            note: 'left out: its data nests deeper than an event may',
+            note: 'omitted because its data nests deeper than an event may',
           },
         });
     }
@@ -76,7 +76,7 @@ export function createRunLog(options: RuntimeAdapterOptions): RunLog {
 
   const blame = (message: string): void => {
     const short = clipEnd(message, MAX_ERROR_LENGTH);
-    // Runtimes like to say the same thing twice: as it happens and as their last word.
+    // Runtimes often report an error twice: when it happens, and again at the end.
     if (errors.at(-1) === short) return;
     errors.push(short);
     if (errors.length > MAX_ERRORS) errors.shift();
@@ -88,7 +88,7 @@ export function createRunLog(options: RuntimeAdapterOptions): RunLog {
       emit,
       notify: (event, payload, more) => {
         const data = { event, payload, ...more };
-        // What nests too deep to be kept would also be too deep to be written as text.
+        // Data that nests too deep to be kept would also be too deep to stringify.
         const isKept = event === 'unknown_line' && faultOf(data) !== 'too_deep';
         emit('notification', isKept ? { ...data, payload: redactedObject(payload, redact) } : data);
       },
@@ -130,11 +130,11 @@ export function createRunLog(options: RuntimeAdapterOptions): RunLog {
   };
 }
 
-/** The texts in it are redacted together, which costs one search instead of one for each. */
+/** Redacts all strings of an object together, with one search instead of one per string. */
 function redactedObject(value: JsonObject, redact: (text: string) => string): JsonObject {
   const json = JSON.stringify(value);
   const redacted = redact(json);
   if (redacted === json) return value;
-  // Where a secret has quotes or braces in it, the rest may be no JSON any more.
+  // If a secret contains quotes or braces, the rest may no longer be JSON.
   return parseObject(redacted) ?? { text: redacted };
 }

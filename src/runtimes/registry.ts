@@ -7,7 +7,7 @@ import { createGeminiAdapter } from './gemini.ts';
 import { createGooseAdapter } from './goose.ts';
 import { createGoosedAdapter } from './goosed.ts';
 
-/** The runtimes whose output can be read, by the names that people give them. */
+/** The names of the runtimes whose output can be read, for `--runtime`. */
 export const RUNTIME_NAMES = [
   'anthropic-messages',
   'anthropic-sessions',
@@ -33,12 +33,12 @@ const ADAPTERS: { readonly [name in RuntimeName]: AdapterFactory } = {
   gemini: createGeminiAdapter,
 };
 
-/** Whether the text is the name of a runtime. */
+/** Returns true if the text is the name of a runtime. */
 export function isRuntimeName(text: string): text is RuntimeName {
   return RUNTIME_NAMES.some((name) => name === text);
 }
 
-/** A new adapter for one run of the named runtime. */
+/** Creates an adapter for one run of the named runtime. */
 export function createAdapter(name: RuntimeName, options: RuntimeAdapterOptions = {}): RuntimeAdapter {
   return ADAPTERS[name](options);
 }

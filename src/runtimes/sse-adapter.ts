@@ -4,8 +4,8 @@ import type { RuntimeAdapterOptions } from './adapter.ts';
 import { createTextAdapter, type HostedAdapter, type LineReader } from './line-adapter.ts';
 
 /**
- * An adapter for a runtime that is listened to over server-sent events with one JSON object a frame. One adapter is for
- * one connection: whoever connects again takes a new one (`resumed`, `nextSeq`, `lastTMs`).
+ * Creates an adapter for a runtime that sends server-sent events with one JSON object per frame. An adapter
+ * is for one connection: create a new one (with `resumed`, `nextSeq`, `lastTMs`) for each reconnection.
  */
 export function createSseAdapter(reader: LineReader, options: RuntimeAdapterOptions): HostedAdapter {
   return createTextAdapter(createFrameTexts(), reader, options);
@@ -20,7 +20,7 @@ function createFrameTexts(): LineSplitter {
   };
 }
 
-/** All of these wires repeat the frame's event in the object. An answer that is no stream is one object, too: an error. */
+/** All of these formats repeat the frame's event in the object. Answers of other types are error objects. */
 function textOf(piece: SsePiece): string {
   switch (piece.kind) {
     case 'frame':

@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto';
 
-/** A text that was told in pieces and that the wire may repeat as a whole. Keeps its length and digest, not the text. */
+/** A streamed text that the wire may repeat complete. Keeps only its length and a digest. */
 export interface StreamedText {
   add(piece: string): void;
-  /** What the whole has beyond the pieces; null if it does not begin with them. To be asked when no piece follows. */
+  /** Returns the text after the pieces; null if they are not its beginning. Call after the last piece. */
   restOf(whole: string): string | null;
 }
 
-/** A text of which no piece has come yet. */
+/** Creates a text without pieces. */
 export function createStreamedText(): StreamedText {
   const hash = createHash('sha256');
   let length = 0;
   return {
     add(piece) {
-      // UTF-16, since a piece may end in the middle of a surrogate pair, which UTF-8 cannot write.
+      // UTF-16, because a piece may end in the middle of a surrogate pair, which UTF-8 cannot encode.
       hash.update(piece, 'utf16le');
       length += piece.length;
     },

@@ -4,23 +4,23 @@ import { fieldsOf } from './json.ts';
 const MAX_TRACKED = 1024;
 const MAX_ID_LENGTH = 512;
 
-/** A tool call that has not been answered yet. `note` is the adapter's own. */
+/** A tool call without a result. Adapters may attach a `note`. */
 export interface OpenTool {
   readonly name: string;
   readonly note?: string | undefined;
 }
 
-/** The tool calls that wait for their result, by id. Remembers at most 1,024, so that no stream can fill the memory. */
+/** The tool calls without a result, by id. Remembers at most 1,024, so that no stream can fill the memory. */
 export interface ToolLedger {
   opened(toolId: string, tool: OpenTool): void;
-  /** Takes the call out and gives it, or undefined if it is not known. */
+  /** Removes and returns the call, or undefined if it is unknown. */
   answered(toolId: string): OpenTool | undefined;
   isOpen(toolId: string): boolean;
-  /** The calls without a result, oldest first; `openToolsUntracked` counts those beyond what is remembered. */
+  /** Returns the calls without a result, oldest first; `openToolsUntracked` counts further ones. */
   summary(): JsonObject;
 }
 
-/** An empty ledger. */
+/** Creates an empty ledger. */
 export function createToolLedger(): ToolLedger {
   const open = new Map<string, OpenTool>();
   let untracked = 0;

@@ -4,14 +4,16 @@ import { asFault, type ReportUnexpected, responseTooLarge } from '../graphql/fau
 import { jsonLengthLeft } from '../lib/json-length.ts';
 
 /**
- * The same result, or one error in its place when its JSON would be longer than an answer may be. Walks the result
- * instead of writing it, and stops at the limit: writing could fill the heap first.
+ * Returns the result, or a single error in its place if its JSON would be longer than an answer may be. Walks
+ * the result instead of writing it and stops at the limit, because writing could fill the heap first.
  */
 export function withinLength(result: ExecutionResult): ExecutionResult {
   return jsonLengthLeft(result.data, RESPONSE_MAX_LENGTH) < 0 ? { errors: [responseTooLarge()] } : result;
 }
 
-/** A result as JSON. One that cannot be written becomes an error of that operation; never throws. */
+/**
+ * Writes a result as JSON. A result that cannot be written becomes an error of its operation. Never throws.
+ */
 export function writeAnswer(
   result: ExecutionResult,
   report: ReportUnexpected,
@@ -25,9 +27,9 @@ export function writeAnswer(
   }
 }
 
-/** The fault of something that could not be written as JSON. */
+/** Returns the fault to report when a result cannot be written as JSON. */
 export function writeFault(error: unknown, report: ReportUnexpected) {
-  // V8 has no code for text beyond the longest string.
+  // V8 has no error code for exceeding the longest string.
   const tooLong = error instanceof RangeError && error.message === 'Invalid string length';
   return tooLong ? responseTooLarge() : asFault(error, 'INTERNAL_SERVER_ERROR', report);
 }

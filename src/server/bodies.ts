@@ -6,41 +6,49 @@ import type { Request } from './intake.ts';
 import type { Load } from './load.ts';
 import { readingTurn } from './weight.ts';
 
-/** Why a body is not read. */
+/** Why a request body is refused: HTTP status, error code and message. */
 export interface BodyRefusal {
   readonly status: number;
   readonly code: FaultCode;
   readonly message: string;
 }
 
-/** A body that is ready to be parsed: whole, UTF-8, not too heavy, and in a turn of the loop with time for it. */
+/**
+ * A body that is ready to be parsed: complete, valid UTF-8, not too heavy, and in an event-loop turn with
+ * time for it.
+ */
 export interface ReadBody {
   readonly bytes: Buffer;
-  /** Counts the body's bytes until it is released. */
+  /** Counts the bytes of the body until released. */
   readonly held: Request;
 }
 
-/** The words for a request that is too heavy, on every transport. */
+/** The message for a request that is too heavy, on every transport. */
 export const TOO_HEAVY =
-  'the request holds too many values, objects or keys: send fewer events in a batch, or large data as text';
+  'the request contains too many values, objects or keys: send fewer events per batch, or large data as text';
 
-/** The words for a request that there is no room for, on every transport. */
-export const NO_ROOM = 'too many requests are in memory: send the same again a little later';
+/** The message for a request that does not fit into memory, on every transport. */
+export const NO_ROOM = 'too many requests are in memory: retry in a moment';
 
 const NO_BYTES = Buffer.alloc(0);
 
 const TOO_LARGE: BodyRefusal = {
   status: 413,
   code: 'BODY_TOO_LARGE',
-  message: `a body has at most ${REQUEST_MAX_BYTES} bytes: send fewer events in a batch`,
+  message: `the body exceeds ${REQUEST_MAX_BYTES} bytes: send fewer events per batch`,
 };
 const TOO_HEAVY_BODY: BodyRefusal = { status: 413, code: 'BODY_TOO_LARGE', message: TOO_HEAVY };
 const OVERLOADED: BodyRefusal = { status: 503, code: 'OVERLOADED', message: NO_ROOM };
-const NOT_UTF8: BodyRefusal = { status: 400, code: 'BAD_REQUEST', message: 'the body is not UTF-8' };
+const NOT_UTF8: BodyRefusal = {
+  status: 400,
+  code: 'BAD_REQUEST',
+  message: 'the body is not UTF-8: encode it as UTF-8',
+};
 
 /**
- * Reads the body of a request and calls back once, unless the client leaves first: with the body, which the callee
- * releases, or with why it is refused. Calls back in the turn of the loop that brings the last byte when it can.
+ * Reads the body of a request and calls back once, unless the client disconnects first. `onBody` receives the
+ * body and must release it; `onRefused` receives the reason for a refusal. If possible, the call happens in
+ * the event-loop turn that brings the last byte.
  */
 export function readBody(
   request: IncomingMessage,
@@ -84,16 +92,19 @@ export function readBody(
     if (!held.add(chunk.length)) return refuse(OVERLOADED);
     body = body === null ? chunk : appended(body, received, chunk);
     received += chunk.length;
-    // The last byte of a body of known length arrives before the stream reports its end.
+    // The last byte of a body of known length arrives before the stream emits `end`.
     if (received === length) finish();
   };
   request.on('data', take).on('end', finish).on('close', leave);
 }
 
-/** A buffer that begins with `length` bytes of `body` and the chunk. Chunks of a byte each would weigh far more. */
+/**
+ * Returns a buffer with the first `length` bytes of `body` followed by the chunk. Keeping one-byte chunks as
+ * a list would take far more memory.
+ */
 function appended(body: Buffer, length: number, chunk: Buffer): Buffer {
   const needed = length + chunk.length;
-  // A body that came in one chunk is that chunk: it is never written to, for its memory is shared.
+  // A body that arrived in one chunk is that chunk. It is never written to, because its memory is shared.
   const full = needed > body.length;
   const into = full
     ? Buffer.allocUnsafeSlow(Math.min(REQUEST_MAX_BYTES, Math.max(needed, 2 * length)))

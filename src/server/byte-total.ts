@@ -1,11 +1,11 @@
-/** What stays in memory for long, over all connections. */
+/** Counts bytes that stay in memory for a long time, across all connections. */
 export interface ByteTotal {
   /**
-   * Counts so many bytes; returns how to give them back, once. Null: there is no room. `share` of the total is open to
-   * the caller, so that some is left for others.
+   * Counts these bytes and returns a function that releases them once, or null if there is no room. The
+   * caller may fill only this `share` of the total, from 0 to 1, so that some is left for others.
    */
   take(bytes: number, share: number): (() => void) | null;
-  /** Bytes counted now. */
+  /** The number of bytes currently counted. */
   heldBytes(): number;
 }
 

@@ -6,41 +6,47 @@ import { CLOSE_CODES, type CloseReason } from '../contract/errors.ts';
 import type { Message } from './messages.ts';
 import type { Refusals } from './operation-count.ts';
 
-/** Bytes of the messages before the connection is acknowledged: a token and little else. */
+/** The most bytes of a message before the connection is acknowledged: enough for a token and little else. */
 export const FIRST_MESSAGE_MAX_BYTES = 16 * 1024;
 
-/** What one operation has to tell, as graphql-ws takes it. */
+/** The results of one operation, in the form that graphql-ws expects. */
 export type Results = AsyncGenerator<ExecutionResult, void, undefined>;
 
-/** One operation of a connection, from its message until nothing is sent of it any more. */
+/** One operation of a connection, from its first message until nothing more is sent for it. */
 export interface Operation {
   readonly id: string;
-  /** What a subscription has to tell; null for others, and once it has ended. */
+  /**
+   * The results of a running subscription. Null for queries and mutations, and once the subscription has
+   * ended.
+   */
   results: Results | null;
   /** Resolves when the operation has ended. */
   settled: Promise<void>;
 }
 
-/** One websocket, and what is known of its client. A record: what it holds is multiplied by all who are connected. */
+/**
+ * One websocket and the state of its client. A plain record, because its size is multiplied by the number of
+ * connections.
+ */
 export interface Connection {
   readonly socket: WebSocket;
   readonly stream: Socket;
-  /** The header of the upgrade request. */
+  /** The `Authorization` header of the upgrade request. */
   readonly authorization: string | undefined;
-  /** Null until the connection is acknowledged; the protocol takes no operation before that. */
+  /** Null until the connection is acknowledged. The protocol accepts no operation before that. */
   principal: Principal | null;
   maxMessageBytes: number;
-  /** The message that is being handed to the protocol, and the operation that it begins. */
+  /** The message that is being handed to the protocol, and the operation that it starts. */
   message: Message | null;
   beginning: Operation | null;
-  /** Operations that have not ended, by their ids. */
+  /** Operations that have not ended, by id. */
   readonly operations: Map<string, Operation>;
-  /** Subscriptions that are open. */
+  /** The number of open subscriptions. */
   subscriptions: number;
   readonly refusals: Refusals;
 }
 
-/** A connection without an operation. */
+/** Creates a connection that is not acknowledged and has no operations. */
 export function createConnection(
   socket: WebSocket,
   stream: Socket,
@@ -60,7 +66,7 @@ export function createConnection(
   };
 }
 
-/** Closes a socket with the code and the words for this reason. */
+/** Closes a socket with the close code and text for this reason. */
 export function closeFor(socket: WebSocket, reason: CloseReason): void {
   socket.close(CLOSE_CODES[reason].code, CLOSE_CODES[reason].reason);
 }

@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { Logger } from 'pino';
 
-/** Descriptors that the store, logs and jobs need. */
+/** File descriptors reserved for the store, logs and jobs. */
 const RESERVED_DESCRIPTORS = 256;
 const WARN_MS = 60_000;
 
 /**
- * Closes new connections at once beyond `fromHeap`, or beyond what the process may open files. Accepting fails without
- * descriptors, and so would the store and jobs.
+ * Closes new connections at once when more than `fromHeap` are open, or more than the process has file
+ * descriptors for. Without free descriptors accepting would fail, and so would the store and jobs.
  */
 export function boundConnections(http: Server, fromHeap: number, log: Logger): void {
   const bound = Math.max(1, Math.min(fromHeap, descriptors() - RESERVED_DESCRIPTORS));
@@ -20,18 +20,18 @@ export function boundConnections(http: Server, fromHeap: number, log: Logger): v
     warned = now;
     log.warn(
       { connections: bound },
-      'new connections are closed: there are as many as this process may have',
+      'closing new connections: raise the heap size or the limit of open files to allow more',
     );
   });
 }
 
-/** How many files the process may open; infinite where the system does not say. */
+/** Returns how many files the process may open. Infinite if the system does not say. */
 function descriptors(): number {
   try {
     const limits = readFileSync('/proc/self/limits', 'utf8');
     return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
   } catch {
-    // Linux alone has the file.
+    // Only Linux has this file.
     return Number.POSITIVE_INFINITY;
   }
 }

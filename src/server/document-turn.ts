@@ -3,19 +3,23 @@ import type { Operations } from '../graphql/operations.ts';
 import { TurnsExhausted } from '../lib/turns.ts';
 import type { Load } from './load.ts';
 
-/** What a character of a new document weighs: to parse and validate 4,096 of them takes a turn of the loop. */
+/**
+ * The weight of a character of a new document. Parsing and validating 4,096 of them takes one event-loop
+ * turn.
+ */
 const CHARACTER_WEIGHT = 512;
 
-/** What of a request takes turns. */
+/** The parts of a request whose cost is spread over event-loop turns. */
 export interface TurnRequest {
-  /** Bytes of the whole request, which was parsed as JSON in this turn. */
+  /** Bytes of the whole request, which was parsed as JSON in the current turn. */
   readonly bytes: number;
   readonly query: string;
 }
 
 /**
- * Waits for the turns of the loop that come before an operation: one to copy what a long request holds, and one to parse
- * and validate a new document. Null: the operation may go on now. Throws, or rejects with, OVERLOADED when too much waits.
+ * Waits for the event-loop turns that an operation needs before it starts: one to copy the contents of a long
+ * request, and one to parse and validate a new document. Returns null if the operation may start now. Throws
+ * or rejects with OVERLOADED if too much work is waiting.
  */
 export function requestTurn(
   operations: Pick<Operations, 'copyingTurn' | 'knows'>,
@@ -29,8 +33,8 @@ export function requestTurn(
 }
 
 /**
- * Waits for a turn of the loop with time to parse and validate the document. Null: it may be parsed now, since it is
- * remembered or this turn has time. Throws OVERLOADED when too much waits.
+ * Waits for an event-loop turn with time to parse and validate the document. Returns null if it may be parsed
+ * now, because it is cached or this turn has time. Throws OVERLOADED if too much work is waiting.
  */
 function documentTurn(
   operations: Pick<Operations, 'knows'>,
@@ -40,10 +44,10 @@ function documentTurn(
 ): Promise<void> | null {
   if (operations.knows(query)) return null;
   const refuse = (error: unknown): never => {
-    throw error instanceof TurnsExhausted ? overloaded('too many documents wait') : error;
+    throw error instanceof TurnsExhausted ? overloaded('too many new documents are waiting') : error;
   };
   try {
-    // Rejected once the connection is closed.
+    // Rejects once the connection is closed.
     return documents.take(owner, query.length * CHARACTER_WEIGHT)?.catch(refuse) ?? null;
   } catch (error) {
     return refuse(error);

@@ -9,8 +9,8 @@ import { pump } from './pump.ts';
 import { writeAndFlush } from './unsent.ts';
 
 /**
- * Writes a feed's shared payloads to one websocket operation, and ends when the feed does. To graphql-ws it is a
- * subscription without results of its own: asked for its first, it sends them all.
+ * Writes a feed's shared payloads to one websocket operation and ends when the feed does. graphql-ws sees a
+ * subscription that yields no results: its first `next()` sends all payloads.
  */
 export function pumpFeed(
   feed: SharedFeed,
@@ -25,7 +25,7 @@ export function pumpFeed(
     if (!reader) return;
     const sink = {
       owner: stream,
-      // ws hears of a stream that was destroyed only later.
+      // ws notices a destroyed stream only later.
       isOpen: () => socket.readyState === socket.OPEN && !stream.destroyed,
       write: (payloads: readonly Buffer[]) => {
         const taken = writeAndFlush(stream, signal, (onTaken) =>

@@ -1,24 +1,30 @@
-/** How far the frames of one websocket have come. A record, not a closure: there is one for every socket. */
+/**
+ * The position within the frames of one websocket. A plain record, not a closure, because there is one per
+ * socket.
+ */
 export interface FrameBytes {
-  /** Bytes of the current frame's header that have come. */
+  /** Bytes of the current frame's header received so far. */
   headerBytes: number;
-  /** The header's first byte: whether the frame is the last of its message, and what it carries. */
+  /** The header's first byte: whether the frame is the last of its message, and its opcode. */
   first: number;
-  /** The header's second byte: whether there is a mask, and the length or how the length is written. */
+  /** The header's second byte: whether a mask follows, and the length or how the length is encoded. */
   second: number;
-  /** The payload's length, as far as it has been read. */
+  /** The payload's length, as far as it has been decoded. */
   length: number;
-  /** Bytes of the payload still to come; null while in a header. */
+  /** Bytes of the payload not yet received. Null while a header is being read. */
   missing: number | null;
-  /** Bytes of the message that is unfinished. */
+  /** Bytes received of the unfinished message. */
   unfinished: number;
-  /** Pieces of it that ws keeps: a frame is one, or several if it came in several chunks. */
+  /**
+   * Pieces of the unfinished message that ws keeps: one per frame, or several if the frame arrived in several
+   * chunks.
+   */
   pieces: number;
-  /** The peer has sent its close frame, the last that counts. */
+  /** The client has sent its close frame. Anything after it is ignored. */
   isClosed: boolean;
 }
 
-/** Frames of one part: about 0.2 ms, however few bytes they have. */
+/** Frames per part: about 0.2 ms of work, however small the frames are. */
 const FRAMES_PER_PART = 64;
 
 const CONTROL = 0x08;
@@ -27,12 +33,12 @@ const CLOSE = 0x08;
 const FINAL = 0x80;
 const MASKED = 0x80;
 const LENGTH = 0x7f;
-/** Lengths that stand for a longer number in the bytes that follow. */
+/** Length values meaning that the real length is in the bytes that follow. */
 const TWO_BYTES_FOLLOW = 126;
 const EIGHT_BYTES_FOLLOW = 127;
 const MASK_BYTES = 4;
 
-/** Starts before the first frame. */
+/** Creates a position before the first frame. */
 export function createFrameBytes(): FrameBytes {
   return {
     headerBytes: 0,
@@ -47,9 +53,10 @@ export function createFrameBytes(): FrameBytes {
 }
 
 /**
- * Follows the frames of one client (RFC 6455, section 5.2) through the next bytes, by their headers alone. Needed because
- * ws keeps the fragments of a message to itself until the last one. What breaks the protocol is for ws to refuse.
- * Returns how many of the bytes make a part: up to the end of a message, of a close frame, or of some frames.
+ * Follows the frames of one client (RFC 6455, section 5.2) through the next bytes by reading only their
+ * headers. This is needed because ws does not expose the fragments of a message before the last one. Protocol
+ * violations are left for ws to refuse. Returns how many of the bytes form a part: up to the end of a
+ * message, of a close frame, or of several frames.
  */
 export function followFrames(frames: FrameBytes, bytes: Buffer): number {
   let ended = 0;
@@ -76,7 +83,10 @@ export function followFrames(frames: FrameBytes, bytes: Buffer): number {
   return at;
 }
 
-/** Bytes that have come of a message whose end has not, without what ws needs for its pieces. 0: there is no such message. */
+/**
+ * Returns the received bytes of a message whose end has not arrived, without ws's overhead per piece. 0 if
+ * there is no such message.
+ */
 export function unfinishedBytes({ unfinished, headerBytes }: FrameBytes): number {
   return unfinished + headerBytes;
 }
@@ -91,7 +101,10 @@ function readHeaderByte(frames: FrameBytes, byte: number): void {
   } else if (at < 2 + lengthBytes(frames.second)) frames.length = frames.length * 256 + byte;
 }
 
-/** Returns whether the message ends with the frame. Control frames may stand between the fragments of a message. */
+/**
+ * Returns true if the message ends with this frame. Control frames may occur between the fragments of a
+ * message.
+ */
 function endFrame(frames: FrameBytes): boolean {
   frames.headerBytes = 0;
   frames.missing = null;

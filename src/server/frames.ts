@@ -1,23 +1,26 @@
 import type { Socket } from 'node:net';
 
-/** A message whose payload is bigger goes to the socket by itself, uncopied. */
+/** Messages with a larger payload are written to the socket separately, without a copy. */
 const COPY_LIMIT_BYTES = 16 * 1024;
 
-/** Below this a buffer of its own costs more time than it saves memory. */
+/** Below this size, a dedicated buffer costs more time than it saves memory. */
 const POOLED_BYTES = 1_024;
 
 const FINAL_TEXT_FRAME = 0x81;
 const MESSAGE_END = Buffer.from('}');
 
-/** Bytes that come before a payload in the messages of one operation: all but the frame's length is the same. */
+/**
+ * Returns the bytes before the payload in every message of one operation. Only the frame's length differs
+ * between messages.
+ */
 export function messageStart(operationId: string): Buffer {
   return Buffer.from(`{"id":${JSON.stringify(operationId)},"type":"next","payload":`);
 }
 
 /**
- * Writes `next` messages as whole websocket frames (RFC 6455, section 5.2: unmasked, since they come from the server),
- * many in one write. Payloads are shared between sockets, so they are copied here or handed over, never changed.
- * `onTaken` is called when the stream has taken the last of them.
+ * Writes `next` messages as complete websocket frames (RFC 6455, section 5.2: unmasked, since the server
+ * sends them), many in one write. Payloads are shared between sockets, so they are copied or passed on, never
+ * changed. `onTaken` is called when the stream has taken the last one.
  */
 export function writeNextMessages(
   stream: Socket,
@@ -47,7 +50,7 @@ export function writeNextMessages(
   stream.uncork();
 }
 
-/** The end of the small payloads that begin at `from`. */
+/** Returns the index after the small payloads that start at `from`. */
 function endOfSmall(payloads: readonly Buffer[], from: number): number {
   let to = from;
   while (to < payloads.length && payloads[to]!.length <= COPY_LIMIT_BYTES) to += 1;
@@ -60,7 +63,7 @@ function copied(start: Buffer, payloads: readonly Buffer[], from: number, to: nu
     const length = messageLength(start, payloads[index]!.length);
     size += headerLength(length) + length;
   }
-  // While a socket stalls, a slice of the pool would hold on to all of its 8 KiB.
+  // While a socket stalls, a slice of the pool would keep all of its 8 KiB in memory.
   const frames = size < POOLED_BYTES ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
   let at = 0;
   for (let index = from; index < to; index += 1) {
@@ -91,7 +94,7 @@ function headerLength(length: number): number {
   return length < 65_536 ? 4 : 10;
 }
 
-/** Writes a frame's header and answers where its message begins. */
+/** Writes a frame's header and returns the offset where its message starts. */
 function writeHeader(into: Buffer, at: number, length: number): number {
   into[at] = FINAL_TEXT_FRAME;
   if (length < 126) {

@@ -1,16 +1,16 @@
 /**
- * What runs in the GraphiQL page. The functions of this file are sent to the browser as their source text, so they use
- * globals and one another and nothing else.
+ * Code that runs in the GraphiQL page. The functions in this file are sent to the browser as source text, so
+ * they may use only browser globals and one another.
  */
 
-/** What GraphiQL asks its fetcher for. */
+/** An operation that GraphiQL passes to its fetcher. */
 interface Operation {
   readonly query: string;
   readonly variables?: unknown;
   readonly operationName?: string | null;
 }
 
-/** What GraphiQL knows of an operation. */
+/** Additional information that GraphiQL passes with an operation. */
 interface OperationFacts {
   readonly headers?: Readonly<Record<string, string>>;
   readonly documentAST?: {
@@ -26,7 +26,7 @@ interface Observer {
   complete(): void;
 }
 
-/** What GraphiQL subscribes to. */
+/** The observable that GraphiQL subscribes to. */
 interface Followed {
   subscribe(observer: Observer): { unsubscribe(): void };
 }
@@ -36,7 +36,7 @@ interface Result {
   readonly errors?: readonly unknown[];
 }
 
-/** GraphiQL's tabs as it reports them. */
+/** The state of GraphiQL's tabs, as reported to `onTabChange`. */
 interface Tabs {
   readonly tabs: readonly { readonly query: string | null }[];
   readonly activeTabIndex: number;
@@ -45,15 +45,15 @@ interface Tabs {
 declare const document: { querySelector(selector: string): { click(): void } | null };
 
 /**
- * What GraphiQL runs operations with. A query or mutation is one request. A subscription is server-sent events, and shows
- * all results so far as lists, not only the last one; it stops when its tab is left and starts again, history first,
- * when its tab is chosen again.
+ * Creates the functions with which GraphiQL runs operations. A query or mutation is one request. A
+ * subscription uses server-sent events and shows all results so far as lists, not only the last one. It stops
+ * when its tab is left and restarts, history first, when its tab is selected again.
  */
 export function createFetcher(url: string): {
   fetcher(operation: Operation, facts?: OperationFacts): unknown;
   onTabChange(state: Tabs): void;
 } {
-  /** Subscriptions that stopped because their tab was left: by the text of their document. */
+  /** Subscriptions that stopped because their tab was left, by document text. */
   const left = new Set<string>();
   let stopping: string | null = null;
   let again: ReturnType<typeof setTimeout> | undefined;
@@ -68,7 +68,8 @@ export function createFetcher(url: string): {
           return {
             unsubscribe: () => {
               stop();
-              // GraphiQL reports a change of tabs in the same turn in which it stops what runs.
+              // GraphiQL reports a tab change in the same event-loop turn in which it stops running
+              // operations.
               stopping = query;
               queueMicrotask(() => (stopping = null));
             },
@@ -83,7 +84,7 @@ export function createFetcher(url: string): {
       for (const query of left) if (!tabs.some((tab) => tab.query === query)) left.delete(query);
       const chosen = tabs[activeTabIndex]?.query;
       if (typeof chosen !== 'string' || !left.has(chosen)) return;
-      // The editor needs this long to know the operation of the tab that it shows.
+      // The editor needs this long to parse the operation of the selected tab.
       again = setTimeout(() => document.querySelector('.graphiql-execute-button')?.click(), 300);
     },
   };
@@ -119,7 +120,7 @@ async function readAnswer(response: Response): Promise<unknown> {
     return await response.json();
   } catch {
     return problem(
-      `HTTP ${response.status}: the answer is no JSON. A proxy between this page and the server may have sent it.`,
+      `HTTP ${response.status}: the response is not JSON. A proxy between this page and the server may have sent it.`,
     );
   }
 }
@@ -133,12 +134,12 @@ async function answerOf(
   try {
     response = await post(url, operation, headers, 'application/json');
   } catch {
-    return problem(`No answer from ${url}: check that the server runs and that this page can reach it.`);
+    return problem(`No response from ${url}: check that the server is running and reachable from this page.`);
   }
   return readAnswer(response);
 }
 
-/** Results of a subscription as GraphiQL shows them: the newest 1,000, and at most a million characters. */
+/** Collects the results of a subscription for display: the newest 1,000, and at most a million characters. */
 export function createShown(): { add(result: Result): void; show(state: string): unknown } {
   const mostResults = 1_000;
   const mostCharacters = 1_000_000;
@@ -172,7 +173,7 @@ export function createShown(): { add(result: Result): void; show(state: string):
   };
 }
 
-/** Follows a subscription over server-sent events. The result stops it. */
+/** Follows a subscription over server-sent events. Returns a function that stops it. */
 function follow(
   url: string,
   operation: Operation,
@@ -217,21 +218,21 @@ function follow(
         const json = lines.filter((line) => line.startsWith('data: ')).map((line) => line.slice(6));
         if (json.length === 0) continue;
         shown.add(JSON.parse(json.join('\n')));
-        // A history of thousands of events is drawn a few times, not thousands of times.
+        // Draws a history of thousands of events a few times instead of thousands of times.
         due ??= setTimeout(() => show('live'), 100);
       }
     }
-    end('cut by the server; ▶ follows again');
+    end('cut by the server; press ▶ to follow again');
   }
 
-  run().catch(() => end(`cut: no answer from ${url}; ▶ follows again`));
+  run().catch(() => end(`cut: no response from ${url}; press ▶ to follow again`));
   return () => {
     stopped.abort();
     clearTimeout(due);
   };
 }
 
-/** The functions of this file as a script. */
+/** Returns the functions of this file as a script. */
 export function browserScript(): string {
   return [createFetcher, isSubscription, post, problem, readAnswer, answerOf, createShown, follow]
     .map(String)

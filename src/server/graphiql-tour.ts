@@ -1,25 +1,28 @@
-/** A tab of GraphiQL that is open at the start. */
+/** A GraphiQL tab that is open when the page loads. */
 export interface TourTab {
   readonly query: string;
-  /** JSON. */
+  /** The variables as JSON. */
   readonly variables?: string;
-  /** JSON. */
+  /** The headers as JSON. */
   readonly headers?: string;
 }
 
-/** What the Headers pane of a tab holds where a token is needed. */
+/** The content of a tab's Headers pane when requests need a token, as JSON. */
 export const TOKEN_HEADERS = JSON.stringify({ authorization: 'Bearer TOKEN' }, null, 2);
 
-const TOKEN_HINT = `# This server answers only with a token. The admin token
-# is the line in the file \`admin-token\` next to the
-# database, or in ADMIN_TOKEN_FILE. Put it in place of TOKEN
-# in the Headers pane of each tab, then press "Re-fetch
-# GraphQL schema". This browser keeps the headers until the
-# page's storage is cleared.
+const TOKEN_HINT = `# This server requires a token. The admin token is the line
+# in the file \`admin-token\` next to the database, or in
+# ADMIN_TOKEN_FILE. Replace TOKEN with it in the Headers
+# pane of each tab, then press "Re-fetch GraphQL schema".
+# This browser keeps the headers until the page's storage
+# is cleared.
 
 `;
 
-/** The same tabs with a place for the token, and a first tab that says where the token is. */
+/**
+ * Returns the tabs with an authorization header to fill in, and a note in the first tab that says where to
+ * find the token.
+ */
 export function withToken(tabs: readonly TourTab[]): readonly TourTab[] {
   return tabs.map((tab, index) => ({
     ...tab,
@@ -28,7 +31,7 @@ export function withToken(tabs: readonly TourTab[]): readonly TourTab[] {
   }));
 }
 
-/** Words above an operation, a line each. 57 characters are seen whole in a window of 1,440 pixels. */
+/** An operation and the comment lines above it. 57 characters per line fit into a window of 1,440 pixels. */
 interface Stop {
   readonly words: readonly string[];
   readonly operation: string;
@@ -36,10 +39,10 @@ interface Stop {
 }
 
 /**
- * The tabs of GraphiQL in the order in which a newcomer needs them. On a demo's server they follow the demo's run first;
- * elsewhere they make a run of their own.
+ * Returns GraphiQL's tabs in the order in which a newcomer needs them. On a demo's server they first follow
+ * the demo's run; on any other server they create their own run.
  *
- * @param demoRunId - The run and job of the demo; null on any other server.
+ * @param demoRunId - The id of the demo's run, which has a job. Null on any other server.
  */
 export function tourTabs(demoRunId: string | null): readonly TourTab[] {
   const byHand = [createRun, ingest, endRun];
@@ -75,7 +78,7 @@ export function tourTabs(demoRunId: string | null): readonly TourTab[] {
 }
 
 const createRun: Stop = {
-  words: ['Create a run: press ▶ or Ctrl-Enter.', 'The same input again returns the same run.'],
+  words: ['Create a run: press ▶ or Ctrl-Enter.', 'Repeating the same input returns the same run.'],
   operation: `mutation CreateRun {
   createRun(
     input: {
@@ -100,7 +103,7 @@ const followOperation = (runId: string) => `subscription Follow {
 
 const followAfterCreate: Stop = {
   words: [
-    'Follow the run: press ▶, then go on to the next tab.',
+    'Follow the run: press ▶, then open the next tab.',
     'Come back here: the events have arrived, in order.',
   ],
   operation: followOperation('hello-2'),
@@ -114,7 +117,7 @@ const followDemo = (runId: string): Stop => ({
 const ingest: Stop = {
   words: [
     'Append a batch, as a runner does: press ▶, then',
-    'look at Follow. The same batch again succeeds too:',
+    'look at Follow. Repeating the batch succeeds, too:',
     'its events count as duplicates.',
   ],
   operation: `mutation Ingest($batch: RunnerEventBatchInput!) {
@@ -147,7 +150,7 @@ const ingest: Stop = {
 };
 
 const followBatches = (runId: string): Stop => ({
-  words: ['The same feed in batches, after event 0, and only', 'events of the kinds that are named.'],
+  words: ['The same feed in batches, after event 0, and only', 'events of the listed kinds.'],
   operation: `subscription FollowBatches {
   runEventBatches(
     runId: "${runId}"
@@ -198,7 +201,7 @@ const endRun: Stop = {
 const startJob: Stop = {
   words: [
     "Start a job: the demo's runner plays a short story",
-    'into a run of its own. A new run id, a new job.',
+    'into its own run. Another run id starts another job.',
   ],
   operation: `mutation StartJob {
   startJob(

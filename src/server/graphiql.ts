@@ -10,33 +10,40 @@ const LOGO =
 const FAVICON = `data:image/svg+xml,${encodeURIComponent(LOGO.replace('<svg', '<svg xmlns="http://www.w3.org/2000/svg"').replaceAll('currentColor', '#7b3fe4'))}`;
 
 const STYLE = `<style>
-/* GraphiQL's tabs can be dragged, and the library behind that leaves them shifted aside as soon as one is focused: the tab
-   slides away under the mouse before the click arrives (seen in Chromium 156). Choosing a tab matters more. */
+/* GraphiQL's drag-and-drop library shifts the tabs as soon as one is focused, so that the tab slides away under
+   the mouse before the click arrives (seen in Chromium 156). Selecting a tab matters more than dragging it. */
 .graphiql-tab { transform: none !important; }
 </style>`;
 
-/** Where the page that Yoga renders starts GraphiQL: what comes after the opening bracket are its arguments. */
+/**
+ * The call that starts GraphiQL in the page that Yoga renders. Its arguments follow the opening parenthesis.
+ */
 const START = 'YogaGraphiQL.renderYogaGraphiQL(';
 
-/** What a server's page depends on. */
+/** The settings of the GraphiQL page. */
 export interface GraphiqlOptions {
-  /** The run of the demo whose server this is, which the tabs then follow; null on any other server. */
+  /** The run that the tabs follow on a demo's server. Null on any other server. */
   readonly demoRunId: string | null;
-  /** Whether requests need a token: then the tabs have a place for it. */
+  /** True if requests need a token. The tabs then have a header for it. */
   readonly needsToken: boolean;
 }
 
-/** The GraphiQL page and the headers that it is answered with. */
+/** The GraphiQL page and its response headers. */
 export interface GraphiqlPage {
-  /** Bytes, which all answers share: to encode 9 MB takes milliseconds and as much memory for each. */
+  /**
+   * The encoded page, shared by all responses: encoding 9 MB takes milliseconds and as much memory each time.
+   */
   readonly body: Buffer;
   readonly headers: OutgoingHttpHeaders;
 }
 
-/** A page holds 9 MB of script and takes some 200 ms to make: each is made at the first request for it, once in a process. */
+/**
+ * A page contains 9 MB of script and takes about 200 ms to render. Each variant is rendered at its first
+ * request, once per process.
+ */
 const pages = new Map<string, Promise<GraphiqlPage>>();
 
-/** The GraphiQL page, whole: nothing of it comes from another host. */
+/** Returns the GraphiQL page. It is self-contained: the browser loads nothing from another host. */
 export function graphiqlPage(options: GraphiqlOptions): Promise<GraphiqlPage> {
   const key = JSON.stringify([options.demoRunId, options.needsToken]);
   const made = pages.get(key);
@@ -54,11 +61,12 @@ async function renderPage(options: GraphiqlOptions): Promise<GraphiqlPage> {
   return { body, headers: { ...headersFor(html), 'content-length': body.length } };
 }
 
-/** The page with the tabs, the logo and the fetcher of this server. */
+/** Returns the page with this server's tabs, logo and fetcher. */
 function withOptions(page: string, { demoRunId, needsToken }: GraphiqlOptions): string {
   const start = page.lastIndexOf(START);
   const end = page.indexOf('</script>', start);
-  if (start < 0 || end < 0) throw new Error('the GraphiQL page of @graphql-yoga/render-graphiql has changed');
+  if (start < 0 || end < 0)
+    throw new Error('unexpected page from @graphql-yoga/render-graphiql: adapt withOptions to its version');
   const tabs = tourTabs(demoRunId);
   const options = {
     title: 'runfeed',
@@ -76,8 +84,8 @@ function withOptions(page: string, { demoRunId, needsToken }: GraphiqlOptions): 
 }
 
 /**
- * The page's own script is allowed by its hash, its editor's workers are made of blobs, and its editor writes style
- * elements. Everything else is refused: frames around it, other hosts, and scripts that something injects.
+ * Allows the page's own script by its hash, blob workers (for the editor) and inline styles (the editor
+ * creates style elements). Refuses everything else: embedding in frames, other hosts, and injected scripts.
  */
 function headersFor(html: string): OutgoingHttpHeaders {
   const policy = [

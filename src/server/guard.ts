@@ -1,27 +1,30 @@
 import type { IncomingMessage } from 'node:http';
 import { isLoopback } from '../lib/loopback.ts';
 
-/** Why a request is refused before anything of it is executed. */
+/** Why a request is refused before anything is executed. */
 export interface GuardRefusal {
   readonly status: 400 | 403;
   readonly code: 'BAD_REQUEST' | 'FORBIDDEN';
   readonly message: string;
 }
 
-/** What the guard reads of a request. */
+/** The parts of a request that the guard reads. */
 export type GuardedRequest = Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'method'>;
 
-/** Decides about a request for a path (without its query). Null: it may be answered. */
+/**
+ * Decides whether a request for a path (without its query string) is refused. Returns null if it is allowed.
+ */
 export type Guard = (request: GuardedRequest, path: string | undefined) => GuardRefusal | null;
 
-/** Pages that a link of another site may open. They execute nothing. */
+/** Pages that links on other sites may open. They execute nothing. */
 const PAGES: readonly (string | undefined)[] = ['/', '/graphiql'];
 
 /**
- * Loopback is not access control: every page that a browser on this machine opens can send requests to it. Three
- * headers, which pages cannot change, tell such requests apart. `Host` shows a foreign name that resolves to this
- * machine (DNS rebinding). `Origin` shows the page's site, but browsers leave it out of plain GETs. `Sec-Fetch-Site`
- * covers those, and the pages that other local servers serve on other ports of `localhost` (`same-site`).
+ * Creates the guard against requests from other sites. Loopback is not access control: every page that a
+ * browser on this machine opens can send requests to it. Three headers, which pages cannot change, identify
+ * such requests. `Host` reveals a foreign name that resolves to this machine (DNS rebinding). `Origin`
+ * reveals the page's site, but browsers omit it from plain GETs. `Sec-Fetch-Site` covers those, and pages
+ * that other local servers serve on other ports of `localhost` (`same-site`).
  */
 export function createGuard(publicUrl: URL | null): Guard {
   return (request, path) => {
@@ -36,17 +39,19 @@ export function createGuard(publicUrl: URL | null): Guard {
     const origin = headers.origin === undefined ? null : httpOrigin(headers.origin);
     const isOwn = origin === publicUrl?.origin || (!isPublic && origin === `http://${local}`);
     if (origin !== null && !isOwn) {
-      return forbidden('Origin is another site: only pages of this server may send requests from a browser');
+      return forbidden(
+        'Origin is a different site: only pages of this server may send requests from a browser',
+      );
     }
     return isFromElsewhere(request) && !opensPage(request, path)
       ? forbidden(
-          'Sec-Fetch-Site shows a request of another site or port: only pages of this server may send requests from a browser',
+          'Sec-Fetch-Site shows a request from another site or port: only pages of this server may send requests from a browser',
         )
       : null;
   };
 }
 
-/** Node keeps the first of several `Host` headers and drops the others; RFC 9112 asks for 400. */
+/** Node keeps the first of several `Host` headers and drops the rest; RFC 9112 requires status 400. */
 function hostsOf({ rawHeaders }: GuardedRequest): number {
   let count = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -59,7 +64,7 @@ function isLoopbackHost(host: string): boolean {
   return isLoopback(host.replace(/:\d+$/, ''));
 }
 
-/** A port that the scheme implies is the same host with or without it. */
+/** A host with its scheme's default port is the same host as without the port. */
 function withoutDefaultPort(host: string, protocol: string): string {
   return host.replace(protocol === 'https:' ? /:443$/ : /:80$/, '');
 }

@@ -4,37 +4,43 @@ import type { Intake } from './intake.ts';
 import type { Load } from './load.ts';
 import { holdReading, leaveParser, type Reading, readInParts } from './reading.ts';
 
-/** Bytes of a part that may hold anything: 85 chunks of a byte each. */
+/** Bytes of a part with unknown contents: up to 85 chunks of one byte each. */
 const PART_BYTES = 512;
-/** Up to here a request is read at once when no other follows it: to part it takes 5 µs. */
+/** A request of up to this many bytes is read at once if no other follows it: splitting it takes 5 µs. */
 const SMALL_REQUEST_BYTES = 2_048;
-/** The most requests of one connection that wait for their answers. The next one is read when one of them is answered. */
+/**
+ * The most requests of one connection that wait for their answers. The next one is read when one of these is
+ * answered.
+ */
 const MAX_UNANSWERED = 16;
-/** What a request takes beside the text of its headers: 1 to 2 KB, and each header its share. */
+/** Memory of a request in addition to the text of its headers: 1 to 2 KB, plus a share per header. */
 const REQUEST_BYTES = 2_048;
 const HEADER_BYTES = 64;
 
 const END_OF_HEAD = '\r\n\r\n';
 
-/** A connection over which requests come. */
+/** A connection that carries HTTP requests. */
 interface HttpConnection {
   readonly reading: Reading;
   readonly intake: Intake;
-  /** The request that began last; null once all of it has come and it is answered, since it takes kilobytes. */
+  /**
+   * The request that started last. Null once it has arrived completely and is answered, because it takes
+   * kilobytes.
+   */
   request: PacedRequest | null;
-  /** Bytes of its body that have come. */
+  /** Bytes received of the request's body. */
   received: number;
-  /** Requests that have no answer. Node keeps them all while the first one takes its time. */
+  /** Requests without an answer. Node keeps all of them while the first one is being answered. */
   unanswered: number;
-  /** Bytes of them that the intake counts. */
+  /** Bytes of unanswered requests that the intake counts. */
   heldBytes: number;
-  /** Lets the connection be read again. */
+  /** Resumes reading the connection. Null while it is not held. */
   goOn: (() => void) | null;
 }
 
 const connections = new WeakMap<Socket, HttpConnection>();
 
-/** Begins to read a connection, once Node has added its listeners. */
+/** Starts to read a connection. Call this after Node has added its listeners. */
 export function openHttpConnection(socket: Socket, { reading: turns, intake }: Load): void {
   const reading = readInParts(socket, turns, (bytes) => partOf(connection, bytes));
   const connection: HttpConnection = {
@@ -51,14 +57,17 @@ export function openHttpConnection(socket: Socket, { reading: turns, intake }: L
 }
 
 /**
- * A request as it is parsed: it tells its connection what is read. Node hands it to the `upgrade` listener only when it
- * asks for a websocket; with any other `Upgrade`, such as h2c from `curl --http2` and Java's HttpClient, it is answered
- * as if it had none (RFC 9110, 7.8). Node before 24.9 has no option for this: with a listener it takes every `Upgrade` as
- * accepted. It asks the request's `upgrade` after it has read the headers, and `http.createServer({ IncomingMessage })`
- * is its documented way to decide that property.
+ * A request that reports to its connection what is read. Node passes a request to the `upgrade` listener only
+ * if it asks for a websocket. A request with any other `Upgrade`, such as h2c from `curl --http2` and Java's
+ * HttpClient, is answered as if it had none (RFC 9110, 7.8). Node before 24.9 has no option for this: if
+ * there is a listener, it accepts every `Upgrade`. Node reads the request's `upgrade` after the headers, and
+ * `http.createServer({ IncomingMessage })` is its documented way to override that property.
  */
 export class PacedRequest extends IncomingMessage {
-  /** What Node's parser found. Declared only: Node's constructor sets `upgrade` before fields would be initialised. */
+  /**
+   * The value that Node's parser set. Only declared, because Node's constructor sets `upgrade` before class
+   * fields are initialized.
+   */
   declare private found: unknown;
   private readonly over: HttpConnection;
 
@@ -87,9 +96,9 @@ export class PacedRequest extends IncomingMessage {
 }
 
 /**
- * Counts a request that was sent without waiting for the answers to others (RFC 9112, section 9.3.2): behind a stream
- * without an end they would fill the heap. Returns what is to be called when its answer is written. Null: there is no
- * room for it.
+ * Counts a request that was sent without waiting for the answers to others (RFC 9112, section 9.3.2): behind
+ * a stream without an end such requests would fill the heap. Returns the function to call when its answer is
+ * written, or null if there is no room for the request.
  */
 export function beginRequest(request: IncomingMessage): (() => void) | null {
   const { socket, rawHeaders } = request;
@@ -107,12 +116,15 @@ export function beginRequest(request: IncomingMessage): (() => void) | null {
   };
 }
 
-/** Ends reading requests. Returns what came after the last one: its `head`, as Node tells it, and more. */
+/**
+ * Stops reading requests. Returns the bytes after the last request: the `head` that Node reports, and any
+ * unread rest.
+ */
 export function leaveHttp(socket: Socket, head: Buffer): Buffer {
   const connection = connectionOf(socket);
   release(connection, connection.heldBytes);
   connection.goOn?.();
-  // Both take memory, and there may be thousands of websockets.
+  // The record and the listener take memory, and there may be thousands of websockets.
   connections.delete(socket);
   socket.off('close', onClose);
   return leaveParser(connection.reading, head);
@@ -120,7 +132,7 @@ export function leaveHttp(socket: Socket, head: Buffer): Buffer {
 
 function connectionOf(socket: Socket): HttpConnection {
   const connection = connections.get(socket);
-  if (!connection) throw new Error('the connection was not opened');
+  if (!connection) throw new Error('openHttpConnection was not called for this connection');
   return connection;
 }
 
@@ -128,7 +140,7 @@ function asksForWebsocket({ method, headers }: IncomingMessage): boolean {
   return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket';
 }
 
-/** A part is the rest of a body whose length is known, the head of one request, or little of anything else. */
+/** A part is the rest of a body of known length, the head of one request, or a few bytes of anything else. */
 function partOf({ request, received }: HttpConnection, bytes: Buffer): number {
   if (request && !request.complete) {
     const length = Number(request.headers['content-length']);
@@ -150,7 +162,7 @@ function onClose(this: Socket): void {
 
 function release(connection: HttpConnection, bytes: number): void {
   const { intake, heldBytes } = connection;
-  // Once the connection is closed, all of its bytes are given back.
+  // When the connection closes, all of its bytes are released.
   const given = Math.min(heldBytes, bytes);
   connection.heldBytes -= given;
   intake.give(given);

@@ -24,12 +24,12 @@ import { streamFeed } from './sse-feed.ts';
 import { subscribePatiently } from './subscribe.ts';
 import { weighSubscription } from './subscription-request.ts';
 
-/** How long the last words of a stream have to reach the socket. */
+/** How long the last message of a stream has to reach the socket. */
 const FLUSH_MS = 100;
-/** How long a client whose body is refused may go on sending it before its connection is cut. */
+/** How long a client may continue to send a refused body before its connection is cut. */
 const REFUSED_MS = 10_000;
 
-/** What HTTP and SSE need to answer operations. */
+/** What the HTTP and SSE transport needs to answer operations. */
 export interface HttpGraphqlOptions {
   readonly operations: Operations;
   readonly inFlight: InFlight;
@@ -38,7 +38,7 @@ export interface HttpGraphqlOptions {
   readonly load: Load;
 }
 
-/** Answers a request at `/graphql` for its principal. Never throws. */
+/** Answers a request to `/graphql` on behalf of its principal. Never throws. */
 export type GraphqlListener = (
   request: IncomingMessage,
   response: ServerResponse,
@@ -49,18 +49,18 @@ interface NodeContext extends Record<string, unknown> {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly principal: Principal;
-  /** The request's body; null without one. */
+  /** The request's body. Null if it has none. */
   readonly body: ReadBody | null;
 }
 
 /** `/graphql` over HTTP and SSE. */
 export interface HttpGraphql {
   readonly listener: GraphqlListener;
-  /** Cuts every event stream, without `event: complete`. */
+  /** Cuts every event stream without sending `event: complete`. */
   cutStreams(): void;
 }
 
-/** Makes the transport: Yoga's pipeline around our parser, validator and executor. */
+/** Creates the transport: Yoga's pipeline around this server's parser, validator and executor. */
 export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
   const { operations, inFlight, services, report, load } = options;
   const { unread } = load;
@@ -116,7 +116,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
           : null;
         if (feed) {
           await streamFeed(feed, res, gone.signal, report, load);
-          // Yoga finds the response ended and leaves it as it is.
+          // Yoga sees that the response has ended and does not touch it.
           return {};
         }
         let results: Awaited<ReturnType<typeof subscribePatiently>>;
@@ -131,7 +131,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
         }
         return endsOnlyWithTheRun(results, res, report, () => unread.note(socket));
       }),
-    // Yoga says keep-alive on every stream, also to a client that has asked for the connection to close.
+    // Yoga sends keep-alive on every stream, even if the client asked for the connection to close.
     onResponse: ({ response }) => response.headers.delete('connection'),
   };
   const yoga = createYoga<NodeContext>({
@@ -141,14 +141,14 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
       maskError: (error) => inOurTerms(asFault(error, 'BAD_REQUEST', report)),
     },
     maxRequestBodySize: REQUEST_MAX_BYTES,
-    // Documents are cached by `operations`, which both transports share.
+    // `operations` caches documents for both transports.
     parserAndValidationCache: false,
     batching: false,
     multipart: false,
     cors: false,
     graphiql: false,
     landingPage: false,
-    // What is unexpected is reported with its id by asFault.
+    // asFault reports unexpected errors with an id.
     logging: false,
   });
   const plainPost = createPlainPost(options, yoga.fetchAPI);
@@ -162,7 +162,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     try {
       const answered = body && plainPost(request, response, body.bytes, principal);
       if (answered && (await answered)) return;
-      // Its client is gone: Yoga would make an answer for nobody.
+      // The client has disconnected, so no answer is needed.
       if (request.socket.destroyed) return;
       if (body) giveBody(request, body.bytes);
       for (const [name, value] of Object.entries(NO_SNIFFING)) response.setHeader(name, value);
@@ -182,10 +182,10 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
   }
 
   const listener: GraphqlListener = (request, response, principal) => {
-    // Requests in one write without waiting for answers are answered one after another, so that one connection
-    // cannot have hundreds of answers made at once.
+    // Pipelined requests are answered one after another, so that one connection cannot have hundreds of
+    // answers produced at once.
     if (!response.socket) {
-      // In a turn of the loop each: what was sent in one write would otherwise be answered in one go.
+      // One event-loop turn per request. Otherwise everything sent in one write would be answered in one go.
       response.once('socket', (socket: Socket) =>
         setImmediate(() => {
           if (!socket.destroyed) listener(request, response, principal);
@@ -210,12 +210,12 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
   };
 }
 
-/** What the URL of a request asks, as text. */
+/** Returns the values of a URL's query parameters as text. */
 function queryOf({ url = '' }: IncomingMessage): Buffer {
   return Buffer.from([...new URL(url, 'http://localhost').searchParams.values()].join());
 }
 
-/** Leaves a body that was read where Yoga looks for one, since the request's stream has ended. */
+/** Puts a body that has been read where Yoga looks for one, because the request's stream has ended. */
 function giveBody(request: IncomingMessage, body: Buffer): void {
   const bytes = {
     length: body.length,
@@ -226,7 +226,9 @@ function giveBody(request: IncomingMessage, body: Buffer): void {
   Object.assign(request, { body: bytes });
 }
 
-/** Refuses a request whose body may still be coming. A connection that is cut at once could lose the answer. */
+/**
+ * Refuses a request whose body may still be arriving. Cutting the connection at once could lose the answer.
+ */
 function refuse(request: IncomingMessage, response: ServerResponse, refusal: BodyRefusal): void {
   if (refusal.status === 503) response.setHeader('retry-after', '1');
   respondFault(response, refusal.status, refusal.code, refusal.message);
@@ -235,13 +237,13 @@ function refuse(request: IncomingMessage, response: ServerResponse, refusal: Bod
   request.once('close', () => clearTimeout(late)).once('end', () => clearTimeout(late));
 }
 
-/** Codes of Yoga's that are called otherwise here. */
+/** The runfeed codes for error codes of Yoga. */
 const OUR_CODES: ReadonlyMap<unknown, FaultCode> = new Map([
   ['OPERATION_RESOLUTION_FAILURE', 'BAD_USER_INPUT'],
   ['REQUEST_ENTITY_TOO_LARGE', 'BODY_TOO_LARGE'],
 ]);
 
-/** A refusal of Yoga's own with a code from our list, and without the words of the parser that failed inside. */
+/** Returns an error of Yoga with a runfeed code and without the message of the parser that failed inside. */
 function inOurTerms(error: GraphQLError): GraphQLError {
   const { originalError: inside, ...extensions } = error.extensions;
   const { code, http } = extensions as { code?: unknown; http?: { status?: unknown } };
@@ -254,8 +256,8 @@ function inOurTerms(error: GraphQLError): GraphQLError {
 }
 
 /**
- * Over SSE `event: complete` tells that the run has ended, so a stream that ends for another reason must be cut
- * without it; a fault that will not pass is told first.
+ * Over SSE `event: complete` means that the run has ended, so a stream that ends for any other reason must be
+ * cut without it. A permanent fault is sent before the cut.
  */
 function endsOnlyWithTheRun(
   results: AsyncGenerator<ExecutionResult, void, undefined>,
@@ -266,7 +268,7 @@ function endsOnlyWithTheRun(
   let told = false;
   return withNext(results, async () => {
     if (told) throw cut(response);
-    // Asked for the next result, Yoga has written the one before.
+    // When Yoga requests the next result, it has written the previous one.
     written();
     try {
       const result = await results.next();
@@ -282,7 +284,10 @@ function endsOnlyWithTheRun(
   });
 }
 
-/** A stream that never began: as a plain result it would be followed by `event: complete`. */
+/**
+ * Yields the errors of a subscription that did not start and cuts the stream. After a plain result, Yoga
+ * would send `event: complete`.
+ */
 async function* refusal(
   result: ExecutionResult,
   response: ServerResponse,
@@ -297,8 +302,9 @@ async function* cutAtOnce(response: ServerResponse): AsyncGenerator<never, void,
 }
 
 /**
- * Yoga ends its part on an AbortError and leaves the connection open. What was told before passes through streams of
- * its own, hence the moment; whoever is too slow for it subscribes again and is told again.
+ * Schedules the cut of a stream. On an AbortError, Yoga ends its part and leaves the connection open. The
+ * previous message still passes through Yoga's own streams, hence the delay. A client that is too slow to
+ * receive it subscribes again and receives it then.
  */
 function cut(response: ServerResponse): DOMException {
   setTimeout(() => response.destroy(), FLUSH_MS);

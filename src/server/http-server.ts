@@ -10,13 +10,13 @@ import { beginRequest, leaveHttp, openHttpConnection, PacedRequest } from './htt
 import type { Load } from './load.ts';
 import { respondFault } from './respond.ts';
 
-/** Headers of a request that are read. Browsers and proxies send 20 to 40. */
+/** The most headers read per request. Browsers and proxies send 20 to 40. */
 const MAX_HEADERS = 128;
 
-/** Takes over the connection of a request for a websocket, with what came after the request. */
+/** Takes over the connection of a websocket request. `head` contains the bytes after the request. */
 export type UpgradeListener = (request: IncomingMessage, stream: Socket, head: Buffer) => void;
 
-/** Creates an HTTP server whose connections are read in parts, and whose requests begin in turns of the loop. */
+/** Creates an HTTP server that reads connections in parts and starts requests in event-loop turns. */
 export function createHttpServer(load: Load, answer: RequestListener, upgrade: UpgradeListener): Server {
   const begin = (request: IncomingMessage, response: ServerResponse, answer: RequestListener) => {
     const { socket } = request;
@@ -25,7 +25,7 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
       socket.destroy();
       return;
     }
-    // All of the answer is written.
+    // The whole answer has been written.
     response.on('prefinish', () => {
       answered();
       load.unread.note(socket);
@@ -33,7 +33,7 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
     });
     const turns = request.method === 'POST' ? load.posts : load.others;
     const turn = turns.take(socket, 1);
-    // Rejected once the connection is closed.
+    // Rejects once the connection is closed.
     if (turn)
       turn.then(
         () => answer(request, response),
@@ -41,7 +41,7 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
       );
     else answer(request, response);
   };
-  // What Node would answer by itself goes the same way as everything else, and is counted.
+  // Requests that Node would answer itself take the same path as all others, and are counted.
   const http = createServer(
     { IncomingMessage: PacedRequest, requireHostHeader: false },
     (request, response) => begin(request, response, answer),
@@ -55,14 +55,16 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
   return http;
 }
 
-/** Refuses what a request expects; Node itself knows 100-continue, and nothing else is expected on the web. */
+/**
+ * Refuses an unsupported `Expect` header. Node handles 100-continue, the only expectation in use on the web.
+ */
 function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
-  respondFault(response, 417, 'BAD_REQUEST', 'Expect may only be 100-continue');
+  respondFault(response, 417, 'BAD_REQUEST', 'unsupported Expect header: only 100-continue is allowed');
 }
 
-/** Reads what is left of a body that nobody wants, so that its connection serves the next request. */
+/** Reads and discards the rest of a body, so that its connection can serve the next request. */
 function discardBody(request: IncomingMessage): void {
   request.resume();
-  // At once: Node drops the body else by a way on which its bytes are not counted.
+  // Immediately, because Node would otherwise drop the body in a way that bypasses the count of its bytes.
   request.read(0);
 }

@@ -1,15 +1,15 @@
 import { ShuttingDown } from '../ingest/faults.ts';
 
-/** Queries and mutations that are being answered, so that a stop can wait for them. */
+/** Tracks queries and mutations in progress, so that a shutdown can wait for them. */
 export interface InFlight {
-  /** Runs the work and counts it until its answer is there. Throws {@link ShuttingDown} once draining. */
+  /** Runs the work and counts it until it settles. Throws {@link ShuttingDown} once draining. */
   track<Value>(work: () => Promise<Value>): Promise<Value>;
-  /** Lets nothing new in and resolves when what is in has been answered. */
+  /** Refuses new work and resolves when all work in progress has settled. */
   drain(): Promise<void>;
   draining(): boolean;
 }
 
-/** Counts from nothing. */
+/** Creates a tracker with no work in progress. */
 export function createInFlight(): InFlight {
   let count = 0;
   let draining = false;

@@ -1,32 +1,35 @@
-/** How long an unfinished request may go without a byte. */
+/** How long an unfinished request may be silent. */
 const STALLED_MS = 30_000;
 /** How long a request may take to arrive. 16 MiB in this time is 56 KB/s. */
 const ARRIVAL_MS = 300_000;
-/** An unfinished request that began longer ago makes room for others when there is none. */
+/** An unfinished request that is older than this is cut when others need its room. */
 const YIELDS_AFTER_MS = 10_000;
 const CHECK_MS = 5_000;
 
-/** The bytes of requests in memory, over all connections. */
+/** Counts the bytes of requests in memory, across all connections. */
 export interface Intake {
-  /** Begins to count a request. `cut` ends one that does not arrive in time, or that makes room for others. */
+  /**
+   * Starts to count a request. `cut` is called if the request does not arrive in time, or has to make room
+   * for others.
+   */
   begin(cut: () => void): Request;
-  /** Counts a whole request. False: there is no room, and nothing was counted. */
+  /** Counts a complete request. Returns false, without counting anything, if there is no room. */
   take(bytes: number): boolean;
-  /** Gives back what {@link take} counted. */
+  /** Releases bytes that {@link take} counted. */
   give(bytes: number): void;
-  /** Bytes counted now. */
+  /** The number of bytes currently counted. */
   heldBytes(): number;
 }
 
 /** One request body or websocket message, from its first byte to its answer. */
 export interface Request {
-  /** Counts bytes that have arrived. False: there is no room, so the request has to be refused. */
+  /** Counts bytes that have arrived. Returns false if there is no room; the request must then be refused. */
   add(bytes: number): boolean;
-  /** Says that all of it has arrived: from now on it is not cut. */
+  /** Marks the request as complete, so that it is no longer cut. */
   arrived(): void;
-  /** Ends it with what `begin` was given. */
+  /** Releases the request and calls the `cut` that was passed to `begin`. */
   cut(): void;
-  /** Says that its bytes are no longer needed. May be called again. */
+  /** Releases the request's bytes. Later calls have no effect. */
   release(): void;
 }
 
@@ -37,12 +40,12 @@ interface Arriving {
 }
 
 /**
- * Counts requests up to `maxBytes` in all. A request that finds no other in memory is always let in, so that `maxBytes`
- * does not bound a single request.
+ * Creates an intake for up to `maxBytes` bytes in total. A request is always admitted when it is the only one
+ * in memory, so `maxBytes` does not limit a single request.
  */
 export function createIntake(maxBytes: number): Intake {
   let held = 0;
-  // In the order in which they began.
+  // In the order in which they started.
   const arriving = new Set<Arriving>();
   let timer: NodeJS.Timeout | null = null;
 
@@ -64,7 +67,10 @@ export function createIntake(maxBytes: number): Intake {
     }
   }
 
-  /** Cuts the oldest unfinished requests until there is room. False: all that is left has a right to stay. */
+  /**
+   * Cuts the oldest unfinished requests until there is room. Returns false if all remaining requests are
+   * entitled to stay.
+   */
   function makeRoom(bytes: number, own?: Arriving): boolean {
     const now = performance.now();
     for (const request of arriving) {
@@ -100,7 +106,7 @@ export function createIntake(maxBytes: number): Intake {
         release();
         onCut();
       };
-      // From the beginning: a client that announces a body may never send a byte of it.
+      // Counted from the start, because a client that announces a body may never send a byte of it.
       const began = performance.now();
       const entry = enter({ cut, began, last: began });
       return {

@@ -3,16 +3,21 @@ import { CLOSE_CODES } from '../contract/errors.ts';
 import { isBehind, type Reading } from './reading.ts';
 import type { Unread } from './unread.ts';
 
-/** How often a peer is asked for a sign of life. */
+/** Interval between pings. */
 const PING_MS = 12_000;
-/** A peer is dead when it answers none of so many: one ping may stand behind megabytes in a slow network's buffers. */
+/**
+ * A peer is considered dead after this many unanswered pings. A single ping may be queued behind megabytes in
+ * a slow network's buffers.
+ */
 const PINGS_UNANSWERED = 4;
-/** How long a slow consumer has to take the close frame that stands behind what it did not read. */
+/**
+ * How long a slow consumer has to receive the close frame, which is queued behind everything it has not read.
+ */
 const SLOW_GRACE_MS = 30_000;
 
 /**
- * Ends a websocket whose peer is dead (takes what is sent and answers no ping) or slow (takes nothing). Returns what
- * ends the watch.
+ * Ends a websocket whose peer is dead (receives data but answers no ping) or slow (receives nothing). Returns
+ * a function that stops watching.
  */
 export function watchLiveness(socket: WebSocket, reading: Reading, unread: Unread): () => void {
   const { stream } = reading;
@@ -26,8 +31,8 @@ export function watchLiveness(socket: WebSocket, reading: Reading, unread: Unrea
     grace = setTimeout(() => socket.terminate(), SLOW_GRACE_MS);
   });
   const pings = setInterval(() => {
-    // Behind unread bytes a ping says nothing: that peer is slow before it is dead.
-    // And while we read nothing, its answers wait with the rest.
+    // A ping queued behind unread bytes proves nothing: such a peer counts as slow before it counts as dead.
+    // And while the server is not reading, the peer's pongs wait with everything else.
     if (stream.writableLength > 0 || isBehind(reading)) return;
     if (unanswered >= PINGS_UNANSWERED) return socket.terminate();
     unanswered += 1;

@@ -6,57 +6,73 @@ import { createIntake, type Intake } from './intake.ts';
 import type { ReadingTurns } from './reading.ts';
 import { createUnread, type Unread } from './unread.ts';
 
-/** Weight of requests that are parsed in one turn of the loop; a heavier request has a turn of its own. About 8 ms. */
+/**
+ * The weight of requests parsed in one event-loop turn, about 8 ms. A heavier request gets a turn to itself.
+ */
 const WEIGHT_PER_TURN = 2 * 1024 * 1024;
 /**
- * Requests up to these weights have turns of their own, beside those of heavier ones: a thousand clients that send
- * documents of 6 KB, or bodies of 60 KB, without end would otherwise hold up a batch of 4 or of 10 KB for seconds.
+ * Each class of requests, up to one of these weights, has separate turns. Otherwise a thousand clients that
+ * constantly send documents of 6 KB, or bodies of 60 KB, would delay a batch of 4 or 10 KB for seconds.
  */
 const CLASSES = [WEIGHT_PER_TURN / 32, WEIGHT_PER_TURN / 8, WEIGHT_PER_TURN / 2, Number.POSITIVE_INFINITY];
-/** For each class but the heaviest. */
+/** The weight per turn of every class except the heaviest. */
 const LIGHTER_WEIGHT_PER_TURN = WEIGHT_PER_TURN / 2;
-/** Requests that wait for a turn, beside one of each connection. Their bytes are bounded by the intake. */
+/** Requests that may wait for a turn, in addition to one per connection. The intake bounds their bytes. */
 const MAX_WAITING = 1_000;
 
 /**
- * Subscribers that are woken, or whose subscriptions end, in one turn of the loop: about 40 ms. With 200 a turn, 500
- * subscribers took a third longer.
+ * Subscribers woken, or subscriptions ended, in one event-loop turn: about 40 ms. With 200 per turn, serving
+ * 500 subscribers took a third longer.
  */
 const SUBSCRIBERS_PER_TURN = 1_500;
 
-/** Posts that are begun in one turn of the loop: a small one takes 0.1 ms. */
+/** Posts started in one event-loop turn. A small one takes 0.1 ms. */
 const POSTS_PER_TURN = 64;
-/** The same for other requests, which take up to 1 ms: Yoga answers them, and some are pages. */
+/**
+ * Other requests started in one event-loop turn. They take up to 1 ms, because Yoga answers them and some are
+ * pages.
+ */
 const OTHERS_PER_TURN = 16;
 
-/** Milliseconds for reading connections in one turn of the loop. */
+/** Milliseconds for reading connections in one event-loop turn. */
 const READING_MS_PER_TURN = 5;
 
-/** What bounds the work and the memory of all connections together. */
+/** The bounds on work and memory for all connections together. */
 export interface Load {
   readonly intake: Intake;
   readonly unread: Unread;
-  /** For the open subscriptions of sockets, without the first of each: that is counted with its connection. */
+  /**
+   * Bytes of open websocket subscriptions. Excludes the first one of each socket, which counts as part of its
+   * connection.
+   */
   readonly subscriptions: ByteTotal;
-  /** Turns of the loop for parsing requests, by weight. Their promises reject once the connection is closed. */
+  /**
+   * Event-loop turns for parsing requests, by weight. Their promises reject once the connection is closed.
+   */
   readonly turns: Pick<Turns, 'take'>;
-  /** The same for parsing and validating documents, so that new documents hold up no batch. */
+  /**
+   * Event-loop turns for parsing and validating documents, separate so that new documents do not delay
+   * batches.
+   */
   readonly documents: Pick<Turns, 'take'>;
-  /** Turns of the loop for beginning posts over HTTP. Those that wait are bounded for each connection. */
+  /** Event-loop turns for starting posts over HTTP. The number that wait is bounded per connection. */
   readonly posts: Turns;
-  /** The same for all other requests over HTTP. */
+  /** Event-loop turns for starting all other requests over HTTP. */
   readonly others: Turns;
-  /** Turns of the loop for reading connections. */
+  /** Event-loop turns for reading connections. */
   readonly reading: ReadingTurns;
-  /** Turns of the loop for waking subscribers. Each of them waits at most once, so they are bounded with their number. */
+  /**
+   * Event-loop turns for waking subscribers. Each subscriber waits at most once, so their number bounds the
+   * queue.
+   */
   readonly waking: Turns;
 }
 
-/** Makes the bounds of one server. */
+/** Creates the bounds of one server from its totals. */
 export function createLoad(totals: Totals): Load {
-  // Nothing is done for connections that are closed.
+  // No work is done for closed connections.
   const isGone = (stream: object) => (stream as Socket).destroyed;
-  // Their number is bounded by that of connections.
+  // The number of connections bounds these queues.
   const unbounded = { maxWaiting: Number.MAX_SAFE_INTEGER, isGone };
   const reading = { ...unbounded, costPerTurn: READING_MS_PER_TURN };
   return {

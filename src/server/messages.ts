@@ -6,12 +6,12 @@ import type { Load } from './load.ts';
 import { holdReading, ignoreRest, type Reading, readOn } from './reading.ts';
 import { readingTurn } from './weight.ts';
 
-/** A message of fewer bytes is always taken: it may end an operation, which makes room. */
+/** Smaller messages are always accepted, because they may end an operation and so make room. */
 const SMALL_BYTES = 1_024;
-/** What a piece of an unfinished message counts at least: 110 bytes of heap or more hold it. */
+/** The least that a piece of an unfinished message counts: it occupies 110 bytes of heap or more. */
 const PIECE_BYTES = 256;
 
-/** Why a message is not handled. */
+/** Why a message is refused. */
 export interface MessageRefusal {
   readonly code: 'BODY_TOO_LARGE' | 'OVERLOADED';
   readonly message: string;
@@ -20,48 +20,54 @@ export interface MessageRefusal {
 /** A message that is being handled. */
 export interface Message {
   readonly bytes: number;
-  /** Bytes of it that the intake counts; 0 once they are released. */
+  /** Bytes of the message that the intake counts. 0 once they are released. */
   held: number;
-  /** What it says; null once the operation that it begins is known. */
+  /** The message text. Null once the operation that it starts is known. */
   text: Buffer | null;
-  /** The next message waits until this promise settles, so that operations begin in order. Null: it has begun. */
+  /**
+   * The next message waits until this promise settles, so that operations start in order. Null if this one
+   * has started.
+   */
   turn: Promise<void> | null;
 }
 
-/** What is done with the messages of one socket. */
+/** Handles the messages of one socket. */
 export interface MessageHandlers {
-  /** Handles a message, and releases it when it has ended. By the return it has begun, or waits for its `turn`. */
+  /**
+   * Handles a message and releases it at the end. When this returns, the message's operation has started or
+   * waits for the message's `turn`.
+   */
   readonly handle: (text: Buffer, message: Message) => void;
   readonly refuse: (text: Buffer, refusal: MessageRefusal) => void;
-  /** A message has more bytes than it may have now. */
+  /** Called when a message exceeds the current limit. */
   readonly tooBig: () => void;
-  /** No room is left for the rest of an unfinished message, or it did not arrive in time. */
+  /** Called when there is no room for the rest of an unfinished message, or it did not arrive in time. */
   readonly cut: () => void;
 }
 
-/** What a message may have at most; it may change. */
+/** The limit of a message's size in bytes. It may change over time. */
 export interface MessageLimit {
   readonly maxMessageBytes: number;
 }
 
-/** The messages of one socket. A record, not closures: there is one for every socket. */
+/** The messages of one socket. A plain record, not closures, because there is one per socket. */
 interface Messages {
   readonly limit: MessageLimit;
   readonly reading: Reading;
   readonly load: Load;
   readonly handlers: MessageHandlers;
   readonly frames: FrameBytes;
-  /** The message whose end has not come. */
+  /** The message that has not arrived completely. */
   unfinished: Request | null;
-  /** Bytes of it that are counted. */
+  /** Bytes of the unfinished message that are counted. */
   counted: number;
-  /** Nothing begins any more. */
+  /** True once the socket is closed and no further message may start. */
   isClosed: boolean;
 }
 
 /**
- * Hands over the messages of a socket, one at a time and in order. While one waits for a turn of the loop, the socket is
- * read no further.
+ * Passes the messages of a socket to the handlers, one at a time and in order. While a message waits for an
+ * event-loop turn, nothing more is read from the socket.
  */
 export function takeMessages(
   socket: WebSocket,
@@ -81,7 +87,7 @@ export function takeMessages(
     isClosed: false,
   };
   readOn(reading, (bytes) => {
-    // ws takes no bytes after a close frame.
+    // ws accepts no bytes after a close frame.
     if (messages.frames.isClosed) {
       ignoreRest(reading);
       return bytes.length;
@@ -97,13 +103,16 @@ export function takeMessages(
   });
 }
 
-/** Stops counting a message's bytes. May be called again. */
+/** Stops counting a message's bytes. Later calls have no effect. */
 export function releaseMessage(message: Message, { intake }: Load): void {
   intake.give(message.held);
   message.held = 0;
 }
 
-/** Before ws reads the part: what it then makes a message of is no longer unfinished. */
+/**
+ * Counts unfinished bytes before ws reads the part. Whatever ws then turns into a message is no longer
+ * unfinished.
+ */
 function countUnfinished(messages: Messages): void {
   const { frames, load, handlers, limit } = messages;
   const bytes = unfinishedBytes(frames);
@@ -151,13 +160,13 @@ function take(messages: Messages, text: Buffer): void {
 }
 
 function begin(messages: Messages, text: Buffer, message: Message): void {
-  // It has waited for its turn. What it begins now would have nobody to end it.
+  // The socket closed while the message waited for its turn. Nothing would ever end an operation started now.
   if (messages.isClosed) {
     releaseMessage(message, messages.load);
     return;
   }
   messages.handlers.handle(text, message);
-  // A turn that is refused is the operation's own error; the next message only waits until that is settled.
+  // A refused turn is reported as the operation's error. The next message only waits until the turn settles.
   if (message.turn)
     waitFor(
       messages,
@@ -166,7 +175,7 @@ function begin(messages: Messages, text: Buffer, message: Message): void {
     );
 }
 
-/** Takes no message until the turn has come. */
+/** Reads no further message until the turn has come. */
 function waitFor<Value>(messages: Messages, turn: Promise<Value>, then: (value: Value) => void): void {
   const goOn = holdReading(messages.reading);
   void turn.then((value) => {

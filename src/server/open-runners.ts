@@ -11,16 +11,17 @@ import { openSubstrates } from '../jobs/open-substrates.ts';
 import type { JobLog } from '../jobs/reconciler.ts';
 import { makeFolder } from '../lib/make-folder.ts';
 
-/** Newest first. */
+/** The server's secret keys, newest first. */
 export type SecretKeys = NonNullable<Config['secretKeys']>;
 
 const HOUR_MS = 3_600_000;
 const NO_KEYS =
-  'SECRET_KEYS is needed for jobs on Postgres: set the same keys for every process (openssl rand -base64 32 makes one)';
+  'SECRET_KEYS is required for jobs on Postgres: set the same keys for every process (openssl rand -base64 32 generates one)';
 
 /**
- * What is sealed and signed with: the configured keys, else a key in a file next to the SQLite file. On Postgres without
- * keys there are no jobs, and so nothing to seal or sign.
+ * Returns the keys for encryption and signatures: the configured ones, or a key in a file next to the SQLite
+ * file. On Postgres without configured keys there are no jobs, so a random key is used that nothing depends
+ * on.
  */
 export function readSecretKeys({ secretKeys, databaseUrl }: Config): SecretKeys {
   if (secretKeys) return secretKeys;
@@ -28,15 +29,18 @@ export function readSecretKeys({ secretKeys, databaseUrl }: Config): SecretKeys 
   return [isEmbedded ? readKeyFile(`${databaseFile(databaseUrl)}-key`) : randomBytes(32)];
 }
 
-/** The runners of a server, and their substrates. */
+/** The runners of a server and their substrates. */
 export interface OpenedRunners {
   readonly config: RunnersConfig;
-  /** Why there are none; null where nothing is missing for them. */
+  /** Why jobs cannot be started. Null if they can. */
   readonly noRunners: string | null;
   readonly substrates: Awaited<ReturnType<typeof openSubstrates>>;
 }
 
-/** Opens what is configured, or what is there out of the box. */
+/**
+ * Opens the configured runners, or the built-in demo runner. `owner` identifies the database on the
+ * substrates.
+ */
 export async function openRunners(config: Config, owner: string, log: JobLog): Promise<OpenedRunners> {
   const runners = config.runners ?? runnersOutOfTheBox(config);
   const noRunners = hasKeys(config) ? null : NO_KEYS;
@@ -44,7 +48,7 @@ export async function openRunners(config: Config, owner: string, log: JobLog): P
   const { environment, jobsUser } = config;
   const data = dataFolder(config.databaseUrl);
   const folder = config.jobsFolder ?? join(data, 'jobs');
-  // What is in it stays closed to them, file by file.
+  // The files in this folder stay closed to the jobs' users by their own modes.
   if (jobsUser && config.jobsFolder === null) letPass(data);
   if (!jobsUser && config.runners?.runners.some(({ substrate }) => substrate === 'process')) {
     log.warn({}, RUN_AS_SERVER);
@@ -54,21 +58,24 @@ export async function openRunners(config: Config, owner: string, log: JobLog): P
 }
 
 const RUN_AS_SERVER =
-  'jobs run as the same user as the server: each can read the server’s environment, key file and database, and other jobs; JOBS_USER makes them run as another';
+  'jobs run as the server’s user and can read its environment, key file and database, and other jobs: set JOBS_USER to run them as another user';
 
-/** Lets other users pass through a folder, without seeing what it holds. */
+/** Lets other users traverse a folder without listing its contents. */
 function letPass(folder: string): void {
   makeFolder(folder, 0o711);
   const { mode } = statSync(folder);
   if ((mode & 0o001) === 0) chmodSync(folder, (mode & 0o777) | 0o011);
 }
 
-/** Whether all processes on the database seal and sign with the same keys. */
+/** Returns true if all processes on the database encrypt and sign with the same keys. */
 function hasKeys({ secretKeys, databaseUrl }: Config): boolean {
   return secretKeys !== null || databaseUrl.startsWith('file:');
 }
 
-/** One runner that plays a short transcript. Without keys that other processes have too there is none. */
+/**
+ * Returns the built-in runner, which plays a short transcript. There is none on Postgres without keys, since
+ * the processes would not share keys.
+ */
 function runnersOutOfTheBox(config: Config): RunnersConfig {
   const demo = {
     name: 'demo',
@@ -91,7 +98,10 @@ function runnersOutOfTheBox(config: Config): RunnersConfig {
   };
 }
 
-/** The command that is running here; under the tests, where this file is TypeScript still, the built one. */
+/**
+ * Returns the path of the running command. In tests, where this file is TypeScript, it is that of the built
+ * command.
+ */
 function builtCommand(): string {
   const built = import.meta.url.endsWith('.ts') ? '../../dist/cli/main.js' : '../cli/main.js';
   return fileURLToPath(new URL(built, import.meta.url));

@@ -1,7 +1,7 @@
 import type { Config } from '../config/env.ts';
 import type { SecretKeys } from './open-runners.ts';
 
-/** The server's own secrets, as texts, to be taken out of what people can read. */
+/** Returns the server's own secrets as texts, to be redacted from everything that people can read. */
 export function ownSecrets(config: Config, keys: SecretKeys, adminToken: string | null): readonly string[] {
   const { databaseUrl, redisUrl, native, runners } = config;
   const providers = Object.values(runners?.providers ?? {});
@@ -23,7 +23,7 @@ export function ownSecrets(config: Config, keys: SecretKeys, adminToken: string 
   ];
 }
 
-/** As it stands in the URL, and decoded. */
+/** Returns a URL's password, as written and decoded. */
 function passwordOf(url: string | null): string[] {
   if (url === null || !URL.canParse(url)) return [];
   const { password } = new URL(url);

@@ -16,7 +16,7 @@ const JSON_BODY = /^application\/json(; ?charset=utf-8)?$/i;
 const PLAIN_JSON = 'application/json';
 const RESPONSE_JSON = 'application/graphql-response+json';
 
-/** What clients ask for, and which media type Yoga would answer it with. */
+/** Supported `Accept` headers and the media type with which Yoga answers each. */
 const ANSWERS: ReadonlyMap<string, string> = new Map([
   ['*/*', PLAIN_JSON],
   [PLAIN_JSON, PLAIN_JSON],
@@ -26,10 +26,10 @@ const ANSWERS: ReadonlyMap<string, string> = new Map([
 
 const PARAMETERS: ReadonlySet<string> = new Set(['query', 'operationName', 'variables', 'extensions']);
 
-/** A longer answer is written as bytes: outside of the heap, where it may wait for its reader. */
+/** Longer answers are written as bytes: outside of the heap, where they may wait for the client to read. */
 const LONG_ANSWER = 64 * 1024;
 
-/** What answering posts needs. */
+/** What {@link createPlainPost} needs to answer posts. */
 export interface PlainPostOptions {
   readonly operations: Operations;
   readonly inFlight: InFlight;
@@ -39,9 +39,10 @@ export interface PlainPostOptions {
 }
 
 /**
- * Answers what runners send all day, a JSON body that holds a valid query or mutation and wants JSON back, exactly as
- * Yoga would but without its pipeline, which costs more than twice everything else that is done for a small batch.
- * Resolves with true when the answer is written. Returns, or resolves with, null for every other request: Yoga answers it.
+ * Answers the requests that runners send all day: a JSON body with a valid query or mutation that expects
+ * JSON. The answer is exactly Yoga's, but without its pipeline, which costs more than twice as much as
+ * everything else for a small batch. Resolves to true once the answer is written. Returns or resolves to null
+ * for every other request, which Yoga then answers.
  */
 export type PlainPost = (
   request: IncomingMessage,
@@ -50,7 +51,7 @@ export type PlainPost = (
   principal: Principal,
 ) => Promise<true | null> | null;
 
-/** Makes the short way for posts. */
+/** Creates the fast path for posts. */
 export function createPlainPost(options: PlainPostOptions, fetchAPI: FetchAPI): PlainPost {
   const { operations, inFlight, report } = options;
 
@@ -67,7 +68,7 @@ export function createPlainPost(options: PlainPostOptions, fetchAPI: FetchAPI): 
     }
     const { result, text } = writeAnswer(executed, report);
     if (result.errors) {
-      // Which status goes with which errors is Yoga's to know.
+      // Yoga decides which status belongs to which errors.
       const refusal = processRegularResult(result, fetchAPI, mediaType);
       send(response, refusal.status, mediaType, await refusal.text());
     } else send(response, 200, mediaType, text);
@@ -103,14 +104,14 @@ function answerOf({ method, url, headers }: IncomingMessage): string | undefined
   return plain ? ANSWERS.get(headers.accept ?? '*/*') : undefined;
 }
 
-/** A post that asks for an operation. */
+/** A post that requests an operation. */
 interface Post {
   readonly query: string;
   readonly operationName: string | null | undefined;
   readonly variables: Readonly<Record<string, unknown>> | null | undefined;
 }
 
-/** Null: something about the body is wrong or unusual, and Yoga knows what to say. */
+/** Returns null if the body is invalid or unusual. Yoga then answers it and says what is wrong. */
 function readPost(body: Buffer): Post | null {
   const parameters = attempt((): unknown => JSON.parse(body.toString()));
   if (!isObject(parameters) || !Object.keys(parameters).every((name) => PARAMETERS.has(name))) return null;
@@ -121,7 +122,7 @@ function readPost(body: Buffer): Post | null {
   return { query, operationName, variables };
 }
 
-/** The same for its document. Throws where that is refused. */
+/** Returns null if the document is invalid or a subscription. Throws if the document is refused. */
 function operationOf(
   { query, operationName, variables }: Post,
   { operations, services }: PlainPostOptions,

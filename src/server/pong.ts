@@ -2,24 +2,27 @@ import { jsonLengthLeft } from '../lib/json-length.ts';
 import { holdReading, type Reading } from './reading.ts';
 import { drained } from './unsent.ts';
 
-/** A longer payload is not sent back: to write megabytes again would hold the loop for a message that asks nothing. */
+/**
+ * Longer payloads are not echoed: writing megabytes back would block the event loop for a message that
+ * requests nothing.
+ */
 const PAYLOAD_MAX_LENGTH = 1_024;
-/** With so many answers waiting, a peer is read no further until it has read. */
+/** With this many pongs waiting, nothing more is read from a peer until it has read them. */
 const MAX_WAITING = 64;
 
-/** The answers to one socket's pings. */
+/** The pongs of one socket. */
 interface Pongs {
   readonly reading: Reading;
   readonly send: (text: string) => void;
-  /** Those that the peer does not read yet; null without one. */
+  /** Pongs that the peer has not read yet. Null if there are none. */
   waiting: string[] | null;
-  /** Lets the peer be read again. */
+  /** Resumes reading from the peer. Null while reading is not held. */
   goOn: (() => void) | null;
 }
 
 /**
- * Returns what answers the protocol's pings on one socket. Answers that the peer does not read wait here: in the stream
- * those of a few bytes would take 20 times their length.
+ * Returns the handler for the protocol's pings on one socket. Pongs that the peer does not read wait here: in
+ * the stream, pongs of a few bytes would take 20 times their length.
  */
 export function createPong(reading: Reading, send: (text: string) => void): (payload: unknown) => void {
   const pongs: Pongs = { reading, send, waiting: null, goOn: null };

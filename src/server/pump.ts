@@ -2,26 +2,29 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Reader } from '../feed/cursor.ts';
 import type { Load } from './load.ts';
 
-/** Payloads after which others get their turn, even where the sink takes everything at once. */
+/** After this many payloads other subscribers get their turn, even if the sink accepts everything at once. */
 const TURN_PAYLOADS = 64;
 
-/** Bytes of payloads that take as long as waking a subscriber: 1,500 of them are 12 MB, about 40 ms. */
+/** Bytes of payloads that cost as much as waking a subscriber: 1,500 times this is 12 MB, about 40 ms. */
 const BYTES_PER_WAKE = 8 * 1024;
-/** What is larger is paid for before it is written, even behind something that was. */
+/** Larger payloads wait for a turn before they are written, even if another payload has just been written. */
 const LARGE_BYTES = 64 * 1024;
 
-/** Where one subscriber's payloads go. */
+/** The destination of one subscriber's payloads. */
 export interface Sink {
-  /** Who shares turns of the loop with itself alone. */
+  /** The owner that takes event-loop turns. Owners are served fairly. */
   readonly owner: object;
   isOpen(): boolean;
-  /** Writes payloads. Null: all of them were taken at once; else resolves when they were, or when the sink is closed. */
+  /**
+   * Writes payloads. Returns null if all of them were accepted at once. Otherwise resolves when they are, or
+   * when the sink is closed.
+   */
   write(payloads: readonly Buffer[]): Promise<void> | null;
 }
 
 /**
- * Writes what a reader has to a sink until either ends, then closes the reader. It reads on only when the sink has taken
- * what it was given, so a sink that stalls holds one portion and the reader's place.
+ * Writes a reader's payloads to a sink until either ends, then closes the reader. Reads more only when the
+ * sink has accepted the previous portion, so a stalled sink holds one portion and the reader's position.
  */
 export async function pump(
   reader: Reader<readonly Buffer[]>,
@@ -29,20 +32,22 @@ export async function pump(
   { waking }: Pick<Load, 'waking'>,
 ): Promise<void> {
   let sinceTurn = 0;
-  /** A function of its own: this one's frame would hold the portion while the sink stalls. */
+  /**
+   * A separate function, because the frame of `pump` would keep the portion in memory while the sink stalls.
+   */
   function writePortion(): Promise<void> | null | 'nothing' {
     const payloads = reader.take();
     if (!payloads) return 'nothing';
     sinceTurn += payloads.length;
     return sink.write(payloads);
   }
-  /** Whether the turn of what is written next has come. */
+  /** True if the next payload has already had its turn. */
   let paid = false;
   try {
     while (!reader.ended() && sink.isOpen()) {
       const weight = paid ? 0 : reader.weight();
       if (weight >= LARGE_BYTES) {
-        // Each subscriber may have a payload of its own: all of them at once could fill the heap.
+        // Each subscriber may have a different payload. Writing all of them at once could fill the heap.
         const turn = waking.take(sink.owner, weight / BYTES_PER_WAKE);
         if (turn) await turn;
         if (!sink.isOpen()) break;
@@ -51,7 +56,7 @@ export async function pump(
       const written = writePortion();
       if (written === 'nothing') {
         if (!reader.ended()) await reader.ready();
-        // One event wakes all who follow a run, which may be thousands.
+        // One event wakes all subscribers of a run, possibly thousands.
         const turn = waking.take(sink.owner, 1 + reader.weight() / BYTES_PER_WAKE);
         if (turn) await turn;
         paid = true;

@@ -1,42 +1,47 @@
 import type { Socket } from 'node:net';
 import type { Turns } from '../lib/turns.ts';
 
-/** What a part is taken to cost, in milliseconds, before the first one of a connection has been read. */
+/** The assumed cost of a connection's first part, in milliseconds. */
 const FIRST_PART_MS = 0.1;
-/** A connection whose parts take less does not wait for those whose parts take longer. */
+/**
+ * A connection whose parts take less time, in milliseconds, does not wait for those whose parts take longer.
+ */
 const QUICK_PART_MS = 0.25;
-/** The most that a part is taken to cost beforehand: the last one may have met a pause for garbage collection. */
+/**
+ * The highest assumed cost of a part, in milliseconds. The measured one may include a pause for garbage
+ * collection.
+ */
 const PART_MAX_MS = 2;
 
-/** Turns of the loop for reading connections, by milliseconds. Each connection waits at most once. */
+/** Event-loop turns for reading connections, in milliseconds. Each connection waits at most once. */
 export interface ReadingTurns {
   readonly quick: Turns;
   readonly slow: Turns;
 }
 
-/** How a connection is read. A record, not closures: there is one for every connection. */
+/** The state of reading a connection. A plain record, not closures, because there is one per connection. */
 export interface Reading {
   readonly stream: Socket;
   readonly turns: ReadingTurns;
-  /** What understands the bytes: a listener of Node's or of ws for `data`. */
+  /** The parser: the `data` listener of Node or ws. */
   parse: Parse;
-  /** The same for `end`. */
+  /** The `end` listener of Node or ws. */
   finish: Finish;
-  /** How many of the bytes that have come make the next part: at least one. */
+  /** Returns how many of the received bytes form the next part, at least one. */
   partOf: (bytes: Buffer) => number;
-  /** Bytes that have come and are not read: little more than one chunk. */
+  /** Bytes received but not parsed: little more than one chunk. */
   rest: Buffer | null;
-  /** The peer sends no more. */
+  /** True if the peer has ended the stream. */
   isEnded: boolean;
   /** Milliseconds that the last part took. */
   cost: number;
-  /** How many keep the connection from being read. */
+  /** The number of active holds that pause reading. */
   holds: number;
-  /** The next part waits for a turn of the loop. */
+  /** True while the next part waits for an event-loop turn. */
   inTurn: boolean;
-  /** A part is being read. */
+  /** True while a part is being parsed. */
   isParsing: boolean;
-  /** What understands the bytes has paused the stream, and resumes it. */
+  /** True if the parser has paused the stream. The parser also resumes it. */
   isPausedByParser: boolean;
 }
 
@@ -46,9 +51,11 @@ type Finish = (this: Socket) => void;
 const readings = new WeakMap<Socket, Reading>();
 
 /**
- * Reads a connection in parts. The parts of all connections share each turn of the event loop by the time that they take.
- * Bytes say little about that time: 64 KiB may hold ten thousand frames or chunks, or thousands of requests, and Node and
- * ws read in one go what they are given. Call this when Node has added its listeners: from then on, this calls them.
+ * Reads a connection in parts. The parts of all connections share each event-loop turn by the time that they
+ * take. Bytes say little about that time: 64 KiB may contain ten thousand frames or chunks, or thousands of
+ * requests, and Node and ws parse everything they receive in one go. Call this after Node has added its
+ * listeners, which are then called with the parts. `partOf` returns how many of the given bytes form the next
+ * part.
  */
 export function readInParts(stream: Socket, turns: ReadingTurns, partOf: Reading['partOf']): Reading {
   const reading: Reading = {
@@ -71,26 +78,31 @@ export function readInParts(stream: Socket, turns: ReadingTurns, partOf: Reading
   return reading;
 }
 
-/** How a connection is read. */
+/** Returns the reading state of a connection. Throws if {@link readInParts} was not called for it. */
 export function readingOf(stream: Socket): Reading {
   const reading = readings.get(stream);
-  if (!reading) throw new Error('the connection is not read in parts');
+  if (!reading) throw new Error('readInParts was not called for this connection');
   return reading;
 }
 
-/** Gives the connection to another parser, which has added its listeners. `partOf` cuts the bytes for it. */
+/**
+ * Passes the connection to another parser, which has added its listeners. `partOf` splits the bytes for it.
+ */
 export function readOn(reading: Reading, partOf: Reading['partOf']): void {
   reading.partOf = partOf;
   takeListeners(reading);
 }
 
-/** Throws away what comes from now on: the parser has read all that it wants. */
+/** Discards all further bytes. The parser needs no more. */
 export function ignoreRest(reading: Reading): void {
   reading.parse = ignore;
   reading.partOf = allOf;
 }
 
-/** Ends reading for the parser so far. Returns `head`, which that has left over, and what comes after it. */
+/**
+ * Ends reading for the current parser. Returns `head`, the bytes that the parser left over, followed by all
+ * bytes not yet parsed.
+ */
 export function leaveParser(reading: Reading, head: Buffer): Buffer {
   ignoreRest(reading);
   reading.finish = ignore;
@@ -99,7 +111,7 @@ export function leaveParser(reading: Reading, head: Buffer): Buffer {
   return rest ? Buffer.concat([head, rest]) : head;
 }
 
-/** Reads the connection no further until the result is called. */
+/** Pauses reading until the returned function is called. */
 export function holdReading(reading: Reading): () => void {
   reading.holds += 1;
   readParts(reading);
@@ -113,7 +125,7 @@ export function holdReading(reading: Reading): () => void {
   };
 }
 
-/** Whether something that has come, or may have come, is not read. */
+/** Returns true if received bytes are, or may be, waiting to be parsed. */
 export function isBehind({ rest, holds }: Reading): boolean {
   return rest !== null || holds > 0;
 }
@@ -124,10 +136,13 @@ function takeListeners(reading: Reading): void {
   reading.finish = takeLast(stream, 'end', onEnd) as Finish;
 }
 
-/** Takes the listener that was added last. Node's and ws's own have no other way to be given less than a whole chunk. */
+/**
+ * Removes and returns the listener that was added last. There is no other way to pass less than a whole chunk
+ * to Node's and ws's listeners.
+ */
 function takeLast(stream: Socket, event: 'data' | 'end', own: unknown): unknown {
   const listener = stream.listeners(event).findLast((listener) => listener !== own);
-  if (!listener) throw new Error(`nothing listens for ${event} of a connection`);
+  if (!listener) throw new Error(`the connection has no listener for ${event}`);
   stream.off(event, listener as () => void);
   return listener;
 }
@@ -152,13 +167,13 @@ function onEnd(this: Socket): void {
 
 function onResume(this: Socket): void {
   const reading = readingOf(this);
-  // Told late, and paused again since.
+  // The event is late: the stream has been paused again since.
   if (this.isPaused()) return;
   reading.isPausedByParser = false;
   readParts(reading);
 }
 
-/** ws reads on its own what it finds in a closed stream, and would miss the bytes before that. */
+/** Empties a closed stream. ws would read what is left in it and miss the bytes before that. */
 function onClose(this: Socket): void {
   const reading = readingOf(this);
   if (!reading.rest) return;
@@ -188,7 +203,7 @@ function awaitTurn(reading: Reading, turn: Promise<void>): void {
     if (mayRead(reading)) readPart(reading);
     readParts(reading);
   };
-  // Rejected once the connection is closed.
+  // Rejects once the connection is closed.
   turn.then(go, () => {});
 }
 
@@ -197,7 +212,7 @@ function readPart(reading: Reading): void {
   if (!rest) return;
   const began = performance.now();
   reading.isParsing = true;
-  // While it is paused by us, nothing tells whether the parser pauses it, too.
+  // While the stream is paused here, it is impossible to tell whether the parser also pauses it.
   if (stream.isPaused()) stream.resume();
   const length = reading.partOf(rest);
   const isWhole = length >= rest.length;
@@ -219,7 +234,9 @@ function finish(reading: Reading): void {
   reading.finish.call(reading.stream);
 }
 
-/** With something left the stream stays paused: else it could report its end before all of it is read. */
+/**
+ * Keeps the stream paused while bytes are left. Otherwise it could emit `end` before all of them are parsed.
+ */
 function pauseOrResume({ stream, rest, holds, inTurn, isPausedByParser }: Reading): void {
   if (isPausedByParser) return;
   if (rest || holds > 0 || inTurn) stream.pause();

@@ -2,12 +2,12 @@ import type { ServerResponse } from 'node:http';
 import type { FaultCode } from '../contract/errors.ts';
 
 /**
- * Keeps browsers from taking an answer for another type than it has. Goes into every answer with the rest of its head:
- * a header that is set before makes Node take a slower way, about 3 µs for a post.
+ * Stops browsers from guessing another type for an answer. Every answer includes it with the rest of its head: a header
+ * set earlier makes Node take a slower path, about 3 µs per post.
  */
 export const NO_SNIFFING = { 'x-content-type-options': 'nosniff' } as const;
 
-/** Answers JSON, a line of it: terminals show the next prompt below. */
+/** Responds with one line of JSON. The line end keeps a terminal's next prompt on its own line. */
 export function respondJson(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
@@ -17,7 +17,10 @@ export function respondJson(response: ServerResponse, status: number, body: unkn
   response.end(`${JSON.stringify(body)}\n`);
 }
 
-/** Answers a fault in the shape of a GraphQL response, so that every client finds the code in the same place. */
+/**
+ * Responds with a fault in the shape of a GraphQL response, so that every client finds the code in the same
+ * place.
+ */
 export function respondFault(
   response: ServerResponse,
   status: number,

@@ -13,7 +13,7 @@ import type { InFlight } from './in-flight.ts';
 import { NO_SNIFFING, respondFault, respondJson } from './respond.ts';
 import type { WebsocketTransport } from './websocket.ts';
 
-/** What answers plain HTTP. */
+/** What {@link route} needs to answer HTTP requests. */
 export interface Routes {
   readonly guard: Guard;
   readonly authenticate: Authenticate;
@@ -23,10 +23,16 @@ export interface Routes {
   readonly inFlight: InFlight;
 }
 
-/** Probes come by whatever name a load balancer has for this server, and tell nothing but a status. */
+/**
+ * Health probes bypass the guard: they arrive under any host name that a load balancer uses, and reveal only
+ * a status.
+ */
 const PROBES: readonly (string | undefined)[] = ['/health', '/ready'];
 
-/** Answers every request: the guard first (not for probes), then by path. */
+/**
+ * Creates the listener for all HTTP requests. It checks the guard first, except for probes, then routes by
+ * path.
+ */
 export function route(routes: Routes): RequestListener {
   const { guard, graphiql, store, inFlight } = routes;
   return (request, response) => {
@@ -35,7 +41,7 @@ export function route(routes: Routes): RequestListener {
     if (refusal) return respondFault(response, refusal.status, refusal.code, refusal.message);
     if (path === '/graphql') return void handleGraphql(routes, request, response);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return respondFault(response, 404, 'NOT_FOUND', `${request.method} goes to /graphql`);
+      return respondFault(response, 404, 'NOT_FOUND', `${request.method} is only supported at /graphql`);
     }
     switch (path) {
       case '/health':
@@ -52,7 +58,7 @@ export function route(routes: Routes): RequestListener {
           response,
           404,
           'NOT_FOUND',
-          'this server has /graphql, /graphiql, /health and /ready',
+          'unknown path: use /graphql, /graphiql, /health or /ready',
         );
     }
   };
@@ -65,11 +71,11 @@ async function handleGraphql(
 ): Promise<void> {
   if (inFlight.draining()) {
     response.setHeader('connection', 'close');
-    respondFault(response, 503, 'SHUTTING_DOWN', 'the server is stopping: send the same to its successor');
+    respondFault(response, 503, 'SHUTTING_DOWN', 'the server is shutting down: retry in a moment');
     return;
   }
   const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
-  // Anything else could be posted by a form of any web page without asking first.
+  // A form on any web page could post any other type without a preflight request.
   if (request.method === 'POST' && type !== 'application/json') {
     respondFault(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send content-type: application/json');
     return;
@@ -77,10 +83,10 @@ async function handleGraphql(
   let principal: Principal;
   try {
     const found = authenticate(request.headers.authorization);
-    // Waiting for what is known already would still cost a turn of the event loop.
+    // Awaiting a result that is already known would still cost an event-loop turn.
     principal = found instanceof Promise ? await found : found;
   } catch (error) {
-    const message = error instanceof InvalidToken ? error.message : 'no such token';
+    const message = error instanceof InvalidToken ? error.message : 'invalid token';
     response.setHeader('www-authenticate', 'Bearer');
     return respondFault(response, 401, 'UNAUTHENTICATED', message);
   }
@@ -92,16 +98,14 @@ async function respondPage(response: ServerResponse, graphiql: Routes['graphiql'
     const { headers, body } = await graphiql();
     response.writeHead(200, { ...headers, ...NO_SNIFFING }).end(body);
   } catch (error) {
-    respondFault(
-      response,
-      500,
-      'INTERNAL_SERVER_ERROR',
-      `the GraphiQL page cannot be made: ${lineOf(error)}`,
-    );
+    respondFault(response, 500, 'INTERNAL_SERVER_ERROR', `cannot render the GraphiQL page: ${lineOf(error)}`);
   }
 }
 
-/** Whether a write would succeed. Why not is in the log: this is answered to anyone. */
+/**
+ * Reports whether a write would succeed. The reason for a failure is only in the log, because anyone may
+ * request this.
+ */
 async function respondReady(response: ServerResponse, store: Store, inFlight: InFlight): Promise<void> {
   if (inFlight.draining()) return respondJson(response, 503, { status: 'stopping' });
   const isReady = await store.ping().then(
@@ -112,17 +116,17 @@ async function respondReady(response: ServerResponse, store: Store, inFlight: In
   else respondJson(response, 503, { status: 'store unavailable' });
 }
 
-/** How long a client whose websocket is refused has to read why. */
+/** How long a client has to read why its websocket was refused. */
 const REFUSED_MS = 1_000;
 
-/** What answers requests for a websocket. */
+/** What {@link upgradeTo} needs to answer websocket requests. */
 export interface Upgrades {
   readonly guard: Guard;
   readonly websocket: WebsocketTransport;
   readonly inFlight: InFlight;
 }
 
-/** Returns what hands a request for a websocket to the transport, or refuses it. */
+/** Creates the listener that passes websocket requests to the transport, or refuses them. */
 export function upgradeTo(upgrades: Upgrades): UpgradeListener {
   return (request, stream, head) => upgrade(upgrades, request, stream, head);
 }
@@ -133,11 +137,11 @@ function upgrade(
   stream: Socket,
   head: Buffer,
 ): void {
-  // Until ws takes the socket over, nobody else listens for its errors.
+  // Until ws takes over the socket, nothing else listens for its errors.
   stream.on('error', () => stream.destroy());
   const refuse = (status: string) => {
     stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-    // Node has handed the socket over: nobody else reads it, or learns that its client is gone.
+    // Node has given up the socket, so nothing else reads it or notices that the client is gone.
     stream.resume();
     const late = setTimeout(() => stream.destroy(), REFUSED_MS);
     stream.once('close', () => clearTimeout(late));

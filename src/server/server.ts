@@ -34,26 +34,32 @@ import { route, upgradeTo } from './routes.ts';
 import { VERSION } from './version.ts';
 import { createWebsocketTransport } from './websocket.ts';
 
-/** How long a stop waits for answers that are under way. */
+/** How long a shutdown waits for requests in progress. */
 const DRAIN_MS = 10_000;
-/** How long it then waits for HTTP responses to reach their clients. */
+/** How long a shutdown then waits for HTTP responses to reach their clients. */
 const CLOSE_MS = 2_000;
 
-/** A server that listens. */
+/** A server that is listening. */
 export interface RunningServer {
-  /** Where it is reached, without a slash at the end. */
+  /** The server's URL, without a trailing slash. */
   readonly url: string;
-  /** Finishes what is under way, closes sockets with 1012, then the store. Calling it again waits for the same. */
+  /**
+   * Finishes requests in progress, closes sockets with 1012, then closes the store. Further calls wait for
+   * the same shutdown.
+   */
   close(): Promise<void>;
 }
 
-/** What a server is started with that its environment does not say. */
+/** Options of a server that do not come from its environment. */
 export interface ServerOptions {
-  /** The run that GraphiQL's tabs follow, on a demo's server. */
+  /** The run that GraphiQL's tabs follow. Set on a demo's server. */
   readonly demoRunId?: string;
 }
 
-/** Starts a whole server: store, ingest, feed, GraphQL over HTTP, SSE and websocket. */
+/**
+ * Starts a complete server: store, ingest, feed, jobs, and GraphQL over HTTP, SSE and websocket. Rejects with
+ * a `StartFault` that names the variable to change if the configuration cannot be used.
+ */
 export async function startServer(
   config: Config,
   log: Logger,
@@ -65,8 +71,8 @@ export async function startServer(
     releasers.add(() => store.close());
     const retention = startRetention(store, {
       days: config.retentionDays,
-      onRemoved: (runs) => log.info({ runs }, 'removed the history of runs that ended long ago'),
-      onError: (err) => log.warn({ err }, 'removing old history failed; it goes on at the next try'),
+      onRemoved: (runs) => log.info({ runs }, 'removed the history of old runs'),
+      onError: (err) => log.warn({ err }, 'failed to remove old history; retrying later'),
     });
     releasers.add(() => retention.close());
     const wakeups = await openPlane(config, log);
@@ -94,13 +100,13 @@ export async function startServer(
       adminTokenFile === null
         ? null
         : await startingWith('ADMIN_TOKEN_FILE', () => readAdminToken(adminTokenFile));
-    // A proxy that answers at PUBLIC_URL connects from loopback, too: there only a token tells who asks.
+    // A proxy that answers at PUBLIC_URL also connects from loopback, so only a token identifies the client.
     const authenticate = createAuthenticate({
       tokens,
       adminToken,
       trustsLoopback: config.publicUrl === null,
     });
-    // Known once the server listens; no job is looked after before that.
+    // Known once the server listens. No job is looked after before that.
     let url = '';
     const jobs = await createJobs({
       store,
@@ -150,7 +156,8 @@ export async function startServer(
     });
     const http = createHttpServer(load, answer, upgradeTo({ guard, websocket, inFlight }));
     boundConnections(http, totals.connections, log);
-    // In reverse: no new connections, what is being answered, the streams and sockets, what is left of HTTP.
+    // Released in reverse: new connections, requests in progress, streams and sockets, remaining HTTP
+    // connections.
     let stopped: Promise<unknown> = Promise.resolve();
     releasers.add(async () => {
       await within(CLOSE_MS, stopped);
@@ -161,7 +168,8 @@ export async function startServer(
       return websocket.close('restart');
     });
     releasers.add(async () => {
-      if (!(await within(DRAIN_MS, inFlight.drain()))) log.warn('stopping with answers still under way');
+      if (!(await within(DRAIN_MS, inFlight.drain())))
+        log.warn('stopping while requests are still in progress');
     });
     http.listen(config.port, config.host);
     await startingWith('PORT', () => once(http, 'listening'));
@@ -181,17 +189,17 @@ export async function startServer(
   }
 }
 
-/** Trouble of the store in the log: a line when it begins and a line when it is over, not one for each call. */
+/** Logs trouble with the store: one line when it begins and one when it ends, not one per call. */
 function storeListener(log: Logger): StoreListener {
   return {
     onFailing: (reason) => log.error({ reason }, `the store is failing: ${reason}`),
-    onRecovered: (trouble) => log.info(trouble, 'the store works again'),
-    // A call that needs the connection meets the trouble, if there is any, and tells of it.
-    onBrokenConnection: (err) => log.debug({ err }, 'an idle database connection broke and is replaced'),
+    onRecovered: (trouble) => log.info(trouble, 'the store has recovered'),
+    // If there is trouble, the next call that needs the connection fails and reports it.
+    onBrokenConnection: (err) => log.debug({ err }, 'an idle database connection broke and will be replaced'),
   };
 }
 
-/** Whether the work was done in time. It is not cancelled. */
+/** Resolves to true if the work finishes in time. Late work is not cancelled. */
 async function within(milliseconds: number, work: Promise<unknown>): Promise<boolean> {
   const timer = new AbortController();
   const late = sleep(milliseconds, false, { signal: timer.signal }).catch(() => false);

@@ -36,9 +36,12 @@ import { countRefusal, MAX_OPERATIONS } from './operation-count.ts';
 import { subscribePatiently } from './subscribe.ts';
 import { declaredVariables, enterSubscription, weighSubscription } from './subscription-request.ts';
 
-/** Every message of an operation repeats its id: a long one would make one event many megabytes. */
+/**
+ * The longest operation id, in UTF-16 units. Every message of an operation repeats the id, so a long one
+ * would turn one event into many megabytes.
+ */
 export const OPERATION_ID_MAX_LENGTH = 256;
-/** The longest timer that Node has. A token that is valid for longer ends its connection this early. */
+/** Node's longest timer. A connection whose token is valid for longer is closed after this time. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** What the websocket transport needs to answer operations. */
 export interface WebsocketOptions {
@@ -50,7 +53,7 @@ export interface WebsocketOptions {
   readonly load: Load;
 }
 
-/** An operation of a socket, as graphql-ws passes it on. */
+/** A request of a socket, as graphql-ws passes it on. */
 type SocketRequest = OperationRequest & {
   readonly schema: typeof publicSchema;
   readonly socketConnection: Connection;
@@ -58,41 +61,43 @@ type SocketRequest = OperationRequest & {
   readonly weight: number;
 };
 
-/** The subprotocol graphql-transport-ws with our operations. */
+/** The subprotocol graphql-transport-ws with runfeed's operations. */
 export interface Protocol {
-  /** Speaks with a connection; returns what is to be called when that has closed. */
+  /** Starts the protocol on a connection. Returns the function to call when the connection has closed. */
   opened(adapter: WebSocketAdapter, connection: Connection): (code: number, reason: string) => Promise<void>;
-  /** Ends what is running on a connection. */
+  /** Ends all operations that are running on a connection. */
   leave(connection: Connection): Promise<void>;
 }
 
-/** Makes the protocol, for all sockets. */
+/** Creates the protocol. One instance serves all sockets. */
 export function createProtocol(options: WebsocketOptions): Protocol {
   const { operations, inFlight, authenticate, report, load } = options;
   const server = makeServer<ConnectionInitMessage['payload'], Connection>({
-    // Browsers can set no header on a websocket, so a token comes in the first message, too.
+    // Browsers cannot set headers on a websocket, so the first message may carry a token, too.
     onConnect: async (context) => {
       const { connectionParams: params, extra: connection } = context;
       const given = params?.authorization ?? params?.Authorization ?? connection.authorization;
-      // graphql-ws would keep them as long as the connection.
+      // graphql-ws would keep the parameters as long as the connection.
       Object.assign(context, { connectionParams: undefined });
       if (given !== undefined && typeof given !== 'string') return false;
       try {
         connection.principal = await authenticate(given);
       } catch {
-        // Closes with 4403.
+        // Closes the socket with 4403.
         return false;
       }
       const { principal, socket } = connection;
-      // From here on ws's own bound holds.
+      // From now on only ws's own limit applies.
       connection.maxMessageBytes = Number.POSITIVE_INFINITY;
       if (principal.kind === 'runner') closeAt(socket, principal.expiresAt);
       return true;
     },
-    // Nothing may throw here: graphql-ws would close the socket, and with it every other operation on it.
+    // Nothing may throw here, because graphql-ws would close the socket and with it every other operation on
+    // it.
     onSubscribe: async (context, id, payload) => {
       const { extra: connection, subscriptions } = context;
-      // Set until the message has been handed over, so it must be read before this waits for anything.
+      // `message` is set only while the message is being handed over, so it must be read before the first
+      // await.
       const message = connection.message!;
       const operation: Operation = { id, results: null, settled: Promise.resolve() };
       connection.beginning = operation;
@@ -102,7 +107,7 @@ export function createProtocol(options: WebsocketOptions): Protocol {
         if (turn) await turn;
         const document = operations.parse(payload.query);
         const errors = operations.validate(document);
-        // Yoga adds its statuses to the very errors that both transports share.
+        // Yoga adds HTTP statuses to these error objects, which both transports share.
         if (errors.length > 0) return refused(connection, errors);
         return requestOf(options, connection, operation, message, document, payload);
       } catch (error) {
@@ -119,7 +124,7 @@ export function createProtocol(options: WebsocketOptions): Protocol {
         return { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
       }
     },
-    // A fault thrown here closes the socket so that the client comes back; see where its messages are handled.
+    // A fault thrown here closes the socket so that the client reconnects: see `fail` in websocket.ts.
     subscribe: async (args) => {
       const request = args as ExecutionArgs & SocketRequest;
       const { socketConnection: connection, operation } = request;
@@ -137,7 +142,7 @@ export function createProtocol(options: WebsocketOptions): Protocol {
     opened: server.opened,
     leave: async ({ operations, stream }) => {
       for (const { results } of operations.values()) {
-        // A few in each turn of the loop: many sockets may close at once.
+        // A few per event-loop turn, because many sockets may close at once.
         const turn = load.waking.take(stream, 1);
         if (turn) await turn;
         results?.return().catch(() => {});
@@ -147,8 +152,9 @@ export function createProtocol(options: WebsocketOptions): Protocol {
 }
 
 /**
- * Waits for what has to come before an operation begins: the end of the one that had its id, and the turns of the loop
- * that its request needs. Null: it may begin now. Throws, or rejects with, why it may not.
+ * Waits for everything that must precede an operation: the end of the previous operation with its id, and the
+ * event-loop turns that its request needs. Returns null if the operation may start now. Throws or rejects
+ * with the reason for a refusal.
  */
 function beginningTurn(
   { operations, load }: WebsocketOptions,
@@ -160,31 +166,31 @@ function beginningTurn(
 ): Promise<void> | null {
   const { id } = operation;
   if (id.length > OPERATION_ID_MAX_LENGTH) {
-    throw fault('BAD_USER_INPUT', `an operation's id has at most ${OPERATION_ID_MAX_LENGTH} characters`);
+    throw fault('BAD_USER_INPUT', `an operation id must not exceed ${OPERATION_ID_MAX_LENGTH} characters`);
   }
   const enterAndRead = () => {
     if (connection.operations.size >= MAX_OPERATIONS) {
-      throw fault('OVERLOADED', `more than ${MAX_OPERATIONS} operations on one socket: open another`);
+      throw fault('OVERLOADED', `more than ${MAX_OPERATIONS} operations on one socket: open another socket`);
     }
     connection.operations.set(id, operation);
     return requestTurn(operations, load, connection.stream, { bytes, query });
   };
   const before = connection.operations.get(id);
   if (before) {
-    // The client has ended it. graphql-ws knows operations by their ids alone, so the end of the one before, which comes
-    // later, would be taken for the end of this one.
+    // The client has ended the previous operation. graphql-ws identifies operations only by id, so it would
+    // take the later end of the previous one for the end of this one.
     delete subscriptions[id];
     return before.settled.then(() => {
       subscriptions[id] = null;
       return enterAndRead() ?? undefined;
     });
   }
-  // Some that the client has ended may have a turn of the loop to go.
+  // Some operations that the client has ended may need one more event-loop turn to end here.
   if (connection.operations.size >= MAX_OPERATIONS) return nextTurn().then(() => enterAndRead() ?? undefined);
   return enterAndRead();
 }
 
-/** Counts a refused operation. A socket that is refused too often is closed. */
+/** Counts a refused operation. Closes a socket that is refused too often. */
 export function countRefused({ refusals, socket }: Connection): void {
   if (countRefusal(refusals)) closeFor(socket, 'tryAgainLater');
 }
@@ -194,7 +200,10 @@ function refused(connection: Connection, errors: readonly GraphQLError[]): reado
   return errors.map(withoutStatus);
 }
 
-/** What a valid document asks for, as graphql-ws keeps it until the operation has ended. Throws where it is refused. */
+/**
+ * Returns the request of a valid document, which graphql-ws keeps until the operation has ended. Throws if it
+ * is refused.
+ */
 function requestOf(
   { services, load }: WebsocketOptions,
   connection: Connection,
@@ -205,7 +214,7 @@ function requestOf(
 ): SocketRequest {
   const { operationName, variables } = payload;
   const { principal, socket, stream } = connection;
-  if (!principal) throw fault('UNAUTHENTICATED', 'a token is needed: send it in connection_init');
+  if (!principal) throw fault('UNAUTHENTICATED', 'a token is required: send it in connection_init');
   const definition = getOperationAST(document, operationName);
   if (!definition) {
     throw fault('BAD_USER_INPUT', 'operationName must name one of the operations in the document');
@@ -231,7 +240,10 @@ function requestOf(
   };
 }
 
-/** Counts one more subscription; returns what is to be called once when it has ended. Throws OVERLOADED without room. */
+/**
+ * Counts one more subscription. Returns the function to call once when it has ended. Throws OVERLOADED if
+ * there is no room.
+ */
 function enter(connection: Connection, weight: number, load: Load): () => void {
   let leave: () => void;
   try {
@@ -254,7 +266,7 @@ async function open({ operations, load }: WebsocketOptions, request: SocketReque
   const gone = new AbortController();
   const leave = () => gone.abort();
   socket.once('close', leave);
-  // It may have closed while the operation waited for its turn.
+  // The socket may have closed while the operation waited for its turn.
   if (socket.readyState === socket.CLOSED) leave();
   try {
     const results = await subscribePatiently(operations, request, gone.signal);
@@ -268,15 +280,18 @@ function withoutStatuses(result: ExecutionResult): ExecutionResult {
   return result.errors ? { ...result, errors: result.errors.map(withoutStatus) } : result;
 }
 
-/** A subscription that never began. Thrown, because a result would be followed by `complete`: that is the run's end. */
+/**
+ * Reports a subscription that did not start. It throws, because `complete` would follow a result, and that
+ * means the end of the run.
+ */
 // biome-ignore lint/correctness/useYield: there is nothing to yield
 async function* refusal({ errors }: ExecutionResult): Results {
   throw errors?.[0] && withoutStatus(errors[0]);
 }
 
 /**
- * An `error` message ends an operation for good, so a fault that will pass closes the socket instead, with a code
- * after which clients come back.
+ * Closes the socket for a temporary fault, with a code after which clients reconnect: an `error` message
+ * would end the operation for good.
  */
 function cutBySocket(
   operation: Operation,
@@ -301,7 +316,7 @@ function cutBySocket(
       if (!isPassing(error)) throw writeFault(error, report);
       const closed = once(socket, 'close');
       closeFor(socket, 'tryAgainLater');
-      // The operation ends with its socket, and without a word of its own.
+      // The operation ends with its socket and sends nothing more.
       await closed;
       return { done: true, value: undefined };
     }
@@ -315,7 +330,7 @@ function cutBySocket(
   };
 }
 
-/** Closes a socket whose token is not good any longer, with a code after which clients come back with another one. */
+/** Closes a socket when its token expires, with a code after which clients reconnect with another token. */
 function closeAt(socket: WebSocket, time: number): void {
   const { code, reason } = CLOSE_CODES.forbidden;
   const timer = setTimeout(

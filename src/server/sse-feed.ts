@@ -6,9 +6,9 @@ import type { Load } from './load.ts';
 import { pump } from './pump.ts';
 import { writeAndFlush } from './unsent.ts';
 
-/** A quiet stream shows by a comment that it is still there. */
+/** Interval between comments that show that a quiet stream is still alive. */
 const PING_MS = 12_000;
-/** A payload that is bigger goes to the response by itself, uncopied. */
+/** Larger payloads are written to the response separately, without a copy. */
 const COPY_LIMIT_BYTES = 16 * 1024;
 
 const HEADERS = {
@@ -22,9 +22,9 @@ const EVENT_END = Buffer.from('\n\n');
 const COMPLETE = 'event: complete\ndata:\n\n';
 
 /**
- * Answers a request with a feed's shared payloads as server-sent events. `complete` tells of the run's end; where the
- * feed ends for another reason the connection is cut, after the error if it is one that will not pass. Resolves when
- * the response has ended or been cut; the signal says that its client has left.
+ * Answers a request with a feed's shared payloads as server-sent events. `complete` marks the end of the run.
+ * If the feed ends for another reason the connection is cut, after sending the error if it is permanent.
+ * Resolves when the response has ended or been cut. `signal` aborts when the client disconnects.
  */
 export async function streamFeed(
   feed: SharedFeed,
@@ -33,11 +33,11 @@ export async function streamFeed(
   report: ReportUnexpected,
   load: Pick<Load, 'unread' | 'waking'>,
 ): Promise<void> {
-  // Writing to one that is gone would be an error that nobody hears.
+  // Writing to a closed response would raise an error that nothing handles.
   const { socket } = response;
   if (response.destroyed || !socket) return;
   response.writeHead(200, HEADERS);
-  // Some browsers tell of a stream only once something has come.
+  // Some browsers do not expose a stream until its first byte arrives.
   response.write(COMMENT);
   const pings = setInterval(() => {
     if (response.writableLength === 0 && !response.destroyed) response.write(COMMENT);
@@ -70,8 +70,8 @@ export async function streamFeed(
 }
 
 /**
- * The payloads belong to all who follow: they are copied or handed over, never changed. `onTaken` is called when the
- * response has taken the last of them.
+ * Writes payloads as events. All subscribers share the payloads, so they are copied or passed on, never
+ * changed. `onTaken` is called when the response has taken the last one.
  */
 function writeEvents(response: ServerResponse, payloads: readonly Buffer[], onTaken: () => void): void {
   response.cork();

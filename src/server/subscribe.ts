@@ -8,8 +8,9 @@ import { StoreUnavailable } from '../store/store.ts';
 const STORE_UNAVAILABLE: FaultCode = 'STORE_UNAVAILABLE';
 
 /**
- * Starts a subscription. One that meets a store that is down waits for it as long as one that is under way does, since
- * an error would end it for good; then `StoreUnavailable` is thrown. The signal ends the wait: its reason is thrown.
+ * Starts a subscription. If the store is down, waits for it as long as a running subscription does, because
+ * an error would end the subscription for good. Then throws `StoreUnavailable`. When the signal aborts, the
+ * wait ends and its reason is thrown.
  */
 export function subscribePatiently(
   operations: Operations,
@@ -21,7 +22,7 @@ export function subscribePatiently(
       const started = await operations.subscribe(request);
       const errors = Symbol.asyncIterator in started ? [] : (started.errors ?? []);
       if (errors.some(({ extensions }) => extensions.code === STORE_UNAVAILABLE)) {
-        throw new StoreUnavailable('no subscription can start');
+        throw new StoreUnavailable('cannot start a subscription');
       }
       return started;
     },

@@ -6,15 +6,18 @@ import { weigh } from './weight.ts';
 
 type Variables = Readonly<Record<string, unknown>>;
 
-/** What an open subscription takes at most, beside its request. */
+/** The most memory that an open subscription takes, in addition to its request. */
 const SUBSCRIPTION_BYTES = 16 * 1024;
-/** A connection with more subscriptions may not use up the room for the first ones of others. */
+/**
+ * A connection with more subscriptions than this may use only a share of the total room, so that the first
+ * ones of other connections always fit.
+ */
 const FEW_SUBSCRIPTIONS = 32;
 const SHARE_OF_MANY = 3 / 4;
 
 /**
- * Returns what a request to open a subscription weighs: libraries keep all that was parsed of it until the subscription
- * ends. Throws DOCUMENT_TOO_LARGE for one that is too long or weighs too much.
+ * Returns the weight of a request to open a subscription. Libraries keep everything parsed from it until the
+ * subscription ends. Throws DOCUMENT_TOO_LARGE if it is too long or too heavy.
  */
 export function weighSubscription(request: Buffer): number {
   assertWithin('bytes of a subscription with its variables', request.length, SUBSCRIPTION_REQUEST_MAX_BYTES);
@@ -24,8 +27,9 @@ export function weighSubscription(request: Buffer): number {
 }
 
 /**
- * Takes room for a subscription of a connection that has `open` of them; returns how to give it back. The first one is
- * counted as its connection, so that there is always room for it. Throws OVERLOADED when there is no room.
+ * Reserves room for a subscription of a connection that already has `open` of them. Returns a function that
+ * releases it. The first subscription counts as part of its connection, so there is always room for it.
+ * Throws OVERLOADED if there is no room.
  */
 export function enterSubscription(
   { subscriptions: room }: Pick<Load, 'subscriptions'>,
@@ -38,7 +42,7 @@ export function enterSubscription(
   return leave;
 }
 
-/** The variables that an operation declares. A subscription keeps no others. */
+/** Returns the variables that an operation declares. A subscription keeps no others in memory. */
 export function declaredVariables(
   { variableDefinitions = [] }: OperationDefinitionNode,
   variables: Variables | null | undefined,

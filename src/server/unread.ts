@@ -1,25 +1,25 @@
 import type { Socket } from 'node:net';
 
-/** A peer is slow when nothing could be written to its socket for this long. */
+/** A peer is slow if nothing could be written to its socket for this long. */
 const SLOW_CONSUMER_MS = 30_000;
 const CHECK_MS = 5_000;
-/** Sockets are counted again after this share of the limit was written, and cut until this share is free. */
+/** Sockets are recounted after this share of the limit was written, and cut until this share is free. */
 const SHARE = 1 / 8;
 
-/** The bytes written to sockets that their peers have not taken, over all connections. */
+/** Counts the bytes written to sockets that their peers have not accepted, across all connections. */
 export interface Unread {
-  /** Looks at a socket after something was written to it. Cheap for a peer that takes everything at once. */
+  /** Updates the count of a socket after a write. Cheap for a peer that accepts everything at once. */
   note(socket: Socket): void;
-  /** How a socket is cut when its peer is slow, in place of `destroy`. */
+  /** Sets how a socket with a slow peer is cut, instead of `destroy`. */
   onSlow(socket: Socket, cut: () => void): void;
-  /** Bytes that wait now. */
+  /** The number of bytes currently waiting. */
   heldBytes(): number;
 }
 
 interface Waiting {
   held: number;
   taken: number;
-  /** When bytes were last taken. */
+  /** When the peer last accepted bytes, on the monotonic clock. */
   since: number;
   cut: boolean;
 }
@@ -27,8 +27,8 @@ interface Waiting {
 const takenBy = (socket: Socket) => socket.bytesWritten - socket.writableLength;
 
 /**
- * Watches what waits on sockets. A peer that takes nothing for 30 s is cut; and when more than `maxBytes` wait in all,
- * the sockets with most bytes for the longest time are cut until they fit.
+ * Watches the unread bytes of sockets. A peer that accepts nothing for 30 s is cut. When more than `maxBytes`
+ * wait in total, the sockets with the most bytes for the longest time are cut until the rest fits.
  */
 export function createUnread(maxBytes: number): Unread {
   const sockets = new Map<Socket, Waiting>();
@@ -78,7 +78,7 @@ export function createUnread(maxBytes: number): Unread {
       if (total <= maxBytes * (1 - SHARE)) break;
       total -= held;
       sockets.delete(socket);
-      // Without a close frame: it would stand behind what is not read.
+      // Without a close frame, which would be queued behind the unread bytes.
       socket.destroy();
     }
     recountAt = maxBytes;

@@ -3,13 +3,14 @@ import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { holdReading, type Reading } from './reading.ts';
 
-/** With so much unsent, a peer that sends more is not read until it has read. */
+/** With this much unsent, nothing more is read from a peer until it has read. */
 const UNSENT_MAX_BYTES = 1024 * 1024;
 
 /**
- * Writes something to a stream, the last part of it with the callback. Null when the stream took all of it at once; else
- * resolves when it has, when it is closed, or when the signal aborts. A stream itself asks to be drained only above its
- * high-water mark: up to there, one thing after another would wait for a peer that takes nothing.
+ * Writes to a stream, passing the callback to the last write. Returns null if the stream accepted everything
+ * at once. Otherwise resolves when it has, when it is closed, or when the signal aborts. A stream itself
+ * requests a drain only above its high-water mark; up to there, writes would pile up for a peer that accepts
+ * nothing.
  */
 export function writeAndFlush(
   stream: Writable | ServerResponse,
@@ -30,10 +31,13 @@ export function writeAndFlush(
   });
 }
 
-/** One wait of each stream: with a listener each, to take thousands of them off again stood the loop for seconds. */
+/**
+ * One shared wait per stream. With a listener for each waiter, removing thousands of them blocked the event
+ * loop for seconds.
+ */
 const draining = new WeakMap<Writable, Promise<void>>();
 
-/** Resolves when the stream has taken what it was given, or is closed. */
+/** Resolves when the stream has taken everything written to it, or is closed. */
 export function drained(stream: Writable): Promise<void> {
   const known = draining.get(stream);
   if (known) return known;
@@ -53,8 +57,8 @@ export function drained(stream: Writable): Promise<void> {
 }
 
 /**
- * Returns what is to be called after each answer: a peer that asks without reading its answers, pongs included, is read
- * no further until it has taken everything.
+ * Returns a function to call after each answer. A peer that sends requests without reading its answers, pongs
+ * included, is not read from until it has accepted everything.
  */
 export function readsWhileHeard(reading: Reading): () => void {
   let held = false;
@@ -71,9 +75,9 @@ export function readsWhileHeard(reading: Reading): () => void {
 }
 
 /**
- * Holds back what is written in this turn of the loop, so that it goes out as one write: an answer and its `complete`,
- * or the answers to all operations of one socket. Returns what is to be called before each write; `written` is called after
- * the one write.
+ * Combines everything written in one event-loop turn into one write: a result and its `complete`, or the
+ * answers to all operations of one socket. Returns a function to call before each write. `written` is called
+ * after the combined write.
  */
 export function oneWriteATurn(stream: Socket, written: () => void): () => void {
   let holding = false;

@@ -28,37 +28,42 @@ import {
 import { drained, oneWriteATurn, readsWhileHeard } from './unsent.ts';
 import { topLevelString } from './weight.ts';
 
-/** How long a socket has to answer our close frame. */
+/** How long a client has to answer the server's close frame. */
 const CLOSE_GRACE_MS = 2_000;
-/** How long the close frame has to reach a peer that is in the middle of a message. */
+/** How long the close frame has to reach a peer that is in the middle of sending a message. */
 const CUT_GRACE_MS = 1_000;
-/** Parts of a message in ws's hands: packets of one byte would weigh far more than the message. */
+/**
+ * The most parts of a message that ws keeps. Packets of one byte would take far more memory than the message.
+ */
 const MAX_PARTS = 16 * 1024;
-/** Pongs that wait until the turn of the loop ends, beyond which ws ends a socket. The types of ws do not know it yet. */
+/**
+ * The most pongs that may wait for the end of an event-loop turn. With more, ws ends the socket. The types of
+ * ws do not include this option yet.
+ */
 const PONG_LIMIT = { maxPendingAutoPongs: 1_024 };
-/** A longer answer is counted at once, and not only when the turn of the loop ends. */
+/** Longer answers are counted at once instead of at the end of the event-loop turn. */
 const LONG_ANSWER = 64 * 1024;
-/** The protocol's close code for a message that it does not know. */
+/** The protocol's close code for an invalid message. */
 const BAD_MESSAGE = 4400;
-/** A close frame has room for 123 bytes. */
+/** A close frame has room for 123 bytes of text. */
 const CLOSE_REASON_MAX_LENGTH = 123;
-/** The protocol's close code for a message that is too big (RFC 6455, section 7.4.1), as ws uses it. */
+/** The close code for a message that is too big (RFC 6455, section 7.4.1), as ws uses it. */
 const MESSAGE_TOO_BIG = 1009;
-const FIRST_TOO_BIG = `messages before connection_ack have at most ${FIRST_MESSAGE_MAX_BYTES} bytes`;
+const FIRST_TOO_BIG = `messages before connection_ack must not exceed ${FIRST_MESSAGE_MAX_BYTES} bytes`;
 
 /** `/graphql` over websockets, subprotocol graphql-transport-ws. */
 export interface WebsocketTransport {
   upgrade(request: IncomingMessage, stream: Socket, head: Buffer): void;
-  /** Closes every socket with the reason; those that do not answer are ended after a short grace. */
+  /** Closes every socket with the reason. Sockets that do not answer are terminated after 2 s. */
   close(reason: CloseReason): Promise<void>;
 }
 
-/** Makes the transport; its sockets come by `upgrade`. */
+/** Creates the transport. Sockets arrive through `upgrade`. */
 export function createWebsocketTransport(options: WebsocketOptions): WebsocketTransport {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: REQUEST_MAX_BYTES,
-    // A compression context for each socket would cost hundreds of KB.
+    // A compression context per socket would cost hundreds of KB.
     perMessageDeflate: false,
     maxBufferedChunks: MAX_PARTS,
     maxFragments: MAX_PARTS,
@@ -68,7 +73,7 @@ export function createWebsocketTransport(options: WebsocketOptions): WebsocketTr
   const protocol = createProtocol(options);
   return {
     upgrade: (request, stream, head) => {
-      // Read here, so that the socket does not hold the whole request.
+      // Read here, so that the socket does not keep the whole request in memory.
       const { authorization } = request.headers;
       sockets.handleUpgrade(request, stream, head, (socket) =>
         serve(socket, stream, authorization, protocol, options),
@@ -90,9 +95,9 @@ function serve(
   { report, load }: WebsocketOptions,
 ): void {
   const reading = readingOf(stream);
-  // A frame that is too big or broken is reported here before ws closes the socket by itself.
+  // ws reports a frame that is too big or malformed here before it closes the socket.
   socket.on('error', () => ignoreRest(reading));
-  // Each of its operations may wait for room, or for the socket to close.
+  // Each operation may add a listener, to wait for room or for the socket to close.
   stream.setMaxListeners(0);
   socket.setMaxListeners(0);
   const connection = createConnection(socket, stream, authorization);
@@ -104,7 +109,8 @@ function serve(
       protocol: socket.protocol,
       send: (text) => {
         send(text);
-        // Not the write itself is waited for but room for more: a peer that does not read holds up its own answers.
+        // Waits for room instead of the write itself, so that a peer that does not read delays its own
+        // answers.
         return stream.writableNeedDrain ? drained(stream) : undefined;
       },
       onPing: createPong(reading, send),
@@ -117,7 +123,7 @@ function serve(
   );
   const cut = (code: number, reason: string) => {
     socket.close(code, reason);
-    // A socket that is closing would otherwise go on collecting the message.
+    // A closing socket would otherwise continue to collect the message.
     holdReading(reading);
     const late = setTimeout(() => socket.terminate(), CUT_GRACE_MS);
     socket.once('close', () => clearTimeout(late));
@@ -127,7 +133,8 @@ function serve(
       connection.message = message;
       connection.beginning = null;
       const handled = handleText(String(text));
-      // What it begins is known by now: up to there nothing is waited for.
+      // The operation that the message starts is known by now, because nothing up to that point is
+      // asynchronous.
       const operation = connection.beginning as Operation | null;
       connection.message = null;
       connection.beginning = null;
@@ -159,13 +166,15 @@ function serve(
 
 type Send = (text: string) => void;
 
-/** Returns how messages are sent to a socket: those of one turn of the loop go out as one write. */
+/**
+ * Returns the function that sends messages to a socket. Messages of one event-loop turn go out as one write.
+ */
 function createSend(socket: WebSocket, reading: Reading, { unread }: Load): Send {
   const { stream } = reading;
   const written = () => unread.note(stream);
   const holdBack = oneWriteATurn(stream, written);
   const hold = readsWhileHeard(reading);
-  // Pongs are ws's own answers, to pings that no protocol above it sees.
+  // ws itself answers websocket pings, which no protocol above it sees.
   socket.on('ping', hold);
   return (text) => {
     if (socket.readyState !== socket.OPEN) return;
@@ -176,7 +185,7 @@ function createSend(socket: WebSocket, reading: Reading, { unread }: Load): Send
   };
 }
 
-/** Ends what a message began, and could not be answered. */
+/** Ends the operation of a message that could not be answered. */
 function fail(
   socket: WebSocket,
   operation: Operation | null,
@@ -184,10 +193,10 @@ function fail(
   send: Send,
   report: ReportUnexpected,
 ): void {
-  // The peer went away while it was being answered; anything else is a fault of ours.
+  // The peer disconnected while its message was being answered. Any other error is a fault of the server.
   if (socket.readyState !== socket.OPEN) return;
   if (isUnexpectedMessage(error)) {
-    socket.close(BAD_MESSAGE, 'a client does not send this message');
+    socket.close(BAD_MESSAGE, 'clients must not send this message');
     return;
   }
   const told = writeFault(error, report);
@@ -195,7 +204,10 @@ function fail(
   else send(errorMessage(operation.id, told));
 }
 
-/** Refuses a message that the protocol has not seen. The operation alone fails, where the message says which one it is. */
+/**
+ * Refuses a message before the protocol sees it. If the message names its operation, only that operation
+ * fails.
+ */
 function refuse(connection: Connection, text: Buffer, { code, message }: MessageRefusal, send: Send): void {
   const { socket } = connection;
   const id = topLevelString(text, 'id');
@@ -206,12 +218,15 @@ function refuse(connection: Connection, text: Buffer, { code, message }: Message
   else socket.close(MESSAGE_TOO_BIG, message.slice(0, CLOSE_REASON_MAX_LENGTH));
 }
 
-/** An operation that failed alone. */
+/** Returns the message that ends one operation with an error. */
 function errorMessage(id: string, error: GraphQLError): string {
   return JSON.stringify({ id, type: 'error', payload: [withoutStatus(error)] });
 }
 
-/** graphql-ws throws it for a type of message that only servers send. It is the client's fault, and no entry in the log. */
+/**
+ * Returns true for the error that graphql-ws throws for a message type that only servers send. This is the
+ * client's fault and is not logged.
+ */
 function isUnexpectedMessage(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('Unexpected message of type');
 }

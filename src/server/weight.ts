@@ -4,31 +4,40 @@ import { type Turns, TurnsExhausted } from '../lib/turns.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-/** Up to here a string is read byte by byte, which is faster than a native search; and keys are told apart up to here. */
+/**
+ * Strings of up to this many bytes are read byte by byte, which is faster than a native search. Longer keys
+ * are not compared.
+ */
 const SHORT_STRING = 64;
-/** Slots for keys that the text has had before. */
+/** Slots for keys that have occurred in the text. */
 const KNOWN_KEYS = 4_096;
 
-/** Random, or a client could choose keys that look the same. */
+/** Random, because a client could otherwise choose keys with equal hashes. */
 const SEED = randomInt(2 ** 31);
 
-/** Shorter text is read at once. Longer text waits for a turn of the loop that has time for it. */
+/** Shorter text is read at once. Longer text waits for an event-loop turn with time for it. */
 const SHORT_BYTES = 1_024;
 
-/** Shorter text is not scanned, which would take half as long as to parse it. The densest takes 40 ms to read. */
+/**
+ * Shorter text is not scanned, since scanning takes half as long as parsing. The densest such text takes 40
+ * ms to parse.
+ */
 const SCANNED_BYTES = 64 * 1024;
-/** What a byte of text that is not scanned is taken to weigh: 6 is common, and 145 the most there can be. */
+/** The assumed weight per byte of text that is not scanned: 6 is common, and 145 is the maximum. */
 const UNSCANNED_BYTE = 32;
-/** The same for small text, of which little can be dense at once. */
+/** The assumed weight per byte of small text, of which little can be dense at once. */
 const SMALL_BYTES = 8 * 1024;
 const SMALL_UNSCANNED_BYTE = 16;
 
-/** What becomes of JSON text: it may be read now, it weighs more than a request may, or too much waits already. */
+/**
+ * The decision about JSON text: it may be read now, it exceeds the weight of a request, or too much work is
+ * waiting.
+ */
 export type Admission = 'may be read' | 'too heavy' | 'no room';
 
 /**
- * Waits for a turn of the loop with time to read JSON text. Null: it may be read now. The promise resolves in such a
- * turn, or with why the text is refused; it never rejects.
+ * Waits for an event-loop turn with time to read JSON text. Returns null if it may be read now. The promise
+ * resolves in such a turn, or with the reason for a refusal. It never rejects.
  */
 export function readingTurn(
   text: Buffer,
@@ -48,7 +57,7 @@ export function readingTurn(
 
 async function scanningTurn(text: Buffer, turns: Pick<Turns, 'take'>, owner: object): Promise<Admission> {
   try {
-    // Scanning takes time, too, which depends on the length alone.
+    // Scanning takes time, too, and it depends only on the length.
     const scanning = turns.take(owner, text.length);
     if (scanning) await scanning;
     const weight = weigh(text, REQUEST_MAX_WEIGHT);
@@ -67,8 +76,8 @@ function noRoom(error: unknown): Admission {
 }
 
 /**
- * What JSON text weighs: its bytes and {@link WEIGHT} for what it holds. Reads the text once, without checking it, and
- * stops soon after `limit` is passed.
+ * Returns the weight of JSON text: its bytes plus {@link WEIGHT} for its contents. Scans the text once,
+ * without validating it, and stops soon after exceeding `limit`.
  */
 export function weigh(text: Buffer, limit: number): number {
   const known = new Int32Array(KNOWN_KEYS);
@@ -97,7 +106,7 @@ export function weigh(text: Buffer, limit: number): number {
   return weight;
 }
 
-/** The text of the string that is the value of `name` in the outermost object of JSON text; null without one. */
+/** Returns the string value of `name` in the outermost object of JSON text. Null if there is none. */
 export function topLevelString(text: Buffer, name: string): string | null {
   const key = Buffer.from(JSON.stringify(name));
   let depth = 0;
@@ -129,7 +138,7 @@ function parsedString(text: Buffer): string | null {
   }
 }
 
-/** A key that was met before is cheap: the engine keeps one copy of it. */
+/** Returns the weight of a key. A repeated key is cheap, because the engine keeps one copy of it. */
 function keyWeight(text: Buffer, start: number, end: number, known: Int32Array): number {
   if (end - start > SHORT_STRING) return WEIGHT.newKey;
   let hash = SEED;
@@ -140,7 +149,9 @@ function keyWeight(text: Buffer, start: number, end: number, known: Int32Array):
   return WEIGHT.newKey;
 }
 
-/** Where the string that opens at `start` has ended; the text's end for one that does not. */
+/**
+ * Returns the index after the string that opens at `start`, or the text's length if the string does not end.
+ */
 function stringEnd(text: Buffer, start: number): number {
   let at = start + 1;
   while (at < text.length) {

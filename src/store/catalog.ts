@@ -3,13 +3,13 @@ import type { PrismaClient as SqliteClient } from '../generated/sqlite/client.ts
 import { asCatalogFault, type ReasonOf } from './faults.ts';
 
 /**
- * Prisma's model API over whichever database is in use: for reading lists. Both clients come from one schema, so the
- * Postgres types serve for both. Writing is the store's own; SQLite's connection behind this one is read-only. It
- * throws `StoreUnavailable` where the store does.
+ * Prisma's model API over the database in use, for reading rows. Both clients are generated from one schema,
+ * so the Postgres types serve both. Only the store writes; on SQLite the connection of this client is
+ * read-only. Throws `StoreUnavailable` for the same faults as the store.
  */
 export type CatalogClient = PostgresClient;
 
-/** A client of either database as the catalogue: the same models, with the store's faults. */
+/** Wraps a Prisma client of either database so that its transient faults become `StoreUnavailable`. */
 export function asCatalog(client: PostgresClient | SqliteClient, reasonOf: ReasonOf): CatalogClient {
   const extended = (client as PostgresClient).$extends({
     query: {

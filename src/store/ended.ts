@@ -1,8 +1,8 @@
 import type { Head, PageDirection, StoredEvent } from './store.ts';
 
 /**
- * Whether a page is empty although the run's terminal event lies on that side of the cursor: then retention has set
- * it aside.
+ * Returns true if a page is empty although the run's terminal event is on that side of the cursor. Retention
+ * has then moved the event to the `terminal` table.
  */
 export function endsBeyond(
   page: readonly StoredEvent[],

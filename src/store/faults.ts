@@ -2,25 +2,25 @@ import { codeOf, lineOf } from '../lib/error-line.ts';
 import { StoreUnavailable } from './store.ts';
 
 /**
- * Why a database cannot do something now, in one line without secrets; null when the fault is not of the passing kind.
- * Each dialect has one such function, and every call of its store and its catalogue goes through it.
+ * Returns why a database cannot answer now, in one line without secrets, or null if the fault is not
+ * transient. Each dialect has one such function, and every call of its store and its catalog goes through it.
  */
 export type ReasonOf = (error: unknown) => string | null;
 
-/** The process has no file descriptor left. Closing a few connections ends it. */
+/** The process has no file descriptor left. Closing a few connections cures this. */
 const OUT_OF_DESCRIPTORS = /^E[MN]FILE$/;
 
-/** Prisma's own codes for a database that cannot be reached, is too slow or has no connection left. */
+/** Prisma's codes for a database that is unreachable, too slow or out of connections. */
 const PRISMA_PASSING = /^(P1001|P1002|P1008|P1017|P2024|P2037)$/;
 
-/** A passing fault as `StoreUnavailable` with its reason; anything else as it is. */
+/** Converts a transient fault to `StoreUnavailable` with its reason. Returns any other error unchanged. */
 export function asStoreFault(error: unknown, reasonOf: ReasonOf): unknown {
   if (error instanceof StoreUnavailable) return error;
   const reason = OUT_OF_DESCRIPTORS.test(codeOf(error)) ? lineOf(error) : reasonOf(error);
   return reason === null ? error : new StoreUnavailable(reason, { cause: error });
 }
 
-/** The same for what Prisma throws: the driver's own error decides where Prisma passes it on. */
+/** Does the same for errors of Prisma. If Prisma passes the driver's error on, that error decides. */
 export function asCatalogFault(error: unknown, reasonOf: ReasonOf): unknown {
   if (!(error instanceof Error) || !error.name.startsWith('PrismaClient')) {
     return asStoreFault(error, reasonOf);
@@ -29,7 +29,7 @@ export function asCatalogFault(error: unknown, reasonOf: ReasonOf): unknown {
   return reason === null ? error : new StoreUnavailable(reason, { cause: error });
 }
 
-/** What the driver threw below Prisma; an error without words or code where Prisma does not pass it on. */
+/** Returns the driver's error below Prisma, or one without message and code if Prisma does not pass it on. */
 function driverError(error: Error): Error {
   const meta: unknown = 'meta' in error ? error.meta : null;
   const cause = field(field(meta, 'driverAdapterError'), 'cause');

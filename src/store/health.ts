@@ -4,21 +4,21 @@ import { rested } from '../lib/rested.ts';
 import type { CatalogClient } from './catalog.ts';
 import { type Store, StoreUnavailable } from './store.ts';
 
-/** Learns when a store begins to fail and when it works again: once each, however many calls fail. */
+/** Is called when a store begins to fail and when it works again: once each, however many calls fail. */
 export interface StoreWatcher {
-  /** The first call failed, for this reason. */
+  /** The first call failed. `reason` is one line without secrets. */
   onFailing?(reason: string): void;
-  /** The store takes writes again, and no call has failed for a while. */
+  /** The store accepts writes again, and no call has failed for a while. */
   onRecovered?(trouble: { readonly forMs: number; readonly failedCalls: number }): void;
 }
 
 /** Durations in milliseconds. */
 export interface HealthLimits {
-  /** For how long a write or a ping says whether the next write would succeed. */
+  /** How long the result of a write or ping predicts whether the next write would succeed. */
   readonly evidenceMs: number;
-  /** How long a ping may take. */
+  /** A ping that takes longer fails. */
   readonly pingMs: number;
-  /** No call may fail for so long before trouble is over: at first, and at most. */
+  /** The time without a failed call after which the store counts as recovered: the first and the longest. */
   readonly quietMs: number;
   readonly maxQuietMs: number;
 }
@@ -30,15 +30,16 @@ const HEALTH_LIMITS: HealthLimits = {
   maxQuietMs: 60_000,
 };
 
-/** What a write or a ping has shown. `fault` is null if it succeeded. */
+/** The result of the newest write or ping. `fault` is null if it succeeded. */
 interface Evidence {
   readonly at: number;
   readonly fault: unknown;
 }
 
 /**
- * The same store, watched: every `StoreUnavailable` of every call passes here. Its `ping` writes at most once in
- * `evidenceMs`: the newest write or ping answers for that long, and callers share the ping under way.
+ * Wraps a store so that the watcher learns of every `StoreUnavailable`. The wrapped `ping` writes at most
+ * once per `evidenceMs`: for that long the result of the newest write or ping is returned, and concurrent
+ * callers share one ping.
  */
 export function watchHealth(
   store: Store,
@@ -97,7 +98,7 @@ export function watchHealth(
     }
   }
 
-  /** For calls whose success proves that the database takes writes. */
+  /** For calls whose success proves that the database accepts writes. */
   async function watchedWrite<Answer>(call: Promise<Answer>, isProof: (answer: Answer) => boolean) {
     try {
       const answer = await watched(call);
@@ -153,7 +154,7 @@ export function watchHealth(
   };
 }
 
-/** The same functions, each answer watched. All of them answer with promises. */
+/** Wraps each function so that its result is watched. All of them return promises. */
 function watchedCalls<Calls extends object>(
   calls: Calls,
   watched: <Answer>(call: Promise<Answer>) => Promise<Answer>,
@@ -167,7 +168,7 @@ function watchedCalls<Calls extends object>(
 async function inTime(work: Promise<void>, ms: number): Promise<void> {
   const timer = new AbortController();
   const late = sleep(ms, undefined, { signal: timer.signal }).then(() => {
-    throw new StoreUnavailable(`no answer within ${ms} ms`);
+    throw new StoreUnavailable(`the database did not answer within ${ms} ms`);
   });
   try {
     await Promise.race([work, late]);

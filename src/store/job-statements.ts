@@ -1,9 +1,9 @@
 import type { GivenBack, JobReading, JobRecord, JobState, NewJob } from './jobs.ts';
 
 /**
- * The jobs' statements, once for both databases: `@name` is a parameter, and words in capitals are put in:
- * NOW_MS, SKIP_LOCKED, IN_RUNS and GIVEN_BACK are the dialect's own, JOB and STATE the columns, CALLABLE and KNOWN what
- * holds of a job's substrate.
+ * The job statements for both databases. `@name` is a parameter. Words in capitals are replaced: NOW_MS,
+ * SKIP_LOCKED, IN_RUNS and GIVEN_BACK by SQL of the dialect, JOB and STATE by columns, CALLABLE and KNOWN by
+ * conditions on a job's substrate.
  */
 const TEMPLATES = {
   insertJob: `INSERT INTO job (run, status, substrate, host, runner, image, region, cpus, memory_mb,
@@ -22,7 +22,7 @@ const TEMPLATES = {
 
   saveJob: `UPDATE job SET STATE, version = version + 1 WHERE run = @run AND version = @version`,
 
-  // The lease counts as a change: whoever read the job before it, reads it again.
+  // The lease counts as a change, so that a process that read the job before it must read the job again.
   leaseJobs: `UPDATE job SET lease_owner = @owner, lease_until = NOW_MS + CAST(@leaseMs AS BIGINT), version = version + 1
     WHERE run IN (
       SELECT run FROM job
@@ -62,10 +62,10 @@ const TEMPLATES = {
     WHERE lease_owner IS NOT NULL`,
 } as const;
 
-/** The name of one of the jobs' statements. */
+/** The name of a job statement. */
 export type JobStatementName = keyof typeof TEMPLATES;
 
-/** What each field of a job's state is called in the table. */
+/** The column of each field of a job's state. */
 const STATE_COLUMNS: Readonly<Record<keyof JobState, string>> = {
   status: 'status',
   region: 'region',
@@ -118,19 +118,22 @@ const STATE_ASSIGNMENTS = Object.entries(STATE_COLUMNS)
   .map(([field, column]) => `${column} = @${field}`)
   .join(', ');
 
-/** A database's own words. */
+/** The SQL in which the two databases differ. */
 export interface JobDialect {
-  /** Its clock, in Unix milliseconds. */
+  /** Expression: the database's clock, in Unix milliseconds. */
   readonly nowMs: string;
-  /** How rows that others hold are left out. */
+  /** Clause: skip rows that other transactions hold. Empty on SQLite. */
   readonly skipLocked: string;
-  /** That a number is among those of the parameter `runs`. */
+  /** Condition: the number before it is in the parameter `runs`. */
   readonly inRuns: string;
-  /** The rows (run, version, due_in, failures, status_ms, looked_at) of the parameter `jobs`, a JSON list of lists. */
+  /**
+   * Subquery: the rows (run, version, due_in, failures, status_ms, looked_at) of the parameter `jobs`, a JSON
+   * array of arrays.
+   */
   readonly givenBack: string;
 }
 
-/** The statement in a dialect's words, its parameters still by name. */
+/** Returns a statement in a dialect's SQL, with its parameters still named. */
 export function jobStatement(
   name: JobStatementName,
   { nowMs, skipLocked, inRuns, givenBack }: JobDialect,
@@ -146,7 +149,7 @@ export function jobStatement(
     .replace('SKIP_LOCKED', skipLocked);
 }
 
-/** The parameter `jobs` of `giveBack`. */
+/** Encodes the parameter `jobs` of `giveBack` as JSON. */
 export function givenBackRows(jobs: readonly GivenBack[]): string {
   return JSON.stringify(
     jobs.map(({ run, version, dueIn, failures, statusMs, lookedAt }) => [
@@ -160,17 +163,17 @@ export function givenBackRows(jobs: readonly GivenBack[]): string {
   );
 }
 
-/** That a job's substrate is among those of a parameter, which separates them by commas. */
+/** Condition: the job's substrate is in a parameter that lists substrates, separated by commas. */
 function isAmong(parameter: string): string {
   return `(',' || CAST(@${parameter} AS TEXT) || ',' LIKE '%,' || substrate || ',%')`;
 }
 
-/** A row of `readJobs` as a reading. */
+/** Converts a row of `readJobs` to a reading. */
 export function readingOf({ now, ...job }: JobRecord & { readonly now: number }): JobReading {
   return { job, now };
 }
 
-/** A job's state alone, as the statement that saves it takes it. */
+/** Picks the fields of a job's state, which are the parameters of `saveJob`. */
 export function stateOf(state: JobState): JobState {
   const entries = Object.keys(STATE_COLUMNS).map((field) => [field, state[field as keyof JobState]]);
   return Object.fromEntries(entries) as unknown as JobState;

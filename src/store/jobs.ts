@@ -1,19 +1,19 @@
 import type { ProviderRuntimeJobStatus, ProviderRuntimeKind, RunProvider } from '../contract/jobs.ts';
 
-/** What a job should be doing, as callers or the clock decided. A wish to stop is never taken back. */
+/** What a job should be doing, as decided by callers or the clock. A wish to stop is never withdrawn. */
 export const JOB_WISHES = ['run', 'stop'] as const;
 
 /** One of {@link JOB_WISHES}. */
 export type JobWish = (typeof JOB_WISHES)[number];
 
-/** Why a job should stop: somebody asked, its time is up, its run has ended without it, or it never came to run. */
+/** Why a job should stop: on request, at its deadline, after its run ended, or because it did not start. */
 export type StopReason = 'requested' | 'deadline' | 'run_ended' | 'provisioning';
 
-/** What a job is made of; none of it changes. Durations and times are milliseconds. */
+/** The fixed part of a job. Durations and times are milliseconds. */
 export interface NewJob {
   readonly run: number;
   readonly substrate: ProviderRuntimeKind;
-  /** The machine on which alone it can be looked after; null: from everywhere. */
+  /** The only machine that can manage the job. Null if any machine can. */
   readonly host: string | null;
   readonly runner: string;
   readonly image: string;
@@ -26,19 +26,19 @@ export interface NewJob {
   readonly payload: string | null;
 }
 
-/** What changes in a job's life. Times are Unix milliseconds by the database's clock. */
+/** The part of a job that changes. Times are Unix milliseconds by the database's clock. */
 export interface JobState {
   readonly status: ProviderRuntimeJobStatus;
-  /** Where it really runs. */
+  /** The region in which the job really runs. */
   readonly region: string;
   readonly wish: JobWish;
   readonly stopReason: StopReason | null;
   readonly stopAskedAt: number | null;
-  /** When a job that does not stop is to be killed. */
+  /** When to kill the job if it has not stopped. */
   readonly killAt: number | null;
-  /** When the substrate was asked to start it for the first time: from then on something may be there. */
+  /** When the substrate was first asked to start the job. Something may exist there since then. */
   readonly startAskedAt: number | null;
-  /** The handle's two halves; set together. */
+  /** With `machineId` the substrate's handle for the job. Both are set together. */
   readonly appName: string | null;
   readonly machineId: string | null;
   readonly claimInstance: string | null;
@@ -52,100 +52,107 @@ export interface JobState {
   readonly provisionedAt: number | null;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
-  /** When nothing was left to do: the run has its terminal event, and the substrate has nothing of the job. */
+  /** When nothing was left to do: the run has its terminal event, the substrate has nothing of the job. */
   readonly settledAt: number | null;
-  /** How many looks or calls in a row came to nothing. */
+  /** The number of checks or calls that failed in a row. */
   readonly failures: number;
   readonly nextStepAt: number;
-  /** How long the job had its status at {@link JobState.lookedAt}, counted while it was looked after. */
+  /** How long the job had had its status at {@link JobState.lookedAt}, counted while a process managed it. */
   readonly statusMs: number;
   readonly lookedAt: number;
 }
 
-/** A job as it is stored, with what of its run belongs to it. */
+/** A stored job, with the fields of its run that managing it needs. */
 export interface JobRecord extends NewJob, JobState {
   readonly workspace: string;
   readonly runId: string;
   readonly provider: RunProvider;
   readonly createdAt: number;
-  /** When its run's terminal event was stored, by the clock of the process that stored it. */
+  /** When the run's terminal event was stored, by the clock of the process that stored it. */
   readonly runEndedAt: number | null;
   readonly leaseOwner: string | null;
   readonly leaseUntil: number | null;
-  /** Counts every change. */
+  /** Incremented by every change. */
   readonly version: number;
 }
 
-/** A job, and the database's clock at the moment when it was read. */
+/** A job, and the database's clock when it was read. */
 export interface JobReading {
   readonly job: JobRecord;
   /** Unix milliseconds. */
   readonly now: number;
 }
 
-/** Which jobs a process can look after. */
+/** Which jobs a process can manage. */
 export interface LeaseRequest {
   /** The process. */
   readonly owner: string;
   readonly leaseMs: number;
-  /** Its machine. */
+  /** The machine of the process. */
   readonly host: string;
-  /** Jobs of another machine that nobody has looked after for so long are taken all the same, to be given up. */
+  /** Jobs of another machine that have been due for longer than this are leased as well, to be given up. */
   readonly abandonedMs: number;
-  /** Those of its substrates that may be called now. */
+  /** Those of the process's substrates that may be called now. */
   readonly substrates: readonly ProviderRuntimeKind[];
-  /** All of its substrates. Jobs of others, when nobody has looked after them for that long, are taken to be given up, too. */
+  /**
+   * All substrates of the process. Jobs on other substrates that have been due for longer than `abandonedMs`
+   * are leased as well, to be given up.
+   */
   readonly known: readonly ProviderRuntimeKind[];
   readonly limit: number;
 }
 
-/** Which jobs are asked after. */
+/** Which jobs {@link JobStore.nextDue} considers. */
 export type DueRequest = Pick<LeaseRequest, 'host' | 'abandonedMs' | 'substrates' | 'known'>;
 
 /** A job whose step is done. */
 export interface GivenBack {
   readonly run: number;
-  /** What was read or written last. If something came between, the job stays due when that says. */
+  /** The version that was read or written last. If the job has changed since, the stored values are kept. */
   readonly version: number;
-  /** In how many milliseconds it is due again. */
+  /** Milliseconds until the job is due again. */
   readonly dueIn: number;
   readonly failures: number;
-  /** What the job's state says of these now; see {@link JobState}. */
+  /** The new values for the job's state; see {@link JobState}. */
   readonly statusMs: number;
   readonly lookedAt: number;
 }
 
-/** When there is something to lease. */
+/** When the next job can be leased. */
 export interface NextDue {
-  /** In how many milliseconds; null: never. */
+  /** Milliseconds from now. Null if no job is waiting. */
   readonly dueIn: number | null;
   /** The database's clock, in Unix milliseconds. */
   readonly now: number;
 }
 
-/** The jobs. Every change is compared with what was read; a fault of the database is thrown as `StoreUnavailable`. */
+/**
+ * Stores jobs. Every change of state is compared with the version that was read. Throws `StoreUnavailable`
+ * for a fault of the database.
+ */
 export interface JobStore {
   /**
-   * Creates the run's job, unless it has one or has ended, and closes its log to everybody but a claimer, in one
-   * durable commit. Answers whether it did.
+   * Creates the run's job and closes the run's log to all senders but a future claimer, in one durable
+   * commit. Returns false if the run already has a job or has ended.
    */
   create(job: NewJob): Promise<boolean>;
-  /** Those that are there, by run. */
+  /** Returns the jobs that exist, by run. */
   read(runs: readonly number[]): Promise<ReadonlyMap<number, JobReading>>;
-  /** Writes a job's state, if nothing has changed since that version. Answers whether it did. */
+  /** Writes a job's state. Returns false if the job has changed since that version. */
   save(run: number, version: number, state: JobState): Promise<boolean>;
-  /** The same, and opens the run's log to the instance that the state names as claimer, in one durable commit. */
+  /** Does the same and opens the run's log to the state's `claimInstance`, in one durable commit. */
   saveClaim(run: number, version: number, state: JobState): Promise<boolean>;
-  /** Takes due jobs for one process, the longest due first. No other process gets them before the lease is over. */
+  /** Leases due jobs to one process, the longest due first. Other processes get them when the lease ends. */
   lease(request: LeaseRequest): Promise<readonly JobReading[]>;
-  /** Makes the leases of this owner last so long from now. */
+  /** Extends this owner's leases on these runs to `leaseMs` from now. */
   renew(owner: string, runs: readonly number[], leaseMs: number): Promise<void>;
-  /** Gives jobs back before their lease is over, those that are still the owner's, all in one commit. */
+  /** Ends the owner's leases on these jobs early, all in one commit. Skips jobs that the owner has lost. */
   giveBack(owner: string, jobs: readonly GivenBack[]): Promise<void>;
+  /** Returns when the next job can be leased. */
   nextDue(request: DueRequest): Promise<NextDue>;
   /**
-   * Makes up for a clock that was set back: jobs that were looked at in its future are due now, and no lease is longer
-   * than `leaseMs`. Changes nothing else.
+   * Repairs jobs after the database's clock was set back: jobs last checked in its future become due now, and
+   * leases are shortened to `leaseMs`. Changes nothing else.
    */
   recall(leaseMs: number): Promise<void>;
 }

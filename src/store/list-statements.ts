@@ -1,26 +1,26 @@
 import type { JobListFilter, ListPage, RunListFilter } from './lists.ts';
 
-/** Values by the names that a statement has for them, as `@name`. */
+/** Parameter values by name. A statement refers to them as `@name`. */
 export type ListParameters = Readonly<Record<string, string | number>>;
 
-/** A condition on the rows `r` (run) and `j` (job), and its values. */
+/** A condition on the rows `r` (run) and `j` (job), with its parameter values. */
 export interface Condition {
   readonly sql: string;
   readonly parameters: ListParameters;
 }
 
-/** A database's own words. */
+/** The SQL in which the two databases differ. */
 export interface ListDialect {
-  /** The JSON text of a label's value, where `@name` holds what {@link labelPath} answers. */
+  /** Expression: the JSON text of a label's value. The parameter `@name` holds the `labelPath`. */
   readonly labelText: (name: string) => string;
   readonly labelPath: (label: string) => string;
-  /** That the title contains what the parameter holds, in any case. */
+  /** Condition: the title contains the word in the parameter `@name`, ignoring case. */
   readonly hasWord: (name: string) => string;
-  /** What that parameter holds for a word. */
+  /** Returns that parameter's value for a word. */
   readonly wordValue: (word: string) => string;
 }
 
-/** What holds of a list's runs, apart from the page. */
+/** Returns the condition that a filter puts on runs. The page's cursor is not part of it. */
 export function runCondition(filter: RunListFilter, dialect: ListDialect): Condition {
   return all([
     equals('r.workspace', 'workspace', filter.workspace),
@@ -40,7 +40,7 @@ export function runCondition(filter: RunListFilter, dialect: ListDialect): Condi
   ]);
 }
 
-/** What holds of a list's jobs, apart from the page. */
+/** Returns the condition that a filter puts on jobs. The page's cursor is not part of it. */
 export function jobCondition(filter: JobListFilter): Condition {
   return all([
     equals('r.workspace', 'workspace', filter.workspace),
@@ -52,11 +52,11 @@ export function jobCondition(filter: JobListFilter): Condition {
   ]);
 }
 
-/** How a page compares keys, and orders them while it is read; `newer` is read towards the newest. */
+/** Returns how a page compares keys with its cursor and sorts them. `newer` pages are read ascending. */
 export function pageOrder({ direction }: Pick<ListPage, 'direction'>): {
   readonly comparison: '<' | '>';
   readonly order: 'ASC' | 'DESC';
-  /** A cursor that leaves nothing out. Keys are positive 32-bit numbers. */
+  /** A cursor that excludes nothing. Keys are positive 32-bit numbers. */
   readonly beyond: number;
 } {
   return direction === 'older'

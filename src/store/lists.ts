@@ -1,6 +1,6 @@
 import type { ProviderRuntimeJobStatus, RunProvider } from '../contract/jobs.ts';
 
-/** Which runs a list holds: all conditions must hold; null leaves one out. Times are Unix milliseconds. */
+/** Which runs a list contains. All conditions must hold; null is none. Times are Unix milliseconds. */
 export interface RunListFilter {
   readonly workspace: string;
   readonly providers: readonly RunProvider[] | null;
@@ -9,13 +9,13 @@ export interface RunListFilter {
   readonly jobStatuses: readonly ProviderRuntimeJobStatus[] | null;
   readonly createdFrom: number | null;
   readonly createdBefore: number | null;
-  /** A run has the label when the JSON text of its value is the same: `1` is not `"1"`. */
+  /** A label matches if the JSON text of its value is the same: `1` does not match `"1"`. */
   readonly labels: Readonly<Record<string, string | number | boolean>>;
-  /** Each one is somewhere in the title, in any case. */
+  /** The title must contain each word, ignoring case. */
   readonly words: readonly string[];
 }
 
-/** Which jobs a list holds, likewise. */
+/** Which jobs a list contains, by the same rules as {@link RunListFilter}. */
 export interface JobListFilter {
   readonly workspace: string;
   readonly statuses: readonly ProviderRuntimeJobStatus[] | null;
@@ -25,34 +25,37 @@ export interface JobListFilter {
   readonly createdBefore: number | null;
 }
 
-/** A part of a list, which is ordered by the runs' keys, the newest first. */
+/** A page of a list. Lists are ordered by the runs' keys, the newest first. */
 export interface ListPage {
-  /** The key next to the page, which is not on it; null: the page is at the list's start or, backwards, its end. */
+  /**
+   * The key next to the page, which is not part of it. Null: the page is at the start of the list or, for
+   * `newer`, at its end.
+   */
   readonly cursor: number | null;
-  /** `older` reads on from the cursor; `newer` reads back from it. */
+  /** `older` reads forward from the cursor, `newer` reads backward. */
   readonly direction: 'older' | 'newer';
-  /** How many keys the page holds at most. */
+  /** The most keys in the page. */
   readonly limit: number;
 }
 
 /**
- * Finds the pages of lists. Answers the runs' keys, the newest first. No list reading occupies the event loop: Postgres
- * answers it, or a thread that works on many readings in turn. `owner` is the client, such as its socket: owners take
- * turns, so an owner with many readings delays only itself. Without an owner a reading is an owner of its own.
- * What an owner that emits `close` still has waiting may be dropped. Throws
- * {@link TooManyReadings}, and `StoreUnavailable` when the store cannot read.
+ * Finds the pages of lists. Returns the runs' keys, the newest first. No query occupies the event loop:
+ * Postgres runs it, or a thread that works on many queries in turn. `owner` is the client, such as its
+ * socket: owners take turns, so an owner with many queries delays only itself. A query without an owner
+ * counts as a separate owner. Queries that still wait when their owner emits `close` may be dropped. Throws
+ * {@link TooManyReadings}, and `StoreUnavailable` if the store cannot read.
  */
 export interface ListStore {
   runs(filter: RunListFilter, page: ListPage, owner?: object): Promise<readonly number[]>;
   jobs(filter: JobListFilter, page: ListPage, owner?: object): Promise<readonly number[]>;
 }
 
-/** Too many list readings wait already, of one owner or in all. The store itself works. */
+/** Too many list queries are already waiting, for one owner or in total. The store itself works. */
 export class TooManyReadings extends Error {
   override readonly name = 'TooManyReadings';
 }
 
-/** What {@link isListed} looks at. */
+/** The fields of a run that {@link isListed} compares. */
 export interface ListedRun {
   readonly workspace: string;
   readonly provider: string;
@@ -63,7 +66,7 @@ export interface ListedRun {
   readonly job: { readonly status: string } | null;
 }
 
-/** Whether a run that was read belongs into a list: the same conditions as the statements in `list-statements.ts`. */
+/** Returns true if a run belongs to a list, by the same conditions as the SQL in `list-statements.ts`. */
 export function isListed(filter: RunListFilter, run: ListedRun): boolean {
   const { providers, ended, jobStatuses, createdFrom, createdBefore } = filter;
   const { labels, words } = memoized(foldedFilters, filter, foldFilter);
@@ -80,7 +83,7 @@ export function isListed(filter: RunListFilter, run: ListedRun): boolean {
 
 /** The parts of a filter that are compared as text. */
 interface FoldedFilter {
-  /** The name and the value's JSON of each label. */
+  /** Each label's name and the JSON text of its value. */
   readonly labels: readonly (readonly [string, string])[];
   readonly words: readonly string[];
 }
@@ -90,7 +93,7 @@ interface FoldedRun {
   readonly title: string | null;
 }
 
-// Thousands of filters meet thousands of rows: both are folded once each, as long as they live.
+// Thousands of filters are compared with thousands of rows, so each filter and each row is folded only once.
 const foldedFilters = new WeakMap<RunListFilter, FoldedFilter>();
 const foldedRuns = new WeakMap<ListedRun, FoldedRun>();
 

@@ -2,27 +2,27 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** Where each dialect's history lies; the same place seen from `src` and from `dist`. */
+/** The folder with each dialect's migrations. The relative path is valid from `src` and from `dist`. */
 export const MIGRATION_FOLDERS = {
   postgres: fileURLToPath(new URL('../../prisma/migrations/', import.meta.url)),
   sqlite: fileURLToPath(new URL('../../prisma/sqlite/migrations/', import.meta.url)),
 } as const;
 
-/** One step of a history. `checksum` is Prisma's: SHA-256 of the file, in hex. */
+/** One migration. `checksum` is computed as Prisma does: SHA-256 of the file, in hex. */
 export interface Migration {
   readonly name: string;
   readonly sql: string;
   readonly checksum: string;
 }
 
-/** A row of Prisma's own table of applied steps. */
+/** A row of Prisma's table of applied migrations. */
 export interface AppliedMigration {
   readonly name: string;
   readonly checksum: string;
   readonly finished: boolean;
 }
 
-/** Prisma's table, as its own engine makes it, so that `prisma migrate deploy` and this server agree. */
+/** Prisma's table as Prisma's engine creates it, so that `prisma migrate deploy` and this server agree. */
 export const MIGRATIONS_TABLE = {
   postgres: `CREATE TABLE IF NOT EXISTS _prisma_migrations (
     id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at TIMESTAMPTZ,
@@ -35,7 +35,7 @@ export const MIGRATIONS_TABLE = {
     "applied_steps_count" INTEGER UNSIGNED NOT NULL DEFAULT 0)`,
 } as const;
 
-/** Reads a dialect's history, oldest step first. */
+/** Reads a dialect's migrations, oldest first. */
 export function readMigrations(dialect: keyof typeof MIGRATION_FOLDERS): Migration[] {
   const folder = MIGRATION_FOLDERS[dialect];
   return readdirSync(folder, { withFileTypes: true })
@@ -49,8 +49,8 @@ export function readMigrations(dialect: keyof typeof MIGRATION_FOLDERS): Migrati
 }
 
 /**
- * The steps still to apply. Throws when the database was made by another history: a step that is unknown here (a
- * newer runfeed was run on it), one that was edited after it was applied, or one that failed half-way.
+ * Returns the migrations still to apply. Throws if the database has a migration that is unknown here (a newer
+ * runfeed was run on it), one that was edited after it was applied, or one that failed halfway.
  */
 export function pendingMigrations(
   history: readonly Migration[],
@@ -61,13 +61,13 @@ export function pendingMigrations(
     const migration = known.get(step.name);
     if (!migration) {
       throw new Error(
-        `the database has migration ${step.name}, which this version does not know: run the newer runfeed`,
+        `the database has migration ${step.name}, which is unknown to this version: run the newer runfeed`,
       );
     }
     if (!step.finished)
-      throw new Error(`migration ${step.name} was started and never finished: restore the database`);
+      throw new Error(`migration ${step.name} never finished: restore the database from a backup`);
     if (migration.checksum !== step.checksum) {
-      throw new Error(`migration ${step.name} differs from what was applied: restore its file`);
+      throw new Error(`migration ${step.name} was edited after it was applied: restore the original file`);
     }
   }
   const done = new Set(applied.map((step) => step.name));
@@ -75,13 +75,13 @@ export function pendingMigrations(
 }
 
 /**
- * Reads what names a database: the random id of its first step's row, which every database of every version has. A copy
- * has its original's.
+ * Reads the id of a database: the random id in the row of its first migration, which every database of every
+ * version has. A copy of a database has the same id.
  */
 export const DATABASE_ID =
   'SELECT id FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY migration_name LIMIT 1';
 
-/** Values of a finished step's row: id, checksum, name. */
+/** Returns the values for the row of a finished migration: id, checksum, name. */
 export function migrationRow(migration: Migration): [id: string, checksum: string, name: string] {
   return [randomUUID(), migration.checksum, migration.name];
 }

@@ -1,8 +1,8 @@
 import type { JobDialect } from './job-statements.ts';
 
-/** The statements of followed runs, once for both databases, written like those of jobs. */
+/** The statements for followed runs on both databases, in the notation of `job-statements.ts`. */
 const TEMPLATES = {
-  // First, since it locks the run's row: nothing can be appended between this and the insert.
+  // Runs first because it locks the run's row: nothing can be appended between it and the insert.
   fenceEmptyLog: `UPDATE run SET fence = @owner
     WHERE key = @run AND terminal_seq IS NULL AND last_seq = -1 AND fence IS NULL`,
 
@@ -43,7 +43,7 @@ const TEMPLATES = {
 /** The name of one of these statements. */
 export type NativeRunStatementName = keyof typeof TEMPLATES;
 
-/** The statement in a dialect's words, its parameters still by name. */
+/** Returns a statement in a dialect's SQL, with its parameters still named. */
 export function nativeRunStatement(
   name: NativeRunStatementName,
   { nowMs, skipLocked, inRuns }: JobDialect,

@@ -1,55 +1,57 @@
-/** What of a provider's can be followed for a run: the answer to one Messages request, or a session. */
+/** What the server can follow at a provider: the response to one Messages request, or a session. */
 export const NATIVE_SOURCES = ['messages', 'session'] as const;
 
 /** One of {@link NATIVE_SOURCES}. */
 export type NativeSource = (typeof NATIVE_SOURCES)[number];
 
-/** What a followed run is made of; none of it changes. */
+/** The fixed part of a followed run. */
 export interface NewNativeRun {
   readonly run: number;
   readonly source: NativeSource;
-  /** Of a session. */
+  /** Null unless `source` is `session`. */
   readonly sessionId: string | null;
   readonly specHash: string;
 }
 
-/** A followed run, with what of its run belongs to it. Times are Unix milliseconds by the database's clock. */
+/** A stored followed run, with fields of its run. Times are Unix milliseconds by the database's clock. */
 export interface NativeRunRecord extends NewNativeRun {
   readonly workspace: string;
   readonly runId: string;
   readonly createdAt: number;
-  /** When it was read. */
+  /** The database's time when the record was read. */
   readonly now: number;
 }
 
-/** Who follows, and until when if it is not renewed. */
+/** The process that follows a run, and how long its lease lasts unless it is renewed. */
 export interface NativeLease {
   readonly owner: string;
   readonly leaseMs: number;
 }
 
-/** The runs whose events the server fetches itself. A fault of the database is thrown as `StoreUnavailable`. */
+/** Stores the runs whose events the server fetches. Throws `StoreUnavailable` for a fault of the database. */
 export interface NativeRunStore {
   /**
-   * Makes a run with an empty log one that is followed, gives it to this owner, and opens its log to nobody else, in one
-   * durable commit. Answers whether it did: not if it is followed already, has events, a job or an end.
+   * Makes a run with an empty log a followed run, leases it to this owner and opens its log to this owner
+   * alone, in one durable commit. Returns false if the run is already followed, has events or a job, or has
+   * ended.
    */
   create(run: NewNativeRun, lease: NativeLease): Promise<boolean>;
-  /** Null: the run is not followed. */
+  /** Returns null if the run is not followed. */
   read(run: number): Promise<NativeRunRecord | null>;
   /**
-   * Takes one run that nobody follows any more, the longest abandoned first, and opens its log to this owner instead of
-   * the last one, in one durable commit. Never one of `own`, which the owner follows. Null: there is none.
+   * Leases one run whose lease has ended, the longest abandoned first, and opens its log to this owner
+   * instead of the previous one, in one durable commit. Skips the runs in `own`, which the owner follows.
+   * Returns null if no run is left.
    */
   takeOver(lease: NativeLease, own: readonly number[]): Promise<NativeRunRecord | null>;
-  /** The database's time. */
+  /** Returns the database's time. */
   now(): Promise<number>;
-  /** Shortens leases that end more than `leaseMs` from now to `leaseMs`: the database's clock was set back. */
+  /** Shortens longer leases to `leaseMs` from now, after the database's clock was set back. */
   recall(leaseMs: number): Promise<void>;
-  /** Makes the owner's leases last so long from now. Answers those of the runs that are still its own and go on. */
+  /** Extends the owner's leases to `leaseMs` from now. Returns the runs it still owns that have not ended. */
   renew(lease: NativeLease, runs: readonly number[]): Promise<ReadonlySet<number>>;
-  /** Lets others take a run over at once; changes nothing of one that is not the owner's. */
+  /** Ends the owner's lease, so that another process can take over at once. Ignores other owners. */
   giveBack(owner: string, run: number): Promise<void>;
-  /** Nothing is left to do for it, if it has ended; changes nothing of one that goes on. */
+  /** Marks a followed run that has ended as done. Has no effect while the run continues. */
   settle(run: number): Promise<void>;
 }

@@ -1,21 +1,21 @@
 import { type StoreWatcher, watchHealth } from './health.ts';
 import type { Store } from './store.ts';
 
-/** Learns what happens to an open store. */
+/** Callbacks for what happens to an open store. */
 export interface StoreListener extends StoreWatcher {
-  /** An idle connection broke. It is replaced. */
+  /** An idle connection broke and is being replaced. */
   onBrokenConnection?(error: Error): void;
 }
 
 /**
- * Opens the store that the URL names: `file:PATH` (SQLite, the folder is made) or `postgresql://…`. Pending
- * migrations are applied first.
+ * Opens the store at a URL: `file:PATH` (SQLite; creates the folder) or `postgresql://…`. Applies pending
+ * migrations first.
  */
 export async function openStore(url: string, listener: StoreListener = {}): Promise<Store> {
   return watchHealth(await openUnwatched(url, listener), listener);
 }
 
-/** Imports the modules of one dialect only: the other's driver and Prisma client would take some 100 ms of the start. */
+/** Imports one dialect only: the other driver and Prisma client would add about 100 ms to the start. */
 async function openUnwatched(url: string, { onBrokenConnection }: StoreListener): Promise<Store> {
   if (url.startsWith('file:')) return (await import('./sqlite/store.ts')).openSqliteStore(url);
   return (await import('./postgres/store.ts')).openPostgresStore(url, onBrokenConnection);

@@ -1,25 +1,25 @@
 import { LRUCache } from 'lru-cache';
 import type { Store } from './store.ts';
 
-/** A run by the small number that its events refer to. */
+/** A run's key, the small number that its events refer to, and its workspace. */
 export interface RunKey {
   readonly key: number;
   readonly workspace: string;
 }
 
-/** Finds runs by their ids. */
+/** Finds the keys of runs by their ids. */
 export interface RunKeys {
   find(workspace: string, id: string): Promise<RunKey | null>;
 }
 
 const REMEMBERED_RUNS = 50_000;
 
-/** Remembers runs that were found: a run never goes and never changes its key, so what was true stays true. */
+/** Caches the keys of runs, up to 50,000. Runs are never deleted and keys never change: nothing expires. */
 export function createRunKeys(store: Store): RunKeys {
   const known = new LRUCache<string, RunKey>({ max: REMEMBERED_RUNS });
   return {
     find: async (workspace, id) => {
-      // Ids have no slash, so that two workspaces' runs cannot be taken for each other.
+      // Ids contain no slash, so that runs of two workspaces cannot be confused.
       const name = `${workspace}/${id}`;
       const remembered = known.get(name);
       if (remembered) return remembered;

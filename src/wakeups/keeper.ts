@@ -4,13 +4,13 @@ import type { Link, OpenLink } from './link.ts';
 import { decodeMessage, encodeProbe } from './messages.ts';
 import type { PlaneLog, Wake } from './plane.ts';
 
-/** When a link is looked after, in milliseconds. */
+/** How often a link is probed and reopened, in milliseconds. */
 export interface LinkTiming {
-  /** How often a message to oneself is sent. */
+  /** How often the process sends itself a probe. */
   readonly probeMs: number;
-  /** A link is given up on when that has not come back after this. */
+  /** A link is dropped if a probe has not come back after this. */
   readonly probeTimeoutMs: number;
-  /** Reconnecting waits at least half of this, and twice as long after each failure, up to the most. */
+  /** The pause before reconnecting: at least half of this, doubled after each failure up to the maximum. */
   readonly backoffMs: number;
   readonly maxBackoffMs: number;
 }
@@ -22,24 +22,25 @@ export const LINK_TIMING: LinkTiming = {
   maxBackoffMs: 5_000,
 };
 
-/** What a kept link tells its owner. */
+/** The callbacks of a kept link. */
 export interface KeptLinkEvents {
-  /** Another process tells these. */
+  /** Wakes of another process have arrived. */
   wakes(wakes: readonly Wake[]): void;
-  /** It is subscribed again after having been away: what was sent meanwhile is lost. */
+  /** The link is subscribed again after an outage. Wakes that were sent in between are lost. */
   gap(): void;
 }
 
-/** A link that is opened again whenever it breaks. */
+/** A link that is reopened whenever it breaks. */
 export interface KeptLink {
-  /** The link, while there is one. */
+  /** Returns the open link, or null during an outage. */
   current(): Link | null;
   close(): Promise<void>;
 }
 
 /**
- * Keeps a link open, and resolves once the first attempt has succeeded or failed. A connection can be alive and deaf
- * (after a fail-over, behind a proxy), so it has to prove again and again that what is sent on it comes back.
+ * Keeps a link open. Resolves once the first attempt has succeeded or failed. A connection can be open and
+ * yet receive nothing (after a failover, behind a proxy), so the process keeps sending itself probes, which
+ * must come back.
  */
 export async function keepLink(
   open: OpenLink,
@@ -67,12 +68,15 @@ export async function keepLink(
     if (down) events.gap();
   }
 
-  /** Only a link that carries counts as sound: one that always breaks must be neither opened nor told of in a tight loop. */
+  /**
+   * Counts a link as working only after its first probe: a link that opens and breaks again and again must
+   * not be reopened or logged in a tight loop.
+   */
   function provedSound(): void {
     failures = 0;
     if (!down) return;
     down = false;
-    log.warn({}, 'wake-ups between processes are back');
+    log.warn({}, 'wake-ups between processes work again');
   }
 
   function wentDown(error: unknown): void {
@@ -80,9 +84,9 @@ export async function keepLink(
     failures += 1;
     if (down || signal.aborted) return;
     down = true;
-    // The message alone: a driver's error may carry the command that failed, and that the password.
+    // Only the message: a driver's error may contain the failed command, which may contain the password.
     const reason = error instanceof Error ? error.message || error.name : String(error);
-    log.warn({ reason }, 'wake-ups between processes are down: the feed polls meanwhile');
+    log.warn({ reason }, 'wake-ups between processes are down: falling back to polling');
   }
 
   async function probe(opened: Link, broke: (error: Error) => void): Promise<void> {
@@ -91,21 +95,21 @@ export async function keepLink(
       const sentAt = performance.now();
       opened.send([encodeProbe(origin, number)]).catch(broke);
       await pause(timing.probeTimeoutMs, signal);
-      // When this process stood still, the answer may lie in the socket, which is read before the next check, or the
-      // question was still to be sent.
+      // If this process stood still, the answer may be in the socket, which is read before the next check, or
+      // the probe has not been sent yet.
       await new Promise(setImmediate);
       if (link !== opened) return;
       if (probesBack < number) {
         const stoodStill = performance.now() - sentAt > timing.probeTimeoutMs * 1.1;
         if (stoodStill) continue;
-        return broke(new Error('a wake-up sent to oneself did not come back'));
+        return broke(new Error('a probe did not come back'));
       }
       provedSound();
       await pause(timing.probeMs - timing.probeTimeoutMs, signal);
     }
   }
 
-  /** Opens a link and holds it until it breaks or is no longer wanted. */
+  /** Opens a link and holds it until it breaks or the keeper closes. */
   async function hold(settled: () => void): Promise<void> {
     let broke: (error: Error) => void = () => {};
     const broken = new Promise<Error>((resolve) => {
@@ -133,7 +137,8 @@ export async function keepLink(
       while (!signal.aborted) {
         await hold(settled);
         const most = Math.min(timing.maxBackoffMs, timing.backoffMs * 2 ** failures);
-        // Jitter, or all processes would come back at the same moment to a server that just came back itself.
+        // Jitter keeps all processes from reconnecting at the same moment to a server that has just
+        // recovered.
         if (!signal.aborted) await pause(most * (0.5 + Math.random() / 2), signal);
       }
     })();
@@ -148,7 +153,7 @@ export async function keepLink(
   };
 }
 
-/** Resolves after that long, or as soon as the signal aborts. */
+/** Resolves after the time has passed or as soon as the signal aborts. */
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   await sleep(Math.max(0, milliseconds), undefined, { signal, ref: false }).catch(() => {});
 }

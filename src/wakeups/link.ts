@@ -1,27 +1,27 @@
-/** A connection by which processes talk to each other. Whatever one of them sends comes to all, the sender too. */
+/** A broadcast connection between processes. Every message reaches all of them, including its sender. */
 export interface Link {
-  /** Resolves once the messages are on their way, rejects when they are not. Each is ASCII of at most 7,900 bytes. */
+  /** Resolves once the messages are sent, else rejects. Each message is ASCII of at most 7,900 bytes. */
   send(messages: readonly string[]): Promise<void>;
-  /** Lets go of it, within a second. What is being sent then may be rejected. */
+  /** Closes the connection within a second. A `send` in progress may reject. */
   close(): Promise<void>;
 }
 
-/** Hears of a link. Must not throw. */
+/** The callbacks of a link. They must not throw. */
 export interface LinkEvents {
   message(text: string): void;
-  /** It broke by itself. May be called more than once. */
+  /** The connection broke. May be called more than once. */
   broke(error: Error): void;
 }
 
 /**
- * Opens a link. Resolves once it is subscribed: what anybody sends from then on comes. Rejects within seconds, and at
- * once when the signal aborts.
+ * Opens a link. Resolves once the link is subscribed, so that every later message arrives. Rejects within
+ * seconds, and at once if the signal aborts.
  */
 export type OpenLink = (events: LinkEvents, signal: AbortSignal) => Promise<Link>;
 
-/** How long connecting, and each answer while connecting, may take. */
+/** The timeout for connecting and for each answer. */
 export const LINK_TIMEOUT_MS = 5_000;
-/** How long a connection may be silent before the system asks whether the other side is still there. */
+/** How long a connection may be silent before TCP keep-alive probes the other side. */
 export const LINK_KEEPALIVE_MS = 10_000;
-/** How long a polite goodbye may take before the connection is cut. */
+/** How long a graceful close may take before the connection is cut. */
 export const LINK_GOODBYE_MS = 500;

@@ -1,6 +1,6 @@
 import type { WakeListener, WakeupPlane } from './plane.ts';
 
-/** The plane within one process: a call. Registered as soon as asked. */
+/** Creates the plane for one process: `publish` calls the listeners, and `listen` registers synchronously. */
 export function createLocalPlane(): WakeupPlane {
   const byRun = new Map<number, Set<WakeListener>>();
   const all = new Set<WakeListener>();

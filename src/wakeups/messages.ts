@@ -1,33 +1,36 @@
 import type { Wake } from './plane.ts';
 
-/** A wake as other processes get it. */
+/** A wake as other processes receive it. */
 export type RemoteWake = Omit<Wake, 'chunk'>;
 
-/** What a message says to the one who reads it. `null`: nothing. */
+/** A decoded message: the reader's own probe, or wakes of another process. */
 export type Message =
   | { readonly type: 'probe'; readonly number: number }
   | { readonly type: 'wakes'; readonly wakes: readonly Wake[] };
 
-/** From the weakest to the strongest: who hears of a stronger one looks at the weaker ones' matters, too. The index is what is sent. */
+/**
+ * The kinds from the weakest to the strongest: a listener that handles a kind also handles what weaker kinds
+ * announce. The index is what is sent.
+ */
 const KINDS = ['appended', 'job', 'created', 'ended'] as const;
 
-/** Postgres takes payloads of less than 8,000 bytes. */
+/** Postgres accepts payloads of less than 8,000 bytes. */
 const MAX_MESSAGE_BYTES = 7_900;
-/** Of the format, so that processes of different versions can share a channel while one replaces the other. */
+/** The format's version, so that processes of different versions can share a channel during an upgrade. */
 const VERSION = '2';
 
-/** One wake that stands for two of the same run. A run that was created or has ended is never told as merely grown. */
+/** Merges two wakes of one run. The stronger kind wins: an ended run is never announced as `appended`. */
 export function foldWakes(one: RemoteWake, other: RemoteWake): RemoteWake {
   const stronger = KINDS.indexOf(one.kind) > KINDS.indexOf(other.kind) ? one : other;
   return { ...stronger, lastSeq: Math.max(one.lastSeq, other.lastSeq) };
 }
 
-/** A message that only its own sender answers to. */
+/** Encodes a probe, which only its sender decodes. */
 export function encodeProbe(origin: string, number: number): string {
   return `${VERSION}:${origin}:${number}`;
 }
 
-/** As few messages as hold all these wakes; `unsendable` is how many fit into none. */
+/** Encodes wakes into as few messages as possible. `unsendable` counts wakes too long for a message. */
 export function encodeWakes(
   origin: string,
   wakes: Iterable<RemoteWake>,
@@ -45,7 +48,7 @@ export function encodeWakes(
   let unsendable = 0;
   for (const [workspace, entries] of byWorkspace) {
     const name = asciiJson(workspace);
-    // Each wake after its workspace's name, which stands once for those that follow it in the same message.
+    // A workspace's name precedes its wakes, once per message.
     let named = false;
     for (const entry of entries) {
       let piece = named ? `,${entry}` : `${message === start ? '' : ','}${name},${entry}`;
@@ -67,8 +70,8 @@ export function encodeWakes(
 }
 
 /**
- * Reads a message for the process `self`: its own probes and the wakes of others. Its own wakes, the probes of others
- * and whatever else is on the channel say nothing to it.
+ * Decodes a message for the process `self`: its own probes and the wakes of other processes. Returns null for
+ * its own wakes, the probes of other processes and anything else on the channel.
  */
 export function decodeMessage(text: string, self: string): Message | null {
   const [version, origin] = text.split(':', 2);
@@ -110,7 +113,7 @@ function readWake(workspace: string, item: unknown): Wake | null {
   return { run, workspace, kind, lastSeq, chunk: null };
 }
 
-/** JSON in ASCII alone: its length is its bytes, and a database of any encoding carries it. */
+/** Encodes JSON in ASCII, so that its length is its bytes and a database of any encoding accepts it. */
 function asciiJson(text: string): string {
   return JSON.stringify(text).replace(
     /[\u007f-\uffff]/g,

@@ -4,17 +4,17 @@ import { createLocalPlane } from './local.ts';
 import type { PlaneLog, ServerPlane } from './plane.ts';
 import { openRemotePlane } from './remote.ts';
 
-/** What decides how wakes are carried. */
+/** The settings that decide how wakes are carried. */
 export interface PlaneConfig {
   readonly databaseUrl: string;
-  /** Carries them over Redis instead of Postgres. */
+  /** If set, wakes are carried over Redis instead of Postgres. */
   readonly redisUrl: string | null;
 }
 
 /**
- * Opens the plane that fits: within the process for SQLite, which has only one; else over Redis where there is a URL
- * of one, and over the Postgres database itself where there is none. A plane that cannot be reached is no error: it
- * says so to the log and goes on trying.
+ * Opens the plane that fits the configuration: within the process for SQLite, which has only one process;
+ * otherwise over Redis if it has a URL, or over the Postgres database. An unreachable plane is not an error:
+ * it logs a warning and keeps reconnecting.
  */
 export async function openPlane(
   { databaseUrl, redisUrl }: PlaneConfig,
@@ -27,7 +27,7 @@ export async function openPlane(
   return openRemotePlane(await linkOver({ databaseUrl, redisUrl }), log, timing);
 }
 
-/** Imports the client of one of the two only: each takes some 50 ms of the start. */
+/** Imports only the client in use: each adds about 50 ms to the start. */
 async function linkOver({ databaseUrl, redisUrl }: PlaneConfig): Promise<OpenLink> {
   if (redisUrl === null) return (await import('./postgres.ts')).postgresLink(databaseUrl);
   return (await import('./redis.ts')).redisLink(redisUrl, new URL(databaseUrl).pathname);

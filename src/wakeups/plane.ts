@@ -1,6 +1,6 @@
 import type { Head, StoredEvent } from '../store/store.ts';
 
-/** What one commit added to one log. Fits after exactly the log that ends at `previousSeq`. */
+/** What one commit added to one log. It directly follows the log that ends at `previousSeq`. */
 export interface Chunk {
   readonly previousSeq: number;
   readonly events: readonly StoredEvent[];
@@ -8,42 +8,42 @@ export interface Chunk {
 }
 
 /**
- * A hint that a run has something new. It may be lost, come twice or come early; the store is the truth. `chunk`
- * is there when the commit was made in this process: it saves the read.
+ * A hint that a run has changed. It may be lost, repeated or early; the store is the truth. `chunk` is set if
+ * this process made the commit, which saves the read.
  */
 export interface Wake {
   readonly run: number;
   readonly workspace: string;
   readonly kind: 'created' | 'appended' | 'ended' | 'job';
-  /** The log's last number after the change; -1: it is empty, or it was the run's job that changed. */
+  /** The log's last `seq` after the change. -1 if the log is empty or the run's job changed. */
   readonly lastSeq: number;
   readonly chunk: Chunk | null;
 }
 
-/** Hears the wakes of a run, or of all. Must not throw. */
+/** Receives the wakes of one run or of all runs. Must not throw. */
 export type WakeListener = (wake: Wake) => void;
 
-/** Carries wakes from whoever commits to whoever follows. */
+/** Carries wakes from writers to followers. */
 export interface WakeupPlane {
-  /** Never throws and never waits. Listeners of this process hear it before it returns. */
+  /** Sends wakes. Never throws and never waits. Listeners in this process are called before it returns. */
   publish(wakes: readonly Wake[]): void;
-  /** Resolves once no later wake of this run can be missed; the result ends it. */
+  /** Resolves once no later wake of this run can be missed. The returned function stops listening. */
   listen(run: number, listener: WakeListener): Promise<() => void>;
-  /** The same for every run. */
+  /** Does the same for every run. */
   listenToAll(listener: WakeListener): Promise<() => void>;
 }
 
-/** The plane of a whole server: whatever wakes are carried by, it is opened and closed, and may fail in between. */
+/** The plane of a server. It is opened and closed, and may fail in between. */
 export interface ServerPlane extends WakeupPlane {
-  /** Calls back whenever wakes of other processes may have been missed and no longer are; the result ends it. */
+  /** Calls the listener after each outage in which wakes may have been missed. The result stops listening. */
   onGap(listener: () => void): () => void;
-  /** How many wakes could not be sent to other processes. */
+  /** Returns the number of wakes that could not be sent to other processes. */
   dropped(): number;
-  /** Sends what waits if that is possible at once, and lets go of every connection and timer. */
+  /** Sends waiting wakes if that is possible at once, then closes every connection and timer. */
   close(): Promise<void>;
 }
 
-/** Where a plane says that it is down, and that it is back. Structurally a pino logger. */
+/** Where a plane logs that it is down or works again. Structurally a pino logger. */
 export interface PlaneLog {
   warn(fields: object, message: string): void;
 }

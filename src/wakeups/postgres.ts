@@ -5,8 +5,9 @@ import { LINK_GOODBYE_MS, LINK_KEEPALIVE_MS, LINK_TIMEOUT_MS, type Link, type Op
 const CHANNEL = 'runfeed_wakeups';
 
 /**
- * A transaction that notifies gets an id and writes a commit record, and while it waits for the disk it holds a lock
- * that every notifying transaction of the whole cluster needs. A wake need not survive a crash: nobody waits.
+ * A transaction that notifies gets an id and writes a commit record, and while it waits for the disk it holds
+ * a lock that every notifying transaction of the whole cluster needs. Wakes need not survive a crash, so it
+ * does not wait.
  */
 const SUBSCRIBE = `SET synchronous_commit = off; LISTEN ${CHANNEL}`;
 
@@ -16,9 +17,10 @@ const NOTIFY = {
 };
 
 /**
- * LISTEN and NOTIFY of one database, on a connection of their own: never the one that commits, whose transactions a
- * NOTIFY would put in a row. One connection does both, so that the probe tests the way that wakes go.
- * It has to reach Postgres itself: a pooler that lends connections by the transaction delivers nothing.
+ * Opens links over LISTEN and NOTIFY of one database, on a separate connection: on the connections that
+ * commit, a NOTIFY would serialize their transactions. One connection does both, so that probes take the same
+ * path as wakes. The URL must lead to Postgres itself: a pooler that lends connections per transaction
+ * delivers nothing.
  */
 export function postgresLink(url: string): OpenLink {
   return async ({ message, broke }, signal) => {
@@ -31,9 +33,9 @@ export function postgresLink(url: string): OpenLink {
       application_name: 'runfeed wake-ups',
     });
     client.on('notification', ({ payload }) => message(payload ?? ''));
-    // Without a listener a connection that breaks would end the process.
+    // Without a listener, a broken connection would crash the process.
     client.on('error', broke);
-    client.on('end', () => broke(new Error('the connection ended')));
+    client.on('end', () => broke(new Error('the connection was closed')));
     const cut = () => client.connection.stream.destroy();
     signal.addEventListener('abort', cut, { once: true });
     try {

@@ -3,11 +3,12 @@ import { Redis } from 'ioredis';
 import { LINK_GOODBYE_MS, LINK_KEEPALIVE_MS, LINK_TIMEOUT_MS, type OpenLink } from './link.ts';
 
 /**
- * Plain pub/sub on one channel. More channels would spare nobody anything, since every process hears of every run
- * (`runUpdated` needs that), and a message of a few thousand bytes tells of hundreds of runs.
+ * Opens links over plain Redis pub/sub on one channel. More channels would save nothing, since every process
+ * needs the wakes of every run (for `runUpdated`), and a message of a few thousand bytes covers hundreds of
+ * runs.
  *
- * Run keys mean something in one database only; a Redis may serve several, so the channel is named after the database.
- * A subscribed connection cannot publish, hence two.
+ * Run keys are valid in one database only and a Redis may serve several, so the channel is named after the
+ * database. A subscribed connection cannot publish, hence two connections.
  */
 export function redisLink(url: string, database: string): OpenLink {
   const channel = `runfeed:wakeups:${createHash('sha256').update(database).digest('hex').slice(0, 16)}`;
@@ -16,11 +17,12 @@ export function redisLink(url: string, database: string): OpenLink {
     const [publisher, subscriber] = connections;
     let last: Error | null = null;
     for (const each of connections) {
-      // `error` tells why, `end` that it is over; without a listener for the former ioredis writes it to the console.
+      // `error` gives the reason, `end` the fact. Without an `error` listener, ioredis writes errors to the
+      // console.
       each.on('error', (error: Error) => {
         last = error;
       });
-      each.on('end', () => broke(last ?? new Error('the connection ended')));
+      each.on('end', () => broke(last ?? new Error('the connection was closed')));
     }
     subscriber.on('message', (_channel: string, text: string) => message(text));
     const cut = () => {
@@ -33,7 +35,7 @@ export function redisLink(url: string, database: string): OpenLink {
       await subscriber.subscribe(channel);
     } catch (error) {
       cut();
-      // "Connection is closed." is what every command says; why it is closed came before.
+      // Every command only says "Connection is closed."; the reason came earlier.
       throw last ?? error;
     } finally {
       signal.removeEventListener('abort', cut);
@@ -47,7 +49,7 @@ export function redisLink(url: string, database: string): OpenLink {
   };
 }
 
-/** A connection that fails at once and for good: opening another is its owner's work. */
+/** Creates a connection that never reconnects: reopening is the keeper's task. */
 function connection(url: string, purpose: string): Redis {
   return new Redis(url, {
     lazyConnect: true,

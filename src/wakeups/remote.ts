@@ -6,16 +6,16 @@ import { createLocalPlane } from './local.ts';
 import { encodeWakes, foldWakes, type RemoteWake } from './messages.ts';
 import type { PlaneLog, ServerPlane } from './plane.ts';
 
-/** How many runs may wait to be told of; the wakes of further ones are dropped. */
+/** The most runs whose wakes may wait to be sent. Wakes of further runs are dropped. */
 const MAX_WAITING_RUNS = 10_000;
 
 /**
- * A plane over a link to other processes. Within this process wakes are delivered at once and with their chunk. To the
- * others they go without: one folded wake for each run, all of a turn of the loop together, and while those are on
- * their way what comes next gathers. While the link is down wakes are dropped, and `listen` resolves all the same:
- * the gap is told when it is back.
+ * Opens a plane over a link to other processes. Within this process, wakes are delivered at once with their
+ * chunk. Other processes get them without: one folded wake per run, and all wakes of a turn of the event loop
+ * together. Later wakes collect until those are sent. While the link is down, wakes are dropped and `listen`
+ * still resolves: `onGap` reports the gap when the link is back.
  *
- * Resolves once the link is subscribed, or the first attempt has failed.
+ * Resolves once the link is subscribed or the first attempt has failed.
  */
 export async function openRemotePlane(
   open: OpenLink,
@@ -51,13 +51,13 @@ export async function openRemotePlane(
     try {
       if (messages.length > 0) await link.send(messages);
     } catch {
-      // Whether it is broken, the link says itself, or else the probe finds out.
+      // If the link is broken, it reports that itself, or the probe will.
       dropped += wakes.length - unsendable;
     }
   }
 
   async function drain(): Promise<void> {
-    // Everything that this turn of the loop publishes goes together.
+    // Everything published in this turn of the event loop is sent together.
     await new Promise(setImmediate);
     while (waiting.size > 0) {
       const link = kept.current();
@@ -83,7 +83,7 @@ export async function openRemotePlane(
       }
       if (waiting.size > 0) sending ??= drain();
     },
-    // The link hears of every run from the start, so there is nothing to subscribe to and to wait for.
+    // The link receives the wakes of every run from the start, so there is nothing to subscribe to.
     listen: local.listen,
     listenToAll: local.listenToAll,
     onGap: (listener) => {

@@ -39,7 +39,7 @@ describe('a server with a PUBLIC_URL', () => {
     expect((await stat(server.file)).mode & 0o777).toBe(0o600);
   });
 
-  test('answers nothing without a token, whatever the Host', async () => {
+  test('refuses every request without a token, whatever its Host', async () => {
     const { status, body } = await post(server.graphql, QUERY);
     expect([status, codesOf(body.errors)]).toEqual([401, ['UNAUTHENTICATED']]);
     const stream = await openEventStream(server.graphql, 'subscription { runUpdated { id } }', undefined, {
@@ -52,7 +52,7 @@ describe('a server with a PUBLIC_URL', () => {
     ]);
   });
 
-  test('closes a websocket that shows no token', async () => {
+  test('closes a websocket without a token', async () => {
     const client = await connectWebsocket(server.graphql);
     client.send({ type: 'connection_init' });
     expect((await client.closed()).code).toBe(CLOSE_CODES.forbidden.code);
@@ -74,18 +74,18 @@ describe('a server with a PUBLIC_URL', () => {
     expect([status, codesOf(body.errors)]).toEqual([401, ['UNAUTHENTICATED']]);
   });
 
-  test('tells in GraphiQL where the token goes', async () => {
+  test('shows in GraphiQL where the token goes', async () => {
     const page = await (await fetch(`${server.url}/graphiql`)).text();
-    expect(page).toContain('This server answers only with a token.');
+    expect(page).toContain('This server requires a token.');
   });
 
   test.each(['/health', '/ready'])('answers %s without a token', async (path) => {
     expect((await fetch(server.url + path)).status).toBe(200);
   });
 
-  test('is found by the commands of its own machine, which send its token to no other', async () => {
+  test('has its token found by commands on its machine, which send it to no other server', async () => {
     const { DATABASE_URL, url } = server;
-    // Another server, which needs no token and would refuse this one.
+    // Another server, which requires no token and would refuse this one.
     const other = await startTestServer();
     releaseAfterwards(() => other.close());
     const [own, elsewhere, given, toOther] = await Promise.all([
@@ -95,15 +95,18 @@ describe('a server with a PUBLIC_URL', () => {
       runRunfeed(['runs', '--url', other.url], { DATABASE_URL }),
     ]);
     expect(own).toMatchObject({ code: 0, stderr: '' });
-    expect(elsewhere).toMatchObject({ code: 1, stderr: expect.stringContaining('a token is needed here') });
-    expect(given).toMatchObject({ code: 1, stderr: expect.stringContaining('not valid here') });
+    expect(elsewhere).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('this server requires a token'),
+    });
+    expect(given).toMatchObject({ code: 1, stderr: expect.stringContaining('the token is invalid') });
     expect(toOther).toMatchObject({ code: 0, stderr: '' });
-    // Four processes of Node start on what may be a busy machine.
+    // Four Node processes start on a machine that may be busy.
   }, 90_000);
 });
 
 describe('the admin token', () => {
-  test('is good on a server without a PUBLIC_URL, too, which answers its own machine without', async () => {
+  test('also works on a server without a PUBLIC_URL, which needs no token from its own machine', async () => {
     const DATABASE_URL = await freshSqliteUrl();
     const server = await startTestServer({ DATABASE_URL });
     releaseAfterwards(() => server.close());
@@ -114,7 +117,7 @@ describe('the admin token', () => {
     expect((await post(server.graphql, QUERY, {}, bearer('other'))).status).toBe(401);
   });
 
-  test('comes from ADMIN_TOKEN_FILE where that is given, and stays the same', async () => {
+  test('comes from ADMIN_TOKEN_FILE if set, and stays the same', async () => {
     const ADMIN_TOKEN_FILE = join(await freshFolder(), 'secrets', 'token');
     const first = await startPublic({ ADMIN_TOKEN_FILE });
     const token = await readFile(ADMIN_TOKEN_FILE, 'utf8');
@@ -125,9 +128,9 @@ describe('the admin token', () => {
   });
 
   test.each([
-    ['too short a text', 'short'],
+    ['a short text', 'short'],
     ['two lines', `${'a'.repeat(40)}\n${'b'.repeat(40)}`],
-  ])('is not %s: the server does not start, and does not repeat it', async (_what, content) => {
+  ])('cannot be %s: the server does not start, and does not print it', async (_what, content) => {
     const folder = await freshFolder();
     await mkdir(folder, { recursive: true });
     const ADMIN_TOKEN_FILE = join(folder, 'token');
@@ -136,7 +139,7 @@ describe('the admin token', () => {
       () => 'started',
       (error: Error) => error.message,
     );
-    expect(await failure).toMatch(/token must hold the admin token/);
+    expect(await failure).toMatch(/token must contain the admin token/);
     expect(await failure).not.toContain(content);
   });
 });

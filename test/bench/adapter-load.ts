@@ -1,36 +1,38 @@
 import type { createAdapter, RuntimeName } from '../../src/runtimes/registry.ts';
 import { ADAPTERS, textOf } from '../runtimes/adapters.ts';
 
-// Reads a long stream with one adapter as it was built, and tells how fast that went and what it held. Asked over a
-// channel: which adapter, and how many bytes.
+// Reads a long stream with one built adapter and reports its speed and memory. Each request over the channel
+// names the adapter and the number of bytes.
 
-/** What is to be read. */
+/** The stream to read. */
 export interface AdapterOrder {
   readonly name: RuntimeName;
   readonly bytes: number;
-  /** Only split and parsed, with no adapter. */
+  /** Only split lines and parse them, without an adapter. */
   readonly bare: boolean;
 }
 
-/** What came of it. */
+/** The speed and memory of reading a stream. */
 export interface AdapterFigures {
   readonly megabytesPerSecond: number;
-  /** How much more the heap holds after the stream than after its first tenth. */
+  /** Growth of the heap between the first tenth of the stream and its end. */
   readonly heapGrowthMb: number;
 }
 
 const CHUNK_BYTES = 64 * 1024;
-/** This much of a stream is made beforehand, and read again and again. */
+/** This much of a stream is generated beforehand and read repeatedly. */
 const PIECE_BYTES = 4 * 1024 * 1024;
 const LINES_PER_CALL = 24;
 
 const built = new URL('../../dist/runtimes/registry.js', import.meta.url).href;
 const registry = (await import(built)) as { readonly createAdapter: typeof createAdapter };
 
-/** Mostly text, as a run's stream is, with calls of tools and lines of every type among it. */
+/**
+ * Returns a piece of a stream: mostly text, as in a real run, mixed with tool calls and lines of every type.
+ */
 function pieceOf(name: RuntimeName): Uint8Array {
   const adapter = ADAPTERS.find((one) => one.name === name);
-  if (!adapter) throw new Error(`no lines of ${name} are known`);
+  if (!adapter) throw new Error(`no sample lines for ${name}`);
   const texts: string[] = [];
   for (let round = 0, length = 0; length < PIECE_BYTES; round += 1) {
     const says = Array.from({ length: LINES_PER_CALL }, (_, index) =>
@@ -73,7 +75,7 @@ function read({ name, bytes, bare }: AdapterOrder): AdapterFigures {
     if (heapBefore === 0 && done >= bytes / 10) heapBefore = heapMb();
   }
   const { user, system } = process.cpuUsage(cpuBefore);
-  if (events === 0) throw new Error('nothing was read');
+  if (events === 0) throw new Error('the adapter read no events');
   return {
     megabytesPerSecond: done / 1e6 / ((user + system) / 1e6),
     heapGrowthMb: Math.max(0, heapMb() - heapBefore),

@@ -3,11 +3,16 @@ import type { AdapterFigures, AdapterOrder } from './adapter-load.ts';
 import { ask, startCollected } from './child.ts';
 import type { Contestant, Entrant, Row } from './row.ts';
 
-/** No adapter is slower than this on one core, and none holds more the longer its stream is. */
+/**
+ * The goals: the least speed of an adapter on one core, and the most that its heap may grow with the stream.
+ */
 const MEGABYTES_PER_SECOND = 30;
 const MAX_GROWTH_MB = 16;
 
-/** How fast runtimes' streams are read, in megabytes a second of one core, and what a long one leaves in memory. */
+/**
+ * The speed of reading runtimes' streams, in megabytes per second of one core, and the memory left after a
+ * long one.
+ */
 export function adaptersRow(bytes: number): Row {
   return {
     title: `adapters, a stream of ${(bytes / 1e6).toLocaleString('en-US')} MB`,
@@ -38,7 +43,7 @@ function enter(contestant: Contestant, bare: boolean, bytes: number): Entrant {
         const child = startCollected('adapter-load.ts');
         try {
           await ask(child, null);
-          // What is bare holds nothing: a tenth of it tells its speed.
+          // Bare parsing keeps nothing in memory, so a tenth of the stream shows its speed.
           const order: AdapterOrder = { name, bare, bytes: bare ? bytes / 10 : bytes };
           const { megabytesPerSecond, heapGrowthMb } = (await ask(child, order)) as AdapterFigures;
           figures.push(megabytesPerSecond, heapGrowthMb);

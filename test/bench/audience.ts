@@ -2,17 +2,20 @@ import { type FrameSocket, openFrameSocket } from './frame-socket.ts';
 
 const LOST_AFTER_MS = 30_000;
 
-/** Many subscribers that count what they get. */
+/** Many subscribers that count the messages they receive. */
 export interface Audience {
-  /** Messages that all of them together got so far. */
+  /** Messages that all subscribers together have received. */
   total(): number;
-  /** Resolves when the total is there; throws when that takes half a minute or somebody is thrown out. */
+  /**
+   * Resolves when the total is reached. Rejects if that takes half a minute or the server closes a
+   * subscriber.
+   */
   reached(total: number): Promise<void>;
   readonly sockets: readonly FrameSocket[];
   close(): void;
 }
 
-/** Connects `size` subscribers; what they have to say first is up to the caller. */
+/** Connects `size` subscribers. The caller sends their first messages. */
 export async function openAudience(url: string, size: number, protocol: string | null): Promise<Audience> {
   let total = 0;
   let awaited = Number.POSITIVE_INFINITY;

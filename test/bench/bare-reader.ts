@@ -1,9 +1,9 @@
 import pg from 'pg';
 import { Database } from '../../src/store/sqlite/driver.ts';
 
-// The least that a replay could cost: every row of a run read in pages and written as JSON, sent nowhere.
+// The minimum cost of a replay: every row of a run, read in pages and written as JSON, but not sent.
 
-/** What the bench asks for: the first so many events of a run. */
+/** A request of the benchmark: read the first `events` events of a run. */
 export interface BareReadOrder {
   readonly runId: string;
   readonly events: number;
@@ -28,7 +28,7 @@ async function openReader(url: string): Promise<ReadPage> {
   }
   const client = new pg.Client({ connectionString: url });
   await client.connect();
-  // As text: to parse what is stringified next would not be the least.
+  // As text, because parsing what is stringified next would not be the minimum.
   const text = `${EVENTS.replace('data FROM', 'data::text AS data FROM')}
     WHERE run = (SELECT key FROM run WHERE id = $1) AND seq > $2 AND seq < $3 ORDER BY seq LIMIT ${PAGE}`;
   return async (...range) =>

@@ -2,14 +2,14 @@ import type { BareSqlOrder } from './bare-sql.ts';
 import { ask, startPartner } from './child.ts';
 import { makeScratchDatabase } from './scratch-database.ts';
 
-/** The process that does nothing but store. */
+/** A process that only stores. */
 export interface BareSql {
-  /** Resolves with events per second. */
+  /** Resolves to events per second. */
   round(order: BareSqlOrder): Promise<number>;
   close(): Promise<void>;
 }
 
-/** Starts it on an empty SQLite file. */
+/** Starts the process on an empty SQLite file. */
 export async function startBareSql(): Promise<BareSql> {
   const database = await makeScratchDatabase(undefined);
   const child = startPartner('bare-sql.ts', { DATABASE_URL: database.url });

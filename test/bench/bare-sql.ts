@@ -2,10 +2,11 @@ import { readMigrations } from '../../src/store/migrations.ts';
 import { Database } from '../../src/store/sqlite/driver.ts';
 import { eventAt } from './batches.ts';
 
-// The least that storing these events could cost: no network, no JSON, no checks; the contents are text beforehand.
-// Each turn writes one batch of every writer and moves every run's head, all in one durable commit.
+// The minimum cost of storing these events: no network, no JSON, no checks, and contents that are text
+// beforehand. Each turn writes one batch of every writer and updates every run's head, all in one durable
+// commit.
 
-/** What the bench asks for. */
+/** A request of the benchmark. */
 export interface BareSqlOrder {
   readonly batchSize: number;
   readonly writers: number;
@@ -28,7 +29,7 @@ const insertEvent = database.prepare(
 );
 const count = database.prepare<[], { events: number }>('SELECT sum(event_count) AS events FROM run');
 
-/** Enough contents that preparing them is no part of what is measured; they come round again. */
+/** Enough contents, used repeatedly, that preparing them is not part of the measurement. */
 const contents = Array.from({ length: 4_096 }, (_, seq) => {
   const { kind, data } = eventAt(seq);
   return { kind, data: JSON.stringify(data) };

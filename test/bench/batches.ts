@@ -1,22 +1,25 @@
-/** A batch's events, ready to be put behind a run's id. */
+/** A batch's events, ready to be combined with a run's id. */
 export interface PreparedBatch {
   readonly size: number;
-  /** Number of the last event. */
+  /** The number of the last event. */
   readonly lastSeq: number;
-  /** The JSON array of events. */
+  /** The events as a JSON array. */
   readonly json: string;
 }
 
-/** The events of every run: the same numbers and contents for all, so that one preparation serves all writers. */
+/**
+ * The events of every run. All runs have the same numbers and contents, so that one preparation serves all
+ * writers.
+ */
 export interface PreparedEvents {
-  /** The batch that is `index`-th in its run, counted from 0. */
+  /** Returns the batch at this index of a run, counted from 0. */
   batch(index: number): PreparedBatch;
 }
 
 const START_MS = 1_700_000_000_000;
 const WORDS = 'the run reads a file and finds what it was looking for then writes one more line';
 
-/** One event of about 170 bytes of JSON. */
+/** Returns an event of about 170 bytes of JSON. */
 export function eventAt(seq: number): {
   seq: number;
   tMs: number;
@@ -34,13 +37,13 @@ export function eventAt(seq: number): {
     : { seq, tMs, kind: 'assistant_text', data: { text: `${seq} ${WORDS}`, messageId: `m${seq >> 5}` } };
 }
 
-/** The batch of `size` events that begins with this number. */
+/** Returns a batch of `size` events that starts with this number. */
 export function batchFrom(first: number, size: number): PreparedBatch {
   const events = Array.from({ length: size }, (_, place) => eventAt(first + place));
   return { size, lastSeq: first + size - 1, json: JSON.stringify(events) };
 }
 
-/** Prepares the first `ahead` batches; later ones are made when they are asked for. */
+/** Prepares the first `ahead` batches. Later ones are created on request. */
 export function prepareEvents(size: number, ahead: number): PreparedEvents {
   const prepared: PreparedBatch[] = [];
   const batch = (index: number): PreparedBatch => {

@@ -3,8 +3,9 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 
-// Raw fan-out: whoever connects to /publish sends a text first and then numbers, and everybody else gets the text that
-// many times. With GATHER what one subscriber gets in one go leaves in one write instead of one for each message.
+// Raw fan-out: a client of /publish sends a text first and then numbers, and all other clients receive the
+// text that many times. With GATHER, a subscriber's messages of one turn go out in one write instead of one
+// write each.
 
 const http = createServer();
 const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const BUILT = `${ROOT}dist/cli/main.js`;
 
-/** A process of the bench's own. */
+/** A child process of the benchmark. */
 export interface Child {
   readonly process: ChildProcess;
   stop(): Promise<void>;
@@ -16,27 +16,29 @@ export function startBuilt(args: readonly string[], env: Readonly<Record<string,
   return start([BUILT, ...args], env, 'output');
 }
 
-/** Starts a program of this folder that prints where it listens. */
+/** Starts a program in this folder that prints its URL. */
 export function startProgram(name: string, env: Readonly<Record<string, string>>): Child {
   return start(['--import', 'tsx', pathOf(name)], env, 'output');
 }
 
-/** Starts a program of this folder that one talks to over a channel. */
+/** Starts a program in this folder that communicates over an IPC channel. */
 export function startPartner(name: string, env: Readonly<Record<string, string>>): Child {
   return start(['--import', 'tsx', pathOf(name)], env, 'channel');
 }
 
-/** Starts such a program so that it can have everything collected that nobody holds. */
+/** Starts a program with an IPC channel that can trigger garbage collection. */
 export function startCollected(name: string): Child {
   return start(['--expose-gc', '--import', 'tsx', pathOf(name)], {}, 'channel');
 }
 
-/** Starts the built server so that it tells over a channel when it committed what. */
+/** Starts the built server so that it reports its commits and their times over an IPC channel. */
 export function startCommitProbed(env: Readonly<Record<string, string>>): Child {
   return start(['--import', 'tsx', pathOf('commit-probe.ts'), BUILT, 'serve'], env, 'output and channel');
 }
 
-/** Starts the built server, or a program of this folder, so that it tells over a channel what memory it holds. */
+/**
+ * Starts the built server, or a program in this folder, so that it reports its memory over an IPC channel.
+ */
 export function startProbed(
   program: 'built server' | 'broadcast-server.ts',
   env: Readonly<Record<string, string>>,
@@ -49,13 +51,13 @@ export function startProbed(
   );
 }
 
-/** The URL in the first line that a server prints. */
+/** Returns the URL in the first line that a server prints. */
 export async function listeningUrl({ process: child }: Child): Promise<string> {
   const { stdout } = child;
   if (!stdout) throw new Error('standard output is not piped');
   let text = '';
   const exited = once(child, 'exit').then(([code]) => {
-    throw new Error(`a server ended with ${code} instead of listening`);
+    throw new Error(`the server exited with ${code} instead of listening`);
   });
   const listening = (async () => {
     for await (const chunk of stdout.iterator({ destroyOnReturn: false })) {
@@ -63,17 +65,20 @@ export async function listeningUrl({ process: child }: Child): Promise<string> {
       const url = /listening on (\S+)\n/.exec(text)?.[1];
       if (url) return url;
     }
-    throw new Error(`no server in: ${text}`);
+    throw new Error(`no URL in the server's output: ${text}`);
   })();
   return Promise.race([listening, exited]);
 }
 
-/** Sends an order over the channel, or nothing; resolves with the next message. One at a time. */
+/**
+ * Sends a request over the channel, or nothing if `order` is null. Resolves to the next message. One call at
+ * a time.
+ */
 export async function ask({ process: child }: Child, order: object | null): Promise<unknown> {
   const stopWaiting = new AbortController();
   const { signal } = stopWaiting;
   const exited = once(child, 'exit', { signal }).then(([code]) => {
-    throw new Error(`a program ended with ${code}`);
+    throw new Error(`the program exited with ${code}`);
   });
   const answered = once(child, 'message', { signal });
   try {
@@ -93,7 +98,7 @@ function pathOf(name: string): string {
 
 const STDIO = {
   output: ['ignore', 'pipe', 'inherit'],
-  // What a partner prints by itself is no part of what the bench prints.
+  // A program's own output is not part of the benchmark's output.
   channel: ['ignore', 2, 'inherit', 'ipc'],
   'output and channel': ['ignore', 'pipe', 'inherit', 'ipc'],
 } as const;

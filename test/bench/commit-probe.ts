@@ -2,7 +2,8 @@ import { subscribe } from 'node:diagnostics_channel';
 import { pathToFileURL } from 'node:url';
 import { COMMITTED_CHANNEL, type Committed } from '../../src/ingest/committed.ts';
 
-// Runs the program that its first argument names. When asked, it tells what was committed since it was asked last.
+// Runs the program that the first argument names. On request, reports what was committed since the last
+// request.
 
 let commits: Committed[] = [];
 subscribe(COMMITTED_CHANNEL, (message) => void commits.push(message as Committed));
@@ -11,7 +12,7 @@ process.on('message', () => {
   process.send!(commits);
   commits = [];
 });
-// Listening must not keep a server alive that wants to stop.
+// Listening must not keep a stopping server alive.
 process.channel!.unref();
 
 const [node, , program, ...rest] = process.argv;

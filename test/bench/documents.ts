@@ -9,18 +9,21 @@ const INGEST = `mutation ($batch: RunnerEventBatchInput!) {
 }`;
 const FOLLOW = 'subscription ($runId: ID!) { runEvents(runId: $runId) { seq tMs kind data } }';
 
-/** What a batch is sent as: over HTTP the body, over the websocket the payload. */
+/** Returns the request that sends a batch: the body over HTTP, the payload over the websocket. */
 export function ingestPayload(runId: string, { json }: PreparedBatch): string {
   return `${INGEST_HEAD}${JSON.stringify(runId)},"events":${json}}}}`;
 }
 const INGEST_HEAD = `{"query":${JSON.stringify(INGEST)},"variables":{"batch":{"v":1,"runId":`;
 
-/** What a subscriber to a run's single events sends. */
+/** Returns the request that subscribes to a run's single events. */
 export function followPayload(runId: string): string {
   return JSON.stringify({ query: FOLLOW, variables: { runId } });
 }
 
-/** What a subscriber to a run in batches sends; a batch without an event tells where the history ends. */
+/**
+ * Returns the request that subscribes to a run in batches. A batch without an event marks the end of the
+ * history.
+ */
 export function followBatchesPayload(runId: string, after: number, maxEvents: number): string {
   return JSON.stringify({ query: FOLLOW_BATCHES, variables: { runId, after, maxEvents } });
 }
@@ -30,7 +33,7 @@ const FOLLOW_BATCHES = `subscription ($runId: ID!, $after: SafeInt, $maxEvents: 
   }
 }`;
 
-/** What a subscriber sends that wants to know when events were committed. */
+/** Returns the request that subscribes to events with their commit times. */
 export function followTimesPayload(runId: string): string {
   return JSON.stringify({ query: FOLLOW_TIMES, variables: { runId } });
 }
@@ -43,17 +46,17 @@ interface IngestAnswer {
   } | null;
 }
 
-/** How many events the server says it stored; throws whatever else it says. */
+/** Returns how many events the server says it stored. Throws on any other answer. */
 export function acceptedOf(answer: unknown): number {
   const result = (answer as IngestAnswer).data?.ingestEvents;
   if (result?.__typename !== 'IngestEventsSuccess') throw new Error(`refused: ${JSON.stringify(answer)}`);
   return result.accepted;
 }
 
-/** A document of more fields than this may be refused. */
+/** Runs per request. A document with more fields may be refused. */
 const RUNS_A_REQUEST = 100;
 
-/** Makes runs. */
+/** Creates runs with these ids. Throws if the server refuses one. */
 export async function createRuns(graphqlUrl: string, ids: readonly string[]): Promise<void> {
   for (let done = 0; done < ids.length; done += RUNS_A_REQUEST) {
     await createSomeRuns(graphqlUrl, ids.slice(done, done + RUNS_A_REQUEST));

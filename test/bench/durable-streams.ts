@@ -5,27 +5,30 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { listeningUrl, startProgram } from './child.ts';
 
-/** Durable Streams' reference server in a process of its own. */
+/** Durable Streams' reference server in a separate process. */
 export interface DurableStreams {
   readonly url: string;
   close(): Promise<void>;
 }
 
-/** One producer of one stream, on one connection. */
+/** A producer of one stream on one connection. */
 export interface Appender {
   append(json: string): Promise<void>;
-  /** Throws unless the server's offset says that every byte that was appended is there. */
+  /** Throws unless the server's offset confirms that every appended byte is stored. */
   check(): Promise<void>;
-  /** Removes the stream: past a hundred of them the server closes files that are still being written. */
+  /**
+   * Removes the stream. With more than a hundred streams the server closes files that are still being
+   * written.
+   */
   remove(): Promise<void>;
 }
 
-/** The type of a stream of bytes: of `application/json` the server parses every append and writes it anew. */
+/** The type of a byte stream. With `application/json` the server would parse and rewrite every append. */
 const CONTENT_TYPE = 'application/octet-stream';
-/** What the file store puts around each append: its length and a line's end. */
+/** Bytes that the file store adds to each append: its length and a line end. */
 const FRAME_BYTES = 5;
 
-/** Starts it on an empty folder. */
+/** Starts the server with an empty folder. */
 export async function startDurableStreams(): Promise<DurableStreams> {
   const folder = await mkdtemp(join(tmpdir(), 'runfeed-bench-streams-'));
   const drop = (): void => rmSync(folder, { recursive: true, force: true });
@@ -41,7 +44,7 @@ export async function startDurableStreams(): Promise<DurableStreams> {
   };
 }
 
-/** Makes a stream and connects to it. */
+/** Creates a stream and connects to it. */
 export async function openAppender({ url }: DurableStreams, stream: string): Promise<Appender> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const ask = (method: 'PUT' | 'POST' | 'HEAD' | 'DELETE', body: Buffer): Promise<string> =>
@@ -52,7 +55,7 @@ export async function openAppender({ url }: DurableStreams, stream: string): Pro
         response.on('error', reject);
         response.on('end', () => {
           if (statusCode >= 200 && statusCode < 300) resolve(String(response.headers['stream-next-offset']));
-          else reject(new Error(`${method} was answered with ${statusCode}`));
+          else reject(new Error(`${method} returned ${statusCode}`));
         });
         response.resume();
       });

@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 
-// The least that passing events on could cost: what comes over /publish/RUN is acknowledged and goes, as it is, to
-// everybody on /follow/RUN.
+// The minimum cost of forwarding events: what arrives at /publish/RUN is acknowledged and sent unchanged to
+// everyone on /follow/RUN.
 
 const http = createServer();
 const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });

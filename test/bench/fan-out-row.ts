@@ -10,19 +10,24 @@ import { type Entrant, type Goal, onlyLine, type Row } from './row.ts';
 import type { Target } from './target.ts';
 import { openWriter } from './writer.ts';
 
-/** Batches on their way at once, so that no server waits for the client; bounded, so that none can pile them up. */
+/** Batches in progress at once: enough that no server waits for the client, few enough that none pile up. */
 const BATCHES_UNDER_WAY = 2;
 
-/** Who follows what: one run, its events arriving in batches of so many. */
+/** How many subscribers follow one run, and in what batches its events arrive. */
 export interface FanOutShape {
   readonly subscribers: number;
   readonly batchSize: number;
 }
 
-/** How the raw broadcast writes: each message by itself, or what one subscriber gets at once in one write. */
+/**
+ * How the raw broadcast writes: each message separately, or all messages that one subscriber gets at once in
+ * one write.
+ */
 export type RawBroadcast = 'each' | 'gathered';
 
-/** Messages per second that all websocket subscribers of one run receive together, one event a message. */
+/**
+ * Messages per second that all websocket subscribers of one run receive together, at one event per message.
+ */
 export function fanOutRow(shape: FanOutShape, goals: readonly Goal[]): Row {
   return {
     title: `fan-out, ${shape.batchSize} a batch, ${shape.subscribers} subscribers`,
@@ -37,7 +42,7 @@ export function fanOutRow(shape: FanOutShape, goals: readonly Goal[]): Row {
   };
 }
 
-/** Ours beside a raw broadcast that gathers, as ours does: what is left above the sockets' own cost. */
+/** This server compared with a raw broadcast that also gathers: the cost above that of the sockets. */
 export function gatheredFanOutRow(shape: FanOutShape): Row {
   return {
     title: `fan-out, ${shape.batchSize} a batch, ${shape.subscribers} subscribers, gathered`,
@@ -72,16 +77,17 @@ async function enterTarget(
     await writer.send(runId, events.batch(batches));
     batches += 1;
   };
-  // Nothing tells when a subscription has begun; the pub/sub way has no history, so events must be tried until
-  // everybody gets them.
+  // Nothing signals that a subscription has started, and the pub/sub way has no history. So events must be
+  // sent until every subscriber receives them.
   const upToDate = () =>
     audience.sockets.every((socket) => lastSeq(socket.lastText()) === batches * batchSize - 1);
   for (let tries = 0; batches === 0 || !upToDate(); tries += 1) {
-    if (tries > 20) throw new Error(`${contestant}: some subscribers get nothing`);
+    if (tries > 20) throw new Error(`${contestant}: some subscribers receive nothing`);
     await publish();
     await quiet(audience);
   }
-  // The others only count; this one sees that what comes is every event, once, in order, with its contents.
+  // The other subscribers only count. This one verifies that every event arrives once, in order, with its
+  // contents.
   const witnessed: string[] = [];
   audience.sockets[0]!.witness((text) => witnessed.push(text));
   return {
@@ -90,9 +96,9 @@ async function enterTarget(
       witnessed.length = 0;
       const first = batches * batchSize;
       const rate = await publishUntil(performance.now() + ms, audience, batchSize, publish);
-      if (!upToDate()) throw new Error(`${contestant}: somebody’s last event is another`);
+      if (!upToDate()) throw new Error(`${contestant}: a subscriber’s last event is not the last one sent`);
       const wrong = witnessed.findIndex((text, index) => !isDelivered(text, eventAt(first + index)));
-      if (wrong >= 0) throw new Error(`${contestant}: event ${first + wrong} came as ${witnessed[wrong]}`);
+      if (wrong >= 0) throw new Error(`${contestant}: event ${first + wrong} arrived as ${witnessed[wrong]}`);
       return [rate];
     },
     close: async () => {
@@ -102,7 +108,7 @@ async function enterTarget(
   };
 }
 
-/** A raw broadcast of the very bytes that a subscriber to single events gets. */
+/** Starts a raw broadcast of exactly the bytes that a subscriber to single events receives. */
 async function enterBroadcast(
   { subscribers, batchSize }: FanOutShape,
   writes: RawBroadcast,
@@ -149,11 +155,11 @@ async function publishUntil(
   const wrong = audience.sockets.filter(
     (socket, index) => socket.texts() !== each[index]! + batches * batchSize,
   );
-  if (wrong.length > 0) throw new Error(`${wrong.length} subscribers got too much or too little`);
+  if (wrong.length > 0) throw new Error(`${wrong.length} subscribers received too many or too few messages`);
   return ((perBatch * batches) / elapsedMs) * 1_000;
 }
 
-/** Resolves when a while has passed without a message. */
+/** Resolves after a while without messages. */
 async function quiet(audience: Audience): Promise<void> {
   for (let before = -1; before !== audience.total(); ) {
     before = audience.total();

@@ -9,23 +9,29 @@ const PING = 9;
 const PONG = 10;
 
 /**
- * A websocket that counts text messages without looking at them. A full client costs as much a message as the server
- * it would measure; this one walks over whole chunks from header to header.
+ * A websocket that counts text messages without parsing them. A full client costs as much per message as the
+ * server that it would measure; this one skips through whole chunks from header to header.
  */
 export interface FrameSocket {
   send(text: string): void;
-  /** How many text messages came. */
+  /** The number of text messages received. */
   texts(): number;
   /** The newest text message. */
   lastText(): string;
-  /** From now on calls back with every text message, which costs what counting saves: for a few witnesses. */
+  /**
+   * Calls back with every further text message. This costs what counting saves, so it is meant for a few
+   * sockets.
+   */
   witness(onText: (text: string) => void): void;
-  /** From now on reads nothing of what comes. */
+  /** Stops reading from the socket. */
   pause(): void;
   close(): void;
 }
 
-/** Opens one. `onTexts` hears how many messages each chunk had; `onClosed` that the other side ended it. */
+/**
+ * Opens a socket. `onTexts` receives the number of messages in each chunk. `onClosed` is called when the
+ * server ends the socket.
+ */
 export async function openFrameSocket(
   url: string,
   protocol: string | null,
@@ -104,7 +110,7 @@ export async function openFrameSocket(
   };
 }
 
-/** A frame from a client: masked, as the protocol demands, with a mask of zeros. */
+/** Returns a client frame: masked, as the protocol requires, with a mask of zeros. */
 function clientFrame(opcode: number, payload: Buffer): Buffer {
   if (payload.length > 0xffff) throw new RangeError('a subscriber sends only short messages');
   const header =

@@ -6,19 +6,22 @@ import type { Stage } from './stage.ts';
 import type { Target } from './target.ts';
 import { openWriter, type Transport } from './writer.ts';
 
-/** How a row's producers send: each into a run of its own, the next batch after the answer to the one before. */
+/**
+ * How a row's producers send: each to a separate run, and the next batch after the answer to the previous
+ * one.
+ */
 export interface IngestShape {
   readonly transport: Transport;
   readonly batchSize: number;
   readonly writers: number;
 }
 
-/** What the row is held against besides the stock way and Durable Streams. */
+/** What the row is compared with besides the stock way and Durable Streams. */
 export type IngestBaseline = 'bare SQL' | 'ours on SQLite' | null;
 
-/** One producer, whatever it talks to. */
+/** A producer for any contestant. */
 interface Producer {
-  /** Sends the run's batch of this index; resolves with how many of its events are durable. */
+  /** Sends the run's batch at this index. Resolves to the number of its events that are durable. */
   send(index: number): Promise<number>;
   close(): void;
 }
@@ -26,7 +29,7 @@ interface Producer {
 /** How many events of a run are prepared before the first round. */
 const PREPARED_EVENTS = 40_000;
 
-/** Events per second through the front door: validated, durable, acknowledged. */
+/** Events per second through the public API: validated, durable, acknowledged. */
 export function ingestRow(shape: IngestShape, baseline: IngestBaseline, goals: readonly Goal[]): Row {
   const { transport, batchSize, writers } = shape;
   return {
@@ -80,7 +83,8 @@ function enterTarget(
       const prefix = `${transport}-${batchSize}-${writers}-${rounds}-`;
       const ids = Array.from({ length: writers }, (_, index) => `${prefix}${index}`);
       await createRuns(target.graphqlUrl, ids);
-      // Opened for each round: while the others have their turn, a server may end an idle HTTP connection.
+      // Opened for each round, because a server may close an idle HTTP connection while the others take their
+      // turns.
       const producers = await Promise.all(
         ids.map(async (id): Promise<Producer> => {
           const { send, close } = await openWriter(target.graphqlUrl, transport);

@@ -1,13 +1,13 @@
 import type { JobStore } from '../../src/store/jobs.ts';
 import type { Store } from '../../src/store/store.ts';
 
-/** Statements about jobs, and commits of events. */
+/** Numbers of statements about jobs and of commits of events. */
 export interface JobCalls {
   readonly reads: number;
   readonly writes: number;
 }
 
-/** The same store, and what was asked of it so far. */
+/** Returns the store wrapped with a counter, and the counts so far. */
 export function countCalls(store: Store): { readonly store: Store; readonly calls: JobCalls } {
   const calls = { reads: 0, writes: 0 };
   const { jobs } = store;
@@ -21,7 +21,7 @@ export function countCalls(store: Store): { readonly store: Store; readonly call
       calls.reads += 1;
       return jobs.nextDue(host);
     },
-    // Takes them, and reads what it took.
+    // A lease writes and then reads the leased jobs.
     lease: (request) => {
       calls.writes += 1;
       calls.reads += 1;

@@ -3,23 +3,24 @@ import { openStore } from '../../src/store/open.ts';
 import { countCalls, type JobCalls } from './job-calls.ts';
 import { startJobLoad } from './job-servers.ts';
 
-// Looks after very many jobs in a process of its own, as a server does or as little as could do; tells what that takes.
+// Looks after a large number of jobs in a separate process, as a server does or with the least possible work,
+// and reports the cost.
 
-/** What the bench asks for first. */
+/** The first request of the benchmark. */
 export interface JobOrder {
   readonly by: 'our reconciler' | 'the bare minimum';
   readonly jobs: number;
   readonly pollMs: number;
 }
 
-/** What looking after all jobs took, each second. */
+/** The cost of looking after all jobs, per second. */
 export interface JobFigures extends JobCalls {
-  /** Milliseconds of the processor. */
+  /** Milliseconds of CPU time. */
   readonly cpuMs: number;
   readonly looks: number;
 }
 
-/** How long what the start left is done with, and code gets warm. */
+/** How long to wait until the work of the start is done and the code is warm. */
 const SETTLE_MS = 2_000;
 
 process.once('message', (order: JobOrder) => {

@@ -10,11 +10,14 @@ import type { Store } from '../../src/store/store.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import type { JobOrder } from './job-load.ts';
 
-/** The looks at all jobs. */
+/** Counts the checks of all jobs. */
 export interface Looks {
-  /** Counts from now on. */
+  /** Starts counting. */
   begin(): void;
-  /** Answers how many there were; throws when a job was looked at more often than its substrate allows. */
+  /**
+   * Returns the number of checks. Throws if a job was checked more often than its substrate allows, or not at
+   * all.
+   */
   end(seconds: number): number;
 }
 
@@ -22,10 +25,10 @@ const WORKSPACE = 'default';
 const LEASE_MS = 10_000;
 const STARTING_AT_ONCE = 100;
 const LOOK_MS = 50;
-/** How far after one another jobs tell what they use. */
+/** Milliseconds between the jobs' reports of their usage. */
 const SPREAD_MS = 1_009;
 
-/** Has so many jobs run and looks after them for ever. */
+/** Starts these jobs and looks after them until the process ends. */
 export async function startJobLoad(store: Store, { by, jobs: size, pollMs }: JobOrder): Promise<Looks> {
   const seen = new Map<string, number>();
   const substrate = createBareSubstrate(pollMs, (machineId) => {
@@ -48,14 +51,15 @@ export async function startJobLoad(store: Store, { by, jobs: size, pollMs }: Job
       const most = Math.floor((seconds * 1_000) / pollMs) + 1;
       const counts = [...seen.values()];
       const busiest = Math.max(...counts);
-      if (busiest > most) throw new Error(`a job was looked at ${busiest} times, ${most} are allowed`);
-      if (counts.length < size) throw new Error(`${size - counts.length} jobs were not looked at`);
+      if (busiest > most)
+        throw new Error(`a job was checked ${busiest} times, but only ${most} times are allowed`);
+      if (counts.length < size) throw new Error(`${size - counts.length} jobs were not checked`);
       return counts.reduce((sum, count) => sum + count, 0);
     },
   };
 }
 
-/** One lease of all that is due, which reads them, a look at each, and one giving back. */
+/** Repeats the minimum: one lease of all due jobs, which reads them, one check of each, and one release. */
 async function lookAfterBarely(store: Store, substrate: Substrate, pollMs: number): Promise<never> {
   const owner = 'the bare minimum';
   const due = { host: '', abandonedMs: LEASE_MS, substrates: ['fly'], known: ['fly'] } as const;
@@ -121,7 +125,10 @@ async function startOne(jobs: Jobs, runId: string): Promise<void> {
   });
 }
 
-/** Jobs that run for ever, at no cost of their own. They tell what they use as often as it is kept, and in turn. */
+/**
+ * Creates a substrate of endless jobs that cost nothing. They report their usage as often as it is stored,
+ * one after another.
+ */
 function createBareSubstrate(pollMs: number, looked: (machineId: string) => void): Substrate {
   return {
     kind: 'fly',

@@ -9,18 +9,18 @@ const LINES: readonly (Line & { readonly figure: keyof JobFigures })[] = [
   { title: 'processor', unit: 'ms/s', goals: [], figure: 'cpuMs' },
   { title: 'statements that read', unit: '/s', goals: [], figure: 'reads' },
   { title: 'statements that write', unit: '/s', goals: [], figure: 'writes' },
-  { title: 'looks at the substrate', unit: '/s', goals: [], figure: 'looks' },
+  { title: 'checks of the substrate', unit: '/s', goals: [], figure: 'looks' },
 ];
 
 /**
- * What it takes to look after jobs that run, over a real store and on a substrate that costs nothing. No job may be
- * looked at more often than a substrate of processes allows, and each has to be.
+ * The cost of looking after running jobs, with a real store and a substrate that costs nothing. Every job
+ * must be checked, and none more often than a process substrate allows.
  */
 export function jobsRow(jobs: number): Row {
   const { pollMs } = PROCESS_SUBSTRATE_LIMITS;
   return {
-    title: `${jobs.toLocaleString('en-US')} jobs in flight, each looked at every ${pollMs} ms`,
-    baseline: 'one lease and one giving back a tick, nothing decided or kept',
+    title: `${jobs.toLocaleString('en-US')} jobs in flight, each checked every ${pollMs} ms`,
+    baseline: 'one lease and one release per tick, nothing decided or stored',
     lines: LINES,
     rhythm: 'once',
     enter: async (stage) => [
@@ -47,7 +47,7 @@ async function enter(stage: Stage, contestant: Contestant, order: JobOrder): Pro
   return {
     contestant,
     round: async (ms) => {
-      // Once, hence for longer; and so long in any case that every job has its look.
+      // Measured once, hence for longer, and in any case long enough that every job is checked.
       const figures = (await ask(child, { ms: Math.max(2 * ms, 3 * order.pollMs) })) as JobFigures;
       return LINES.map(({ figure }) => figures[figure]);
     },

@@ -1,36 +1,40 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Who sends how often to whom. */
+/** How many senders send how often to how many subscribers. */
 export interface LatencyLoad {
   readonly runs: number;
   readonly subscribersPerRun: number;
   readonly eventsPerSecond: number;
 }
 
-/** Where the load goes. */
+/** The system under load. */
 export interface Conveyor {
-  /** Sends one event of a run; resolves when it is acknowledged. */
+  /** Sends one event of a run. Resolves when it is acknowledged. */
   send(run: number, seq: number): Promise<void>;
-  /** From now on hears of every event that a subscriber got. */
+  /** Sets the callback for every event that a subscriber receives. */
   listen(onReceived: (run: number, seq: number) => void): void;
-  /** When each event was durable, in Unix milliseconds; null: nothing is made durable. Asked when all have arrived. */
+  /**
+   * Returns when each event became durable, in Unix milliseconds. Null if nothing is made durable. Called
+   * after all events have arrived.
+   */
   commitTimes(): Promise<((run: number, seq: number) => number) | null>;
 }
 
-/** Milliseconds, one for each event that each subscriber got, in no order. */
+/** Milliseconds for each event that each subscriber received, in no particular order. */
 export interface Latencies {
   readonly sinceSent: readonly number[];
-  /** Since the server knew it durable; empty where nothing is. */
+  /** Since the server knew that the event was durable. Empty if nothing is made durable. */
   readonly sinceCommit: readonly number[];
-  /** Since the sender knew; below 0 where a subscriber knew first. */
+  /** Since the sender received the acknowledgement. Negative if a subscriber received the event first. */
   readonly sinceAcknowledged: readonly number[];
 }
 
 const LOST_AFTER_MS = 30_000;
 
 /**
- * Sends for so many milliseconds, every run at its own evenly spread moments, an event numbered from `firstSeq` at a
- * time. An event that has to wait for the answer to the one before counts from when it was due to be sent.
+ * Sends events for this many milliseconds, each run at separate, evenly spaced moments, one event at a time,
+ * numbered from `firstSeq`. The time of an event that has to wait for the previous answer counts from when it
+ * was due.
  */
 export async function conveyLoad(
   load: LatencyLoad,
@@ -82,7 +86,7 @@ export async function conveyLoad(
   };
 }
 
-/** The value below which this share of them lies. */
+/** Returns the value below which this share of the values lies. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;

@@ -12,10 +12,10 @@ import { makeScratchDatabase } from './scratch-database.ts';
 import type { Stage } from './stage.ts';
 import { openWriter } from './writer.ts';
 
-/** Shorter rounds would have too few events of each run, and no steady load. */
+/** Shorter rounds would have too few events per run and no steady load. */
 const MIN_ROUND_MS = 1_000;
 
-/** How long an event takes to its subscribers under a steady load of small batches. */
+/** The time from sending an event to its arrival at subscribers, under a steady load of small batches. */
 export function latencyRow(
   load: LatencyLoad,
   goals: { readonly p50: readonly Goal[]; readonly p99: readonly Goal[] },
@@ -36,7 +36,7 @@ export function latencyRow(
   };
 }
 
-/** In a server of its own, since it tells from inside when its commits were done. */
+/** In a separate server, which reports from inside when its commits were done. */
 async function enterOurs(stage: Stage, load: LatencyLoad): Promise<Entrant> {
   const database = await makeScratchDatabase(stage.postgresUrl);
   const env = { PORT: '0', HOST: '127.0.0.1', LOG_LEVEL: 'warn', DATABASE_URL: database.url };
@@ -62,7 +62,7 @@ async function enterOurs(stage: Stage, load: LatencyLoad): Promise<Entrant> {
     commitTimes: async () => {
       const commits = (await ask(child, {})) as readonly Committed[];
       const times = new Map<string, number>();
-      // The database is new and its runs were made in order: their keys count from 1.
+      // The database is new and its runs were created in order, so their keys count from 1.
       for (const { at, appends } of commits) {
         for (const { run, lastSeq } of appends) times.set(`${run - 1} ${lastSeq}`, at);
       }
@@ -87,7 +87,7 @@ async function enterOurs(stage: Stage, load: LatencyLoad): Promise<Entrant> {
   };
 }
 
-/** Nothing is stored here, so that sending is the whole way. */
+/** Nothing is stored here, so the time since sending is the whole path. */
 async function enterEcho(load: LatencyLoad): Promise<Entrant> {
   const child = startProgram('echo-server.ts', {});
   const url = (await listeningUrl(child)).replace('http', 'ws');
@@ -138,7 +138,7 @@ function rounds(
   let nextSeq = 0;
   return async (paceMs) => {
     const ms = Math.max(paceMs, MIN_ROUND_MS);
-    // What the round before left behind, in the servers and here, is no part of this one.
+    // Keeps the remaining work of the previous round, in the servers and here, out of this one.
     await sleep(100);
     const latencies = await conveyLoad(load, conveyor, nextSeq, ms);
     nextSeq += Math.max(1, Math.round((ms / 1_000) * load.eventsPerSecond));
@@ -146,7 +146,7 @@ function rounds(
   };
 }
 
-/** A message of as many bytes as our server would send. */
+/** Returns a message of as many bytes as this server would send. */
 function delivery(seq: number): string {
   const runEvents = { ...eventAt(seq), committedAt: '2026-01-01T00:00:00.000Z' };
   return JSON.stringify({ id: '1', type: 'next', payload: { data: { runEvents } } });

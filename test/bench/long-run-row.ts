@@ -8,7 +8,7 @@ import { openWriter } from './writer.ts';
 const BATCH_SIZE = 8;
 const LOST_AFTER_MS = 30_000;
 
-/** What one more batch and one more subscriber at the end cost a long run, beside a run that has just begun. */
+/** The cost of one more batch and one more subscriber at the end of a long run, compared with a new run. */
 export function longRunRow(goals: readonly Goal[]): Row {
   return {
     title: 'a long run',
@@ -44,7 +44,7 @@ export function longRunRow(goals: readonly Goal[]): Row {
   };
 }
 
-/** Where a run ends. */
+/** The end of a run. */
 interface Tail {
   readonly runId: string;
   readonly nextSeq: number;
@@ -91,7 +91,7 @@ async function append(
   }
 }
 
-/** Subscribes behind this number again and again, each time until it is caught up. */
+/** Subscribes after this number repeatedly, each time until it has caught up. */
 async function resume(graphqlUrl: string, runId: string, after: number, ms: number): Promise<number> {
   const audience = await openAudience(graphqlUrl.replace('http', 'ws'), 1, 'graphql-transport-ws');
   try {
@@ -101,7 +101,7 @@ async function resume(graphqlUrl: string, runId: string, after: number, ms: numb
     const payload = followBatchesPayload(runId, after, 1_024);
     const caughtUp = (): Promise<string> =>
       new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error('a subscriber got nothing')), LOST_AFTER_MS);
+        const timer = setTimeout(() => reject(new Error('a subscriber received nothing')), LOST_AFTER_MS);
         socket.witness((text) => {
           if (!text.includes('"caughtUp":true') && !text.includes('"type":"error"')) return;
           clearTimeout(timer);
@@ -114,7 +114,8 @@ async function resume(graphqlUrl: string, runId: string, after: number, ms: numb
       const answer = caughtUp();
       socket.send(`{"id":"${times}","type":"subscribe","payload":${payload}}`);
       const text = await answer;
-      if (text.split('"tMs":').length - 1 !== BATCH_SIZE) throw new Error(`another tail: ${text}`);
+      if (text.split('"tMs":').length - 1 !== BATCH_SIZE)
+        throw new Error(`unexpected events at the tail: ${text}`);
       socket.send(`{"id":"${times}","type":"complete"}`);
     }
     return ((performance.now() - startedAt) / times) * 1_000;

@@ -3,16 +3,16 @@ import { createRuns } from './documents.ts';
 import type { Target } from './target.ts';
 import { openWriter } from './writer.ts';
 
-/** A run that has grown for very long. */
+/** A very long run. */
 export interface LongRun {
   readonly id: string;
-  /** How many events it had at first, numbered from 0. */
+  /** How many events the run had initially, numbered from 0. */
   readonly events: number;
 }
 
 const BATCH_SIZE = 200;
 
-/** Makes one, through the front door. */
+/** Creates a long run through the public API. */
 export async function makeLongRun({ graphqlUrl }: Target, events: number): Promise<LongRun> {
   const id = 'long-run';
   await createRuns(graphqlUrl, [id]);

@@ -7,7 +7,7 @@ import { renderJson, renderTable } from './table.ts';
 
 const PACE: Pace = { rounds: 3, roundMs: 1_700 };
 const QUICK_PACE: Pace = { rounds: 2, roundMs: 100 };
-// Both are more than the server keeps of pages that it has read.
+// Both exceed the server's cache of pages.
 const LONG_RUN_EVENTS = 1_000_000;
 const QUICK_LONG_RUN_EVENTS = 250_000;
 
@@ -16,9 +16,9 @@ if (options === null) {
   process.stdout.write(USAGE);
 } else {
   const { quick, json, only, postgresUrl } = options;
-  // Servers and files go with the process, whose own exit sees to it.
+  // The exit of the process stops the servers and removes the files.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-  // Each of them has a listener there.
+  // Each server and file adds an exit listener.
   process.setMaxListeners(0);
   const stage = createStage(postgresUrl, quick ? QUICK_LONG_RUN_EVENTS : LONG_RUN_EVENTS);
   try {
@@ -32,7 +32,7 @@ if (options === null) {
       process.stderr.write(`${seconds} s${result.ok ? '' : `: ${result.problem}`}\n`);
       results.push(result);
     }
-    // A goal that is missed is a finding; a row that could not be measured, or lost something, is a fault.
+    // A missed goal is a finding. A row that could not be measured, or lost something, is a failure.
     if (results.some(({ ok }) => !ok)) process.exitCode = 1;
     process.stdout.write(json ? `${renderJson(results)}\n` : `\n${renderTable(results)}\n`);
   } finally {

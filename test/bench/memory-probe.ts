@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
-// Runs the program that its first argument names. When asked, it tells what the process holds once the collector has
-// taken everything else.
+// Runs the program that the first argument names. On request, collects garbage and reports the memory that
+// remains in use.
 
-/** In bytes. */
+/** Memory in bytes. */
 export interface HeldMemory {
-  /** JavaScript's heap and the buffers beside it. */
+  /** The JavaScript heap and external buffers. */
   readonly held: number;
-  /** All that the system has given the process. */
+  /** All memory that the system has given the process. */
   readonly resident: number;
 }
 
@@ -22,7 +22,7 @@ async function settle(): Promise<HeldMemory> {
 }
 
 process.on('message', () => void settle().then((memory) => process.send!(memory)));
-// Listening must not keep a server alive that wants to stop.
+// Listening must not keep a stopping server alive.
 process.channel!.unref();
 
 const [node, , program, ...rest] = process.argv;

@@ -10,17 +10,23 @@ import type { Stage } from './stage.ts';
 import { openWriter } from './writer.ts';
 
 const RUNS = 100;
-/** How a run is filled far past what sockets hold by themselves: the system alone takes some megabytes of each. */
+/**
+ * Events per batch, to write far more than sockets buffer: the system alone buffers some megabytes per
+ * socket.
+ */
 const BATCH_SIZE = 250;
 
-/** A server that tells what memory it holds. */
+/** A server that reports its memory. */
 interface ProbedServer {
   readonly url: string;
   memory(): Promise<HeldMemory>;
   close(): Promise<void>;
 }
 
-/** What a subscriber that waits for events costs, beside a bare websocket of the same server library. */
+/**
+ * The memory of a subscriber that waits for events, compared with a bare websocket of the same server
+ * library.
+ */
 export function idleMemoryRow(subscribers: number, goals: readonly Goal[]): Row {
   return {
     title: `memory, ${subscribers.toLocaleString('en-US')} idle subscribers, each`,
@@ -35,7 +41,7 @@ export function idleMemoryRow(subscribers: number, goals: readonly Goal[]): Row 
           try {
             const ids = Array.from({ length: RUNS }, (_, run) => `idle-${run}`);
             await createRuns(server.url, ids);
-            // What the first ones cost is the server's own: documents and statements that are then remembered.
+            // The first subscribers pay for what the server then caches: documents and statements.
             const first = await subscribe(server.url, ids, RUNS);
             const figures = await costOfEach(server, subscribers, () =>
               subscribe(server.url, ids, subscribers),
@@ -69,7 +75,10 @@ export function idleMemoryRow(subscribers: number, goals: readonly Goal[]): Row 
   };
 }
 
-/** What a subscriber costs that reads nothing of a run while very much is written to it, beside one that reads. */
+/**
+ * The memory of a subscriber that reads nothing while a large amount is written to it, compared with one that
+ * reads.
+ */
 export function stalledMemoryRow(
   { subscribers, events }: { readonly subscribers: number; readonly events: number },
   goals: readonly Goal[],
@@ -81,7 +90,7 @@ export function stalledMemoryRow(
       try {
         const id = 'stalled';
         await createRuns(server.url, [id]);
-        // This one reads on, so that the newest events are kept in memory whoever else is there.
+        // This subscriber keeps reading, so that the newest events are kept in memory in any case.
         const reader = await subscribe(server.url, [id], 1);
         const figures = await costOfEach(server, subscribers, async () => {
           const audience = await subscribe(server.url, [id], subscribers);
@@ -113,8 +122,9 @@ function held(goals: readonly Goal[]): Line {
 }
 
 /**
- * Kilobytes of each: held by the process itself, which go when it goes, and got from the system when they came. One
- * stays, and with it what all of them share: a page of history is there once, however many read it.
+ * Returns kilobytes per subscriber: memory of the process that is freed when it leaves, and memory obtained
+ * from the system when it arrived. One subscriber stays and keeps everything shared: a page of history exists
+ * once, however many read it.
  */
 async function costOfEach(
   server: ProbedServer,

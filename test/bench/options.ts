@@ -1,26 +1,28 @@
 import { parseArgs } from 'node:util';
 
-/** What the command line asks for. */
+/** The options of the command line. */
 export interface Options {
   /** Short rounds, fewer events and fewer runs. */
   readonly quick: boolean;
   /** Print one line of JSON instead of the table. */
   readonly json: boolean;
-  /** A Postgres server to measure on instead of SQLite; databases are made there and dropped. */
+  /**
+   * A Postgres server to measure on instead of SQLite. The benchmark creates databases there and drops them.
+   */
   readonly postgresUrl: string | undefined;
-  /** Only rows whose title has this in it. */
+  /** Only rows whose title contains this text. */
   readonly only: string;
 }
 
 export const USAGE = `npm run bench -- [--quick] [--json] [--only TEXT] [--postgres URL]
 
-  --quick           shorter rounds, fewer events: a minute and a half at most instead of eight
-  --json            one line of JSON: {"goals": [{"name", "value", "bar", "met"}], "rows": […]}
-  --only TEXT       only the rows whose title contains TEXT
-  --postgres URL    on a Postgres server instead of SQLite, in databases that are made there and dropped
+  --quick           shorter rounds, fewer events: at most a minute and a half instead of eight minutes
+  --json            print one line of JSON: {"goals": [{"name", "value", "bar", "met"}], "rows": […]}
+  --only TEXT       measure only rows whose title contains TEXT
+  --postgres URL    measure on a Postgres server instead of SQLite, in temporary databases
 `;
 
-/** Reads the arguments; null: they ask for help. Throws on what it does not know. */
+/** Parses the arguments. Returns null for `--help`. Throws on unknown arguments. */
 export function readOptions(argv: readonly string[]): Options | null {
   const { values } = parseArgs({
     args: [...argv],

@@ -9,7 +9,7 @@ import type { Target } from './target.ts';
 
 const MAX_EVENTS = 1_024;
 
-/** A whole run's history to one websocket subscriber, in events per second. */
+/** Events per second when one websocket subscriber reads the whole history of a run. */
 export function replayRow(goals: readonly Goal[]): Row {
   return {
     title: 'replay of a long run, batches of 1,024, 1 subscriber',
@@ -45,7 +45,7 @@ async function enterOurs({ graphqlUrl }: Target, { id, events }: LongRun): Promi
   };
 }
 
-/** Milliseconds until the last event is there. */
+/** Resolves to the milliseconds until the last event has arrived. */
 function replay(
   audience: Audience,
   runId: string,
@@ -57,9 +57,10 @@ function replay(
     const startedAt = performance.now();
     let found = 0;
     socket.witness((text) => {
-      if (!text.includes('"type":"next"')) return reject(new Error(`instead of events: ${text}`));
+      if (!text.includes('"type":"next"')) return reject(new Error(`expected events, received: ${text}`));
       found += count(text);
-      if (Number.isNaN(found)) reject(new Error(`another event than was sent: ${text.slice(0, 300)}`));
+      if (Number.isNaN(found))
+        reject(new Error(`received an event that was not sent: ${text.slice(0, 300)}`));
       else if (found > events) reject(new Error(`${found} events instead of ${events}`));
       else if (found === events) resolve(performance.now() - startedAt);
     });
@@ -68,14 +69,14 @@ function replay(
   });
 }
 
-/** Without parsing, which would cost more than what is measured; no content has this key. */
+/** Counts events without parsing, which would cost more than what is measured. No content has this key. */
 function countOf(text: string): number {
   let count = 0;
   for (let at = text.indexOf('"tMs":'); at >= 0; at = text.indexOf('"tMs":', at + 6)) count += 1;
   return count;
 }
 
-/** Counts what it has compared with what was sent; NaN: it is something else. */
+/** Returns a function that compares events with those sent and counts them. NaN if they differ. */
 function checkedCountOf(): (text: string) => number {
   let next = 0;
   return (text) => {

@@ -1,18 +1,20 @@
 import type { Contestant, Entrant, Figures, Row, RowResult } from './row.ts';
 import type { Stage } from './stage.ts';
 
-/** How long a row takes. */
+/** The number and duration of a row's rounds. */
 export interface Pace {
   readonly rounds: number;
   readonly roundMs: number;
 }
 
-/** How many short rounds take the time of one. */
+/** How many short rounds take the time of one normal round. */
 const SHORT_ROUNDS = 4;
-/** Before short rounds, in which code that was never run before is most of what is measured. */
+/** The warm-up before short rounds, which would otherwise mostly measure cold code. */
 const WARM_UP_MS = 1_500;
 
-/** Measures one row. What fails is told and kept to the row: the others are still worth measuring. */
+/**
+ * Measures one row. A failure is reported only for this row, because the others are still worth measuring.
+ */
 export async function measure(row: Row, stage: Stage, pace: Pace): Promise<RowResult> {
   try {
     const entrants = await row.enter(stage);
@@ -26,7 +28,7 @@ export async function measure(row: Row, stage: Stage, pace: Pace): Promise<RowRe
   }
 }
 
-/** Round by round every contestant in turn, so that all meet the same noise. */
+/** Measures all contestants in turn, round by round, so that all meet the same noise. */
 async function measureEntrants(row: Row, entrants: readonly Entrant[], pace: Pace): Promise<RowResult> {
   const { rounds, roundMs } = rhythmOf(row, pace);
   const warmUpMs = row.rhythm === 'short rounds' ? Math.max(roundMs, WARM_UP_MS) : roundMs;
@@ -83,7 +85,7 @@ function describe(error: unknown): string {
   return error.cause === undefined ? error.message : `${error.message}: ${describe(error.cause)}`;
 }
 
-/** The middle of the values, or of its two; null: there are none. */
+/** Returns the median of the values. Null if there are none. */
 export function median(values: readonly number[]): number | null {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;

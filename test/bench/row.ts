@@ -1,24 +1,26 @@
 import type { Stage } from './stage.ts';
 
 /**
- * Who is measured: this server, the stock way of building one, Durable Streams' reference server, and the row's own
- * baseline.
+ * The contestants: this server, the stock way of building one, Durable Streams' reference server, and the
+ * row's own baseline.
  */
 export const CONTESTANTS = ['ours', 'stock', 'durable', 'baseline'] as const;
 export type Contestant = (typeof CONTESTANTS)[number];
 
-/** One contestant, ready to be measured as often as one likes. */
+/** A contestant that can be measured repeatedly. */
 export interface Entrant {
   readonly contestant: Contestant;
-  /** Works for about so many milliseconds; answers a figure for each line. Throws when anything got lost on the way. */
+  /**
+   * Works for about this many milliseconds and resolves to a figure per line. Rejects if anything was lost.
+   */
   round(ms: number): Promise<readonly number[]>;
-  /** Disconnects; the servers stay. */
+  /** Disconnects. The servers keep running. */
   close(): Promise<void>;
 }
 
 /**
- * How our figure may lie to another's: their ratio has a floor or a ceiling, or their difference has a ceiling; or how it
- * may lie by itself.
+ * The bound of a figure of this server: a floor or ceiling of its ratio to another contestant's figure, a
+ * ceiling of their difference, or an absolute bound.
  */
 export type Goal =
   | {
@@ -28,49 +30,49 @@ export type Goal =
     }
   | { readonly against: null; readonly holds: 'at least' | 'at most'; readonly bar: number };
 
-/** One figure of a row, and what is demanded of it. */
+/** One figure of a row and its goals. */
 export interface Line {
-  /** What tells it from the row's other lines; empty when it is the only one. */
+  /** Distinguishes the line from the row's other lines. Empty if it is the only one. */
   readonly title: string;
   readonly unit: string;
   readonly goals: readonly Goal[];
-  /** Belongs into the closing note on how cost grows. */
+  /** Lists the figure in the closing note on how cost grows. */
   readonly showsGrowth?: boolean;
 }
 
-/** What is measured together. */
+/** Figures that are measured together. */
 export interface Row {
   readonly title: string;
-  /** What the baseline is; null: there is none. */
+  /** The baseline in words. Null if there is none. */
   readonly baseline: string | null;
   readonly lines: readonly Line[];
   /**
-   * In rounds, after one to warm up; in more and shorter ones where small differences count; or once, when setting up
+   * In rounds, after a warm-up; in more and shorter rounds if small differences matter; or once, if the setup
    * is the measurement.
    */
   readonly rhythm: 'rounds' | 'short rounds' | 'once';
-  /** The client itself is what is measured. */
+  /** True if the client itself is measured. */
   readonly inClient?: boolean;
   /** Connects the contestants to the servers on the stage. */
   enter(stage: Stage): Promise<readonly Entrant[]>;
 }
 
-/** Medians in the line's unit; null for a contestant that did not enter. */
+/** Medians in the line's unit. Null for a contestant that did not take part. */
 export type Figures = Readonly<Record<Contestant, number | null>>;
 
-/** What came out. */
+/** The figures of a row, or the reason that there are none. */
 export type RowResult =
   | {
       readonly row: Row;
       readonly ok: true;
-      /** For each line. */
+      /** Figures per line. */
       readonly figures: readonly Figures[];
-      /** The client's busiest round, in cores: near 1 it may have been what was measured. */
+      /** CPU cores used in the client's busiest round. Near 1, the client itself may have been measured. */
       readonly clientCores: Readonly<Record<Contestant, number>>;
     }
   | { readonly row: Row; readonly ok: false; readonly problem: string };
 
-/** The only line of a row, where one says it all. */
+/** Returns the lines of a row with a single figure. */
 export function onlyLine(unit: string, goals: readonly Goal[]): readonly Line[] {
   return [{ title: '', unit, goals }];
 }

@@ -10,15 +10,18 @@ import type { Goal, Row } from './row.ts';
 import { scaleRow } from './scale-row.ts';
 import { validatorRow } from './validator-row.ts';
 
-/** What the rows are made for. */
+/** What the rows depend on. */
 export interface Setting {
-  /** Fewer runs, subscribers and events where setting them up takes long. */
+  /** Use fewer runs, subscribers and events if setting them up takes long. */
   readonly quick: boolean;
-  /** Durable Streams has no database: it is held against this server on SQLite only, and shown beside Postgres. */
+  /**
+   * Measure on Postgres. Durable Streams has no database, so it has goals only on SQLite and is merely shown
+   * on Postgres.
+   */
   readonly postgres: boolean;
 }
 
-/** Every row of the table, in its order; the bars are the project's goals. */
+/** Lists every row of the table, in order. The bars are the project's goals. */
 export function listRows({ quick, postgres }: Setting): readonly Row[] {
   const bareSql = postgres ? null : 'bare SQL';
   const durable = (bar: number): Goal[] => (postgres ? [] : [atLeast('durable', bar)]);

@@ -7,7 +7,7 @@ import { openWriter } from './writer.ts';
 const BATCH_SIZE = 8;
 const MAX_SOCKETS = 100;
 
-/** How ingest goes on when runs become many: over at most 100 sockets, each of which sends for its runs in turn. */
+/** Ingest with a growing number of runs, over at most 100 sockets that each send for their runs in turn. */
 export function scaleRow(runCounts: readonly number[]): Row {
   return {
     title: `ingest by number of runs, websocket, ${BATCH_SIZE} a batch, at most ${MAX_SOCKETS} sockets`,
@@ -48,7 +48,7 @@ async function enterRuns(
   const ids = Array.from({ length: runs }, (_, index) => `${prefix}${index}`);
   await createRuns(graphqlUrl, ids);
   const batchesOf = new Uint32Array(runs);
-  // Where each socket goes on in the next round, so that in the end every run has had its turn.
+  // Where each socket continues in the next round, so that every run gets its turn.
   const sockets = Array.from({ length: Math.min(runs, MAX_SOCKETS) }, (_, run) => ({ run }));
   let total = 0;
   return async (ms) => {

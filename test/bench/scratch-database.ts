@@ -6,15 +6,18 @@ import { join } from 'node:path';
 import { Database } from '../../src/store/sqlite/driver.ts';
 import { execute } from '../support/sql.ts';
 
-/** An empty database of the bench's own. */
+/** A temporary, empty database. */
 export interface ScratchDatabase {
   readonly url: string;
-  /** How many events are stored of runs whose id starts so: asked of the database itself, past the server. */
+  /**
+   * Counts the stored events of runs whose id starts with this prefix, in the database itself and not through
+   * the server.
+   */
   countEvents(runIdPrefix: string): Promise<number>;
   drop(): Promise<void>;
 }
 
-/** Makes one: a SQLite file in a temporary folder, or a database on the Postgres server of the URL. */
+/** Creates a database: a SQLite file in a temporary folder, or one on the Postgres server of the URL. */
 export async function makeScratchDatabase(postgresUrl: string | undefined): Promise<ScratchDatabase> {
   return postgresUrl === undefined ? makeSqlite() : makePostgres(postgresUrl);
 }
@@ -25,7 +28,7 @@ async function makeSqlite(): Promise<ScratchDatabase> {
   const folder = await mkdtemp(join(tmpdir(), 'runfeed-bench-'));
   const file = join(folder, 'bench.db');
   const drop = (): void => rmSync(folder, { recursive: true, force: true });
-  // Gigabytes may lie there: they go even when the bench is interrupted.
+  // The files may take gigabytes, so they are removed even if the benchmark is interrupted.
   process.once('exit', drop);
   return {
     url: `file:${file}`,

@@ -3,21 +3,21 @@ import { type DurableStreams, startDurableStreams } from './durable-streams.ts';
 import { type LongRun, makeLongRun } from './long-run.ts';
 import { startTarget, type Target } from './target.ts';
 
-/** The servers that rows share: started when first asked for, so that later rows meet them warm. */
+/** The servers that rows share. Each is started when first requested, so that later rows find it warm. */
 export interface Stage {
-  /** A Postgres server to measure on; undefined: SQLite. */
+  /** A Postgres server to measure on. Undefined for SQLite. */
   readonly postgresUrl: string | undefined;
   target(contestant: Target['contestant']): Promise<Target>;
-  /** This server on SQLite, whatever the others are on. */
+  /** Returns this server on SQLite, whichever database the others use. */
   oursOnSqlite(): Promise<Target>;
   durableStreams(): Promise<DurableStreams>;
   bareSql(): Promise<BareSql>;
-  /** The run of very many events, in our server. */
+  /** Returns the very long run in this server. */
   longRun(): Promise<LongRun>;
   close(): Promise<void>;
 }
 
-/** Sets an empty stage up. */
+/** Creates a stage without servers. */
 export function createStage(postgresUrl: string | undefined, longRunEvents: number): Stage {
   const started: Promise<{ close(): Promise<void> }>[] = [];
   const once = <Server extends { close(): Promise<void> }>(start: () => Promise<Server>) => {
@@ -45,7 +45,7 @@ export function createStage(postgresUrl: string | undefined, longRunEvents: numb
       return longRun;
     },
     close: async () => {
-      // What never started has nothing to close; that it did not was told by the row that needed it.
+      // A server that never started needs no closing. The row that needed it has reported the failure.
       const settled = await Promise.allSettled(started);
       await Promise.all(settled.map((one) => (one.status === 'fulfilled' ? one.value.close() : undefined)));
     },

@@ -32,7 +32,7 @@ interface IngestArgs {
   readonly batch: { readonly runId: string; readonly events: readonly StockEvent[] };
 }
 
-/** The part of the server's schema that the bench uses, answered the way Yoga's guide does it. */
+/** Creates the part of the server's schema that the benchmark uses, implemented as in Yoga's guide. */
 export function createStockSchema(store: StockStore) {
   const pubSub = createPubSub<{ runEvents: [runId: string, event: StockEvent] }>();
   return createSchema({

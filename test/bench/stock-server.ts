@@ -9,9 +9,9 @@ import { WebSocketServer } from 'ws';
 import { createStockSchema } from './stock-schema.ts';
 import { openStockStore } from './stock-store.ts';
 
-// What one gets by following the guides: Yoga for HTTP, graphql-ws beside it through Yoga's envelope.
+// A server built by following the guides: Yoga for HTTP, and graphql-ws through Yoga's envelope.
 
-// createPubSub adds a listener for each subscriber; Node would take hundreds of them for a leak.
+// createPubSub adds a listener per subscriber. Node would report hundreds of them as a leak.
 setMaxListeners(0);
 const store = await openStockStore(process.env.DATABASE_URL!);
 const yoga = createYoga({

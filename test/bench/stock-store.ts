@@ -13,7 +13,7 @@ export interface StockEvent {
   readonly data: Record<string, string>;
 }
 
-/** Keeps runs the way Prisma's guide does it, in the same tables and as durably as the server under test. */
+/** Stores runs as in Prisma's guide, in the same tables and as durably as the server under test. */
 export interface StockStore {
   createRun(id: string, provider: string, runtime: string): Promise<void>;
   /** Resolves when the batch is committed. */
@@ -21,10 +21,10 @@ export interface StockStore {
 }
 
 const WORKSPACE = 'default';
-/** Batches of many writers queue for the one connection: none of them may be given up. */
+/** Batches of many writers queue for the only connection, and none may time out. */
 const PATIENCE = { maxWait: 120_000, timeout: 120_000 };
 
-/** Makes the tables in an empty database and opens it. */
+/** Creates the tables in an empty database and opens it. */
 export async function openStockStore(databaseUrl: string): Promise<StockStore> {
   const prisma = databaseUrl.startsWith('file:')
     ? await openSqlite(databaseUrl)
@@ -77,7 +77,7 @@ async function openSqlite(url: string): Promise<PrismaClient> {
 
 async function openPostgres(url: string): Promise<PrismaClient> {
   await executeScript(url, script('postgres'));
-  // The two clients differ only in what SQLite lacks, and nothing of that is used here.
+  // The two clients differ only in features that SQLite lacks, which are not used here.
   return new PostgresClient({ adapter: new PrismaPg({ connectionString: url }) }) as unknown as PrismaClient;
 }
 

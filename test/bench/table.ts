@@ -3,10 +3,10 @@ import { fullTitle, judge, type Verdict } from './verdicts.ts';
 
 const HEADINGS = ['', 'ours', 'stock', 'Durable Streams', 'baseline', '', ''];
 const LEFT = new Set([0, 5, 6]);
-/** Above this the client's own work may be what was measured. */
+/** Above this, the client's own work may have been measured. */
 const BUSY_CLIENT_CORES = 0.9;
 
-/** Prints what came out: figures of this run, and the ratios that alone can be compared with another run's. */
+/** Renders the results: figures of this run, and ratios, which alone are comparable with other runs. */
 export function renderTable(results: readonly RowResult[]): string {
   const lines = results.flatMap((result) =>
     result.row.lines.map((line, index) => {
@@ -26,7 +26,7 @@ export function renderTable(results: readonly RowResult[]): string {
   ].join('\n');
 }
 
-/** What `--json` prints, in one line. */
+/** Renders the results as the line of JSON for `--json`. */
 export function renderJson(results: readonly RowResult[]): string {
   const goals = judge(results).map(({ name, value, bar, met }) => ({ name, value, bar, met }));
   const rows = results.flatMap((result) =>
@@ -71,8 +71,10 @@ function notes(results: readonly RowResult[], verdicts: readonly Verdict[]): str
   return [
     `${verdicts.filter(({ met }) => met).length} of ${verdicts.length} goals are met. Figures are medians of rounds taken in turn.`,
     'stock: Yoga, graphql-ws, Prisma interactive transaction with createMany, createPubSub.',
-    'Durable Streams: its reference server’s file store, one HTTP append of the bytes of the same JSON array a batch.',
-    busy.length > 0 ? `The client may have held back: ${busy.join('; ')}.` : 'The client held nobody back.',
+    'Durable Streams: its reference server’s file store, one HTTP append per batch with the bytes of the same JSON array.',
+    busy.length > 0
+      ? `The client may have slowed down: ${busy.join('; ')}.`
+      : 'The client slowed no contestant down.',
     ...(growth.length > 0 ? ['How cost grows:', ...growth] : []),
   ];
 }

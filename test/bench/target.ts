@@ -1,7 +1,7 @@
 import { type Child, listeningUrl, startBuilt, startProgram } from './child.ts';
 import { makeScratchDatabase, type ScratchDatabase } from './scratch-database.ts';
 
-/** A GraphQL server in a process of its own, on an empty database of its own. */
+/** A GraphQL server in a separate process with an empty database. */
 export interface Target {
   readonly contestant: 'ours' | 'stock';
   readonly graphqlUrl: string;
@@ -9,7 +9,7 @@ export interface Target {
   close(): Promise<void>;
 }
 
-/** Starts this server as it was built, or the stock one; on SQLite unless a Postgres server is given. */
+/** Starts the built server or the stock one, on SQLite unless a Postgres server is given. */
 export async function startTarget(
   contestant: Target['contestant'],
   postgresUrl: string | undefined,

@@ -3,10 +3,10 @@ import { batchFrom } from './batches.ts';
 import { type Contestant, type Entrant, type Goal, onlyLine, type Row } from './row.ts';
 
 const BATCH_SIZE = 256;
-/** Different batches, so that nothing is remembered from one to the next. */
+/** Different batches, so that nothing can be cached. */
 const BATCHES = 64;
 
-/** The validator alone, in this process, in microseconds a batch. */
+/** The validator alone, in this process, in microseconds per batch. */
 export function validatorRow(goals: readonly Goal[]): Row {
   return {
     title: `validator, a batch of ${BATCH_SIZE}`,
@@ -22,7 +22,7 @@ export function validatorRow(goals: readonly Goal[]): Row {
       const inputs = texts.map((text): unknown => JSON.parse(text));
       return [
         enter('ours', (index) => {
-          if (!validateRunnerEventBatch(inputs[index]).ok) throw new Error('a good batch was refused');
+          if (!validateRunnerEventBatch(inputs[index]).ok) throw new Error('a valid batch was refused');
         }),
         enter('baseline', (index) => {
           if (JSON.parse(texts[index]!) === null) throw new Error('nothing was parsed');

@@ -1,17 +1,20 @@
 import type { Figures, Goal, Line, Row, RowResult } from './row.ts';
 
-/** A goal and what came of it. */
+/** A goal and its result. */
 export interface Verdict {
   readonly name: string;
-  /** Our figure over, or less, the other's; null: it could not be measured. */
+  /**
+   * The ratio of this server's figure to the other's, their difference, or the figure itself. Null if it
+   * could not be measured.
+   */
   readonly value: number | null;
   readonly bar: number;
   readonly met: boolean;
-  /** How the value must lie to the bar, in words. */
+  /** The required relation to the bar, in words. */
   readonly demand: string;
 }
 
-/** Every goal of these rows. */
+/** Returns every goal of these rows. */
 export function judge(results: readonly RowResult[]): readonly Verdict[] {
   return results.flatMap((result) =>
     result.row.lines.flatMap((line, index) =>
@@ -22,7 +25,7 @@ export function judge(results: readonly RowResult[]): readonly Verdict[] {
   );
 }
 
-/** What a line is called outside its row. */
+/** Returns the name of a line outside its row. */
 export function fullTitle(row: Row, line: Line): string {
   return line.title === '' ? row.title : `${row.title}: ${line.title}`;
 }

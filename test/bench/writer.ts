@@ -4,9 +4,9 @@ import { WebSocket } from 'ws';
 import type { PreparedBatch } from './batches.ts';
 import { acceptedOf, ingestPayload } from './documents.ts';
 
-/** One producer on one connection. */
+/** A producer on one connection. */
 export interface Writer {
-  /** Sends a batch; resolves with how many events were stored. One at a time. */
+  /** Sends a batch. Resolves to the number of events stored. One call at a time. */
   send(runId: string, batch: PreparedBatch): Promise<number>;
   close(): void;
 }
@@ -48,7 +48,7 @@ async function openWebsocketWriter(graphqlUrl: string): Promise<Writer> {
       new Promise((resolve, reject) => {
         settle = resolve;
         fail = reject;
-        // An operation's id is free again only after its `complete`, which nobody waits for here.
+        // An operation id is free again only after `complete`, which is not awaited here.
         sent += 1;
         socket.send(`{"id":"${sent}","type":"subscribe","payload":${ingestPayload(runId, batch)}}`);
       }),

@@ -8,7 +8,7 @@ import type { RunnerEvent } from '../../src/contract/events.ts';
 import { createGooseAdapter } from '../../src/runtimes/goose.ts';
 import { startRunfeed } from '../support/runfeed-process.ts';
 
-// Recordings of real runs are not part of the package: they are looked for beside it, or where RUNFEED_CAPTURES says.
+// Recordings of real runs are not in the package: they are expected next to it, or in RUNFEED_CAPTURES.
 const folder = join(
   process.env.RUNFEED_CAPTURES ?? fileURLToPath(new URL('../../../shared/captures', import.meta.url)),
   'goose',
@@ -19,7 +19,7 @@ const captures = present ? readdirSync(folder).filter((name) => name.endsWith('.
 const AT_A_TIME = 5;
 
 const untimed = ({ kind, data }: RunnerEvent) => ({ kind, data });
-/** What the server says of the job is not the runner's. */
+/** True for the server's own events about the job, which the runner did not send. */
 const isStats = ({ data }: RunnerEvent) => data.event === 'resource_stats';
 
 function adapted(bytes: Uint8Array): RunnerEvent[] {
@@ -41,7 +41,7 @@ async function playAndFollow(file: string): Promise<{ arrived: RunnerEvent[]; co
 }
 
 test.skipIf(!present)(
-  'there are recordings of Goose (skipped: their folder is missing, see RUNFEED_CAPTURES)',
+  'recordings of Goose exist (skipped: their folder is missing, see RUNFEED_CAPTURES)',
   () => {
     expect(captures.length).toBeGreaterThan(0);
   },
@@ -50,7 +50,7 @@ test.skipIf(!present)(
 describe.skipIf(!present)('a recording played by the demo', () => {
   const played = new Map<string, Awaited<ReturnType<typeof playAndFollow>>>();
 
-  // Playing is mostly waiting, so several at a time.
+  // Playing is mostly waiting, so several recordings play at a time.
   beforeAll(async () => {
     const waiting = [...captures];
     const playNext = async (): Promise<void> => {
@@ -61,7 +61,7 @@ describe.skipIf(!present)('a recording played by the demo', () => {
     await Promise.all(Array.from({ length: AT_A_TIME }, playNext));
   }, 120_000);
 
-  test.each(captures)('%s arrives event for event as the adapter made it', (name) => {
+  test.each(captures)('%s arrives exactly as the adapter converted it, event by event', (name) => {
     const { arrived, code } = played.get(name)!;
     const told = arrived.filter((event) => !isStats(event));
     expect(told.map(untimed)).toEqual(adapted(readFileSync(join(folder, name))).map(untimed));

@@ -13,7 +13,7 @@ async function freshFolder(): Promise<string> {
   return folder;
 }
 
-/** The kinds that the demo's output tells, but for what the server says of the job. */
+/** The kinds of the printed events, without the server's own events about the job. */
 function printedEvents(stdout: string): string[] {
   const lines = [...stdout.matchAll(/^ *\d+ +\d+\.\ds +(\w+) (.*)$/gm)];
   return lines.flatMap(([, kind = '', data = '']) => (data.includes('"resource_stats"') ? [] : [kind]));
@@ -28,7 +28,7 @@ function adaptedEvents(lines: readonly string[]): string[] {
 const FEW_LINES = DEMO_TRANSCRIPT.slice(0, 3);
 
 describe('runfeed demo', () => {
-  test('with --exit prints GraphiQL’s address and every event, and leaves with 0', async () => {
+  test('with --exit prints the address of GraphiQL and every event, and exits with 0', async () => {
     const { code, stdout, stderr } = await runRunfeed(['demo', '--exit']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^GraphiQL: http:\/\/127\.0\.0\.1:\d+\/graphiql/);
@@ -38,7 +38,7 @@ describe('runfeed demo', () => {
     expect(stdout).toMatch(/runtime_terminal .*\n\njob: +terminated on substrate process, exit code 0\n$/);
   });
 
-  test('stays up when the run has ended; Ctrl-C ends it with 0, and its store is gone', async () => {
+  test('stays up after the run has ended; on Ctrl-C it exits with 0 and removes its store', async () => {
     const TMPDIR = await freshFolder();
     const demo = startRunfeed(['demo', '--file', '-'], { TMPDIR });
     demo.stdin.end(`${FEW_LINES.join('\n')}\n`);
@@ -53,7 +53,7 @@ describe('runfeed demo', () => {
     expect(await readdir(TMPDIR)).toEqual([]);
   });
 
-  test('shows what comes on standard input as it comes', async () => {
+  test('plays standard input as it arrives', async () => {
     const demo = startRunfeed(['demo', '--file', '-', '--exit']);
     demo.stdin.write(`${FEW_LINES[0]}\n`);
     await demo.printed(/0\.0s +runtime_started/);
@@ -64,9 +64,9 @@ describe('runfeed demo', () => {
   });
 
   test.each([
-    ['a run that plays', ['demo']],
-    ['an input that is still open', ['demo', '--file', '-']],
-  ])('Ctrl-C in the middle of %s ends it with 0, and its store is gone', async (_what, args) => {
+    ['a playing run', ['demo']],
+    ['an open input', ['demo', '--file', '-']],
+  ])('on Ctrl-C in the middle of %s, exits with 0 and removes its store', async (_what, args) => {
     const TMPDIR = await freshFolder();
     const demo = startRunfeed(args, { TMPDIR });
     demo.stdin.write(`${FEW_LINES[0]}\n`);
@@ -76,7 +76,7 @@ describe('runfeed demo', () => {
     expect(await readdir(TMPDIR)).toEqual([]);
   });
 
-  test('ends with 0 when nobody reads its output any more, and its store is gone', async () => {
+  test('exits with 0 and removes its store when the reader of its output is gone', async () => {
     const TMPDIR = await freshFolder();
     const demo = startRunfeed(['demo'], { TMPDIR });
     await demo.printed(/GraphiQL/);
@@ -86,9 +86,9 @@ describe('runfeed demo', () => {
   });
 
   test.each([
-    ['that is not there', 'no-such-run.ndjson', 'no-such-run.ndjson'],
+    ['that does not exist', 'no-such-run.ndjson', 'no-such-run.ndjson'],
     ['that is a folder', '.', 'is a folder'],
-  ])('refuses a file %s with one clear line and code 1', async (_what, file, reason) => {
+  ])('refuses a file %s with one line, exit code 1', async (_what, file, reason) => {
     const TMPDIR = await freshFolder();
     const { code, stdout, stderr } = await runRunfeed(['demo', '--file', file, '--exit'], { TMPDIR });
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });

@@ -9,7 +9,7 @@ import { freshFolder, GOOSE_COMPLETE, gooseText, writeProgram } from '../support
 
 const PROGRAM = join(PACKAGE_FOLDER, 'dist/cli/main.js');
 
-/** A server whose runner `agent` runs this command line, with a secret. */
+/** Starts a server whose runner `agent` runs this command line, with a secret. */
 async function startWithRunner(
   command: readonly string[],
   env: Readonly<Record<string, string>>,
@@ -56,7 +56,7 @@ async function contentsOf(path: string): Promise<string> {
   }
 }
 
-/** Writes what it was started with where OUT says, and ends well. */
+/** An agent that writes its arguments, environment and payload to the file OUT, and completes. */
 const REPORTING = `const { readFileSync, renameSync, statSync, writeFileSync } = require('node:fs');
 const file = process.env.RUNFEED_PAYLOAD_FILE;
 const told = { argv: process.argv.slice(2), env: process.env,
@@ -66,7 +66,7 @@ renameSync(process.env.OUT + '.part', process.env.OUT);
 process.stdout.write(${JSON.stringify(gooseText('at work') + GOOSE_COMPLETE)});`;
 
 describe('runfeed pipe inside a job', () => {
-  test('claims it, and starts the command with the secrets, the prompt and the payload, and without tokens', async () => {
+  test('claims the job and starts the command with secrets, prompt and payload, but without tokens', async () => {
     const folder = await freshFolder();
     const OUT = join(folder, 'told');
     const goose = await writeProgram('goose', REPORTING);
@@ -90,9 +90,9 @@ describe('runfeed pipe inside a job', () => {
   });
 
   test.each([
-    [{ task: 'x' }, ['{prompt}'], 'no text under prompt'],
-    [{ prompt: '--yolo' }, ['run', '{prompt}'], 'would be an option'],
-  ])('starts nothing when the payload %j does not go with %j', async (payload, args, reason) => {
+    [{ task: 'x' }, ['{prompt}'], 'no string field prompt'],
+    [{ prompt: '--yolo' }, ['run', '{prompt}'], 'would be read as an option'],
+  ])('starts nothing if the payload %j does not fit the arguments %j', async (payload, args, reason) => {
     const folder = await freshFolder();
     const OUT = join(folder, 'told');
     const goose = await writeProgram('goose', REPORTING);
@@ -105,7 +105,7 @@ describe('runfeed pipe inside a job', () => {
     await expect(readFile(OUT)).rejects.toThrow('ENOENT');
   });
 
-  test('stores no secret of the job, its payload or its environment that the agent complains with', async () => {
+  test('stores no secret of the job, payload or environment that the agent prints', async () => {
     const folder = await freshFolder();
     const keys = { TASK: 'sk-of-the-task-0123456789', OWN: 'opensesame-1' };
     const goose = await writeProgram(
@@ -129,7 +129,7 @@ describe('runfeed pipe inside a job', () => {
     for (const secret of ['k3y-for-the-agent', keys.TASK, keys.OWN]) expect(texts).not.toContain(secret);
   });
 
-  test('says what is too long when a prompt is longer than an argument can be', async () => {
+  test('names the argument that is too long for the system', async () => {
     const folder = await freshFolder();
     const command = [process.execPath, PROGRAM, 'pipe', '--spool', folder, '--', '/bin/echo', '{prompt}'];
     const server = await startWithRunner(command, {});
@@ -137,15 +137,15 @@ describe('runfeed pipe inside a job', () => {
     const job = await jobEnd(server);
     expect(job).toMatchObject({ status: 'failed', exitCode: 126 });
     const reason =
-      /argument 1 has 140000 bytes, and the system takes at most 131071 in one.* RUNFEED_PAYLOAD_FILE names/;
+      /argument 1 has 140000 bytes, but the system allows at most 131071\..* RUNFEED_PAYLOAD_FILE names/;
     expect(job.logs).toMatch(reason);
     expect((await readRun(server.graphql, 'j'))?.events.at(-1)?.data.stderrTail).toMatch(reason);
   });
 
-  test('leaves with code 79 and starts nothing when the claim is refused', async () => {
+  test('exits with 79 and starts nothing if the claim is refused', async () => {
     const folder = await freshFolder();
     const OUT = join(folder, 'env');
-    // The job's own runner only tells what it was given; the claims are made below.
+    // The job's own runner only records its environment; the claims are made below.
     const idle = await writeProgram(
       'idle',
       `require('node:fs').writeFileSync(process.env.OUT + '.part', JSON.stringify(process.env));

@@ -14,12 +14,12 @@ const flood = async (count) => { for (let n = 0; n < count; n += 1) { text(n + '
 const complete = () => process.stdout.write(${JSON.stringify(GOOSE_COMPLETE)});`;
 
 /**
- * Printed once the flood has filled a spool of 1 MiB: 15 pieces fit, and `pipe` reads no further until it has stored the
- * 16th. An earlier piece proves nothing: what follows it may still lie in the command's own buffers.
+ * Printed once the flood has filled a spool of 1 MiB: 15 pieces fit, and `pipe` reads no further until it has
+ * stored the 16th. An earlier piece proves nothing: the next ones may still be in the command's own buffers.
  */
 const SPOOL_FULL = /"15b{65536} "/;
 
-/** Says what it is told on standard input, a line each, and ends well with it. */
+/** An agent that says each line of standard input, and completes when the input ends. */
 const ECHO = `${TEXT}
   require('node:readline').createInterface({ input: process.stdin }).on('line', text).on('close', complete);`;
 
@@ -36,8 +36,8 @@ const startAt = (port: number, DATABASE_URL?: string) =>
 
 const foldersIn = async (base: string) => (await readdir(base)).length;
 
-describe('runfeed pipe that was killed', () => {
-  test('goes on: nothing acknowledged is lost, nothing doubled, and the run starts once', async () => {
+describe('runfeed pipe after a kill', () => {
+  test('continues the run: no acknowledged event is lost or duplicated, and the run starts once', async () => {
     const server = await startServe();
     const spool = await freshFolder();
     const counting = await writeProgram(
@@ -47,7 +47,7 @@ describe('runfeed pipe that was killed', () => {
     const args = ['pipe', '--url', server.url, '--run', 'r', '--spool', spool, '--'];
     for (let starts = 1; starts <= 2; starts += 1) {
       const pipe = startRunfeed([...args, counting]);
-      // What the one before left behind arrives first.
+      // The events that the previous process left behind arrive first.
       await eventually(async () => {
         const all = (await readRun(server.graphql, 'r'))?.events ?? [];
         const begins = all.filter(({ kind, data }) => kind === 'runtime_started' || data.event === 'resumed');
@@ -67,7 +67,7 @@ describe('runfeed pipe that was killed', () => {
     const starts = events.filter(({ kind }) => kind === 'runtime_started');
     const resumed = events.filter(({ data }) => data.event === 'resumed');
     expect([starts.map(({ seq }) => seq), resumed.length]).toEqual([[0], 2]);
-    // Each of the two that were killed counted from one, and what is there of it has no hole.
+    // Each of the two killed processes counted from one, and its stored numbers have no gap.
     const [first = '', second = '', third] = events
       .map(({ kind, data }) => (data.event === 'resumed' ? '|' : kind === 'assistant_text' ? data.text : ''))
       .join('')
@@ -80,7 +80,7 @@ describe('runfeed pipe that was killed', () => {
     expect(await foldersIn(spool)).toBe(0);
   });
 
-  test('is not joined by another one while it lives', async () => {
+  test('refuses to start while another process reports to the same run', async () => {
     const server = await startServe();
     const spool = await freshFolder();
     const args = ['pipe', '--url', server.url, '--run', 'r', '--spool', spool, '--runtime', 'goose'];
@@ -89,12 +89,12 @@ describe('runfeed pipe that was killed', () => {
     await first.printed(/here/);
     const { code, stderr } = await runRunfeed([...args, '--', 'true']);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^runfeed: process \d+ reports to this run already/);
+    expect(stderr).toMatch(/^runfeed: process \d+ already reports to this run/);
   });
 });
 
-describe('a server that is away', () => {
-  test('gets everything when it is back, and the command goes on meanwhile', async () => {
+describe('an unreachable server', () => {
+  test('gets all events once it is back, and the command continues meanwhile', async () => {
     const port = await fixedPort();
     const server = await startAt(port);
     const goose = await writeProgram('goose', ECHO);
@@ -110,13 +110,15 @@ describe('a server that is away', () => {
     pipe.stdin.end('after\n');
     const { code, stderr } = await pipe.exit;
     expect(code).toBe(0);
-    expect(stderr).toMatch(/^runfeed: events wait in .*\nrunfeed: the server takes events again\n$/);
+    expect(stderr).toMatch(
+      /^runfeed: delivery interrupted, keeping events in .*\nrunfeed: delivery resumed\n$/,
+    );
     const numbers = Array.from({ length: 1_000 }, (_, n) => `${n},`).join('');
     const { events } = (await readRun(successor.graphql, 'r'))!;
     expect(textOf(events)).toBe(`before,${numbers}after`);
   });
 
-  test('at the end for too long is told of with code 74, and the same command delivers the rest', async () => {
+  test('at the end causes exit code 74, and running the same command again delivers the rest', async () => {
     const port = await fixedPort();
     const server = await startAt(port);
     const spool = await freshFolder();
@@ -130,8 +132,8 @@ describe('a server that is away', () => {
     pipe.stdin.end('two\n');
     const { code, stderr } = await pipe.exit;
     expect(code).toBe(74);
-    // What was stored may have gone without its answer.
-    expect(stderr).toMatch(/events [02] to 3 are not delivered and stay in /);
+    // The first events may be stored without an acknowledgement.
+    expect(stderr).toMatch(/events [02] to 3 were not delivered and stay in /);
     expect(await foldersIn(spool)).toBe(1);
 
     const successor = await startAt(port, server.databaseUrl);
@@ -139,7 +141,7 @@ describe('a server that is away', () => {
     expect(again).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: 'runfeed: run r has ended, so nothing was started; its last events are delivered now\n',
+      stderr: 'runfeed: run r has ended, so nothing was started; its last events have now been delivered\n',
     });
     const run = await readRun(successor.graphql, 'r');
     expect(textOf(run!.events)).toBe('onetwo');
@@ -147,7 +149,7 @@ describe('a server that is away', () => {
     expect(await foldersIn(spool)).toBe(0);
   });
 
-  test('does not keep a failed command’s own code from being told', async () => {
+  test('does not hide the exit code of a failed command', async () => {
     const port = await fixedPort();
     const server = await startAt(port);
     const goose = await writeProgram(
@@ -172,7 +174,7 @@ describe('a server that is away', () => {
     expect(await pipe.exit).toMatchObject({ code: 3, stderr: expect.stringContaining('not delivered') });
   });
 
-  test('holds the command back once the spool is full, and nothing is lost', async () => {
+  test('pauses the command once the spool is full, and loses nothing', async () => {
     const port = await fixedPort();
     const server = await startAt(port);
     const done = join(await freshFolder(), 'done');
@@ -198,7 +200,7 @@ describe('a server that is away', () => {
     expect(textOf(run!.events) === `a${pieces.join('')}`).toBe(true);
   });
 
-  test('does not keep a stopped command’s pipe for ever when the spool is full', async () => {
+  test('does not block forever after the command was stopped while the spool is full', async () => {
     const port = await fixedPort();
     const server = await startAt(port);
     const goose = await writeProgram(
@@ -216,11 +218,11 @@ describe('a server that is away', () => {
     pipe.kill('SIGTERM');
     const { code, stderr } = await pipe.exit;
     expect(code).toBe(143);
-    expect(stderr).toContain('the spool stays full');
+    expect(stderr).toContain('the spool stayed full');
     expect(stderr).toContain('stay in');
   });
 
-  test('at the end is waited for no longer once a second signal says so', async () => {
+  test('at the end is no longer waited for after a second signal', async () => {
     const port = await fixedPort();
     const server = await startAt(port);
     const goose = await writeProgram('goose', `${TEXT} text('a'); setInterval(() => {}, 1000);`);
@@ -240,13 +242,15 @@ describe('a server that is away', () => {
     await server.exit;
     let isGone = false;
     pipe.exit.then(() => (isGone = true));
-    // Until the command is gone a signal is the command's.
+    // While the command runs, a signal is passed on to it.
     while (!isGone) {
       pipe.kill('SIGTERM');
       await sleep(100);
     }
     const { signal, stderr } = await pipe.exit;
     expect(signal).toBe('SIGTERM');
-    expect(stderr).toMatch(/left before all was passed on and delivered; what was not delivered is in /);
+    expect(stderr).toMatch(
+      /exiting before all output was passed on and delivered; undelivered events are in /,
+    );
   });
 });

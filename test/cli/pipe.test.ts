@@ -28,7 +28,7 @@ import {
 } from '../support/runfeed-process.ts';
 import { freshFolder, GOOSE_COMPLETE, gooseText, writeProgram } from '../support/scripts.ts';
 
-/** One server for all tests, which each have a run of their own. */
+/** Shared by all tests. Each test has its own run. */
 let server: ServeProcess;
 let runId = '';
 let runs = 0;
@@ -45,14 +45,14 @@ const print = (text: string): string => `process.stdout.write(${JSON.stringify(t
 
 const ANSWERS = gooseText('Hello 👩‍🚀') + GOOSE_COMPLETE;
 
-/** The name of a run's folder in a spool. */
+/** The name of a run's folder in the spool folder. */
 const keyOf = (url: string, runId: string): string =>
   createHash('sha256').update(`${url}\n${runId}`).digest('hex').slice(0, 32);
 
 const kindsOf = (run: Awaited<ReturnType<typeof readRun>>) => run?.events.map(({ kind }) => kind);
 
 describe('runfeed pipe runs a command and', () => {
-  test('passes its output through unchanged, reports its run, and leaves with its code', async () => {
+  test('passes its output through unchanged, reports its run, and exits with its code', async () => {
     const TMPDIR = await freshFolder();
     const goose = await writeProgram('goose', `${print(ANSWERS)} console.error('a warning');`);
     const args = ['pipe', '--url', server.url, '--run', runId, '--title', 'A try', '--', goose, 'run'];
@@ -73,7 +73,7 @@ describe('runfeed pipe runs a command and', () => {
     });
   });
 
-  test('ends the run as failed when it fails, with its code', async () => {
+  test('ends the run as failed if the command fails, with its exit code', async () => {
     const goose = await writeProgram('goose', `${print(ANSWERS)} process.exitCode = 7;`);
     const env = { RUNFEED_URL: server.graphql, TMPDIR: await freshFolder() };
     expect(await runRunfeed(['pipe', '--run', runId, '--', goose], env)).toMatchObject({ code: 7 });
@@ -81,7 +81,7 @@ describe('runfeed pipe runs a command and', () => {
     expect(run?.events.at(-1)?.data).toMatchObject({ outcome: 'failed', exitCode: 7 });
   });
 
-  test('passes bytes through that are no text, and 8 MB of them to a slow reader', async () => {
+  test('passes 8 MB of binary data through to a slow reader', async () => {
     const bytes = Buffer.concat([randomBytes(8_000_000), Buffer.from(`\n${ANSWERS}`)]);
     const file = join(await freshFolder(), 'bytes');
     await writeFile(file, bytes);
@@ -128,7 +128,7 @@ describe('runfeed pipe runs a command and', () => {
     ],
     ['claude', 'anthropic', `{"type":"system","subtype":"init"}\n{"type":"result","subtype":"success"}\n`],
     ['goose', 'anthropic', GOOSE_COMPLETE],
-  ])('tells by the name %s what it is and that it is made with %s', async (name, provider, output) => {
+  ])('detects the runtime from the command name %s, with provider %s', async (name, provider, output) => {
     const program = await writeProgram(name, print(output));
     const env = { RUNFEED_URL: server.url, TMPDIR: await freshFolder() };
     expect(await runRunfeed(['pipe', '--run', runId, '--', program], env)).toMatchObject({ code: 0 });
@@ -138,7 +138,7 @@ describe('runfeed pipe runs a command and', () => {
     expect(run?.events.at(-1)?.data.outcome).toBe('completed');
   });
 
-  test('tells what it is by its lines when its name does not, and uses a run that is there', async () => {
+  test('detects the runtime from the output if the name is unknown, and uses an existing run', async () => {
     await post(server.graphql, CREATE_RUN, { id: runId });
     const program = await writeProgram('agent', print(`a banner\n${ANSWERS}`));
     const env = { RUNFEED_URL: server.url, TMPDIR: await freshFolder() };
@@ -149,7 +149,7 @@ describe('runfeed pipe runs a command and', () => {
   });
 
   test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
-    'passes %s on and waits for its end',
+    'passes %s on and waits for the command to end',
     async (signal) => {
       const goose = await writeProgram(
         'goose',
@@ -165,7 +165,7 @@ describe('runfeed pipe runs a command and', () => {
     },
   );
 
-  test('leaves as a shell would say it when a signal ends it', async () => {
+  test('exits like a shell when a signal ends the command', async () => {
     const goose = await writeProgram('goose', `${print(gooseText('here'))} setInterval(() => {}, 1000);`);
     const env = { RUNFEED_URL: server.url, TMPDIR: await freshFolder() };
     const child = startRunfeed(['pipe', '--run', runId, '--', goose], env);
@@ -176,7 +176,7 @@ describe('runfeed pipe runs a command and', () => {
     expect(run?.events.at(-1)?.data).toMatchObject({ outcome: 'cancelled', signal: 'SIGTERM' });
   });
 
-  test('does not wait for what it left behind', async () => {
+  test('does not wait for processes that the command left behind', async () => {
     const goose = await writeProgram(
       'goose',
       `const { spawn } = require('node:child_process');
@@ -192,18 +192,18 @@ describe('runfeed pipe runs a command and', () => {
     expect((await readRun(server.graphql, runId))?.ended).toBe(true);
   });
 
-  test('ends the run when there is no such command, with code 127', async () => {
+  test('ends the run and exits with 127 if the command does not exist', async () => {
     const env = { RUNFEED_URL: server.url, TMPDIR: await freshFolder() };
     const { code, stderr } = await runRunfeed(['pipe', '--run', runId, '--', 'no-such-agent'], env);
     expect({ code, stderr }).toEqual({
       code: 127,
-      stderr: 'runfeed: no-such-agent cannot be started: there is no such command\n',
+      stderr: 'runfeed: cannot start no-such-agent: command not found\n',
     });
     const run = await readRun(server.graphql, runId);
     expect(run?.events.at(-1)?.data).toMatchObject({ outcome: 'failed', exitCode: 127 });
   });
 
-  test('goes on when nobody reads the output any more', async () => {
+  test('keeps the command running when the reader of the output is gone', async () => {
     const goose = await writeProgram(
       'goose',
       `${print(gooseText('one'))} process.stdin.on('data', () => { ${print(gooseText('two') + GOOSE_COMPLETE)} process.exit(); });`,
@@ -218,7 +218,7 @@ describe('runfeed pipe runs a command and', () => {
   });
 });
 
-test('runfeed pipe says how to name the agent when its output is in no known format', async () => {
+test('runfeed pipe says how to name the runtime if the output format is not recognized', async () => {
   const TMPDIR = await freshFolder();
   const args = ['pipe', '--url', server.url, '--run', runId, '--', 'echo', 'hi'];
   expect(await runRunfeed(args, { TMPDIR })).toEqual({
@@ -226,23 +226,23 @@ test('runfeed pipe says how to name the agent when its output is in no known for
     signal: null,
     stdout: 'hi\n',
     stderr: expect.stringMatching(
-      /^runfeed: the output is in no known format, so run r\d+ is stored as failed: .*--runtime, one of .*goose.*\n$/,
+      /^runfeed: unrecognized output format, so run r\d+ is stored as failed: .*--runtime with one of .*goose.*\n$/,
     ),
   });
 });
 
 describe('runfeed pipe without a command', () => {
-  test('reads what one printed, passes it on, and says what the run is called', async () => {
+  test('reads the output of a command, passes it on, and prints the id of the created run', async () => {
     const env = { RUNFEED_URL: server.url, TMPDIR: await freshFolder() };
     const child = startRunfeed(['pipe'], env);
     child.stdin.end(ANSWERS);
     const { code, stdout, stderr } = await child.exit;
     expect({ code, stdout }).toEqual({ code: 0, stdout: ANSWERS });
-    const [, id = ''] = /^runfeed: the run is (\S+)\n$/.exec(stderr) ?? [];
+    const [, id = ''] = /^runfeed: created run (\S+)\n$/.exec(stderr) ?? [];
     expect((await readRun(server.graphql, id))?.events.at(-1)?.data.outcome).toBe('completed');
   });
 
-  test('ends the run as cancelled on a signal, though its input stays open', async () => {
+  test('ends the run as cancelled on a signal, even if its input stays open', async () => {
     const env = { RUNFEED_URL: server.url, TMPDIR: await freshFolder() };
     const child = startRunfeed(['pipe', '--run', runId, '--runtime', 'goose'], env);
     child.stdin.write(gooseText('here'));
@@ -254,8 +254,8 @@ describe('runfeed pipe without a command', () => {
   });
 });
 
-describe('runfeed pipe keeps events in', () => {
-  test('a folder that nobody else can use: a link, one that is open to others or another user’s is refused', async () => {
+describe('the spool folder of runfeed pipe', () => {
+  test('is private: a link, a folder open to others, or a folder of another user is refused', async () => {
     const spool = await freshFolder();
     const folder = join(spool, keyOf(server.graphql, runId));
     const args = ['pipe', '--url', server.url, '--run', runId, '--spool', spool, '--', 'echo', 'started'];
@@ -263,7 +263,7 @@ describe('runfeed pipe keeps events in', () => {
       code: 1,
       stdout: '',
       stderr: expect.stringMatching(
-        /^runfeed: \S+ is not a folder that this user alone can use .*--spool\n$/,
+        /^runfeed: \S+ is not a folder that only this user can access .*--spool\n$/,
       ),
     };
     await mkdir(folder, { mode: 0o777 });
@@ -286,7 +286,7 @@ describe('runfeed pipe keeps events in', () => {
     expect((await readRun(server.graphql, runId))?.events).toEqual([]);
   });
 
-  test('a folder among the temporary files, under another name when somebody has taken it', async () => {
+  test('is in the temporary folder by default, under another name if the first one is taken', async () => {
     const TMPDIR = await freshFolder();
     const parent = join(TMPDIR, `runfeed-pipe-${process.getuid?.()}`);
     await writeFile(parent, 'not a folder');
@@ -297,7 +297,7 @@ describe('runfeed pipe keeps events in', () => {
     expect((await stat(`${parent}-1`)).mode & 0o777).toBe(0o700);
   });
 
-  test('files that a loss of power has damaged, which are set aside, and the command is started', async () => {
+  test('may be damaged by a power failure: the damaged file is set aside, and the command starts', async () => {
     const spool = await freshFolder();
     const folder = join(spool, keyOf(server.graphql, runId));
     await mkdir(folder, { mode: 0o700 });
@@ -340,14 +340,14 @@ describe('runfeed pipe starts nothing', () => {
   });
 
   test.each([
-    [['--'], 'after -- comes the command to run'],
-    [['--runtime', 'cursor'], '--runtime is one of '],
-    [['--provider', 'me'], '--provider is one of '],
+    [['--'], '-- must be followed by the command to run'],
+    [['--runtime', 'cursor'], '--runtime must be one of '],
+    [['--provider', 'me'], '--provider must be one of '],
     [['--flush-timeout', 'soon'], '--flush-timeout takes a whole number'],
-    [['--url', 'ftp://x', '--run', 'r'], 'takes http://HOST:PORT'],
-    [['--url', 'http://me:secret@x', '--run', 'r'], 'takes no user or password'],
+    [['--url', 'ftp://x', '--run', 'r'], 'must be http://HOST:PORT'],
+    [['--url', 'http://me:secret@x', '--run', 'r'], 'must not contain a user or password'],
     [['goose', 'run'], "Unexpected argument 'goose'"],
-  ])('when it is called wrongly: %j', async (args, reason) => {
+  ])('with invalid arguments: %j', async (args, reason) => {
     const { code, stdout, stderr } = await runRunfeed(['pipe', ...args]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(reason);

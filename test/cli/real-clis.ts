@@ -1,7 +1,7 @@
-// By hand, where there is a network: npm install --prefix FOLDER @openai/codex @google/gemini-cli
+// Run by hand, with network access: npm install --prefix FOLDER @openai/codex @google/gemini-cli
 // then: npm run build && npx tsx test/cli/real-clis.ts FOLDER/node_modules/.bin
-// Runs the real CLIs against scripted models on loopback, through `runfeed pipe`, while a
-// subscriber follows; prints what it saw and fails unless each run has its tool call, its text and a good end.
+// Runs the real CLIs against scripted models on loopback, through `runfeed pipe`, while a subscriber follows.
+// Prints what the subscriber saw, and fails unless each run has a tool call, text and a successful end.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -24,7 +24,7 @@ try {
   const workspace = join(folder, 'workspace');
   await mkdir(workspace);
   await writeFile(join(workspace, 'hello.txt'), 'hello\n');
-  // With an address of its own Gemini would take the key for a gateway's, unless told which kind it is.
+  // With a custom base URL, Gemini takes the key for a gateway's, unless the settings name its type.
   await mkdir(join(folder, '.gemini'));
   const settings = { security: { auth: { selectedType: 'gemini-api-key' } } };
   await writeFile(join(folder, '.gemini/settings.json'), JSON.stringify(settings));
@@ -32,7 +32,7 @@ try {
   releasers.add(models.close);
   const url = await startServer(join(folder, 'runs.db'));
   const codex = [
-    // A model whose tools are called one by one; newer ones call them from a script.
+    // This model calls its tools one by one; newer models call them from a script.
     ...['-m', 'gpt-5', '-c', 'model_provider=scripted'],
     ...['-c', `model_providers.scripted={name="scripted",base_url="${models.url}/v1",wire_api="responses"}`],
   ];
@@ -86,7 +86,7 @@ try {
     console.log(`${name}: exit ${code}, ${isWhole ? 'whole' : 'NOT WHOLE'}`);
     if (!isWhole) process.exitCode = 1;
   }
-  console.log(`models were asked: ${models.asked().join(', ')}`);
+  console.log(`requests to the models: ${models.asked().join(', ')}`);
 } finally {
   await releasers.release();
 }
@@ -103,7 +103,7 @@ async function startServer(file: string): Promise<string> {
   return /listening on (\S+)/.exec(String(first))![1]!;
 }
 
-/** Prints a run as a subscriber gets it, and answers what kinds there were, and how it ended. */
+/** Prints a run as a subscriber receives it. Returns the kinds of its events, and its outcome. */
 async function follow(runId: string, url: string): Promise<string[]> {
   const kinds: string[] = [];
   const signal = AbortSignal.timeout(PATIENCE_MS);

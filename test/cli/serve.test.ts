@@ -6,7 +6,7 @@ import { releaseAfterwards } from '../support/releases.ts';
 import { runRunfeed, startServe } from '../support/runfeed-process.ts';
 
 describe('runfeed serve', () => {
-  test('takes a free port when told 0, prints its addresses, and is there', async () => {
+  test('picks a free port for PORT=0, prints its addresses, and answers there', async () => {
     const server = await startServe({ PORT: '0', HOST: 'localhost' });
     const [, graphiql = ''] = await server.printed(/GraphiQL +(\S+)/);
     const [, graphql = ''] = await server.printed(/HTTP and SSE +(\S+)/);
@@ -18,12 +18,12 @@ describe('runfeed serve', () => {
     expect((await fetch(`${server.url}/ready`)).status).toBe(200);
   });
 
-  test('names PUBLIC_URL among its addresses', async () => {
+  test('prints PUBLIC_URL among its addresses', async () => {
     const server = await startServe({ PUBLIC_URL: 'https://runs.example.org' });
     await server.printed(/PUBLIC_URL +https:\/\/runs\.example\.org\n/);
   });
 
-  test('writes its log to standard error, a JSON object a line', async () => {
+  test('writes its log to standard error, one JSON object per line', async () => {
     const server = await startServe({ LOG_LEVEL: 'info' });
     server.kill('SIGINT');
     const { code, stdout, stderr } = await server.exit;
@@ -37,7 +37,7 @@ describe('runfeed serve', () => {
     expect(messages.at(-1)).toBe('stopped');
   });
 
-  test('refuses a SQLite file that another process serves, and the first goes on', async () => {
+  test('refuses a SQLite file that another process has open, which keeps working', async () => {
     const DATABASE_URL = await freshSqliteUrl();
     const first = await startServe({ DATABASE_URL });
     const { code, stdout, stderr } = await runRunfeed(['serve'], { PORT: '0', DATABASE_URL });
@@ -48,7 +48,7 @@ describe('runfeed serve', () => {
     expect((await fetch(`${first.url}/ready`)).status).toBe(200);
   });
 
-  test('says which address is taken', async () => {
+  test('names the address that is already in use', async () => {
     const port = await freePort();
     const other = createServer().listen(port, '127.0.0.1');
     releaseAfterwards(() => other.close());
@@ -58,10 +58,10 @@ describe('runfeed serve', () => {
       LOG_LEVEL: 'silent',
     });
     expect(code).toBe(2);
-    expect(stderr).toMatch(new RegExp(`^runfeed: PORT: 127\\.0\\.0\\.1:${port} is in use already: .*\\n$`));
+    expect(stderr).toMatch(new RegExp(`^runfeed: PORT: 127\\.0\\.0\\.1:${port} is already in use: .*\\n$`));
   });
 
-  test('does not start without its Postgres, and keeps the password to itself', async () => {
+  test('does not start if Postgres is unreachable, and does not print the password', async () => {
     const DATABASE_URL = `postgresql://me:s3cret@127.0.0.1:${await freePort()}/runfeed`;
     const { code, stdout, stderr } = await runRunfeed(['serve'], { PORT: '0', DATABASE_URL });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -69,7 +69,7 @@ describe('runfeed serve', () => {
     expect(stderr).not.toContain('s3cret');
   });
 
-  test('starts with nothing that is wrong: a line for each variable, code 2, and no value is repeated', async () => {
+  test('does not start with invalid variables: prints one line each without the value, exit code 2', async () => {
     const { code, stdout, stderr } = await runRunfeed(['serve'], {
       PORT: '70000',
       HOST: '0.0.0.0',
@@ -87,7 +87,7 @@ describe('runfeed serve', () => {
     expect(stderr).not.toMatch(/70000|0\.0\.0\.0|mysql|s3cret|ftp|loud/);
   });
 
-  test('refuses an address that others can reach, and says why', async () => {
+  test('refuses an address that other machines can reach, and says why', async () => {
     const { code, stderr } = await runRunfeed(['serve'], { HOST: '192.168.1.5' });
     expect(code).toBe(2);
     expect(stderr).toMatch(/^runfeed: HOST must be a loopback address .*no access control.*\n$/);

@@ -27,7 +27,7 @@ const BATCH = { v: 1, runId: 'r', events: [{ seq: 0, tMs: 0, kind: 'notification
 
 describe('a server that is told to stop', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)(
-    'on %s closes its websockets with 1012 and leaves with 0',
+    'on %s closes its websockets with 1012 and exits with 0',
     async (signal) => {
       const server = await startServe();
       await post(server.graphql, CREATE_RUN, { id: 'r' });
@@ -57,14 +57,14 @@ describe('a server that is told to stop', () => {
   test.each([
     ['SIGTERM', 143],
     ['SIGINT', 130],
-  ] as const)('ends at once on a second %s, with code %i', async (signal, code) => {
+  ] as const)('exits immediately on a second %s, with code %i', async (signal, code) => {
     const server = await startServe();
     const socket = await openSocket(server.url);
-    // This client never reads the close frame, and the server would wait a little for its answer.
+    // This client never reads the close frame, so the server would wait for the reply for a while.
     socket.pause();
     server.kill(signal);
     await refusesConnections(server.url);
-    // Within 300 ms a second signal is taken for the first one, which was sent to a process and to its group.
+    // Within 300 ms a second signal counts as the first one, sent to the process and to its group.
     server.kill(signal);
     await sleep(400);
     server.kill(signal);
@@ -72,8 +72,8 @@ describe('a server that is told to stop', () => {
   });
 });
 
-describePrivatePostgres('a server that is told to stop while it answers', () => {
-  test('answers first, refuses what comes meanwhile, and leaves with 0', async () => {
+describePrivatePostgres('a server that is told to stop during a request', () => {
+  test('answers the request, refuses new connections, and exits with 0', async () => {
     const DATABASE_URL = await freshPostgresUrl((await privatePostgres()).url);
     const SECRET_KEYS = randomBytes(32).toString('base64');
     const server = await startServe({ DATABASE_URL, SECRET_KEYS });
@@ -94,12 +94,12 @@ describePrivatePostgres('a server that is told to stop while it answers', () => 
   });
 });
 
-/** Resolves once nobody listens there any more. */
+/** Resolves once the server no longer accepts connections. */
 async function refusesConnections(url: string): Promise<void> {
   while (await fetch(`${url}/health`, { headers: { connection: 'close' } }).catch(() => null)) {}
 }
 
-/** Keeps every writer waiting until it is called. */
+/** Blocks all writers until the returned function is called. */
 async function lockEvents(databaseUrl: string): Promise<() => Promise<void>> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();

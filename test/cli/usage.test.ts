@@ -29,7 +29,7 @@ describe('runfeed', () => {
     for (const word of words) expect(stdout).toContain(word);
   });
 
-  test('leaves --help after -- to the command that it runs', async () => {
+  test('passes --help after -- to the command that it runs', async () => {
     const { stderr } = await runRunfeed(['pipe', '--url', 'http://127.0.0.1:9', '--', 'agent', '--help']);
     expect(stderr).toContain('cannot reach');
   });
@@ -39,8 +39,8 @@ describe('runfeed', () => {
   });
 
   test.each([
-    [['srve'], 'there is no command srve: see runfeed --help'],
-    [['--prot'], 'there is no command --prot: see runfeed --help'],
+    [['srve'], 'unknown command srve: see runfeed --help'],
+    [['--prot'], 'unknown command --prot: see runfeed --help'],
     [['serve', '--port', '1'], "Unknown option '--port': see runfeed serve --help"],
     [['serve', 'now'], "Unexpected argument 'now'"],
     [['demo', '--loop'], "Unknown option '--loop': see runfeed demo --help"],
@@ -48,10 +48,13 @@ describe('runfeed', () => {
     [['demo', '--file'], "Option '--file <value>' argument missing: see runfeed demo --help"],
     [['tail', 'r', '--jsn'], "Unknown option '--jsn': see runfeed tail --help"],
     [['tail'], "tail takes one argument, the run's id: see runfeed tail --help"],
-  ])('%j is refused with code 2 and one line: the reason, and where to look', async (args, reason) => {
-    const { code, stdout, stderr } = await runRunfeed(args);
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toMatch(/^runfeed: [^\n]* --help\n$/);
-    expect(stderr).toContain(reason);
-  });
+  ])(
+    '%j is refused with one line that has the reason and the help command, exit code 2',
+    async (args, reason) => {
+      const { code, stdout, stderr } = await runRunfeed(args);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toMatch(/^runfeed: [^\n]* --help\n$/);
+      expect(stderr).toContain(reason);
+    },
+  );
 });

@@ -15,7 +15,7 @@ import {
 } from '../support/runfeed-process.ts';
 import { freshFolder } from '../support/scripts.ts';
 
-/** One server for the tests that need no other, which each have a run of their own. */
+/** Shared by all tests that need no server of their own. Each test has its own run. */
 let server: ServeProcess;
 let runId = '';
 let runs = 0;
@@ -62,7 +62,7 @@ async function send(batch: readonly RunnerEvent[], { graphql } = server): Promis
 }
 
 describe('runfeed tail', () => {
-  test('prints a run as it goes, without colours where there is no terminal, and leaves with 0 at its end', async () => {
+  test('prints events as they arrive, without colors off a terminal, and exits with 0 at the end of the run', async () => {
     await post(server.graphql, CREATE_RUN, { id: runId });
     await send(events.slice(0, 2));
     const tail = startRunfeed(['tail', runId, '--url', server.url]);
@@ -71,7 +71,7 @@ describe('runfeed tail', () => {
     expect(await tail.exit).toMatchObject({ code: 0, stdout: HUMAN, stderr: '' });
   });
 
-  test('with --json prints the events after a number, one a line', async () => {
+  test('with --json prints the events after a number, one per line', async () => {
     await post(server.graphql, CREATE_RUN, { id: runId });
     await send(events);
     const { code, stdout } = await runRunfeed(['tail', '--json', '--after', '3', runId, '--url', server.url]);
@@ -83,7 +83,7 @@ describe('runfeed tail', () => {
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
-  ] as const)('ends on %s with %i', async (signal, code) => {
+  ] as const)('exits on %s with %i', async (signal, code) => {
     await post(server.graphql, CREATE_RUN, { id: runId });
     await send(events.slice(0, 2));
     const tail = startRunfeed(['tail', runId], { RUNFEED_URL: server.url });
@@ -92,7 +92,7 @@ describe('runfeed tail', () => {
     expect(await tail.exit).toMatchObject({ code, stderr: '' });
   });
 
-  test('ends on a signal at once when its output is read no further', async () => {
+  test('exits immediately on a signal when the reader of its output has stopped reading', async () => {
     await post(server.graphql, CREATE_RUN, { id: runId });
     await send([{ seq: 0, tMs: 0, kind: 'assistant_text', data: { text: 'x'.repeat(4_000_000) } }]);
     const child = spawn(process.execPath, [join(PACKAGE_FOLDER, 'dist/cli/main.js'), 'tail', runId], {
@@ -105,7 +105,7 @@ describe('runfeed tail', () => {
     expect(await once(child, 'exit')).toEqual([null, 'SIGINT']);
   });
 
-  test('ends with 0 when nobody reads it any more', async () => {
+  test('exits with 0 when the reader of its output is gone', async () => {
     await post(server.graphql, CREATE_RUN, { id: runId });
     await send(events.slice(0, 2));
     const tail = startRunfeed(['tail', runId], { RUNFEED_URL: server.url });
@@ -117,7 +117,7 @@ describe('runfeed tail', () => {
 });
 
 describe('runfeed runs', () => {
-  test('lists the newest runs with what has become of them', async () => {
+  test('lists the newest runs with their status', async () => {
     const server = await startServe();
     const nothing = await runRunfeed(['runs', '--url', server.url]);
     expect(nothing).toMatchObject({ code: 0, stdout: 'RUN  STATUS  PROVIDER  EVENTS  AGE  TITLE\n' });
@@ -139,7 +139,7 @@ describe('runfeed runs', () => {
 });
 
 describe('runfeed stop and logs', () => {
-  test('stop a job, telling its status to the end, and print what it printed', async () => {
+  test('stop a job, print its status until it ends, and print its output', async () => {
     const folder = await freshFolder();
     const RUNNERS_FILE = join(folder, 'runners.json');
     const command = [process.execPath, '-e', 'console.log("at work"); setInterval(() => {}, 1000)'];
@@ -164,14 +164,14 @@ describe('runfeed stop and logs', () => {
   });
 });
 
-describe('what watches a server', () => {
+describe('commands that query a server', () => {
   test.each([
     [['tail', 'nobody'], 'run nobody not found'],
     [['logs', 'nobody'], 'run nobody not found\n'],
     [['stop', 'nobody'], 'run nobody not found\n'],
     [['logs', 'jobless'], 'run jobless has no job'],
     [['stop', 'jobless'], 'run jobless has no job to stop'],
-  ])('%j says what is not there, with code 1', async (args, reason) => {
+  ])('%j names what is missing and exits with 1', async (args, reason) => {
     await post(server.graphql, CREATE_RUN, { id: 'jobless' });
     const { code, stdout, stderr } = await runRunfeed(args, { RUNFEED_URL: server.url });
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
@@ -179,7 +179,7 @@ describe('what watches a server', () => {
   });
 
   test.each([['tail', 'r'], ['runs'], ['logs', 'r'], ['stop', 'r']])(
-    '%s %s says which server does not answer',
+    '%s %s names the server that does not answer',
     async (...args) => {
       const { code, stderr } = await runRunfeed([...args, '--url', 'http://127.0.0.1:9'].filter(Boolean));
       expect(code).toBe(1);
@@ -194,7 +194,7 @@ describe('what watches a server', () => {
     [['runs', '--limit', '101'], '--limit takes a whole number from 1 to 100'],
     [['stop', 'a', 'b'], 'stop takes one argument'],
     [['logs', 'r', '--lines', '0'], '--lines takes a whole number'],
-  ])('%j is refused with code 2', async (args, reason) => {
+  ])('%j is refused, exit code 2', async (args, reason) => {
     const { code, stdout, stderr } = await runRunfeed(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(reason);

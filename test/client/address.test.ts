@@ -13,7 +13,7 @@ describe('the address of a server', () => {
     ['https://host/feed/graphql?a=1#b', 'https://host/feed/graphql?a=1'],
     ['ws://host:4000', 'http://host:4000/graphql'],
     ['wss://host/graphql', 'https://host/graphql'],
-  ])('is taken with and without /graphql: %s', (given, address) => {
+  ])('is accepted with and without /graphql: %s', (given, address) => {
     expect(addressOf(given)).toBe(address);
     expect(addressOf(new URL(given))).toBe(address);
   });
@@ -26,12 +26,12 @@ describe('the address of a server', () => {
   });
 
   test.each([
-    ['/graphql', 'only in a page may it be relative'],
-    ['10.0.0.7:4000', 'only in a page may it be relative'],
-    ['localhost:4000', 'begins with http:'],
-    ['ftp://host', 'begins with http:'],
+    ['/graphql', 'only pages may use a relative one'],
+    ['10.0.0.7:4000', 'only pages may use a relative one'],
+    ['localhost:4000', 'must begin with http:'],
+    ['ftp://host', 'must begin with http:'],
     ['http://user:pass@host', 'pass a token'],
-  ])('is refused in words that do not repeat it: %s', (given, words) => {
+  ])('is refused with an error that does not repeat it: %s', (given, words) => {
     expect(() => addressOf(given)).toThrow(TypeError);
     expect(() => addressOf(given)).toThrow(words);
     expect(() => addressOf(given)).not.toThrow(given);

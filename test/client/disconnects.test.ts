@@ -14,16 +14,16 @@ import { eventually, newRun } from '../support/runs.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { readLog } from './logs.ts';
 
-/** Forced upon the streams of one run, all together. */
+/** The total number of forced disconnects, over all streams of one run. */
 const DISCONNECTS = atSize(1_000);
 const RESTARTS = atSize(2);
 const STREAMS = Array.from({ length: 5 }, () => ['websocket', 'sse', 'auto'] as const).flat();
 const QUICKLY = { firstMs: 4, longestMs: 100 };
 const LONGEST_LIFE_MS = 10;
-/** The client that is known to double sees the whole run again each time: it need not take part to the end. */
+/** The stock client rereads the whole run after each cut, so it leaves after this many rounds. */
 const CONTROL_CUTS = 20;
 
-/** Follows a run and counts what cuts it while it is connected. */
+/** Follows a run and counts the cuts of open connections. */
 function follow(url: string, runId: string, transport: StreamTransport) {
   const seen: StreamedEvent[] = [];
   let cuts = 0;
@@ -46,7 +46,7 @@ function follow(url: string, runId: string, transport: StreamTransport) {
   return { events, seen, cuts: () => cuts, done };
 }
 
-/** The same with the client that everybody has, which comes back by itself: with the variables of the first time. */
+/** Follows a run with graphql-ws' client, which reconnects with the variables of the first connection. */
 function followByStockClient(url: string, runId: string) {
   const client = createClient({
     url: url.replace('http', 'ws'),
@@ -66,7 +66,7 @@ function followByStockClient(url: string, runId: string) {
 }
 
 test(
-  `${DISCONNECTS} forced disconnects and ${RESTARTS} kills of the server: each stream has every event once, in order, and the end`,
+  `${DISCONNECTS} forced disconnects and ${RESTARTS} kills of the server: each stream yields every event once, in order, and ends`,
   async () => {
     const server = await startRestartableServer(await freshSqliteUrl());
     const runId = await newRun(server.graphql);

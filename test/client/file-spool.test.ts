@@ -31,7 +31,7 @@ const from = (first: number, count: number) =>
   Array.from({ length: count }, (_, index) => event(first + index));
 
 describe('a file spool', () => {
-  test('hands out in order what was appended, and again to the next one what was not released', async () => {
+  test('returns appended events in order, and unreleased ones again after a reopen', async () => {
     const folder = await freshFolder();
     const options = { fileCharacters: 300 };
     const first = await openFileSpool(folder, options);
@@ -75,7 +75,7 @@ describe('a file spool', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  test('lets files go as they are released', async () => {
+  test('removes files as their events are released', async () => {
     const folder = await freshFolder();
     const spool = await openFileSpool(folder, { fileCharacters: 300 });
     for (let seq = 0; seq < 500; seq += 1) {
@@ -87,7 +87,7 @@ describe('a file spool', () => {
     await spool.close();
   });
 
-  test('takes no notice of half a line at the end, and refuses a folder of other things by its name', async () => {
+  test('ignores half a line at the end, and names a file that is not a spool file', async () => {
     const folder = await freshFolder();
     const spool = await openFileSpool(folder);
     for (const each of from(0, 3)) await spool.append(each);
@@ -101,12 +101,12 @@ describe('a file spool', () => {
     expect(await again.take(10, 1_000_000)).toEqual(from(3, 1));
     await again.close();
     await writeFile(join(folder, name!), '"something else"\n');
-    await expect(openFileSpool(folder)).rejects.toThrow(`${name} is none of a spool's files`);
+    await expect(openFileSpool(folder)).rejects.toThrow(`${name} is not a spool file`);
   });
 
   test.each([
     ['zeros', Buffer.concat([Buffer.alloc(512), Buffer.from('\n')])],
-    ['no JSON', '{"seq":2,\n'],
+    ['invalid JSON', '{"seq":2,\n'],
     ['a number that does not follow', `${event(7).json}\n`],
     ['something else', '"x"\n'],
   ])('sets a damaged file and all later ones aside, and keeps the events before: %s', async (_, damage) => {
@@ -138,7 +138,7 @@ describe('a file spool', () => {
     await (await openFileSpool(folder)).close();
   });
 
-  test('follows no link', async () => {
+  test('refuses a link', async () => {
     const folder = await freshFolder();
     await (await openFileSpool(folder)).close();
     await writeFile(join(folder, 'elsewhere'), `${event(0).json}\n`);
@@ -149,7 +149,7 @@ describe('a file spool', () => {
 
 describe('a reporter with a file spool', () => {
   test(
-    'that is killed again and again, its server too, loses nothing that it took, and doubles nothing',
+    'loses and duplicates nothing that it accepted, over repeated kills of itself and its server',
     async () => {
       const server = await startRestartableServer(await freshSqliteUrl());
       const runId = await newRun(server.graphql);
@@ -159,12 +159,12 @@ describe('a reporter with a file spool', () => {
       for (let life = 0; life < LIVES; life += 1) {
         const child = startChild(program, server.graphql, runId, folder);
         await child.printed(50);
-        // Every second one dies while the server is away.
+        // Every second process dies while the server is down.
         if (life % 2 === 1) await server.kill();
         await sleep(Math.random() * 500);
         await child.kill();
         const numbers = child.lines.map(Number);
-        // Whoever goes on knows what was taken: at most the one that was being taken was not told of.
+        // The next process continues after the accepted events. At most one was accepted but not printed.
         expect([took + 1, took + 2]).toContain(numbers[0]);
         expect(numbers).toEqual(numbers.map((_, index) => numbers[0]! + index));
         took = numbers.at(-1)!;
@@ -185,7 +185,7 @@ describe('a reporter with a file spool', () => {
   );
 
   test(
-    'outlasts an outage of its server with little in memory',
+    'survives an outage of its server with little in memory',
     async () => {
       const server = await startRestartableServer(await freshSqliteUrl());
       const runId = await newRun(server.graphql);

@@ -32,7 +32,7 @@ const failureOf = (sending: Promise<unknown>) =>
   );
 
 describe('ingestBatch', () => {
-  test('tells how much of a batch was new and how much was there', async () => {
+  test('returns how many events were new and how many were duplicates', async () => {
     const { graphql: url } = await start();
     const first = await ingestBatch(batchOf([{ seq: 0 }, { seq: 4 }]), { url, previousSeq: -1 });
     expect(first).toEqual({ __typename: 'IngestEventsSuccess', accepted: 2, duplicates: 0, lastSeq: 4 });
@@ -40,7 +40,7 @@ describe('ingestBatch', () => {
     expect(again).toEqual({ __typename: 'IngestEventsSuccess', accepted: 1, duplicates: 1, lastSeq: 5 });
   });
 
-  test('hands over why a batch was refused', async () => {
+  test('returns the reason of a refusal', async () => {
     const { graphql: url } = await start();
     await ingestBatch(batchOf([{ seq: 0 }]), { url });
     expect(await ingestBatch(batchOf([{ seq: 3 }]), { url, previousSeq: 2 })).toMatchObject({
@@ -60,7 +60,7 @@ describe('ingestBatch', () => {
     });
   });
 
-  test('fails with the code of a fault', async () => {
+  test('throws the code of a fault', async () => {
     const { graphql: url } = await start();
     const options: IngestOptions = { url, previousSeq: -2 };
     const failure = await failureOf(ingestBatch(batchOf([{ seq: 0 }]), options));
@@ -68,7 +68,7 @@ describe('ingestBatch', () => {
     expect(failure).toMatchObject({ code: 'BAD_USER_INPUT', message: expect.stringMatching(/\S/) });
   });
 
-  test('fails without a code when nobody is there, and names the address', async () => {
+  test('throws an error that names the address and has no code if the server is unreachable', async () => {
     const { url, close } = await start();
     await close();
     const failure = await failureOf(ingestBatch(batchOf([{ seq: 0 }]), { url: `${url}/graphql` }));
@@ -77,7 +77,7 @@ describe('ingestBatch', () => {
   });
 
   test.each(['<html></html>', 'null', '[]', '{}', '{"data":{}}', '{"errors":"none"}'])(
-    'fails without a code when the answer, %s, is none of a runfeed server',
+    'throws an error without a code if the answer, %s, is not from a runfeed server',
     async (body) => {
       const other = createServer((_request, response) => response.end(body)).listen(0, '127.0.0.1');
       releaseAfterwards(() => other.close());
@@ -89,7 +89,7 @@ describe('ingestBatch', () => {
     },
   );
 
-  test('gives up when its signal says so', async () => {
+  test('stops when its signal aborts', async () => {
     const silent = createServer(() => {}).listen(0, '127.0.0.1');
     releaseAfterwards(() => silent.closeAllConnections());
     await once(silent, 'listening');

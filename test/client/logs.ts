@@ -10,7 +10,7 @@ const EVENTS = `query ($id: ID!, $after: String) { run(id: $id) {
   events(first: 1000, after: $after) { edges { node { seq tMs kind data } } pageInfo { hasNextPage endCursor } }
 } }`;
 
-/** Everything that the server has stored of a run. */
+/** Reads all stored events of a run. */
 export async function readLog(graphql: string, runId: string): Promise<RunnerEvent[]> {
   const log: RunnerEvent[] = [];
   for (let after: string | null = null; ; ) {
@@ -22,7 +22,7 @@ export async function readLog(graphql: string, runId: string): Promise<RunnerEve
   }
 }
 
-/** What a promise rejects with; null when it does not. */
+/** The error that a promise rejects with. Null if it resolves. */
 export function failureOf(coming: Promise<unknown>): Promise<unknown> {
   return coming.then(
     () => null,

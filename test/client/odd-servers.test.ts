@@ -9,10 +9,10 @@ import { releaseAfterwards } from '../support/releases.ts';
 import { eventsFrom, terminalAt } from '../support/runs.ts';
 import { failureOf } from './logs.ts';
 
-/** One connection of a server that does as it is told: answers the cursor's subscription. */
+/** One connection of a scripted server. */
 interface Peer {
   next(payload: unknown): void;
-  /** Sends text as it is. */
+  /** Sends text unchanged. */
   raw(text: string): void;
   error(code: string): void;
   complete(): void;
@@ -27,7 +27,10 @@ function batchOf(events: readonly { readonly seq: number; readonly kind: string 
   return { data: { runEventBatches: { events, cursor, caughtUp: true, ended, gap: null, ...more } } };
 }
 
-/** A websocket server that treats its connections, one after the other, like this; the last for ever. */
+/**
+ * A websocket server with one treatment per connection, in order. The last one applies to all later
+ * connections.
+ */
 async function startPeer(...treatments: ((peer: Peer, after: number) => void)[]) {
   const server = new WebSocketServer({
     port: 0,
@@ -61,7 +64,7 @@ async function startPeer(...treatments: ((peer: Peer, after: number) => void)[])
   return `ws://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`;
 }
 
-/** An HTTP server that answers its requests, one after the other, like this; the last for ever. */
+/** An HTTP server with one answer per request, in order. The last one applies to all later requests. */
 async function startHttp(...answers: ((response: ServerResponse) => void)[]): Promise<string> {
   const server = createServer((request, response) => {
     request.resume();
@@ -85,7 +88,7 @@ const rest = (peer: Peer, after: number): void =>
   peer.next(batchOf([...eventsFrom(after + 1, 1), terminalAt(9)]));
 
 describe('streamEvents over a websocket', () => {
-  test('drops what comes twice, within a connection and after the next', async () => {
+  test('drops duplicates, within a connection and after a reconnect', async () => {
     const url = await startPeer(
       (peer) => {
         peer.next(batchOf(eventsFrom(0, 3)));
@@ -100,9 +103,9 @@ describe('streamEvents over a websocket', () => {
     expect(await numbersOf(url)).toEqual([0, 1, 2, 3, 4, 5, 9]);
   });
 
-  // With most of these the usual client gives up, and after 1000 it comes back with the cursor of the first time.
+  // The usual client gives up on most of these, and reconnects after 1000 with the first cursor.
   test.each([1000, 1001, 1011, 1012, 1013, 4400, 4404, 4406, 4408, 4409, 4413, 4429, 4499, 4500])(
-    'comes back after a close with %d',
+    'reconnects after a close with %d',
     async (code) => {
       const url = await startPeer((peer) => {
         peer.next(batchOf(eventsFrom(0, 2)));
@@ -113,20 +116,20 @@ describe('streamEvents over a websocket', () => {
   );
 
   test.each(['OVERLOADED', 'STORE_UNAVAILABLE', 'SHUTTING_DOWN', 'INTERNAL_SERVER_ERROR'])(
-    'comes back after the error %s',
+    'reconnects after the error %s',
     async (code) => {
       expect(await numbersOf(await startPeer((peer) => peer.error(code), rest))).toEqual([0, 9]);
     },
   );
 
   test.each(['no JSON', '{"type":"next","payload":{"data":{"runEventBatches":null}}}', '{"type":"error"}'])(
-    'comes back after what makes no sense: %s',
+    'reconnects after an invalid message: %s',
     async (text) => {
       expect(await numbersOf(await startPeer((peer) => peer.raw(text), rest))).toEqual([0, 9]);
     },
   );
 
-  test('moves on through empty batches, and takes a completion for the run’s end', async () => {
+  test('advances through empty batches, and takes `complete` as the end of the run', async () => {
     const url = await startPeer(
       (peer) => {
         peer.next(batchOf([], { cursor: 7 }));
@@ -143,7 +146,7 @@ describe('streamEvents over a websocket', () => {
     expect([events.state(), events.cursor()]).toEqual(['ended', 7]);
   });
 
-  test('tells of what is gone for good, and goes on behind it', async () => {
+  test('reports removed events and continues after them', async () => {
     const gap = { fromSeq: 0, toSeq: 6 };
     const gaps: StreamGap[] = [];
     const url = await startPeer((peer) => peer.next(batchOf([...eventsFrom(7, 1), terminalAt(9)], { gap })));
@@ -151,7 +154,7 @@ describe('streamEvents over a websocket', () => {
     expect(gaps).toEqual([gap]);
   });
 
-  test('throws what a callback throws', async () => {
+  test('throws whatever a callback throws', async () => {
     const url = await startPeer((peer) => peer.close(1012));
     const onState = () => {
       throw new Error('mine');
@@ -160,7 +163,7 @@ describe('streamEvents over a websocket', () => {
   });
 
   test.skipIf(!('WebSocket' in globalThis))(
-    'uses the platform’s own where there is one (skipped: there is none)',
+    'uses the platform’s WebSocket if there is one (skipped: there is none)',
     async () => {
       const url = await startPeer((peer) => {
         peer.next(batchOf(eventsFrom(0, 2)));
@@ -188,7 +191,7 @@ describe('streamEvents over server-sent events', () => {
     [200, 'text/html', 'welcome to this hotel'],
     [200, 'text/event-stream', ''],
     [200, 'text/event-stream', 'event: next\ndata: {\n\n'],
-  ])('comes back after %d with %s: %s', async (status, type, body) => {
+  ])('reconnects after %d with %s: %s', async (status, type, body) => {
     const url = await startHttp(
       (response) => response.writeHead(status, { 'content-type': type }).end(body),
       ending,
@@ -199,17 +202,17 @@ describe('streamEvents over server-sent events', () => {
   test.each([
     [404, 'NOT_FOUND'],
     [403, 'FORBIDDEN'],
-  ])('is refused for good when the first answer is %d, whatever wrote it', async (status, code) => {
+  ])('gives up if the first answer is %d, whatever its body', async (status, code) => {
     const url = await startHttp((response) => response.writeHead(status).end('no'));
     const refused = { name: 'StreamRefused', code, message: expect.stringContaining(url) };
     expect(await failureOf(numbersOf(url, over))).toMatchObject(refused);
     expect(await failureOf(numbersOf(url, { transport: 'websocket' }))).toMatchObject(refused);
   });
 
-  test('in a page, is refused for good by a server that answers but not to pages of its origin', async () => {
+  test('in a page, gives up on a server that answers, but not to pages of this origin', async () => {
     vi.stubGlobal('location', { href: 'https://page.test/' });
     releaseAfterwards(() => void vi.unstubAllGlobals());
-    // To the page of another origin a browser shows every answer as a failed connection, except to `no-cors`.
+    // A browser shows a page of another origin every answer as a failed connection, except with `no-cors`.
     const url = await startHttp((response) => {
       if (response.req.headers['sec-fetch-mode'] === 'no-cors') response.writeHead(403).end();
       else response.destroy();
@@ -217,7 +220,7 @@ describe('streamEvents over server-sent events', () => {
     expect(await failureOf(numbersOf(url, over))).toMatchObject({ name: 'StreamRefused', code: 'FORBIDDEN' });
   });
 
-  test('comes back after a 404 at an address that has answered before', async () => {
+  test('reconnects after a 404 at an address that has answered before', async () => {
     const url = await startHttp(
       (response) => response.writeHead(200, STREAM).end(eventOf(batchOf(eventsFrom(0, 1)))),
       (response) => response.writeHead(404).end('deploying'),
@@ -226,7 +229,7 @@ describe('streamEvents over server-sent events', () => {
     expect(await numbersOf(url, over)).toEqual([0, 9]);
   });
 
-  test('reads events however they are cut, with comments, either line end and data in several lines', async () => {
+  test('reads events in chunks of any size, with comments, both line ends and data in several lines', async () => {
     const text = [
       ':\n\n',
       eventOf(batchOf(eventsFrom(0, 2))).replaceAll('\n', '\r\n'),
@@ -247,7 +250,7 @@ describe('streamEvents over server-sent events', () => {
     expect(await numbersOf(url, over)).toEqual([0, 1, 2, 3, 9]);
   });
 
-  test('is refused for good by a status with a code that will not pass', async () => {
+  test('gives up on a status with the code of a permanent error', async () => {
     const body = '{"errors":[{"message":"other site","extensions":{"code":"FORBIDDEN"}}]}';
     const url = await startHttp((response) =>
       response.writeHead(403, { 'content-type': 'application/json' }).end(body),

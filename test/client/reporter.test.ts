@@ -30,7 +30,7 @@ const END = { kind: 'runtime_terminal', data: { outcome: 'completed' } } as cons
 const texts = (events: readonly RunnerEvent[]) => events.map(({ data }) => data.text);
 
 describe('a reporter', () => {
-  test('numbers and dates what it is handed, in order, and tells how far the server has it', async () => {
+  test('numbers and timestamps events in order, and reports how far the server has acknowledged', async () => {
     const { graphql, runId } = await start();
     const acknowledged: number[] = [];
     const reporter = reportTo(graphql, runId, { onAcknowledged: (seq) => acknowledged.push(seq) });
@@ -52,7 +52,7 @@ describe('a reporter', () => {
     expect(events.map(({ tMs }) => tMs)).toEqual(events.map(({ tMs }) => tMs).toSorted((a, b) => a - b));
   });
 
-  test('keeps what it was handed as it was then, whatever becomes of the object', async () => {
+  test('reports an event as it was at the call, even if the object changes later', async () => {
     const { graphql, runId } = await start();
     const reporter = reportTo(graphql, runId);
     const data = { text: 'before' };
@@ -63,7 +63,7 @@ describe('a reporter', () => {
     expect(texts(await readLog(graphql, runId))).toEqual(['before']);
   });
 
-  test('goes on where the server’s log of the run stands', async () => {
+  test('continues where the server’s log of the run ends', async () => {
     const { graphql, runId } = await start();
     const future = Date.now() + 1_000_000;
     await ingest(graphql, runId, [{ ...eventsFrom(41, 1)[0], tMs: future }]);
@@ -74,7 +74,7 @@ describe('a reporter', () => {
     expect((await readLog(graphql, runId)).at(-1)).toMatchObject({ seq: 42, tMs: future });
   });
 
-  test('cuts what there is into batches that the server takes, by number and by size', async () => {
+  test('splits events into batches within the server’s limits on count and size', async () => {
     const { graphql, runId } = await start();
     const acknowledged: number[] = [];
     const reporter = reportTo(graphql, runId, {
@@ -96,7 +96,7 @@ describe('a reporter', () => {
     );
   });
 
-  test('survives an outage with cuts and a restart, and doubles nothing', async () => {
+  test('survives cuts, an outage and a restart without duplicates', async () => {
     const { graphql, url, runId, config, close } = await start();
     const proxy = await startTcpProxy(graphql);
     let retries = 0;
@@ -123,7 +123,7 @@ describe('a reporter', () => {
     expect(texts(await readLog(graphql, runId))).toEqual(sent);
   });
 
-  test('holds its caller up when its spool is full, and refuses those who do not wait', async () => {
+  test('makes callers wait while its spool is full, and refuses callers that do not wait', async () => {
     const { graphql, runId } = await start();
     const proxy = await startTcpProxy(graphql);
     const spool = createMemorySpool(2_000);
@@ -147,7 +147,7 @@ describe('a reporter', () => {
     expect((await readLog(graphql, runId)).length).toBeGreaterThan(1_000);
   });
 
-  test('stops for good when the server refuses a batch, and says what is lost', async () => {
+  test('stops permanently if the server refuses a batch, and names the lost events', async () => {
     const { graphql, runId } = await start();
     const reporter = reportTo(graphql, runId);
     await reporter.report(says('a'));
@@ -166,7 +166,7 @@ describe('a reporter', () => {
     expect(acknowledgedSeq).toBe(0);
   });
 
-  test('refuses an event that is none, and goes on', async () => {
+  test('refuses an invalid event and continues', async () => {
     const { graphql, runId } = await start();
     const reporter = reportTo(graphql, runId);
     const depth = { kind: 'notification', data: { when: Number.NaN } } as const;
@@ -183,9 +183,9 @@ describe('a reporter', () => {
   });
 
   test.each([
-    ['is not there', 'unknown_run'],
+    ['does not exist', 'unknown_run'],
     ['has ended', 'run_terminated'],
-  ])('fails at once on a run that %s', async (what, code) => {
+  ])('fails immediately on a run that %s', async (what, code) => {
     const { graphql, runId } = await start();
     await ingest(graphql, runId, [terminalAt(0)]);
     const reporter = reportTo(graphql, what === 'has ended' ? runId : 'nobody');
@@ -194,7 +194,7 @@ describe('a reporter', () => {
     expect((await reporter.close()).failure).toMatchObject({ code, lost: null });
   });
 
-  test('says at its deadline what was not delivered', async () => {
+  test('names the undelivered events at its deadline', async () => {
     const { graphql, runId } = await start();
     const proxy = await startTcpProxy(graphql);
     const reporter = reportTo(proxy.url, runId);

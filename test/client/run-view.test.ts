@@ -12,7 +12,7 @@ const event = (seq: number, kind: RunnerEventKind, data: JsonObject): RunnerEven
 });
 
 describe('a view of a run', () => {
-  test('has its text so far, its tool calls with their answers, and its end', () => {
+  test('contains the text so far, the tool calls with their answers, and the end', () => {
     const view = createRunView();
     expect([view.text(), view.toolCalls(), view.terminal(), view.lastSeq()]).toEqual(['', [], null, -1]);
     view
@@ -42,7 +42,7 @@ describe('a view of a run', () => {
     expect(view.lastSeq()).toBe(9);
   });
 
-  test('takes an event once, and an answer whose request it has not seen', () => {
+  test('applies an event once, and accepts an answer without its request', () => {
     const view = createRunView();
     const text = event(7, 'assistant_text', { text: 'once' });
     expect(view.apply(text).apply(text).text()).toBe('once');
@@ -50,7 +50,7 @@ describe('a view of a run', () => {
     expect(view.toolCalls()).toMatchObject([{ toolId: 'z', name: 'late', request: null }]);
   });
 
-  test('keeps the end of the text and the newest calls, however long the run', () => {
+  test('keeps only the end of the text and the newest calls of a long run', () => {
     const view = createRunView({ maxText: 1_000, maxToolCalls: 10 });
     for (let seq = 0; seq < 20_000; seq += 2) {
       view.apply(event(seq, 'assistant_text', { text: `${seq} ` }));
@@ -64,7 +64,7 @@ describe('a view of a run', () => {
     );
   });
 
-  test('pairs every call of a whole run', () => {
+  test('pairs every call of a complete run', () => {
     const adapter = createGooseAdapter();
     const bytes = Buffer.from(DEMO_TRANSCRIPT.map((line) => `${line}\n`).join(''));
     const view = createRunView();

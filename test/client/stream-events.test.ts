@@ -30,7 +30,7 @@ async function all(events: AsyncIterable<StreamedEvent>): Promise<StreamedEvent[
 const numbers = (events: readonly StreamedEvent[]): number[] => events.map(({ seq }) => seq);
 
 describe.each(TRANSPORTS)('streamEvents over %s', (transport) => {
-  test('hands over what was stored before and what comes after, tells where it stands, and ends with the run', async () => {
+  test('yields stored and new events, reports its state, and ends with the run', async () => {
     const { graphql, runId } = await start();
     const states: StreamState[] = [];
     const events = follow(graphql, runId, { transport, onState: (state) => states.push(state) });
@@ -54,7 +54,7 @@ describe.each(TRANSPORTS)('streamEvents over %s', (transport) => {
     expect(events.cursor()).toBe(9);
   });
 
-  test('goes on after the cursor, also on a run that has ended with nothing left', async () => {
+  test('continues after the cursor, even on an ended run with no further events', async () => {
     const { graphql, runId } = await start();
     await ingest(graphql, runId, [...eventsFrom(0, 4), terminalAt(9)]);
     expect(numbers(await all(follow(graphql, runId, { transport, after: 2 })))).toEqual([3, 9]);
@@ -63,7 +63,7 @@ describe.each(TRANSPORTS)('streamEvents over %s', (transport) => {
     expect(late.state()).toBe('ended');
   });
 
-  test('keeps to the kinds that are asked for, and the terminal one', async () => {
+  test('yields only the requested kinds and the terminal event', async () => {
     const { graphql, runId } = await start();
     const other = { ...eventsFrom(4, 1)[0]!, kind: 'notification' };
     await ingest(graphql, runId, [...eventsFrom(0, 4), other, terminalAt(9)]);
@@ -71,7 +71,7 @@ describe.each(TRANSPORTS)('streamEvents over %s', (transport) => {
     expect(numbers(await all(events))).toEqual([4, 9]);
   });
 
-  test('throws the code of what it is refused for', async () => {
+  test('throws the code of a refusal', async () => {
     const { graphql, runId } = await start();
     for (const [events, code] of [
       [follow(graphql, 'nobody', { transport }), 'unknown_run'],
@@ -85,7 +85,7 @@ describe.each(TRANSPORTS)('streamEvents over %s', (transport) => {
     }
   });
 
-  test('comes back after a cut, and hears of what it lost', async () => {
+  test('reconnects after a cut, and reports the cut', async () => {
     const { graphql, runId } = await start();
     const proxy = await startTcpProxy(graphql);
     const cuts: unknown[] = [];
@@ -105,7 +105,7 @@ describe.each(TRANSPORTS)('streamEvents over %s', (transport) => {
     for (const cut of cuts) expect(cut).toMatchObject({ name: 'StreamCut' });
   });
 
-  test('notices that a connection brings nothing any more', async () => {
+  test('notices a stalled connection', async () => {
     const { graphql, runId } = await start();
     const proxy = await startTcpProxy(graphql);
     const events = follow(proxy.url, runId, { transport, stalledAfterMs: 150 });
@@ -121,7 +121,7 @@ describe.each(TRANSPORTS)('streamEvents over %s', (transport) => {
     expect(numbers(await rest)).toEqual([1]);
   });
 
-  test('waits for a server that is not there', async () => {
+  test('waits for a server that is down', async () => {
     const { graphql, url, runId, config, close } = await start();
     await ingest(graphql, runId, [...eventsFrom(0, 3), terminalAt(3)]);
     await close();
@@ -133,7 +133,7 @@ describe.each(TRANSPORTS)('streamEvents over %s', (transport) => {
     expect(numbers(await seen)).toEqual([0, 1, 2, 3]);
   });
 
-  test('ends at once when its reader leaves, or its signal says so', async () => {
+  test('ends immediately when its reader leaves or its signal aborts', async () => {
     const { graphql, runId } = await start();
     await ingest(graphql, runId, eventsFrom(0, 1));
     const left = follow(graphql, runId, { transport });
@@ -159,7 +159,7 @@ describe.each(TRANSPORTS)('streamEvents over %s', (transport) => {
     expect(await failureOf(early.next())).toMatchObject({ message: 'not one more' });
   });
 
-  test('ends at once also while it connects to what does not answer', async () => {
+  test('ends immediately while it connects to a server that does not answer', async () => {
     const { graphql, runId } = await start();
     const proxy = await startTcpProxy(graphql);
     proxy.stall();
@@ -170,7 +170,7 @@ describe.each(TRANSPORTS)('streamEvents over %s', (transport) => {
     expect(await pending).toEqual({ done: true, value: undefined });
   });
 
-  test('holds little of what a slow reader has not asked for, and misses none of it', async () => {
+  test('buffers little for a slow reader, and loses nothing', async () => {
     const { graphql, runId } = await start();
     const count = 60;
     const proxy = await startTcpProxy(graphql);
@@ -181,21 +181,21 @@ describe.each(TRANSPORTS)('streamEvents over %s', (transport) => {
     for (const event of eventsFrom(1, count)) await ingest(graphql, runId, [{ ...event, data: { text } }]);
     await ingest(graphql, runId, [terminalAt(count + 1)]);
     expect(numbers(await all(events))).toEqual(Array.from({ length: count + 1 }, (_, index) => index + 1));
-    // Over a websocket it cannot be held back: the connection is left when enough waits, and made again.
+    // A websocket has no backpressure: when enough waits, the connection is closed and opened again.
     if (transport === 'websocket') expect(proxy.taken()).toBeGreaterThan(1);
     else expect(proxy.taken()).toBe(1);
   });
 });
 
-describe('streamEvents by itself', () => {
-  test('takes server-sent events where websockets are blocked', async () => {
+describe('streamEvents with the default transport', () => {
+  test('uses server-sent events where websockets are blocked', async () => {
     const { graphql, runId } = await start();
     const proxy = await startTcpProxy(graphql, { refuse: /^upgrade: websocket/im });
     await ingest(graphql, runId, [...eventsFrom(0, 3), terminalAt(3)]);
     expect(numbers(await all(follow(proxy.url, runId)))).toEqual([0, 1, 2, 3]);
   });
 
-  test('refuses an address that is none, and a platform without websockets where they are demanded', async () => {
+  test('refuses an invalid address, and a missing WebSocket class if a websocket is required', async () => {
     expect(() => follow('nowhere', 'r')).toThrow(TypeError);
     expect(() => follow('http://me:secret@127.0.0.1/graphql', 'r')).toThrow(/^(?!.*secret)/);
     const events = follow('http://127.0.0.1:9', 'r', { transport: 'websocket', webSocketImpl: 'none' });

@@ -6,7 +6,7 @@ import { releaseAfterwards } from '../support/releases.ts';
 import { newRun } from '../support/runs.ts';
 import { startTestServer } from '../support/server.ts';
 
-test('a run that is followed shows after each event what it has come to', async () => {
+test('streamRun yields the state of the run after each event', async () => {
   const server = await startTestServer();
   releaseAfterwards(() => server.close());
   const runId = await newRun(server.graphql);

@@ -4,16 +4,16 @@ import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 import { releaseAfterwards } from '../support/releases.ts';
 
-/** Stands before a server, which never sees a token, and lets only those through who have the one of the day. */
+/** A proxy that passes on only requests with the current token. The server behind it never sees a token. */
 export interface TokenGate {
   readonly graphql: string;
-  /** From now on only this token is taken; sockets that were let in by another are closed with 4403. */
+  /** Accepts only this token from now on. Closes the sockets of earlier tokens with 4403. */
   take(token: string): void;
-  /** Every `authorization` that was shown, over any transport. */
+  /** Every `authorization` received, over any transport. */
   readonly shown: readonly unknown[];
 }
 
-/** Opens a gate that takes this token. */
+/** Opens a gate that accepts this token. */
 export async function openTokenGate(graphql: string, first: string): Promise<TokenGate> {
   let taken = `Bearer ${first}`;
   const shown: unknown[] = [];

@@ -19,7 +19,7 @@ async function start(token: string) {
   return { graphql: server.graphql, runId, gate: await openTokenGate(server.graphql, token) };
 }
 
-/** Hands out one after the other, the last for ever. */
+/** Returns these tokens one after the other, then the last one forever. */
 function issuer(...tokens: string[]): () => Promise<string> {
   return async () => (tokens.length > 1 ? tokens.shift()! : tokens[0]!);
 }
@@ -27,7 +27,7 @@ function issuer(...tokens: string[]): () => Promise<string> {
 describe.each(['websocket', 'sse'] as const)('streamEvents with a token over %s', (transport) => {
   const options = { transport, webSocketImpl: WebSocket, backoff: QUICKLY };
 
-  test('gets a fresh one when the first is refused', async () => {
+  test('gets a fresh token if the first is refused', async () => {
     const { graphql, runId, gate } = await start('fresh');
     await ingest(graphql, runId, [...eventsFrom(0, 2), terminalAt(2)]);
     const token = issuer('stale', 'fresh');
@@ -37,7 +37,7 @@ describe.each(['websocket', 'sse'] as const)('streamEvents with a token over %s'
     expect(gate.shown).toEqual(['Bearer stale', 'Bearer fresh']);
   });
 
-  test('gives up when a fresh one is refused, too, and does not repeat it', async () => {
+  test('gives up if a fresh token is refused too, and does not repeat the token in the error', async () => {
     const { runId, gate } = await start('right');
     for (const token of ['wrong', issuer('wrong-1', 'wrong-2')]) {
       const before = gate.shown.length;
@@ -47,7 +47,7 @@ describe.each(['websocket', 'sse'] as const)('streamEvents with a token over %s'
     }
   });
 
-  test('is a TypeError when it could not be sent, and does not say what it was', async () => {
+  test('throws a TypeError without the token if the token is invalid in a header', async () => {
     const { runId, gate } = await start('right');
     const events = streamEvents(runId, { url: gate.graphql, token: 'wrong\nx', ...options });
     const failure = await failureOf(events.next());
@@ -55,7 +55,7 @@ describe.each(['websocket', 'sse'] as const)('streamEvents with a token over %s'
     expect(String(failure)).not.toContain('wrong');
   });
 
-  test('waits for whoever gives out tokens', async () => {
+  test('retries a token function that throws', async () => {
     const { graphql, runId, gate } = await start('fresh');
     await ingest(graphql, runId, [terminalAt(0)]);
     let asked = 0;
@@ -70,7 +70,7 @@ describe.each(['websocket', 'sse'] as const)('streamEvents with a token over %s'
   });
 });
 
-test('a token that expires on an open websocket is renewed, every time', async () => {
+test('a token that expires on an open websocket is renewed each time', async () => {
   const { graphql, runId, gate } = await start('0');
   let day = 0;
   const events = streamEvents(runId, {
@@ -91,7 +91,7 @@ test('a token that expires on an open websocket is renewed, every time', async (
 });
 
 describe('a reporter with a token', () => {
-  test('keeps it until it is refused, then gets a fresh one and loses nothing', async () => {
+  test('keeps the token until it is refused, then gets a fresh one and loses nothing', async () => {
     const { graphql, runId, gate } = await start('first');
     let asked = 0;
     let current = 'first';
@@ -114,7 +114,7 @@ describe('a reporter with a token', () => {
     expect((await readLog(graphql, runId)).map(({ data }) => data.text).join('')).toBe('abcd');
   });
 
-  test('stops when a fresh one is refused, too, and says what is lost', async () => {
+  test('stops if a fresh token is refused too, and names the lost events', async () => {
     const { runId, gate } = await start('right');
     const reporter = createReporter({
       runId,
@@ -131,7 +131,7 @@ describe('a reporter with a token', () => {
   });
 });
 
-test('ingestBatch shows its token, and fails with UNAUTHENTICATED without', async () => {
+test('ingestBatch sends its token, and throws UNAUTHENTICATED without one', async () => {
   const { runId, gate } = await start('right');
   const batch = { v: 1, runId, events: eventsFrom(0, 1) } as const;
   expect(await ingestBatch(batch, { url: gate.graphql, token: 'right' })).toMatchObject({ accepted: 1 });

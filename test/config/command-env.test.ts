@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { commandEnvironment } from '../../src/config/runner-env.ts';
 
 describe('the environment of a command that a runner starts', () => {
-  test('is the runner’s own with what was added, and without the tokens', () => {
+  test('is the runner’s own plus the added variables, without the tokens', () => {
     const own = {
       PATH: '/bin',
       RUNFEED_RUN_ID: 'r',

@@ -44,18 +44,18 @@ describe('secrets from files', () => {
     ['SECRET_KEYS', KEY, (config: Config) => config.secretKeys, [Buffer.from(KEY, 'base64')]],
     ['ANTHROPIC_API_KEY', 'sk-1', (config: Config) => config.native?.apiKey, 'sk-1'],
     ['DATABASE_URL', 'file:./other.db', (config: Config) => config.databaseUrl, 'file:./other.db'],
-  ])('%s may be in the file that %s_FILE names, with a line end behind it', (name, text, pick, value) => {
+  ])('%s may come from the file that %s_FILE names, with a trailing line end', (name, text, pick, value) => {
     for (const content of [text, `${text}\n`, `${text}\r\n`]) {
       expect(pick(configOf({ [`${name}_FILE`]: fileWith(content) }))).toEqual(value);
     }
   });
 
-  test('REDIS_URL too', () => {
+  test('REDIS_URL may come from a file, too', () => {
     const given = { DATABASE_URL: 'postgresql://db/runfeed', REDIS_URL_FILE: fileWith('redis://cache\n') };
     expect(configOf(given).redisUrl).toBe('redis://cache');
   });
 
-  test('both ways at once are refused, as is a file that cannot be read: a line each, with the cause', () => {
+  test('a variable set in both ways, and a file that cannot be read, are refused with one line each', () => {
     expect(problemsOf({ SECRET_KEYS: KEY, SECRET_KEYS_FILE: fileWith(KEY) })).toEqual([
       'SECRET_KEYS and SECRET_KEYS_FILE are both set: keep one of them',
     ]);
@@ -66,13 +66,13 @@ describe('secrets from files', () => {
     ]);
   });
 
-  test('a wrong value from a file is a line that names its variable and does not repeat it', () => {
+  test('a wrong value from a file is reported in a line that names its variable and does not repeat the value', () => {
     const [problem] = problemsOf({ SECRET_KEYS_FILE: fileWith('wrong-content') });
     expect(problem).toMatch(/^SECRET_KEYS must be keys/);
     expect(problem).not.toContain('wrong-content');
   });
 
-  test('a reference in the runners file may be one, too', () => {
+  test('a reference in the runners file may come from a file, too', () => {
     const RUNNERS_FILE = fileWith(
       JSON.stringify({ runners: { r: { substrate: 'process', command: ['r'], secrets: { K: '$KEY' } } } }),
     );
@@ -85,7 +85,7 @@ describe('secrets from files', () => {
 });
 
 describe('the configuration', () => {
-  test('of an empty environment is that of a server of one’s own on loopback', () => {
+  test('of an empty environment is a local server on loopback', () => {
     expect(configOf({})).toEqual({
       port: 4000,
       host: '127.0.0.1',
@@ -107,12 +107,12 @@ describe('the configuration', () => {
     });
   });
 
-  test('takes an empty variable for an absent one', () => {
+  test('treats an empty variable as absent', () => {
     const empty = Object.fromEntries(VARIABLES.map((name) => [name, '']));
     expect(configOf(empty)).toEqual({ ...configOf({}), environment: empty });
   });
 
-  test.each(['127.0.0.1', '127.8.9.1', '::1', 'localhost'])('takes the loopback address %s', (HOST) => {
+  test.each(['127.0.0.1', '127.8.9.1', '::1', 'localhost'])('accepts the loopback address %s', (HOST) => {
     expect(configOf({ HOST }).host).toBe(HOST);
   });
 
@@ -124,13 +124,13 @@ describe('the configuration', () => {
     'localhost.example.org',
     '127.0.0.1.example.org',
     '1127.0.0.1',
-  ])('refuses %s, which others could reach, and says why', (HOST) => {
+  ])('refuses %s, which is reachable from other machines, and says why', (HOST) => {
     expect(problemsOf({ HOST })).toEqual([
       expect.stringMatching(/^HOST must be a loopback address .*access control/),
     ]);
   });
 
-  test.each(['0', '4000', '65535'])('takes port %s', (PORT) => {
+  test.each(['0', '4000', '65535'])('accepts port %s', (PORT) => {
     expect(configOf({ PORT }).port).toBe(Number(PORT));
   });
 
@@ -143,7 +143,7 @@ describe('the configuration', () => {
     'file:/var/lib/a.db',
     'postgresql://u:p@db:5432/runfeed',
     'postgres://db/runfeed',
-  ])('takes the database %s', (DATABASE_URL) => {
+  ])('accepts the database %s', (DATABASE_URL) => {
     expect(configOf({ DATABASE_URL }).databaseUrl).toBe(DATABASE_URL);
   });
 
@@ -156,7 +156,7 @@ describe('the configuration', () => {
     },
   );
 
-  test('takes the address at which the server is reached', () => {
+  test('accepts a public address', () => {
     expect(configOf({ PUBLIC_URL: 'https://feed.example.org' }).publicUrl?.host).toBe('feed.example.org');
   });
 

@@ -22,9 +22,9 @@ test.each(['root', '0', '0:5', '5:0', '7', 'nobody-here', '5-4', '0-9', '900-110
   },
 );
 
-test.each([1_000, undefined])('JOBS_USER is refused to a server that runs as %s', (serverUid) => {
+test.each([1_000, undefined])('JOBS_USER is refused if the server runs as %s', (serverUid) => {
   expect(readJobsUser('agent', { serverUid, passwd })).toEqual({
     ok: false,
-    problem: expect.stringMatching(/^JOBS_USER needs a server that is started as root/),
+    problem: expect.stringMatching(/^JOBS_USER requires a server that is started as root/),
   });
 });

@@ -14,12 +14,12 @@ function problemsOf(env: Record<string, string>): readonly string[] {
   return read.ok ? [] : read.problems;
 }
 
-describe('what of a provider is followed', () => {
-  test('is nothing without a key', () => {
+describe('the configuration of following a provider', () => {
+  test('is absent without a key', () => {
     expect(nativeOf({ ANTHROPIC_BASE_URL: 'http://127.0.0.1:1', ANTHROPIC_API_KEY: '' })).toBeNull();
   });
 
-  test('is what Anthropic streams at its own address, with a key', () => {
+  test('defaults to Anthropic’s own address with a key', () => {
     expect(nativeOf({ ANTHROPIC_API_KEY: KEY })).toMatchObject({
       baseUrl: new URL('https://api.anthropic.com/'),
       apiKey: KEY,
@@ -27,7 +27,7 @@ describe('what of a provider is followed', () => {
     });
   });
 
-  test('can be reached elsewhere, under a path, with beta features', () => {
+  test('may have another address with a path, and beta features', () => {
     const ANTHROPIC_BASE_URL = 'https://proxy.example.org/anthropic';
     const native = nativeOf({ ANTHROPIC_API_KEY: KEY, ANTHROPIC_BASE_URL, ANTHROPIC_BETA: 'one-1, two_2' });
     expect(new URL('v1/messages', native?.baseUrl).href).toBe(`${ANTHROPIC_BASE_URL}/v1/messages`);
@@ -50,9 +50,11 @@ describe('what of a provider is followed', () => {
     expect(problems[0]).not.toContain('secret');
   });
 
-  test('needs keys that all processes know on Postgres', () => {
+  test('requires shared keys on Postgres', () => {
     const env = { ANTHROPIC_API_KEY: KEY, DATABASE_URL: 'postgresql://h/d' };
-    expect(problemsOf(env)).toEqual([expect.stringMatching(/^SECRET_KEYS is needed with ANTHROPIC_API_KEY/)]);
+    expect(problemsOf(env)).toEqual([
+      expect.stringMatching(/^SECRET_KEYS is required with ANTHROPIC_API_KEY/),
+    ]);
     expect(problemsOf({ ...env, SECRET_KEYS: Buffer.alloc(32).toString('base64') })).toEqual([]);
   });
 });

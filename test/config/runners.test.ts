@@ -22,7 +22,7 @@ function problemsOf(file: unknown, env: Readonly<Record<string, string>> = {}): 
 }
 
 describe('a runners file', () => {
-  test('may say no more of a runner than what it runs and on what', () => {
+  test('requires only a command or image and a substrate for a runner', () => {
     const { runners, ...rest } = configOf({ runners: { demo: DEMO } });
     expect(rest).toEqual({ providers: {}, mcpBase: null, substrates: {}, substrateSecrets: [] });
     expect(runners).toEqual([
@@ -46,7 +46,7 @@ describe('a runners file', () => {
     expect(runners.map(({ name }) => name)).toEqual(['second', 'first']);
   });
 
-  test('has variables put in wherever a whole value is $NAME, and nowhere else', () => {
+  test('is filled in with variables where a whole value is $NAME, and nowhere else', () => {
     const { runners, providers, mcpBase, substrates } = configOf(
       {
         runners: {
@@ -68,23 +68,23 @@ describe('a runners file', () => {
   });
 
   test.each([
-    ['no JSON', 'not json', /^must hold JSON$/],
-    ['no object', '[]', /expected object/],
-    ['no runners', '{}', /^runners /],
-  ])('is refused with one line when it is %s', (_name, text, line) => {
+    ['not JSON', 'not json', /^must contain JSON$/],
+    ['not an object', '[]', /expected object/],
+    ['without runners', '{}', /^runners /],
+  ])('is refused with one line if it is %s', (_name, text, line) => {
     const read = readRunners(text, {});
     expect(read).toEqual({ ok: false, problems: [expect.stringMatching(line)] });
   });
 
   test.each<[string, object, RegExp]>([
     ['no substrate', { substrate: undefined }, /^runners\.demo\.substrate /],
-    ['a substrate that is none', { substrate: 'hidden-value' }, /^runners\.demo\.substrate /],
+    ['an unknown substrate', { substrate: 'hidden-value' }, /^runners\.demo\.substrate /],
     [
       'no command and no image',
       { command: undefined },
-      /^runners\.demo must have an image or a command, and not both$/,
+      /^runners\.demo must have either an image or a command$/,
     ],
-    ['both', { image: DIGEST }, /^runners\.demo must have an image or a command, and not both$/],
+    ['both', { image: DIGEST }, /^runners\.demo must have either an image or a command$/],
     [
       'an image without digest',
       { command: undefined, image: 'hidden-value:latest' },
@@ -92,20 +92,20 @@ describe('a runners file', () => {
     ],
     ['an empty command', { command: [] }, /^runners\.demo\.command/],
     ['no providers', { providers: [] }, /^runners\.demo\.providers /],
-    ['a provider that is none', { providers: ['hidden-value'] }, /^runners\.demo\.providers\.0 /],
-    ['a variable that cannot be', { env: { 'A=B': 'hidden-value' } }, /^runners\.demo\.env\.A=B /],
-    ['a variable that is no text', { secrets: { KEY: 5 } }, /^runners\.demo\.secrets\.KEY /],
+    ['an unknown provider', { providers: ['hidden-value'] }, /^runners\.demo\.providers\.0 /],
+    ['an invalid variable name', { env: { 'A=B': 'hidden-value' } }, /^runners\.demo\.env\.A=B /],
+    ['a variable that is not text', { secrets: { KEY: 5 } }, /^runners\.demo\.secrets\.KEY /],
     ['no regions', { regions: [] }, /^runners\.demo\.regions/],
     ['too many cpus', { resources: { cpus: 5_000, memoryMb: 1 } }, /^runners\.demo\.resources\.cpus /],
-    ['half a resource', { resources: { cpus: 1 } }, /^runners\.demo\.resources\.memoryMb /],
-    ['too short a time', { maxRunDurationMs: 10 }, /^runners\.demo\.maxRunDurationMs /],
-    ['a key that there is not', { maxDuration: 'hidden-value' }, /^runners\.demo .*maxDuration/],
+    ['incomplete resources', { resources: { cpus: 1 } }, /^runners\.demo\.resources\.memoryMb /],
+    ['a duration that is too short', { maxRunDurationMs: 10 }, /^runners\.demo\.maxRunDurationMs /],
+    ['an unknown key', { maxDuration: 'hidden-value' }, /^runners\.demo .*maxDuration/],
     [
       'a variable that is not set',
       { secrets: { KEY: '$NOT_SET' } },
-      /^names the environment variable NOT_SET, which is not set$/,
+      /^refers to the environment variable NOT_SET, which is not set$/,
     ],
-  ])('is refused with one line, without values, when a runner has %s', (_name, change, line) => {
+  ])('is refused with one line, without values, if a runner has %s', (_name, change, line) => {
     const problems = problemsOf({ runners: { demo: { ...DEMO, ...change } } });
     expect(problems).toEqual([expect.stringMatching(line)]);
     expect(problems[0]).not.toContain('hidden-value');
@@ -114,31 +114,31 @@ describe('a runners file', () => {
 
   test.each<[string, object, RegExp]>([
     [
-      'a provider that is none',
+      'an unknown provider',
       { providers: { nobody: { baseUrl: 'https://a.example', key: 'k' } } },
       /^providers .*nobody/,
     ],
     [
-      'a base that is no address',
+      'an invalid base URL',
       { providers: { openai: { baseUrl: 'hidden-value', key: 'k' } } },
       /^providers\.openai\.baseUrl /,
     ],
     [
-      'a provider without key',
+      'a provider without a key',
       { providers: { openai: { baseUrl: 'https://a.example' } } },
       /^providers\.openai\.key /,
     ],
-    ['MCP servers nowhere', { mcpBase: 'hidden-value' }, /^mcpBase /],
-    ['another key', { runner: {} }, /runner/],
-    ['a substrate that is none', { substrates: { moon: {} } }, /^substrates .*moon/],
-    ['a name that is none', { runners: { 'No Name': DEMO } }, /^runners\.No Name /],
-  ])('is refused with one line when it has %s', (_name, change, line) => {
+    ['an invalid URL of MCP servers', { mcpBase: 'hidden-value' }, /^mcpBase /],
+    ['an unknown key', { runner: {} }, /runner/],
+    ['an unknown substrate', { substrates: { moon: {} } }, /^substrates .*moon/],
+    ['an invalid name', { runners: { 'No Name': DEMO } }, /^runners\.No Name /],
+  ])('is refused with one line if it has %s', (_name, change, line) => {
     const problems = problemsOf({ runners: { demo: DEMO }, ...change });
     expect(problems).toEqual([expect.stringMatching(line)]);
     expect(problems[0]).not.toContain('hidden-value');
   });
 
-  test('tells of every mistake at once', () => {
+  test('reports all mistakes at once', () => {
     const problems = problemsOf({
       runners: { a: { ...DEMO, env: { KEY: '$ONE' } }, b: { substrate: 'process' } },
       mcpBase: '$TWO',
@@ -158,18 +158,18 @@ describe('a server’s configuration', () => {
   }
   const FLY = JSON.stringify({ runners: { far: { substrate: 'fly', image: DIGEST, regions: ['fra'] } } });
 
-  test('names the variable of a file that is not there, or wrong', () => {
+  test('names the variable of a file that is missing or invalid', () => {
     expect(problems(null)).toEqual(['RUNNERS_FILE cannot be read: ENOENT']);
-    expect(problems('{')).toEqual(['RUNNERS_FILE: must hold JSON']);
+    expect(problems('{')).toEqual(['RUNNERS_FILE: must contain JSON']);
     expect(problems(JSON.stringify({ runners: { demo: DEMO } }))).toEqual([]);
   });
 
-  test('needs an address for runners that run elsewhere, and keys for several processes', () => {
-    expect(problems(FLY)).toEqual([expect.stringMatching(/^PUBLIC_URL is needed for runner far/)]);
+  test('requires a public address for remote runners, and shared keys on Postgres', () => {
+    expect(problems(FLY)).toEqual([expect.stringMatching(/^PUBLIC_URL is required for runner far/)]);
     expect(problems(FLY, { PUBLIC_URL: 'https://feed.example' })).toEqual([]);
     const postgres = { DATABASE_URL: 'postgresql://db/runfeed' };
     expect(problems(JSON.stringify({ runners: { demo: DEMO } }), postgres)).toEqual([
-      expect.stringMatching(/^SECRET_KEYS is needed for runners on Postgres/),
+      expect.stringMatching(/^SECRET_KEYS is required for runners on Postgres/),
     ]);
   });
 });

@@ -13,7 +13,7 @@ afterAll(() => server.close());
 
 const audits = serverAudits({ url: () => `${server.url}/graphql` });
 
-test('the audit suite is whole', () => {
+test('the audit suite is complete', () => {
   expect(audits).toHaveLength(61);
 });
 

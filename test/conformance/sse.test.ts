@@ -18,7 +18,7 @@ beforeAll(async () => {
 
 afterAll(() => server.close());
 
-/** The numbers in `next` events of runEvents. */
+/** Returns the numbers in the `next` events of runEvents. */
 const numbers = (events: readonly { readonly event: string; readonly data: string }[]) =>
   events.flatMap(({ event, data }) => (event === 'next' ? [JSON.parse(data).data.runEvents.seq] : []));
 
@@ -35,7 +35,7 @@ test('graphql-sse follows a run to its end in distinct connections', async () =>
   expect(seen).toEqual([1, 2, 3].map((seq) => ({ runEvents: { seq } })));
 });
 
-test('a raw reader sees next for each event and complete only after the terminal one', async () => {
+test('a raw reader sees `next` for each event, and `complete` only after the terminal event', async () => {
   const runId = await newRun(server.graphql);
   await ingest(server.graphql, runId, eventsFrom(0, 2));
   const stream = await openEventStream(server.graphql, FOLLOW, { runId });
@@ -49,7 +49,7 @@ test('a raw reader sees next for each event and complete only after the terminal
   expect(rest.map(({ event }) => event)).toEqual(['next', 'complete']);
 });
 
-test('a GET streams to whoever accepts anything, as curl -N does', async () => {
+test('a GET that accepts any type is answered with a stream, as for curl -N', async () => {
   const runId = await newRun(server.graphql);
   await ingest(server.graphql, runId, [...eventsFrom(0, 1), terminalAt(1)]);
   const query = `subscription { runEvents(runId: "${runId}") { seq } }`;
@@ -59,7 +59,7 @@ test('a GET streams to whoever accepts anything, as curl -N does', async () => {
   expect(text.match(/^event: .*$/gm)).toEqual(['event: next', 'event: next', 'event: complete']);
 });
 
-test('a reader that leaves releases its feed', async () => {
+test('a reader that disconnects releases its feed', async () => {
   const { graphql, feed } = await startTransports();
   const runId = await newRun(graphql);
   await ingest(graphql, runId, eventsFrom(0, 1));
@@ -70,7 +70,7 @@ test('a reader that leaves releases its feed', async () => {
   await eventually(() => feed.watchedRuns() === 0);
 });
 
-test('a stop cuts the stream without complete', async () => {
+test('a server stop ends the stream without complete', async () => {
   const stopping = await startTestServer();
   const runId = await newRun(stopping.graphql);
   await ingest(stopping.graphql, runId, eventsFrom(0, 1));
@@ -81,7 +81,7 @@ test('a stop cuts the stream without complete', async () => {
   expect(stream.text()).not.toContain('complete');
 });
 
-test('a subscription that is refused says why and is cut without complete', async () => {
+test('a refused subscription sends the reason and ends without complete', async () => {
   for (const variables of [{ runId: 'nobody' }, { runId: 'nobody', after: -2 }, { runId: [], after: 'x' }]) {
     const stream = await openEventStream(server.graphql, FOLLOW, variables);
     const events = await stream.rest();
@@ -90,7 +90,7 @@ test('a subscription that is refused says why and is cut without complete', asyn
   }
 });
 
-test('in production a quiet stream is pinged every 12 s and not all the time', async () => {
+test('in production a quiet stream gets a ping every 12 s, and no more', async () => {
   const environment = process.env.NODE_ENV;
   process.env.NODE_ENV = 'production';
   onTestFinished(() => {

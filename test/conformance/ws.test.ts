@@ -30,13 +30,13 @@ describe('the handshake', () => {
     expect(await client.closed()).toEqual({ code: 4406, reason: 'Subprotocol not acceptable' });
   });
 
-  test('a socket that offers only another subprotocol gets none', async () => {
+  test('a socket that offers only another subprotocol gets no subprotocol', async () => {
     await expect(connectWebsocket(server.graphql, { protocols: ['nope'] })).rejects.toThrow(
       'Server sent no subprotocol',
     );
   });
 
-  test('a socket that never says connection_init is closed with 4408', async () => {
+  test('a socket that never sends connection_init is closed with 4408', async () => {
     const client = await connectWebsocket(server.graphql);
     expect(await client.closed()).toEqual({ code: 4408, reason: 'Connection initialisation timeout' });
   });
@@ -56,7 +56,7 @@ describe('the handshake', () => {
 
 describe('messages', () => {
   const broken: readonly [string, unknown][] = [
-    ['text that is no JSON', 'not json'],
+    ['text that is not JSON', 'not json'],
     ['an array', []],
     ['null', null],
     ['an object without a type', {}],
@@ -64,7 +64,7 @@ describe('messages', () => {
     ['a subscribe without an id', { type: 'subscribe', payload: { query: VERSION } }],
     ['a subscribe with an empty id', { type: 'subscribe', id: '', payload: { query: VERSION } }],
     [
-      'extensions that are no object',
+      'extensions that are not an object',
       { type: 'subscribe', id: '1', payload: { query: VERSION, extensions: 'x' } },
     ],
   ];
@@ -82,7 +82,7 @@ describe('messages', () => {
     expect(await client.next()).toEqual({ type: 'pong', payload: { a: [1] } });
   });
 
-  test('an id that is in use closes with 4409', async () => {
+  test('a duplicate id closes with 4409', async () => {
     const runId = await newRun(server.graphql);
     const client = await openWebsocket(server.graphql);
     client.subscribe('1', FOLLOW, { runId });
@@ -135,7 +135,7 @@ describe('an operation that fails', () => {
     expect(await client.next()).toMatchObject({ id: 'feed', type: 'next' });
   });
 
-  test('what a resolver throws is masked and reported under the id that the client got', async () => {
+  test('a resolver’s error is masked, and reported under the id that the client received', async () => {
     const transports = await startTransports((store) => ({
       ...store,
       findRun: async () => {
@@ -152,7 +152,7 @@ describe('an operation that fails', () => {
     expect(String(transports.reported.get(errors[0]!.extensions.errorId))).toContain('secret');
   });
 
-  test('what a feed throws is a masked error without complete', async () => {
+  test('a feed’s error is masked and sent without complete', async () => {
     const transports = await startTransports((store) => ({
       ...store,
       readHeads: async () => {
@@ -186,7 +186,7 @@ describe('leaving', () => {
     expect(await client.next()).toMatchObject({ id: '1', payload: { data: { runEvents: { seq: 1 } } } });
   });
 
-  test('a connection that breaks off ends its feeds', async () => {
+  test('a broken connection ends its feeds', async () => {
     const { graphql, feed } = await startTransports();
     const runIds = [await newRun(graphql), await newRun(graphql)];
     const client = await openWebsocket(graphql);
@@ -196,7 +196,7 @@ describe('leaving', () => {
     await eventually(() => feed.watchedRuns() === 0);
   });
 
-  test('a stop closes with 1012 and completes nothing', async () => {
+  test('a server stop closes with 1012 and completes no subscription', async () => {
     const stopping = await startTestServer();
     const runId = await newRun(stopping.graphql);
     await ingest(stopping.graphql, runId, eventsFrom(0, 1));
@@ -208,7 +208,7 @@ describe('leaving', () => {
     expect(await client.drain(50)).toEqual([]);
   });
 
-  test('a store that stays down closes with 1013, so that clients come back', async () => {
+  test('a store that stays down closes with 1013, so that clients reconnect', async () => {
     const { graphql } = await startTransports((store) => ({ ...store, readHeads: unavailable }), 0);
     const runId = await newRun(graphql);
     const client = await openWebsocket(graphql);
@@ -217,7 +217,7 @@ describe('leaving', () => {
     expect(await client.drain(50)).toEqual([]);
   });
 
-  test('a subscription that meets a store that is down begins when it is back', async () => {
+  test('a subscription begins when the store is available again', async () => {
     let failures = 3;
     const { graphql } = await startTransports((store) => ({
       ...store,
@@ -236,7 +236,7 @@ describe('leaving', () => {
 });
 
 describe('many at once', () => {
-  test('what is of one run never reaches a subscriber of another', async () => {
+  test('events of one run never reach a subscriber of another', async () => {
     const [first, second] = [await newRun(server.graphql), await newRun(server.graphql)];
     const DATA = 'subscription ($runId: ID!) { runEvents(runId: $runId) { data } }';
     const client = await openWebsocket(server.graphql);
@@ -264,7 +264,7 @@ describe('many at once', () => {
     }
   });
 
-  test('a reader that stalls costs no memory, delays nobody and loses nothing', async () => {
+  test('a stalled reader takes no memory, delays no other reader and loses nothing', async () => {
     const { graphql } = server;
     const runId = await newRun(graphql);
     const WITH_DATA = 'subscription ($runId: ID!) { runEvents(runId: $runId) { seq data } }';
@@ -283,7 +283,7 @@ describe('many at once', () => {
       expect(await lively.next()).toMatchObject({ payload: { data: { runEvents: { seq } } } });
     }
     expect((await lively.next()).type).toBe('complete');
-    // The events are 40 MiB, the feed's shared pages and ring 36 MiB at most; a queue per reader would show as more.
+    // The events are 40 MiB, the feed's pages and ring at most 36 MiB; a queue per reader would exceed that.
     expect(process.memoryUsage().rss - before).toBeLessThan(400 * 1024 * 1024);
     stalled.socket.resume();
     for (let seq = 0; seq <= 5_120; seq += 1) {

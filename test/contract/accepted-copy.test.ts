@@ -7,7 +7,7 @@ function dataOf(data: unknown) {
 }
 
 describe('an accepted batch', () => {
-  it('says what went in, to the letter, key order included', () => {
+  it('has exactly the JSON of the input, including the key order', () => {
     fc.assert(
       fc.property(anyEvents, (events) => {
         const input = batchOf(events);
@@ -19,7 +19,7 @@ describe('an accepted batch', () => {
     );
   });
 
-  it('is the same batch again when it is validated again', () => {
+  it('is unchanged by a second validation', () => {
     fc.assert(
       fc.property(anyEvents, (events) => {
         const once = accepted(batchOf(events));
@@ -50,7 +50,7 @@ describe('an accepted batch', () => {
     );
   });
 
-  it('shares nothing with what the caller handed in, which stays as it was and can be changed', () => {
+  it('shares nothing with the input, which stays unchanged and mutable', () => {
     const deep = { list: [1, { text: 'before' }] };
     const input = { v: 1, runId: 'run-1', events: [eventOf({ data: deep })] };
     const batch = accepted(input);
@@ -63,7 +63,7 @@ describe('an accepted batch', () => {
     expect(batch.events[0]?.data).toStrictEqual({ list: [1, { text: 'before' }] });
   });
 
-  it('is made of plain objects and arrays only', () => {
+  it('consists of plain objects and arrays only', () => {
     fc.assert(
       fc.property(anyJsonObject, (data) => {
         const seen: unknown[] = [dataOf(data)];
@@ -86,7 +86,7 @@ describe('an accepted batch', () => {
 });
 
 describe("an event's data", () => {
-  it('keeps __proto__ as an ordinary key at any level, and nothing gets a prototype from it', () => {
+  it('keeps __proto__ as an ordinary key at any level, and sets no prototype', () => {
     const text = '{"__proto__":{"isAdmin":true},"list":[{"__proto__":[1]}],"constructor":1,"toString":"x"}';
     const data = dataOf(JSON.parse(text));
     expect(JSON.stringify(data)).toBe(text);
@@ -113,7 +113,7 @@ describe("an event's data", () => {
     });
   });
 
-  it('takes any object by its own enumerable string keys', () => {
+  it('accepts any object, by its own enumerable string keys', () => {
     class Point {
       x = 1;
       get length() {
@@ -133,10 +133,10 @@ describe("an event's data", () => {
     expect(dataOf({ a: 1, [Symbol('ignored')]: () => 1 })).toStrictEqual({ a: 1 });
   });
 
-  it('may nest 512 levels, itself being the first', () => {
+  it('may nest 512 levels, including itself', () => {
     for (const wrap of [(inner: unknown) => ({ inner }), (inner: unknown) => [inner]]) {
       let inner: unknown = {};
-      // 510 around the innermost object, and data around them.
+      // 510 levels around the innermost object, and `data` around them.
       for (let level = 0; level < 510; level++) inner = wrap(inner);
       expect(JSON.stringify(dataOf({ inner }))).toBe(JSON.stringify({ inner }));
     }

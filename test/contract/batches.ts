@@ -6,36 +6,36 @@ import {
   validateRunnerEventBatch,
 } from '../../src/contract/index.ts';
 
-/** A legal event, changed as told. */
+/** Returns a legal event with these changes. */
 export function eventOf(change: Record<string, unknown> = {}): Record<string, unknown> {
   return { seq: 0, tMs: 0, kind: 'assistant_text', data: {}, ...change };
 }
 
-/** A legal envelope around `events`, changed as told. */
+/** Returns a legal envelope around `events` with these changes. */
 export function batchOf(events: unknown, change: Record<string, unknown> = {}): Record<string, unknown> {
   return { v: 1, runId: 'run-1', events, ...change };
 }
 
-/** A legal batch of one event with this `data`. */
+/** Returns a legal batch of one event with this `data`. */
 export function batchWithData(data: unknown): Record<string, unknown> {
   return batchOf([eventOf({ data })]);
 }
 
-/** The accepted batch; fails the test when it was refused. */
+/** Returns the accepted batch; fails the test if the batch is refused. */
 export function accepted(input: unknown) {
   const verdict = validateRunnerEventBatch(input);
   if (!verdict.ok) throw new Error(`refused: ${verdict.code}: ${verdict.message}`);
   return verdict.batch;
 }
 
-/** The refusal; fails the test when the batch was accepted. */
+/** Returns the refusal; fails the test if the batch is accepted. */
 export function refused(input: unknown): Extract<RunnerEventBatchValidation, { ok: false }> {
   const verdict = validateRunnerEventBatch(input);
   if (verdict.ok) throw new Error('accepted');
   return verdict;
 }
 
-/** The code of the refusal, or `accepted`. */
+/** Returns the code of the refusal, or `accepted`. */
 export function codeOf(input: unknown): RunnerEventBatchValidationCode | 'accepted' {
   const verdict = validateRunnerEventBatch(input);
   return verdict.ok ? 'accepted' : verdict.code;
@@ -61,7 +61,7 @@ export const anyString = fc.oneof(
   ),
 );
 
-/** Anything that JSON can carry, with the keys and numbers that copying gets wrong first. */
+/** Any value that JSON can carry, including the keys and numbers that a copy most easily gets wrong. */
 export const anyJson: fc.Arbitrary<unknown> = fc.letrec<{ value: unknown; object: unknown }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 5, withCrossShrink: true },
@@ -82,7 +82,7 @@ export const anyJson: fc.Arbitrary<unknown> = fc.letrec<{ value: unknown; object
 /** An event's `data`. */
 export const anyJsonObject = objectOf(anyJson);
 
-/** A legal list of events: numbers with gaps, times that may stand still. */
+/** A legal list of events: numbers with gaps, and times that may repeat. */
 export const anyEvents = fc
   .array(
     fc.record({
@@ -103,7 +103,7 @@ export const anyEvents = fc
     });
   });
 
-/** Built from JSON text, as the wire does it, so that `__proto__` is an ordinary key. */
+/** Built from JSON text, as on the wire, so that `__proto__` is an ordinary key. */
 function objectOf(members: fc.Arbitrary<unknown>): fc.Arbitrary<object> {
   return fc
     .array(fc.tuple(anyString, members), { maxLength: 5 })

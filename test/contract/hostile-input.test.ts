@@ -26,7 +26,7 @@ function revoked(target: object): object {
   return proxy;
 }
 
-/** Puts something bad in each place where a batch can hold it. */
+/** Puts a value in each place where a batch can hold one. */
 const places: readonly (readonly [string, (bad: unknown) => unknown])[] = [
   ['the batch', (bad) => bad],
   ['v', (v) => batchOf([eventOf()], { v })],
@@ -41,8 +41,8 @@ const places: readonly (readonly [string, (bad: unknown) => unknown])[] = [
   ['an element in data', (element) => batchWithData({ list: [element] })],
 ];
 
-describe('whatever it is handed', () => {
-  it.each(places)('is answered with a verdict and never a throw: anything as %s', (_, put) => {
+describe('any input', () => {
+  it.each(places)('gets a verdict, and never an exception: any value as %s', (_, put) => {
     const anything = fc.anything({
       withBigInt: true,
       withBoxedValues: true,
@@ -62,7 +62,7 @@ describe('whatever it is handed', () => {
     );
   });
 
-  it.each(places)('is refused and never thrown at: revoked and throwing proxies as %s', (_, put) => {
+  it.each(places)('is refused without an exception: revoked and throwing proxies as %s', (_, put) => {
     for (const target of [{}, [1], () => 1]) {
       expect(refused(put(revoked(target))).message).not.toBe('');
     }
@@ -80,7 +80,7 @@ describe('whatever it is handed', () => {
     expect(refused(put(throwing([1], TRAPS))).message).not.toBe('');
   });
 
-  it('takes a property that throws when read as absent', () => {
+  it('counts a property that throws when read as absent', () => {
     const throwingAt = (object: object, name: string) =>
       Object.defineProperty(object, name, { enumerable: true, get: fail });
     expect(refused(throwingAt(batchOf([eventOf()]), 'v')).message).toBe('v must be 1, got undefined');
@@ -94,7 +94,7 @@ describe('whatever it is handed', () => {
     expect(codeOf(throwingAt(batchOf([eventOf()]), 'extra'))).toBe('accepted');
   });
 
-  it('refuses data with an own enumerable key that throws when read, at any level', () => {
+  it('is refused if its data has an own enumerable key that throws when read, at any level', () => {
     const trapped = Object.defineProperty({}, 'secret', { enumerable: true, get: fail });
     expect(refused(batchWithData(trapped))).toMatchObject({
       code: 'invalid_event',
@@ -107,7 +107,7 @@ describe('whatever it is handed', () => {
     expect(codeOf(batchWithData(hidden))).toBe('accepted');
   });
 
-  it('reads each property once', () => {
+  it('has each property read once', () => {
     fc.assert(
       fc.property(anyEvents, (events) => {
         const reads = new Map<string, number>();
@@ -128,7 +128,7 @@ describe('whatever it is handed', () => {
     );
   });
 
-  it('keeps the first answer of a getter that changes its mind', () => {
+  it('keeps the first value of a getter whose value changes', () => {
     let seq = 6;
     const event = Object.defineProperty(eventOf(), 'seq', {
       enumerable: true,
@@ -148,13 +148,13 @@ describe('nesting', () => {
     return inner;
   }
 
-  it.each([513, 1_000_000])('of %i levels is refused with a message that says so', (levels) => {
+  it.each([513, 1_000_000])('of %i levels is refused with a message about the depth', (levels) => {
     const tooDeep = { code: 'invalid_event', message: 'events[0].data nests deeper than 512 levels' };
     expect(refused(batchWithData(nested(levels, (inner) => ({ inner }))))).toMatchObject(tooDeep);
     expect(refused(batchWithData({ list: nested(levels, (inner) => [inner]) }))).toMatchObject(tooDeep);
   });
 
-  it('in a cycle is refused as a cycle, however long the way round', () => {
+  it('in a cycle is refused as a cycle, however long the cycle is', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 300 }),
@@ -176,15 +176,13 @@ describe('nesting', () => {
     );
   });
 
-  it('that two members share at every level is refused before it fills the memory', () => {
+  it('with two shared members at every level is refused before it fills the memory', () => {
     let data: object = {};
     for (let level = 0; level < 200; level++) data = { a: data, b: data };
-    expect(refused(batchWithData(data)).message).toMatch(
-      / holds more values than the 10000000 that a batch may$/,
-    );
+    expect(refused(batchWithData(data)).message).toMatch(/ exceeds the limit of 10000000 values in a batch$/);
   });
 
-  it('of a million proxies around each other is no way to overflow the stack', () => {
+  it('of a million proxies does not overflow the stack', () => {
     for (const innermost of [{}, [1]]) {
       let proxy: object = innermost;
       for (let level = 0; level < 1_000_000; level++) proxy = new Proxy(proxy, {});
@@ -192,17 +190,17 @@ describe('nesting', () => {
     }
   });
 
-  it('that a proxy makes up without end is refused', () => {
+  it('that a proxy invents without end is refused', () => {
     const endless = (): object => new Proxy({ a: 1, b: 1 }, { get: () => endless() });
     expect(refused(batchWithData(endless())).message).toContain('deeper than 512 levels');
   });
 });
 
-describe('a made-up length', () => {
+describe('an invented length', () => {
   const lengthOf = (length: unknown) =>
     new Proxy([], { get: (_, key) => (key === 'length' ? length : eventOf({ seq: Number(key) })) });
 
-  it('of events is answered without walking them', () => {
+  it('of events is refused without iterating over them', () => {
     for (const length of [257, 2 ** 32 - 1, Number.MAX_VALUE, Infinity]) {
       expect(codeOf(batchOf(lengthOf(length)))).toBe('batch_too_large');
     }
@@ -212,8 +210,8 @@ describe('a made-up length', () => {
     expect(accepted(batchOf(lengthOf(2.9))).events).toHaveLength(2);
   });
 
-  it('in data is answered without walking it', () => {
-    const tooMany = 'events[0].data.list holds more values than the 10000000 that a batch may';
+  it('in data is refused without iterating over it', () => {
+    const tooMany = 'events[0].data.list exceeds the limit of 10000000 values in a batch';
     for (const list of [lengthOf(2 ** 32 - 1), lengthOf(Infinity), new Array(2 ** 32 - 1)]) {
       expect(refused(batchWithData({ list })).message).toBe(tooMany);
     }
@@ -222,7 +220,7 @@ describe('a made-up length', () => {
     expect(accepted(batchWithData({ list: lengthOf(-5) })).events[0]?.data).toStrictEqual({ list: [] });
   });
 
-  it('of a sparse array shows its first hole', () => {
+  it('of a sparse array is refused at its first hole', () => {
     const list = [1];
     list.length = 3;
     expect(refused(batchWithData({ list })).message).toBe(

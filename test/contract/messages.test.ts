@@ -7,7 +7,7 @@ function got(seq: unknown): string | undefined {
 }
 
 describe('a refusal', () => {
-  it('names the place and shows what was got', () => {
+  it('names the place and shows the value', () => {
     const events = [0, 1, 2].map((seq) => eventOf({ seq }));
     expect(refused(batchOf([...events, eventOf({ seq: '7' })]))).toStrictEqual({
       ok: false,
@@ -21,7 +21,7 @@ describe('a refusal', () => {
     );
   });
 
-  it('has an event index only when it is about one event', () => {
+  it('has an event index only if it concerns one event', () => {
     expect(refused(batchOf([]))).toStrictEqual({
       ok: false,
       code: 'empty_batch',
@@ -30,7 +30,7 @@ describe('a refusal', () => {
     expect(refused(batchOf(new Array(300)))).not.toHaveProperty('eventIndex');
   });
 
-  it('shows at most 40 characters of what was got, and no half characters', () => {
+  it('shows at most 40 characters of the value, and no half characters', () => {
     fc.assert(
       fc.property(
         fc.oneof(anyString, fc.string({ unit: 'binary', minLength: 30, maxLength: 60 })),
@@ -46,7 +46,7 @@ describe('a refusal', () => {
     expect(got(`${'x'.repeat(36)}😀😀`)).toBe(`"${'x'.repeat(36)}…"`);
   });
 
-  it('stays short when keys are long, odd or many', () => {
+  it('stays short if keys are long, unusual or many', () => {
     let data: object = { last: undefined };
     for (let level = 0; level < 400; level++) data = { ['key\n'.repeat(level * 100)]: data };
     const { message } = refused(batchWithData(data));
@@ -59,7 +59,7 @@ describe('a refusal', () => {
     }
   });
 
-  it('calls nothing that belongs to what was got', () => {
+  it('calls none of the value’s own code', () => {
     const calls: string[] = [];
     const spying = {
       toString: () => calls.push('toString'),

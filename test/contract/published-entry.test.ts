@@ -6,7 +6,7 @@ import * as contract from '../../src/contract/index.ts';
 
 const room = fileURLToPath(new URL('../../src/contract', import.meta.url));
 
-/** Everything that `file` imports, directly or through others: files as paths in the room, packages by name. */
+/** Returns everything that `file` imports, also indirectly: files by path in the folder, packages by name. */
 function importsOf(file: string, found = new Set<string>()): ReadonlySet<string> {
   const source = readFileSync(resolve(room, file), 'utf8');
   for (const [, name = ''] of source.matchAll(
@@ -75,7 +75,7 @@ describe('the published entry', () => {
     expect(contract.RUN_PROVIDERS).toStrictEqual(['anthropic', 'deepseek', 'openai', 'gemini', 'mistral']);
   });
 
-  it('imports nothing outside its room but zod, and the validator not even that', () => {
+  it('imports nothing from outside its folder except zod, and the validator not even zod', () => {
     const outside = (file: string) => [...importsOf(file)].filter((name) => !/^[\w-]+\.ts$/.test(name));
     expect(importsOf('index.ts')).toContain('validate.ts');
     expect(outside('index.ts')).toStrictEqual(['zod']);
@@ -84,7 +84,7 @@ describe('the published entry', () => {
 });
 
 describe('a provider without a runner', () => {
-  it('is told with an error that names the provider and says what to do', () => {
+  it('causes an error that names the provider and says what to do', () => {
     const error = new contract.RunnerRuntimeNotImplementedError('mistral');
     expect(error).toBeInstanceOf(Error);
     expect(error.name).toBe('RunnerRuntimeNotImplementedError');

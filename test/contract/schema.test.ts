@@ -5,7 +5,7 @@ import { runnerEventBatchSchema } from '../../src/contract/index.ts';
 import { accepted, anyEvents, batchOf, eventOf, refused } from './batches.ts';
 
 describe('the zod schema', () => {
-  it('puts out the batch that the validator accepts', () => {
+  it('outputs the batch that the validator accepts', () => {
     fc.assert(
       fc.property(anyEvents, (events) => {
         const batch = runnerEventBatchSchema.parse(batchOf(events));
@@ -36,7 +36,7 @@ describe('the zod schema', () => {
     }
   });
 
-  it('composes: the path leads to the event from the outside, and an absent batch is refused', () => {
+  it('composes: the path leads from the outermost object to the event, and an absent batch is refused', () => {
     const request = z.object({ batch: runnerEventBatchSchema });
     expect(request.safeParse({ batch: batchOf([1]) }).error?.issues[0]?.path).toStrictEqual([
       'batch',

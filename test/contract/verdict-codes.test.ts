@@ -36,7 +36,7 @@ describe('the envelope', () => {
     expect(codeOf(batchOf([eventOf()], { v: new Number(1) }))).toBe('version_mismatch');
   });
 
-  it('is refused as missing_run_id unless runId is a string with something in it', () => {
+  it('is refused as missing_run_id unless runId is a non-empty string', () => {
     property(
       fc.anything().filter((runId) => typeof runId !== 'string' || runId === ''),
       (runId) => expect(codeOf(batchOf([eventOf()], { runId }))).toBe('missing_run_id'),
@@ -45,7 +45,7 @@ describe('the envelope', () => {
     expect(codeOf(batchOf([eventOf()], { runId: ' ' }))).toBe('accepted');
   });
 
-  it('is refused as empty_batch unless events is an array with something in it', () => {
+  it('is refused as empty_batch unless events is a non-empty array', () => {
     property(
       fc.anything().filter((events) => !Array.isArray(events)),
       (events) => expect(codeOf(batchOf(events))).toBe('empty_batch'),
@@ -54,7 +54,7 @@ describe('the envelope', () => {
     expect(codeOf(batchOf({ 0: eventOf(), length: 1 }))).toBe('empty_batch');
   });
 
-  it('holds 256 events, and one more is refused as batch_too_large whatever the events are', () => {
+  it('holds 256 events; one more is refused as batch_too_large, whatever the events are', () => {
     const events = Array.from({ length: 256 }, (_, seq) => eventOf({ seq }));
     expect(codeOf(batchOf(events))).toBe('accepted');
     expect(codeOf(batchOf([...events, eventOf({ seq: 256 })]))).toBe('batch_too_large');
@@ -86,7 +86,7 @@ describe('an event', () => {
     },
   );
 
-  it('is of one of the nine kinds, and any other kind is refused as invalid_event', () => {
+  it('has one of the nine kinds; any other kind is refused as invalid_event', () => {
     for (const kind of RUNNER_EVENT_KINDS) expect(codeOf(batchOf([eventOf({ kind })]))).toBe('accepted');
     const known: ReadonlySet<unknown> = new Set(RUNNER_EVENT_KINDS);
     property(
@@ -103,7 +103,7 @@ describe('an event', () => {
     });
   });
 
-  it('is refused as invalid_event when its data holds, anywhere, what JSON cannot carry', () => {
+  it('is refused as invalid_event if its data contains, at any level, a value that JSON cannot carry', () => {
     const notJson = fc.constantFrom<unknown>(
       undefined,
       Number.NaN,
@@ -148,7 +148,7 @@ describe('an event', () => {
 });
 
 describe('the order of the checks', () => {
-  // Each fault, in the order in which the contract looks for it, and what it does to a batch.
+  // Each fault, in the contract's order of checks, and the change that causes it.
   const envelopeFaults = [
     ['version_mismatch', { v: 2 }],
     ['missing_run_id', { runId: '' }],
@@ -170,9 +170,9 @@ describe('the order of the checks', () => {
     expect(codeOf(batchOf(Array.from({ length: 257 }, () => 'no event')))).toBe('batch_too_large');
   });
 
-  it('lets the first failure of an event win, and those of the order come after all of them', () => {
+  it('lets the first failure of an event win, with those of the order after all others', () => {
     property(fc.subarray([...eventFaults], { minLength: 1 }), (faults) => {
-      // Both numbers are lower than those before, too.
+      // Both numbers are also lower than the previous ones.
       const second = eventOf(Object.assign({}, ...faults.map(([, , change]) => change)));
       const refusal = refused(batchOf([eventOf({ seq: 5, tMs: 5 }), second]));
       expect(refusal).toMatchObject({ code: 'invalid_event', eventIndex: 1 });
@@ -182,7 +182,7 @@ describe('the order of the checks', () => {
     expect(codeOf(batchOf([eventOf({ seq: 5, tMs: 5 }), eventOf()]))).toBe('seq_not_monotonic');
   });
 
-  it('finishes with one event before it looks at the next', () => {
+  it('completes all checks of one event before the next', () => {
     const backwards = [eventOf({ seq: 5 }), eventOf({ seq: 4 })];
     expect(codeOf(batchOf([...backwards, 'no event']))).toBe('seq_not_monotonic');
     expect(codeOf(batchOf(['no event', ...backwards]))).toBe('invalid_event');
@@ -197,10 +197,10 @@ describe('the order of the checks', () => {
     expect(looked).toBe(0);
   });
 
-  it('compares each event with the one right before it', () => {
+  it('compares each event with its direct predecessor', () => {
     property(fc.tuple(anyEvents, fc.nat()), ([events, pick]) => {
       const index = pick % events.length;
-      // Twice the numbers and a later start leave room for one more in between.
+      // Doubled numbers and a later start leave room for one more event in between.
       const spaced: Record<string, unknown>[] = events.map((event) => ({
         ...event,
         seq: event.seq * 2,
@@ -220,7 +220,7 @@ describe('the order of the checks', () => {
     });
   });
 
-  it('blames the one event that was spoilt in an otherwise legal batch', () => {
+  it('names the only broken event of an otherwise legal batch', () => {
     property(
       fc.tuple(anyEvents, fc.nat(), fc.constantFrom(...eventFaults)),
       ([events, pick, [, , change]]) => {

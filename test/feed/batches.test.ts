@@ -26,7 +26,7 @@ describeStores('a reader', ({ open }) => {
   });
 
   describe('of an ended run', () => {
-    test('gets the history in portions, then the end', async () => {
+    test('gets the history in batches, up to the terminal event', async () => {
       const { feed } = startProcess(store);
       const batches = await readAll(followBatches(feed, request(await endedLog(store, 10)), 4));
       expect(seqs(batches)).toEqual([
@@ -43,20 +43,20 @@ describeStores('a reader', ({ open }) => {
       expect(feed.watchedRuns()).toBe(0);
     });
 
-    test.each([9, 10, 1_000])('with nothing left after %i is done at once', async (after) => {
+    test.each([9, 10, 1_000])('with no events left after %i is done at once', async (after) => {
       const { feed } = startProcess(store);
       const run = await endedLog(store, 10);
       expect(await readAll(followBatches(feed, request(run, { after })))).toEqual([]);
       expect(await readAll(followEvents(feed, request(run, { after })))).toEqual([]);
     });
 
-    test('gets what is after the cursor, event by event', async () => {
+    test('gets the events after the cursor one by one', async () => {
       const { feed } = startProcess(store);
       const got = await readAll(followEvents(feed, request(await endedLog(store, 6), { after: 3 })));
       expect(got).toEqual([event(4), event(5, { kind: 'runtime_terminal' })]);
     });
 
-    test('gets batches cut by size as well, each with at least one event', async () => {
+    test('gets batches that are also limited by size, each with at least one event', async () => {
       const { feed } = startProcess(store);
       const data = JSON.stringify({ text: 'x'.repeat(BATCH_MAX_BYTES * 0.6) });
       const run = await createLog(store, [
@@ -71,7 +71,7 @@ describeStores('a reader', ({ open }) => {
   });
 
   describe('of a live run', () => {
-    test('is told once that it caught up, even with nothing in hand', async () => {
+    test('gets `caughtUp` once, even without any event', async () => {
       const { feed, ingest } = startProcess(store);
       const run = await createRun(store);
       const batches = followBatches(feed, request(run));
@@ -85,7 +85,7 @@ describeStores('a reader', ({ open }) => {
       await batches.return();
     });
 
-    test('gets the history, then what comes, then the end', async () => {
+    test('gets the history, then live events, up to the terminal event', async () => {
       const { feed, ingest } = startProcess(store);
       const run = await createLog(store, events(0, 3));
       const reading = readAll(followEvents(feed, request(run, { after: 0 })));
@@ -94,7 +94,7 @@ describeStores('a reader', ({ open }) => {
       expect((await reading).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 7, 8]);
     });
 
-    test('that begins beyond the head waits, and skips what comes before its cursor', async () => {
+    test('that begins beyond the head waits and skips events before its cursor', async () => {
       const { feed, ingest } = startProcess(store);
       const run = await createLog(store, events(0, 2));
       const reading = followEvents(feed, request(run, { after: 5 }));
@@ -106,10 +106,10 @@ describeStores('a reader', ({ open }) => {
       await reading.return();
     });
 
-    test('of a run that is not there gets an error', async () => {
+    test('of a run that does not exist gets an error', async () => {
       const { feed } = startProcess(store);
       await expect(followBatches(feed, request({ key: 2_000_000_000 })).next()).rejects.toThrow(
-        'is not there',
+        'does not exist',
       );
       expect(feed.watchedRuns()).toBe(0);
     });
@@ -118,7 +118,7 @@ describeStores('a reader', ({ open }) => {
   describe('of some kinds', () => {
     const kinds: ReadonlySet<RunnerEventKind> = new Set(['tool_request']);
 
-    test('gets those, and the terminal event whatever it asked for', async () => {
+    test('gets those, and the terminal event whatever the kinds', async () => {
       const { feed } = startProcess(store);
       const run = await createLog(store, [
         event(0),
@@ -132,14 +132,14 @@ describeStores('a reader', ({ open }) => {
       ]);
     });
 
-    test('is told that it caught up though nothing passed', async () => {
+    test('gets `caughtUp` although no event passed', async () => {
       const { feed } = startProcess(store);
       const batches = followBatches(feed, request(await createLog(store, events(0, 9)), { kinds }), 4);
       expect(await take(batches, 1)).toMatchObject([{ events: [], cursor: 8, caughtUp: true }]);
       await batches.return();
     });
 
-    test('learns how far it has come while nothing passes, and nothing when nothing comes', async () => {
+    test('gets its progress while nothing passes, and nothing while nothing is stored', async () => {
       const { feed, ingest } = startProcess(store);
       const run = await createRun(store);
       const batches = followBatches(feed, request(run, { kinds }));
@@ -148,7 +148,7 @@ describeStores('a reader', ({ open }) => {
       const next = batches.next();
       await ingest.append(run, batch([0, 1]));
       expect((await next).value).toMatchObject({ events: [], cursor: 1, caughtUp: true });
-      // Not at once: progress is worth a message a second.
+      // Progress is reported once per second, not at once.
       expect(Date.now() - started).toBeGreaterThanOrEqual(1_000);
       expect(await isPending(batches.next())).toBe(true);
       await batches.return();

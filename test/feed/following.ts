@@ -6,7 +6,7 @@ import { createLocalPlane } from '../../src/wakeups/local.ts';
 import type { WakeupPlane } from '../../src/wakeups/plane.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 
-/** What a process has: a way in, a way out, and the plane between them. */
+/** The parts of a process: ingest, feed, and the plane between them. */
 export interface Process {
   readonly store: Store;
   readonly plane: WakeupPlane;
@@ -14,7 +14,7 @@ export interface Process {
   readonly feed: Feed;
 }
 
-/** Ingest and feed over a store, closed when the test is over. */
+/** Starts ingest and feed over a store. Both are closed after the test. */
 export function startProcess(
   store: Store,
   limits: Partial<FeedLimits> = {},
@@ -29,14 +29,14 @@ export function startProcess(
   return { store, plane, ingest, feed };
 }
 
-/** Everything until the end. */
+/** Reads all values. */
 export async function readAll<Value>(values: AsyncIterable<Value>): Promise<Value[]> {
   const all: Value[] = [];
   for await (const value of values) all.push(value);
   return all;
 }
 
-/** The next so many values. */
+/** Reads the next `count` values. */
 export async function take<Value>(values: AsyncGenerator<Value, void>, count: number): Promise<Value[]> {
   const taken: Value[] = [];
   while (taken.length < count) {
@@ -47,7 +47,7 @@ export async function take<Value>(values: AsyncGenerator<Value, void>, count: nu
   return taken;
 }
 
-/** Whether a promise is still pending once everything that can happen by itself has happened. */
+/** Returns true if a promise is still pending after 20 turns of the event loop. */
 export async function isPending(promise: Promise<unknown>): Promise<boolean> {
   let pending = true;
   const settled = () => {
@@ -58,7 +58,7 @@ export async function isPending(promise: Promise<unknown>): Promise<boolean> {
   return pending;
 }
 
-/** A store that counts its reads of pages. */
+/** Wraps a store so that it counts its reads of pages. */
 export function countingReads(store: Store): { readonly store: Store; reads(): number } {
   let reads = 0;
   const counting: Store = {

@@ -8,12 +8,12 @@ import { createRun, newRun } from '../suites/store-records.ts';
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts';
 import { isPending, readAll, startProcess, take } from './following.ts';
 
-/** Long enough never to come within a test: the poll is called by hand. */
+/** Long enough never to pass within a test: the poll is called by hand. */
 const NEVER_MS = 2 ** 31 - 1;
 
 const TERMINAL = sent(2, { kind: 'runtime_terminal' });
 
-/** Commits numbers without a word to anybody; answers the chunk that one would have told. */
+/** Commits events without a wake and returns the chunk that a wake would have carried. */
 async function commitSilently(
   store: Store,
   run: RunRecord,
@@ -46,7 +46,7 @@ function follow(run: RunRecord, after = -1) {
 }
 
 describe('a wake', () => {
-  test('that was lost is found by the poll, and counted', async () => {
+  test('that was lost is made up for by the poll, and counted', async () => {
     const { store, feed } = startProcess(createMemoryStore(), { pollMs: NEVER_MS });
     const run = await createRun(store);
     const events = followEvents(feed, follow(run));
@@ -62,7 +62,7 @@ describe('a wake', () => {
     await events.return();
   });
 
-  test('that was lost is found without being asked', async () => {
+  test('that was lost is made up for by the timer', async () => {
     const { store, feed } = startProcess(createMemoryStore(), { pollMs: 5 });
     const run = await createRun(store);
     const events = followEvents(feed, follow(run));
@@ -73,7 +73,7 @@ describe('a wake', () => {
     await events.return();
   });
 
-  test('that comes twice, late or out of order adds and takes nothing', async () => {
+  test('that arrives twice, late or out of order neither repeats nor hides events', async () => {
     const { store, plane, feed } = startProcess(createMemoryStore(), { pollMs: NEVER_MS });
     const run = await createRun(store);
     const events = followEvents(feed, follow(run));
@@ -89,7 +89,7 @@ describe('a wake', () => {
     await events.return();
   });
 
-  test('of a chunk whose predecessor was never told leaves no hole', async () => {
+  test('for a chunk whose predecessor was not announced leaves no gap', async () => {
     const { store, plane, feed } = startProcess(createMemoryStore(), { pollMs: NEVER_MS });
     const run = await createRun(store);
     const events = followEvents(feed, follow(run));
@@ -103,7 +103,7 @@ describe('a wake', () => {
     await events.return();
   });
 
-  test('is heard even while the head is still being read, and the newest of several counts', async () => {
+  test('that arrives while the head is still being read counts, and the newest of several wins', async () => {
     const memory = createMemoryStore();
     const run = await createRun(memory);
     let release = (_: ReadonlyMap<number, Head>): void => {};
@@ -120,13 +120,13 @@ describe('a wake', () => {
   });
 });
 
-describe('what was read before a commit and answers after it', () => {
-  test('does not take the head back when it brings news of retention', async () => {
+describe('a read that began before a commit and ends after it', () => {
+  test('does not move the head back when it brings news of retention', async () => {
     const memory = createMemoryStore();
     const { run } = await memory.createRun(newRun());
     await commitSilently(memory, run, 0, 1, 2);
     const held: (() => void)[] = [];
-    // The reader knows the head from before retention; its page is from after it, and late.
+    // The reader knows the head from before retention. Its page is read after retention and arrives late.
     const store: Store = {
       ...memory,
       readPage: async (...request) => {
@@ -150,7 +150,7 @@ describe('what was read before a commit and answers after it', () => {
     expect(got.at(-1)).toMatchObject({ caughtUp: true, ended: true });
   });
 
-  test('is no page without a hole for who has not heard of retention', async () => {
+  test('shows the gap to a reader that does not know of retention yet', async () => {
     const memory = createMemoryStore();
     const { run } = await memory.createRun(newRun());
     await commitSilently(memory, run, 0, 1, 2);
@@ -178,7 +178,7 @@ describe('what was read before a commit and answers after it', () => {
     const batches = followBatches(feed, follow(run));
     const first = batches.next();
     expect(await isPending(first)).toBe(true);
-    // The page that the first reader asked for is read after retention, the second one's head was before.
+    // The first reader's page is read after retention, the second reader's head before it.
     memory.removeThrough(run.key, 1);
     pages[0]!();
     expect(await isPending(first)).toBe(true);
@@ -188,7 +188,7 @@ describe('what was read before a commit and answers after it', () => {
     await batches.return();
   });
 
-  test('a head from memory does not take back what is known of retention', async () => {
+  test('a head from memory does not undo what is known of retention', async () => {
     const { store, plane, feed } = startProcess(createMemoryStore(), { pollMs: NEVER_MS, ringEvents: 1 });
     const run = await createRun(store);
     const memory = store as MemoryStore;
@@ -198,11 +198,11 @@ describe('what was read before a commit and answers after it', () => {
     for (const seq of [0, 1, 2]) tell(plane, run, await commitSilently(store, run, seq));
     await next;
     memory.removeThrough(run.key, 1);
-    // Somebody reads past the hole, so that the page is there for all.
+    // Another reader reads past the gap, so that the page is cached.
     expect(await take(followBatches(feed, follow(run)), 1)).toMatchObject([
       { gap: { fromSeq: 0, toSeq: 1 } },
     ]);
-    // The one who commits has not heard of retention.
+    // The process that commits does not know of retention.
     const chunk = await commitSilently(store, run, 3);
     tell(plane, run, { ...chunk, head: { ...chunk.head, removedThrough: -1 } });
     const late = followBatches(feed, follow(run));

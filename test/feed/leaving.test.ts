@@ -7,7 +7,7 @@ import { createMemoryStore } from '../support/memory-store.ts';
 import { createUnreliablePlane } from '../support/unreliable-plane.ts';
 import { isPending, startProcess, take } from './following.ts';
 
-/** A store that can be taken down, and counts how often it was asked meanwhile. */
+/** A store that can be taken down and counts the calls made while it is down. */
 function breakable() {
   const memory = createMemoryStore();
   const state = { down: false, asked: 0 };
@@ -37,22 +37,19 @@ describe('a reader that leaves', () => {
   test.each([
     ['batches', followBatches],
     ['events', followEvents],
-  ] as const)(
-    'while it waits for %s is gone at once, and the run is not followed any more',
-    async (_, read) => {
-      const plane = honestPlane();
-      const { store, feed } = startProcess(createMemoryStore(), {}, plane);
-      const run = await createRun(store);
-      const values = read(feed, { run: run.key, after: -1, kinds: null });
-      if (read === followBatches) await values.next();
-      const pending = values.next();
-      expect(await isPending(pending)).toBe(true);
-      expect([feed.watchedRuns(), plane.listeners()]).toEqual([1, 1]);
-      expect(await values.return()).toMatchObject({ done: true });
-      expect(await pending).toMatchObject({ done: true });
-      expect([feed.watchedRuns(), plane.listeners()]).toEqual([0, 0]);
-    },
-  );
+  ] as const)('while it waits for %s ends at once, and the run is no longer followed', async (_, read) => {
+    const plane = honestPlane();
+    const { store, feed } = startProcess(createMemoryStore(), {}, plane);
+    const run = await createRun(store);
+    const values = read(feed, { run: run.key, after: -1, kinds: null });
+    if (read === followBatches) await values.next();
+    const pending = values.next();
+    expect(await isPending(pending)).toBe(true);
+    expect([feed.watchedRuns(), plane.listeners()]).toEqual([1, 1]);
+    expect(await values.return()).toMatchObject({ done: true });
+    expect(await pending).toMatchObject({ done: true });
+    expect([feed.watchedRuns(), plane.listeners()]).toEqual([0, 0]);
+  });
 
   test('while the run is still being registered or its head read leaves nothing behind', async () => {
     for (let steps = 0; steps < 6; steps++) {
@@ -79,7 +76,7 @@ describe('a reader that leaves', () => {
     }
   });
 
-  test('leaves the others what they have', async () => {
+  test('does not disturb other readers', async () => {
     const plane = honestPlane();
     const { store, feed, ingest } = startProcess(createMemoryStore(), {}, plane);
     const run = await createRun(store);
@@ -96,7 +93,7 @@ describe('a reader that leaves', () => {
     expect([feed.watchedRuns(), plane.listeners()]).toEqual([0, 0]);
   });
 
-  test('before it asked for anything was never there', async () => {
+  test('before its first read never follows the run', async () => {
     const { store, feed } = startProcess(createMemoryStore());
     const run = await createRun(store);
     const values = followEvents(feed, { run: run.key, after: -1, kinds: null });
@@ -107,7 +104,7 @@ describe('a reader that leaves', () => {
 });
 
 describe('a store that is down', () => {
-  test('for a while is waited for, at the beginning and later', async () => {
+  test('for a short time is waited for, at the start and later', async () => {
     const { memory, store, state } = breakable();
     const run = await createRun(memory);
     const { feed, ingest } = startProcess(store, { ringEvents: 1, pageEvents: 2 });
@@ -128,7 +125,7 @@ describe('a store that is down', () => {
     await events.return();
   });
 
-  test('for longer than patience ends the reader with an error, and the next one starts anew', async () => {
+  test('for longer than `patienceMs` fails the reader, and the next reader starts fresh', async () => {
     const { memory, store, state } = breakable();
     const run = await createRun(memory);
     const plane = honestPlane();
@@ -144,7 +141,7 @@ describe('a store that is down', () => {
     await events.return();
   });
 
-  test('for longer than patience ends a reader in the middle of its history too', async () => {
+  test('for longer than `patienceMs` also fails a reader in the middle of the history', async () => {
     const { memory, store, state } = breakable();
     const run = await createRun(memory);
     const { feed, ingest } = startProcess(store, { patienceMs: 30, pageEvents: 1 });
@@ -169,7 +166,7 @@ describe('a store that is down', () => {
     expect(feed.watchedRuns()).toBe(0);
   });
 
-  test('does not disturb who waits for something new', async () => {
+  test('does not disturb readers that wait for news', async () => {
     const { memory, store, state } = breakable();
     const run = await createRun(memory);
     const { feed, ingest } = startProcess(store, { pollMs: 2 ** 31 - 1 });

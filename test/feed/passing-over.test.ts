@@ -31,7 +31,7 @@ function kindAt(seq: number): { readonly kind?: RunnerEventKind } {
   return seq % 1_000 === 700 ? { kind: 'tool_request' } : {};
 }
 
-/** Counts the events that are looked at, in each turn of the loop. */
+/** Counts the events that are checked in each turn of the event loop. */
 function createCounter() {
   const meter = startTurnMeter();
   return {
@@ -50,8 +50,8 @@ function createCounter() {
 
 const request = (kinds: FeedRequest['kinds']): FeedRequest => ({ run: history.key, after: -1, kinds });
 
-describe('events that a filter passes over', () => {
-  test('are bounded in each turn of the loop over all readers, and each is looked at once', async () => {
+describe('events that a filter skips', () => {
+  test('are bounded per turn of the event loop over all readers, and each is checked once', async () => {
     const { feed } = startProcess(store, LIMITS);
     const counter = createCounter();
     const kinds = counter.kinds('runtime_started');
@@ -62,11 +62,11 @@ describe('events that a filter passes over', () => {
     );
     for (const got of await Promise.all<readonly object[]>(reading)) expect(got).toHaveLength(1);
     expect(counter.all()).toBe(16 * EVENTS);
-    // A turn of the loop may fall between two counts.
+    // A turn of the event loop may end between two counts.
     expect(counter.most()).toBeLessThanOrEqual(2 * PER_TURN);
   });
 
-  test('do not cut what passes into smaller portions', async () => {
+  test('do not split the events that pass into smaller batches', async () => {
     const { feed } = startProcess(store, LIMITS);
     const batches = await readAll(followBatches(feed, request(new Set(['tool_request'])), 1));
     const passing = batches.flatMap(({ events }) => events.map(({ seq }) => seq));
@@ -75,7 +75,7 @@ describe('events that a filter passes over', () => {
     expect(batches.at(-1)).toMatchObject({ cursor: EVENTS - 1, ended: true, caughtUp: true });
   });
 
-  test('let a reader of few of them go on before one socket with many readers is through', async () => {
+  test('do not delay another owner until one socket with many readers is done', async () => {
     const { feed } = startProcess(store, LIMITS);
     await readAll(followBatches(feed, request(null)));
     const socket = {};
@@ -91,7 +91,7 @@ describe('events that a filter passes over', () => {
     await Promise.all(many);
   });
 
-  test('end at once when the reader leaves, with its turn still to come', async () => {
+  test('do not hold up a reader that leaves before its turn', async () => {
     const { feed } = startProcess(store, LIMITS);
     await readAll(followBatches(feed, request(null)));
     const none = new Set<RunnerEventKind>(['runtime_started']);
@@ -105,7 +105,7 @@ describe('events that a filter passes over', () => {
     expect(feed.watchedRuns()).toBe(0);
   });
 
-  test('are reported as progress once a second when a filter lets none pass', async () => {
+  test('are reported as progress once per second while none passes', async () => {
     const { feed } = startProcess(store, { ...LIMITS, passedPerTurn: 1 });
     const controller = new AbortController();
     const none = new Set<RunnerEventKind>(['runtime_started']);
@@ -117,7 +117,7 @@ describe('events that a filter passes over', () => {
       await new Promise((resolve) => setTimeout(resolve, 120));
       told = reader.take();
     }
-    // Not the first page, nor only when all of it has been looked through.
+    // Neither after the first page nor only after the whole log.
     expect(told).toMatchObject({ events: [], caughtUp: false });
     expect(told?.cursor).toBeGreaterThan(PAGE_EVENTS);
     expect(told?.cursor).toBeLessThan(EVENTS - 1);
@@ -125,28 +125,31 @@ describe('events that a filter passes over', () => {
 });
 
 test.each([
-  ['a filter that lets nothing pass', new Set<RunnerEventKind>(['tool_response'])],
+  ['a filter that skips everything', new Set<RunnerEventKind>(['tool_response'])],
   ['no filter', null],
-])('readers at many places read a bounded number of pages in a turn of the loop: %s', async (_, kinds) => {
-  const pages = startTurnMeter();
-  const counting: Store = {
-    ...store,
-    readPage: (...request) => {
-      pages.add(1);
-      return store.readPage(...request);
-    },
-  };
-  // Pages are not kept, so that each reader reads its own.
-  const { feed } = startProcess(counting, { ...LIMITS, cachedPageBytes: 1, readBytesPerTurn: 1 });
-  const places = Array.from({ length: 60 }, (_, place) => EVENTS - 2 - 150 * place);
-  const all = await Promise.all(
-    places.map((after) => readAll(followBatches(feed, { run: history.key, after, kinds }, PAGE_EVENTS))),
-  );
-  for (const [place, batches] of all.entries()) {
-    const events = batches.flatMap(({ events }) => events);
-    expect(events.at(-1)?.seq).toBe(EVENTS - 1);
-    if (!kinds) expect(events).toHaveLength(EVENTS - 1 - places[place]!);
-  }
-  expect(pages.all()).toBeGreaterThan(60);
-  expect(pages.most()).toBe(1);
-});
+])(
+  'readers at many places read a bounded number of pages per turn of the event loop: %s',
+  async (_, kinds) => {
+    const pages = startTurnMeter();
+    const counting: Store = {
+      ...store,
+      readPage: (...request) => {
+        pages.add(1);
+        return store.readPage(...request);
+      },
+    };
+    // Pages are not cached, so that each reader reads its own.
+    const { feed } = startProcess(counting, { ...LIMITS, cachedPageBytes: 1, readBytesPerTurn: 1 });
+    const places = Array.from({ length: 60 }, (_, place) => EVENTS - 2 - 150 * place);
+    const all = await Promise.all(
+      places.map((after) => readAll(followBatches(feed, { run: history.key, after, kinds }, PAGE_EVENTS))),
+    );
+    for (const [place, batches] of all.entries()) {
+      const events = batches.flatMap(({ events }) => events);
+      expect(events.at(-1)?.seq).toBe(EVENTS - 1);
+      if (!kinds) expect(events).toHaveLength(EVENTS - 1 - places[place]!);
+    }
+    expect(pages.all()).toBeGreaterThan(60);
+    expect(pages.most()).toBe(1);
+  },
+);

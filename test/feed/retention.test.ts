@@ -8,7 +8,7 @@ import { createLog, event, events } from '../suites/store-records.ts';
 import { describeStores } from '../support/databases.ts';
 import { readAll, startProcess, take } from './following.ts';
 
-describeStores('what retention removed', ({ dialect, freshUrl, open }) => {
+describeStores('a gap that retention left', ({ dialect, freshUrl, open }) => {
   let url: string;
   let store: Store;
   beforeAll(async () => {
@@ -16,7 +16,7 @@ describeStores('what retention removed', ({ dialect, freshUrl, open }) => {
     store = await open(url);
   });
 
-  /** Does by hand what retention will do: first the mark, then the events. */
+  /** Does by hand what retention does: first the mark, then the deletes. */
   async function removeThrough(run: RunRecord, seq: number): Promise<void> {
     const statements = [
       `UPDATE run SET removed_through = ${seq} WHERE key = ${run.key}`,
@@ -36,7 +36,7 @@ describeStores('what retention removed', ({ dialect, freshUrl, open }) => {
 
   const terminal = event(9, { kind: 'runtime_terminal' });
 
-  test('shows as a gap in batches, and they go on after it', async () => {
+  test('is shown in batches, which continue after it', async () => {
     const { feed } = startProcess(store);
     const run = await createLog(store, [...events(0, 9), terminal]);
     await removeThrough(run, 4);
@@ -48,7 +48,7 @@ describeStores('what retention removed', ({ dialect, freshUrl, open }) => {
     expect(batches[1]!.events).toEqual([...events(5, 4), terminal]);
   });
 
-  test('ends a reader of events with the number it may go on from', async () => {
+  test('ends a reader of single events with the number to continue from', async () => {
     const { feed } = startProcess(store);
     const run = await createLog(store, [...events(0, 9), terminal]);
     await removeThrough(run, 4);
@@ -59,7 +59,7 @@ describeStores('what retention removed', ({ dialect, freshUrl, open }) => {
     expect(feed.watchedRuns()).toBe(0);
   });
 
-  test('is no gap for who has it already', async () => {
+  test('is not shown to a reader that already has the events', async () => {
     const { feed } = startProcess(store);
     const run = await createLog(store, [...events(0, 9), terminal]);
     await removeThrough(run, 4);
@@ -67,7 +67,7 @@ describeStores('what retention removed', ({ dialect, freshUrl, open }) => {
     expect(batches.map(({ gap }) => gap)).toEqual([null]);
   });
 
-  test('is told to a reader that is overtaken on its way', async () => {
+  test('is shown to a reader that retention overtakes', async () => {
     const { feed } = startProcess(store, { pageEvents: 2 });
     const run = await createLog(store, [...events(0, 9), terminal]);
     const batches = followBatches(feed, { run: run.key, after: -1, kinds: null });
@@ -78,7 +78,7 @@ describeStores('what retention removed', ({ dialect, freshUrl, open }) => {
     expect(rest.slice(1).flatMap(({ events }) => events)).toEqual([...events(7, 2), terminal]);
   });
 
-  test('leaves the terminal event and the numbers: a late batch finds the run ended', async () => {
+  test('keeps the terminal event and the numbers: a late batch is refused as run_terminated', async () => {
     const { feed, ingest } = startProcess(store);
     const run = await createLog(store, [...events(0, 9), terminal]);
     await removeThrough(run, 8);

@@ -21,7 +21,7 @@ beforeAll(async () => {
 
 type Events = AsyncGenerator<StoredEvent, void, undefined>;
 
-/** A reader of a run without history, which follows it before this resolves. */
+/** Opens a reader of a run without history. The reader follows the run when this resolves. */
 async function follow(
   feed: Feed,
   run: RunRecord,
@@ -38,7 +38,7 @@ describe('the rings of all followed runs', () => {
   test.each([
     ['one byte', ASCII],
     ['two bytes', TWO_BYTE],
-  ])('hold no more than the total, at %s a character, and every reader gets everything', async (_, data) => {
+  ])('hold no more than the total at %s per character, and every reader gets everything', async (_, data) => {
     const { feed, ingest } = startProcess(store, { ringsBytes: TOTAL, cachedPageBytes: 1 });
     const readers = [];
     for (let index = 0; index < 40; index++) {
@@ -53,7 +53,7 @@ describe('the rings of all followed runs', () => {
         expect(feed.ringBytes()).toBeLessThanOrEqual(TOTAL);
       }
     }
-    // What fits is kept: the last of 120 events, each with its text.
+    // The last of the 120 events are kept as far as they fit.
     const eventBytes = data.length * (data === TWO_BYTE ? 2 : 1);
     expect(most).toBeGreaterThan(TOTAL - 4 * eventBytes);
     for (const { events, first } of readers) {
@@ -65,7 +65,7 @@ describe('the rings of all followed runs', () => {
     expect(feed.ringBytes()).toBe(0);
   });
 
-  test('deliver what is committed to who keeps up without a read, whatever they hold of other runs', async () => {
+  test('deliver to readers that keep up without reading pages, whatever other rings hold', async () => {
     const counting = countingReads(store);
     const { feed, ingest } = startProcess(counting.store, { ringsBytes: TOTAL });
     const runs = await Promise.all(Array.from({ length: 30 }, () => createRun(store)));
@@ -86,7 +86,7 @@ describe('the rings of all followed runs', () => {
     await Promise.all(readers.map(({ events }) => events.return()));
   });
 
-  test('pass on an event that is bigger than the total', async () => {
+  test('deliver an event that is larger than the total', async () => {
     const { feed, ingest } = startProcess(store, { ringsBytes: 1_000 });
     const run = await createRun(store);
     const { events, first } = await follow(feed, run);
@@ -96,7 +96,7 @@ describe('the rings of all followed runs', () => {
     await events.return();
   });
 
-  test('are given back by a reader that leaves while its run is still being opened', async () => {
+  test('are released by a reader that leaves while its run is still being opened', async () => {
     const { feed, ingest } = startProcess(store, { ringsBytes: TOTAL });
     const run = await createRun(store);
     for (let seq = 0; seq < 20; seq++) {

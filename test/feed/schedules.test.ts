@@ -6,10 +6,10 @@ import { seamPlan } from './seam-plans.ts';
 import type { SeamReader } from './seam-readers.ts';
 import { createTurns } from './turns.ts';
 
-/** How many schedules to try; each is another interleaving of everything that awaits. */
+/** The number of schedules to try. Each is a different interleaving of everything that awaits. */
 const schedules = Number(process.env.RUNFEED_PROOF_RUNS ?? 1_000);
 
-test('at any interleaving a reader gets every event after its cursor exactly once, in order, until the end', {
+test('at any interleaving a reader gets every event after its cursor exactly once and in order', {
   timeout: 60_000 + schedules * 60,
 }, async () => {
   await fc.assert(
@@ -25,7 +25,7 @@ test('at any interleaving a reader gets every event after its cursor exactly onc
       expect(await seam.shutDown()).toBe(0);
       expect(seam.feed.watchedRuns()).toBe(0);
     }),
-    // A schedule in which somebody waits for ever fails too.
+    // The timeout also fails a schedule in which a reader never ends.
     { numRuns: schedules, timeout: 10_000 },
   );
 });
@@ -38,7 +38,7 @@ function expectEverything(seam: Seam, reader: SeamReader): void {
     gaps.some((gap) => event.seq > gap.above && event.seq <= gap.through);
   const seen = new Set(delivered.map(({ seq }) => seq));
   const due = wanted.filter((event) => seen.has(event.seq) || !removed(event));
-  // Nearly always they are the very same objects, and looking into them takes longer than all the rest.
+  // Nearly always they are the same objects, and a deep comparison takes longer than everything else.
   const same = delivered.length === due.length && delivered.every((event, index) => event === due[index]);
   if (!same) expect(delivered).toEqual(due);
   const through = Math.max(-1, ...gaps.map((gap) => gap.through));

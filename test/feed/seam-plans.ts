@@ -3,58 +3,58 @@ import type { RunnerEventKind } from '../../src/contract/events.ts';
 import type { CommitFault } from '../support/faulty-store.ts';
 import type { WakeFate } from '../support/unreliable-plane.ts';
 
-/** How something gets into a log: through ingest here, by a bare commit here, by a commit of another process. */
+/** How events get into a log: through ingest, by a bare commit here, or by a commit of another process. */
 export type WriterKind = 'ingest' | 'commit' | 'elsewhere';
 
 /** A batch that a producer sends. */
 export interface BatchPlan {
-  /** The steps between its events' numbers. */
+  /** The differences between the events' numbers. */
   readonly steps: readonly number[];
   readonly writer: WriterKind;
-  /** How many events of the batch before are sent again in front. */
+  /** The number of events of the previous batch that are sent again first. */
   readonly overlap: number;
 }
 
 /** What happens to one run. */
 export interface RunPlan {
-  /** Batches that are there before anybody follows. */
+  /** The batches stored before any reader follows. */
   readonly history: readonly BatchPlan[];
   readonly batches: readonly BatchPlan[];
-  /** The server's own events, by who commits them. */
+  /** The writers that commit the server's own events. */
   readonly own: readonly WriterKind[];
-  /** Whether the producer ends with a terminal event. */
+  /** True if the producer ends with a terminal event. */
   readonly ends: boolean;
-  /** How much of the log retention takes away meanwhile, in thousandths; 0: nothing. */
+  /** The share of the log that retention removes meanwhile, in thousandths. */
   readonly removed: number;
 }
 
-/** One connection of a reader that leaves: after so many messages, with or without a pending `next()`. */
+/** A connection that a reader leaves after some messages, with or without a pending `next()`. */
 export interface ConnectionPlan {
   readonly messages: number;
   readonly leaves: 'between' | 'pending';
 }
 
-/** A reader: where it begins, what it asks for, and how often it drops off before it stays. */
+/** A reader: where it begins, what it requests, and the connections it leaves before it stays. */
 export interface ReaderPlan {
   readonly run: number;
   readonly after: number;
-  /** Events in a batch; null: event by event. */
+  /** The most events in a batch. Null reads event by event. */
   readonly maxEvents: number | null;
   readonly kinds: readonly RunnerEventKind[] | null;
   readonly connections: readonly ConnectionPlan[];
 }
 
-/** A whole schedule but for the order of its steps. */
+/** A whole schedule except for the order of its steps. */
 export interface SeamPlan {
-  /** Whether wakes may be lost and commits may fail. Where they may not, nothing may need the poll. */
+  /** True if wakes may be lost and commits may fail. If false, the poll must not find anything. */
   readonly lossy: boolean;
   readonly runs: readonly RunPlan[];
   readonly readers: readonly ReaderPlan[];
-  /** What becomes of the wakes, over and over. */
+  /** What happens to the wakes, repeated. */
   readonly fates: readonly WakeFate[];
-  /** What becomes of the first commits. */
+  /** What happens to the first commits. */
   readonly faults: readonly (CommitFault | null)[];
-  /** How often the heads are polled at some point. */
+  /** The number of polls at arbitrary points. */
   readonly polls: number;
   readonly limits: {
     readonly ringEvents: number;
@@ -98,7 +98,7 @@ const readerPlan: fc.Arbitrary<ReaderPlan> = fc.record({
   ),
 });
 
-/** Every schedule's ingredients. */
+/** Generates the plan of a schedule. */
 export const seamPlan: fc.Arbitrary<SeamPlan> = fc.boolean().chain((lossy) =>
   fc.record({
     lossy: fc.constant(lossy),

@@ -4,11 +4,11 @@ import type { Feed } from '../../src/feed/feed.ts';
 import type { StoredEvent } from '../../src/store/store.ts';
 import type { ReaderPlan } from './seam-plans.ts';
 
-/** What a reader was handed, and where it stands. */
+/** What a reader has received, and its position. */
 export interface ReaderLog {
   readonly plan: ReaderPlan;
   readonly delivered: StoredEvent[];
-  /** Holes that it was told of: the numbers above the first and up to the second are gone. */
+  /** The gaps that it received: the numbers above `above` up to `through` are gone. */
   readonly gaps: { readonly above: number; readonly through: number }[];
   cursor: number;
   completed: boolean;
@@ -19,16 +19,16 @@ interface Message {
   readonly cursor: number;
 }
 
-/** A reader at work. */
+/** A running reader. */
 export interface SeamReader {
   readonly log: ReaderLog;
   /** Resolves when the run has ended or the reader was dismissed. */
   readonly done: Promise<void>;
-  /** Leaves, whatever is pending. */
+  /** Makes the reader leave, whatever is pending. */
   dismiss(): Promise<void>;
 }
 
-/** Follows a run as the plan says: some connections that are given up, then one that stays. */
+/** Follows a run as planned: some connections that the reader leaves, then one that stays. */
 export function startReader(
   feed: Feed,
   run: number,
@@ -49,7 +49,7 @@ export function startReader(
     log.cursor = message.cursor;
   }
 
-  /** Pulls so many messages; answers whether the connection is still open. */
+  /** Pulls `count` messages. Returns true if the connection is still open. */
   async function pull(messages: AsyncGenerator<Message, void>, count: number): Promise<boolean> {
     for (let left = count; left > 0; left--) {
       await turn('pull');
@@ -63,7 +63,7 @@ export function startReader(
     return true;
   }
 
-  /** Pulls once more, leaves without waiting, and never looks at what may still have come. */
+  /** Pulls once more, leaves without waiting, and ignores what may still arrive. */
   async function abandon(messages: AsyncGenerator<Message, void>): Promise<void> {
     const pending = messages.next().catch(() => {});
     await turn('leave');
@@ -110,7 +110,7 @@ function open(feed: Feed, run: number, log: ReaderLog): AsyncGenerator<Message, 
     : noting(followBatches(feed, request, log.plan.maxEvents), log);
 }
 
-/** Events as messages. Not a generator of its own: that would put itself between `return()` and the feed. */
+/** Converts events to messages. Not a generator, which would come between `return()` and the feed. */
 function singly(events: AsyncGenerator<StoredEvent, void>): AsyncGenerator<Message, void> {
   return mapped(events, (event) => ({ events: [event], cursor: event.seq }));
 }

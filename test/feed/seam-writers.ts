@@ -8,13 +8,13 @@ import { type Store, StoreUnavailable } from '../../src/store/store.ts';
 import type { WakeupPlane } from '../../src/wakeups/plane.ts';
 import type { BatchPlan, WriterKind } from './seam-plans.ts';
 
-/** Puts things into logs. */
+/** Writes events to logs. */
 export interface Writer {
   append(run: RunKey, batch: ProducedBatch): Promise<unknown>;
   appendOwn(run: RunKey, event: Pick<ProducedEvent, 'kind' | 'data'>): Promise<unknown>;
 }
 
-/** A writer that commits one batch at a time on a head read for it, again and again until it wins. */
+/** Creates a writer that reads the head, commits one batch and repeats both until the commit wins. */
 export function createCommitter(store: Store, plane: WakeupPlane, chunks: boolean): Writer {
   async function write(
     run: RunKey,
@@ -44,7 +44,7 @@ export function createCommitter(store: Store, plane: WakeupPlane, chunks: boolea
   return { append: write, appendOwn: write };
 }
 
-/** Ingest, for producers that send nothing that may be rejected. */
+/** Wraps ingest for producers whose batches must not be rejected. */
 export function expectingYes(ingest: Ingest): Writer {
   return {
     append: async (run, batch) => mustBeAccepted(await ingest.append(run, batch)),
@@ -52,14 +52,14 @@ export function expectingYes(ingest: Ingest): Writer {
   };
 }
 
-/** The server's own events lose against the terminal one; what is sent again may have been removed meanwhile. */
+/** The server's own events may come after the terminal one, and retried events may have been removed. */
 const EXPECTED: ReadonlySet<string> = new Set(['run_terminated', 'seq_not_monotonic']);
 
 function mustBeAccepted(outcome: Pick<Accepted, 'ok'> | Rejection): void {
   if (!outcome.ok && !EXPECTED.has(outcome.code)) throw new Error(`rejected: ${outcome.message}`);
 }
 
-/** Does it again for as long as the store is unavailable. */
+/** Retries a write for as long as the store is unavailable. */
 export async function persist(write: () => Promise<unknown>): Promise<void> {
   for (;;) {
     try {
@@ -73,7 +73,7 @@ export async function persist(write: () => Promise<unknown>): Promise<void> {
 
 const KINDS: readonly RunnerEventKind[] = ['assistant_text', 'notification', 'tool_request'];
 
-/** A run's producer: numbers its events and sends batch after batch, each again until it is answered. */
+/** Creates a run's producer, which numbers events and sends batches, each repeatedly until it is accepted. */
 export function createProducer(run: RunKey, writers: Record<WriterKind, Writer>) {
   let seq = -1;
   let before: readonly ProducedEvent[] = [];

@@ -12,26 +12,26 @@ import { type SeamReader, startReader } from './seam-readers.ts';
 import { createCommitter, createProducer, expectingYes, persist, type Writer } from './seam-writers.ts';
 import type { Turns } from './turns.ts';
 
-/** The longest timer that Node takes: the poll is called by hand here. */
+/** The longest timer in Node: the poll is called by hand here. */
 const NEVER_MS = 2 ** 31 - 1;
 
-/** A whole system in one process: store, plane, writers, feed and readers, which go on by turns. */
+/** A whole system in one process, whose store, plane, writers, feed and readers advance in turns. */
 export interface Seam {
   readonly feed: Feed;
   readonly readers: readonly SeamReader[];
-  /** Steps until nothing moves any more. */
+  /** Gives turns until nothing advances. */
   settle(): Promise<void>;
-  /** Everything that was ever committed to the run that the reader follows. */
+  /** Returns everything that was ever committed to the reader's run. */
   committed(reader: SeamReader): readonly StoredEvent[];
-  /** How far retention got in that run. */
+  /** Returns how far retention got in the reader's run. */
   removedThrough(reader: SeamReader): number;
-  /** Dismisses the readers; answers how many registrations are left. */
+  /** Dismisses the readers and returns how many registrations are left. */
   shutDown(): Promise<number>;
 }
 
-/** Sets everything up, history included, and starts all of it. */
+/** Creates the system and its history, and starts all writers and readers. */
 export async function startSeam(plan: SeamPlan, turns: Turns): Promise<Seam> {
-  /** Turns of the loop after which nothing goes on by itself. */
+  /** Turns of the event loop after which nothing advances without a turn from the scheduler. */
   const quietLoops = plan.limits.passedPerTurn < 1_000 ? 150 : 2;
   let history = true;
   const turn = async (step: string) => {
@@ -48,7 +48,7 @@ export async function startSeam(plan: SeamPlan, turns: Turns): Promise<Seam> {
     pollMs: NEVER_MS,
     rememberedEnds: 1,
   });
-  // A pause after a lost race would not go by turns; room for many heads is half the cost of a schedule.
+  // A pause after a lost race would not be scheduled, and room for many heads is half the cost of a schedule.
   const ingest = createIngest(store, plane, { ...INGEST_LIMITS, maxRetryPauseMs: 0, rememberedHeads: 16 });
   const writers: Record<WriterKind, Writer> = {
     ingest: expectingYes(ingest),
@@ -84,7 +84,7 @@ export async function startSeam(plan: SeamPlan, turns: Turns): Promise<Seam> {
     const remove = async () => {
       if (runPlan.removed === 0) return;
       await turn('remove');
-      // The last event stays, as a run's terminal does.
+      // The last event stays, as a run's terminal event does.
       const seqs = memory
         .committed(run.key)
         .slice(0, -1)
@@ -119,8 +119,8 @@ export async function startSeam(plan: SeamPlan, turns: Turns): Promise<Seam> {
         await new Promise(setImmediate);
         if (failures.length > 0) throw failures[0];
         if (turns.give()) continue;
-        // A group commit begins a turn of the loop after the batch came, and so does a read of a page. Each portion that
-        // a filter looks through may have to wait for a turn of its own.
+        // A group commit starts one turn of the event loop after the batch, and so does the read of a page.
+        // Each portion that a filter checks may have to wait for another turn.
         for (let loops = 0; loops < quietLoops; loops++) await new Promise(setImmediate);
         if (failures.length > 0) throw failures[0];
         if (!turns.give()) return;
@@ -133,7 +133,7 @@ export async function startSeam(plan: SeamPlan, turns: Turns): Promise<Seam> {
       await Promise.all(readers.map((reader) => reader.dismiss()));
       await Promise.all([...work, ...readers.map(({ done }) => done)]);
       await ingest.close();
-      // Counted first: closing the feed would end what a reader forgot.
+      // Counted first, because closing the feed would remove registrations that a reader has leaked.
       const listeners = plane.listeners();
       feed.close();
       return listeners;

@@ -25,7 +25,7 @@ beforeAll(async () => {
   );
 });
 
-test('a long history comes whole, page after page', async () => {
+test('a long history is delivered completely, page by page', async () => {
   const counting = countingReads(store);
   const { feed } = startProcess(counting.store, { pageEvents: PAGE_EVENTS });
   const batches = await readAll(followBatches(feed, { run: history.key, after: -1, kinds: null }));
@@ -35,13 +35,13 @@ test('a long history comes whole, page after page', async () => {
   expect(counting.reads()).toBe(EVENTS / PAGE_EVENTS);
 });
 
-test('readers at the same place share their reads: there are as many as pages, however many read', async () => {
+test('readers at the same place share reads: each page is read once however many read it', async () => {
   const counting = countingReads(store);
   const { feed } = startProcess(counting.store, { pageEvents: PAGE_EVENTS });
   const reading = Array.from({ length: 40 }, async (_, index) => {
     let count = 0;
     const request = { run: history.key, after: -1, kinds: null };
-    // Portions of their own: not in step, and still in the same pages.
+    // The readers' batches differ in size, so they are out of step but read the same pages.
     for await (const { events } of followBatches(feed, request, 100 + index * 7)) count += events.length;
     return count;
   });
@@ -49,15 +49,16 @@ test('readers at the same place share their reads: there are as many as pages, h
   expect(counting.reads()).toBe(EVENTS / PAGE_EVENTS);
 });
 
-test('who keeps up with a live run never reads a page', async () => {
-  // Without polls: one that reads a head before its wake-up is told makes readers read the page themselves.
+test('a reader that keeps up with a live run never reads a page', async () => {
+  // Without polls: a poll that reads a head before its wake-up arrives makes readers read the page
+  // themselves.
   const counting = countingReads(store);
   const { feed, ingest } = startProcess(counting.store, { pollMs: 600_000 });
   const run = await createRun(store);
   const readers = Array.from({ length: 10 }, () =>
     followEvents(feed, { run: run.key, after: -1, kinds: null }),
   );
-  // Each has its first event, so each follows the run before the count begins.
+  // Each reader gets its first event, so that each follows the run before the count begins.
   const first = Promise.all(readers.map((reader) => reader.next()));
   await ingest.append(run, batch([0]));
   await first;
@@ -69,7 +70,7 @@ test('who keeps up with a live run never reads a page', async () => {
   expect(counting.reads() - before).toBe(0);
 });
 
-test('who falls out of the ring reads pages until it is back, and misses nothing', async () => {
+test('a reader that falls out of the ring reads pages until it catches up, and misses nothing', async () => {
   const counting = countingReads(store);
   const { feed, ingest } = startProcess(counting.store, { ringEvents: 8, pageEvents: 16 });
   const run = await createRun(store);
@@ -86,14 +87,14 @@ test('who falls out of the ring reads pages until it is back, and misses nothing
   expect(counting.reads()).toBe(0);
   const missed = await take(slow, 99);
   expect(missed.map(({ seq }) => seq)).toEqual(Array.from({ length: 99 }, (_, index) => index + 1));
-  // 99 events less what the ring still has, 16 a page.
+  // 99 events minus those still in the ring, 16 per page.
   expect(counting.reads()).toBeLessThanOrEqual(6);
   await ingest.append(run, batch([100]));
   expect(await take(slow, 1)).toMatchObject([{ seq: 100 }]);
   await Promise.all([slow.return(), quick.return()]);
 });
 
-test('an event bigger than ring and page passes through both', async () => {
+test('an event larger than the ring and a page is delivered from both', async () => {
   const { feed, ingest } = startProcess(store, {
     ringBytes: 1_000,
     pageBytes: 1_000,

@@ -1,14 +1,17 @@
-/** Decides who goes on: everything that waits for a turn, one at a time, in an order that the seed alone decides. */
+/** A scheduler that lets waiting steps proceed one at a time, in an order that only the seed decides. */
 export interface Turns {
-  /** Resolves when it is this one's turn. */
+  /** Resolves when it is this step's turn. */
   take(step: string): Promise<void>;
-  /** Gives a turn to one of those that wait; answers whether there was any. */
+  /** Gives a turn to one of the waiting steps. Returns false if none waits. */
   give(): boolean;
   /** The steps that had their turn so far, in order. */
   readonly given: readonly string[];
 }
 
-/** Lean because a proof gives out tens of millions of turns: fast-check's own scheduler costs several times as much. */
+/**
+ * Creates a scheduler. It is minimal because a proof gives tens of millions of turns: fast-check's own
+ * scheduler costs several times as much.
+ */
 export function createTurns(seed: number): Turns {
   const random = createRandom(seed);
   const waiting: { readonly step: string; readonly go: () => void }[] = [];
@@ -26,7 +29,10 @@ export function createTurns(seed: number): Turns {
   };
 }
 
-/** Whole numbers from 0 to 2^32 - 1: xorshift32, Marsaglia 2003, stirred first so that near seeds part at once. */
+/**
+ * Returns whole numbers from 0 to 2^32 - 1 (xorshift32, Marsaglia 2003). Mixed first, so that close seeds
+ * differ.
+ */
 function createRandom(seed: number): () => number {
   let state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) >>> 0 || 1;
   return () => {

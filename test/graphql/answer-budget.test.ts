@@ -8,7 +8,7 @@ const FREE = { cost: 0, bytes: 0 };
 const budgetsOf = (maxBytes: number) =>
   createAnswerBudgets(maxBytes, createTurns({ costPerTurn: 1_000, maxWaiting: 20 }));
 
-/** Reads so many bytes in one part, and counts the parts that were read and what they held at once. */
+/** Reads `bytes` in one part, and counts the parts that were read and the bytes that they held at once. */
 function reader(budget: AnswerBudget, seen = { reads: 0, atOnce: 0, most: 0, bytes: 0, mostBytes: 0 }) {
   return {
     seen,
@@ -33,7 +33,7 @@ const codeOf = (error: unknown) => (error as { extensions: { code: string } }).e
 const outcomes = (results: readonly PromiseSettledResult<unknown>[]) =>
   results.map((result) => (result.status === 'fulfilled' ? 'ok' : codeOf(result.reason)));
 
-test('an answer reads one page at a time, and nothing once its bytes are used up', async () => {
+test('an answer reads one page at a time, and nothing after its bytes are used up', async () => {
   const { read, seen } = reader(budgetsOf(1024 * MiB).open(FREE, {}));
   const results = outcomes(await Promise.allSettled(Array.from({ length: 150 }, () => read(4 * MiB))));
   expect(results.filter((result) => result === 'ok')).toHaveLength(5);
@@ -41,7 +41,7 @@ test('an answer reads one page at a time, and nothing once its bytes are used up
   expect(seen).toMatchObject({ reads: 5, most: 1 });
 });
 
-test('a part that is larger than what is left is not read, and nothing after it', async () => {
+test('a part that exceeds the remaining bytes is not read, nor is any later part', async () => {
   const budget = budgetsOf(1024 * MiB).open(FREE, {});
   const { read, seen } = reader(budget);
   for (let index = 0; index < 4; index += 1) await read(4 * MiB);
@@ -52,7 +52,7 @@ test('a part that is larger than what is left is not read, and nothing after it'
   expect(seen.reads).toBe(5);
 });
 
-test('all answers together hold no more than the process may, and wait for what others give back', async () => {
+test('all answers together stay within the process’s limit, and wait for released bytes', async () => {
   const budgets = budgetsOf(64 * MiB);
   const seen = { reads: 0, atOnce: 0, most: 0, bytes: 0, mostBytes: 0 };
   const answer = async () => {
@@ -69,12 +69,12 @@ test('all answers together hold no more than the process may, and wait for what 
   const results = outcomes(await Promise.allSettled(Array.from({ length: 15 }, answer)));
   expect(results).toEqual(Array(15).fill('ok'));
   expect(seen.reads).toBe(45);
-  // Each byte is held as two.
+  // Each byte read counts as two bytes of memory.
   expect(seen.mostBytes).toBeLessThanOrEqual(32 * MiB);
   expect(seen.mostBytes).toBeGreaterThanOrEqual(16 * MiB);
 });
 
-test('a read of few bytes does not wait for large ones of others', async () => {
+test('a small read does not wait for large reads of other clients', async () => {
   const budgets = budgetsOf(64 * MiB);
   for (let index = 0; index < 4; index += 1) await reader(budgets.open(FREE, {})).read(4 * MiB);
   const waits = reader(budgets.open(FREE, {}));
@@ -85,7 +85,7 @@ test('a read of few bytes does not wait for large ones of others', async () => {
   void waiting.catch(() => {});
 });
 
-test('only a queue that is too long is OVERLOADED', async () => {
+test('OVERLOADED is only for a queue that is too long', async () => {
   const turns = createTurns({ costPerTurn: 1_000_000, maxWaiting: 10_000 });
   const budgets = createAnswerBudgets(64 * MiB, turns);
   const owner = {};
@@ -104,7 +104,7 @@ test('only a queue that is too long is OVERLOADED', async () => {
   expect(seen.most).toBe(1);
 });
 
-test('bytes are paid for before they are read, and those of a first part above what it is taken to bring after it', async () => {
+test('bytes are paid for before a read, and those of a first part above its assumed size after it', async () => {
   const costs: number[] = [];
   const turns = {
     take: (_: object, cost: number) => {
@@ -116,7 +116,7 @@ test('bytes are paid for before they are read, and those of a first part above w
   const budget = createAnswerBudgets(1024 * MiB, turns).open(FREE, {});
   const advance = 64 * 1024;
   await budget.read(7, ({ part }) => part(128 * 1024, async () => ({ bytes: advance + 512 })));
-  // Then to complete what was read.
+  // Then a turn to complete the fields of the result.
   expect(costs).toEqual([7 + advance / 256, 2, (advance + 512) / 256]);
   costs.length = 0;
   await budget.read(7, ({ part }) =>
@@ -128,17 +128,17 @@ test('bytes are paid for before they are read, and those of a first part above w
   expect(costs).toEqual([7 + 4_096, 0, 4_096]);
 });
 
-test('what is written counts, names first', () => {
+test('written bytes count, beginning with names', () => {
   const budget = budgetsOf(1024 * MiB).open({ cost: 0, bytes: 19 * MiB }, {});
   budget.write(MiB);
   expect(() => budget.write(1)).toThrow('too large');
 });
 
-test('reads that wait when the answer is complete are not made', async () => {
+test('reads that still wait when the answer is complete do not run', async () => {
   const budget = budgetsOf(1024 * MiB).open(FREE, {});
   const { read, seen } = reader(budget);
   const results = Promise.allSettled([read(1), read(1), read(1)]);
-  // The first begins once its turn and its bytes are taken.
+  // The first read begins once it has its turn and its bytes.
   for (let step = 0; step < 10 && seen.reads === 0; step += 1) await Promise.resolve();
   budget.close();
   expect(outcomes(await results).slice(1)).toEqual(['RESPONSE_TOO_LARGE', 'RESPONSE_TOO_LARGE']);

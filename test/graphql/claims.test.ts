@@ -51,7 +51,7 @@ async function send(runId: string, events: readonly unknown[], token?: string, a
 const codeOf = ({ errors }: Answer) => errors?.[0]?.extensions.code;
 
 describe('a claim', () => {
-  test('goes to the first instance, which may claim again; every other one is refused', async () => {
+  test('succeeds for the first instance, also repeatedly; every other instance is refused', async () => {
     const payload = { prompt: 'count to three', mcpServers: { a: 1 } };
     const runId = await sleeping(server, { payload });
     const first = await claim(runId, 'one');
@@ -71,7 +71,7 @@ describe('a claim', () => {
     expect(job.status).toBe('running');
   });
 
-  test('of many at once has one winner', async () => {
+  test('by many instances at once has one winner', async () => {
     const runId = await sleeping(server);
     const answers = await Promise.all(
       Array.from({ length: 12 }, (_, index) => claim(runId, `instance ${index}`)),
@@ -82,14 +82,14 @@ describe('a claim', () => {
     expect(await send(runId, eventsFrom(0, 1), winners[0]!.token)).toMatchObject({ answer: { accepted: 1 } });
   });
 
-  test('goes on where the run’s log ends', async () => {
+  test('continues at the end of the run’s log', async () => {
     const runId = await sleeping(server);
     const { token } = await claim(runId, 'one');
     await send(runId, eventsFrom(4, 3), token);
     expect(await claim(runId, 'one')).toMatchObject({ nextSeq: 7, lastTMs: 6 });
   });
 
-  test('is refused once a stop is wished, and when the job is over', async () => {
+  test('is refused once a stop is requested, and after the job has ended', async () => {
     const runId = await sleeping(server);
     await claim(runId, 'one');
     await server.ask('mutation ($id: ID!) { stopJob(input: { runId: $id, graceMs: 1000 }) { __typename } }', {
@@ -99,11 +99,11 @@ describe('a claim', () => {
     await jobWhen<{ status: string }>(server, runId, 'status', ({ status }) => status === 'terminated');
     expect(await claim(runId, 'one')).toMatchObject({
       code: 'claim_refused',
-      message: 'the job is over: leave at once',
+      message: 'the job has ended: exit at once',
     });
   });
 
-  test('needs the token that the job was started with, a job, and a name', async () => {
+  test('requires the token from the job’s environment, a job, and an instance name', async () => {
     const runId = await sleeping(server);
     const sender = await server.token(runId, { may: 'send', instance: 'one' });
     expect(codeOf((await server.ask(CLAIM, { instance: 'one' })).body)).toBe('FORBIDDEN');
@@ -121,7 +121,7 @@ describe('a claim', () => {
 });
 
 describe('the log of a run with a job', () => {
-  test('takes events from the claimer alone', async () => {
+  test('accepts events only from the claimer', async () => {
     const runId = await sleeping(server);
     expect(await send(runId, eventsFrom(0, 1))).toMatchObject({ answer: { code: 'claim_refused' } });
     const early = await server.token(runId, { may: 'send', instance: 'one' });
@@ -141,7 +141,7 @@ describe('the log of a run with a job', () => {
     });
   });
 
-  test('answers its claimer’s duplicates after the end, and takes nothing new', async () => {
+  test('accepts the claimer’s duplicates after the end, but nothing new', async () => {
     const runId = await sleeping(server);
     const { token } = await claim(runId, 'one');
     const batch = [...eventsFrom(0, 1), terminalAt(1)];
@@ -151,7 +151,7 @@ describe('the log of a run with a job', () => {
     expect(await send(runId, batch)).toMatchObject({ answer: { code: 'run_terminated' } });
   });
 
-  test('takes no claimer’s events where there is no job', async () => {
+  test('accepts no events with a claim token if the run has no job', async () => {
     const runId = randomUUID();
     await server.ask(
       'mutation ($id: ID!) { createRun(input: { id: $id, provider: openai }) { __typename } }',
@@ -181,7 +181,7 @@ const STREAMS = [
   'subscription { runUpdated { id } }',
 ];
 
-/** The code of the error that an operation on a socket comes to; a query's comes in its only result. */
+/** Returns the code of an operation's error on a socket. A query has the error in its only result. */
 async function refusalOn(socket: WebsocketClient): Promise<unknown> {
   const { type, payload } = await socket.next();
   if (type === 'error') return (payload as Answer['errors'])?.[0]?.extensions.code;
@@ -191,7 +191,7 @@ async function refusalOn(socket: WebsocketClient): Promise<unknown> {
 
 describe('a runner’s token', () => {
   test.each([{ may: 'claim' }, { may: 'send', instance: 'one' }] as const)(
-    'that may $may is good for nothing else',
+    'that may $may is refused for everything else',
     async (right) => {
       const runId = await sleeping(server);
       const token = await server.token(runId, right);
@@ -223,7 +223,7 @@ describe('a runner’s token', () => {
     },
   );
 
-  test('that may send sees its own run, and no other', async () => {
+  test('that may send sees only its own run', async () => {
     const [runId, other] = [await sleeping(server), await sleeping(server)];
     const token = await server.token(runId, { may: 'send', instance: 'one' });
     const RUN = 'query ($id: ID!) { run(id: $id) { id lastSeq nextSeq } }';
@@ -231,7 +231,7 @@ describe('a runner’s token', () => {
     expect((await server.ask(RUN, { id: other }, token)).body.data).toEqual({ run: null });
   });
 
-  test('that is forged, expired or no token at all is refused on every transport', async () => {
+  test('that is forged, expired or not a token is refused on every transport', async () => {
     const runId = await sleeping(server);
     const bad = [
       await server.token(runId, { may: 'claim' }, { key: newKey() }),
@@ -263,7 +263,7 @@ describe('a runner’s token', () => {
     expect(basic.status).toBe(401);
   });
 
-  test('that expires ends the socket that it opened', async () => {
+  test('that expires closes the socket that it opened', async () => {
     const socket = await connectWebsocket(server.graphql);
     const token = await server.token(randomUUID(), { may: 'claim' }, { expiresAt: Date.now() + 1_500 });
     socket.send({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } });
@@ -272,7 +272,7 @@ describe('a runner’s token', () => {
   });
 });
 
-test('keys take turns: what the old one signed and sealed is still good, and the new one is used from then on', async () => {
+test('keys rotate: what the old key signed and sealed remains valid, and the new key is used', async () => {
   const place = await jobServerPlace();
   const [old, young] = [newKey(), newKey()];
   const before = await startJobServer([old], place);
@@ -281,7 +281,7 @@ test('keys take turns: what the old one signed and sealed is still good, and the
   const oldToken = await before.token(runId);
   const { token } = await claim(runId, 'one', before);
   await send(runId, eventsFrom(0, 1), token, before);
-  // As a crash would: the job lives on.
+  // As after a crash: the job continues.
   await before.leave();
   const after = await startJobServer([young, old], place);
   expect(await send(runId, eventsFrom(1, 1), token, after)).toMatchObject({ answer: { accepted: 1 } });
@@ -300,7 +300,7 @@ test('keys take turns: what the old one signed and sealed is still good, and the
   expect((await after.ask(CLAIM, { instance: 'one' }, forgotten)).status).toBe(401);
 });
 
-test('an hour after the run’s end its token is good for nothing more, not even for duplicates', async () => {
+test('a token expires an hour after its run ended, even for duplicates', async () => {
   const place = await jobServerPlace();
   const keys = [newKey()] as const;
   const before = await startJobServer(keys, place);

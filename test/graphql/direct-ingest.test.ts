@@ -15,7 +15,7 @@ import { createIdleInbox, createIdleJobs } from '../support/idle-jobs.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 import { OPERATOR } from '../support/operator.ts';
 
-/** Each is sent up to five times, and a document of its own. */
+/** The number of random selections. Each is a separate document, and is sent up to five times. */
 const SELECTIONS = Math.ceil(Number(process.env.RUNFEED_PROOF_RUNS ?? 1_000) / 5);
 
 const operations = createOperations((error) => {
@@ -24,7 +24,7 @@ const operations = createOperations((error) => {
 
 type TestContext = OperationRequest['contextValue'];
 
-/** A system in memory that has the runs that are asked for, by default `r`. */
+/** Creates a system in memory with the given runs, by default `r`. */
 async function createSystem(ingest?: Ingest['append'], runs = ['r']): Promise<TestContext> {
   const store = createMemoryStore();
   const wakeups = createLocalPlane();
@@ -47,7 +47,7 @@ async function createSystem(ingest?: Ingest['append'], runs = ['r']): Promise<Te
   };
 }
 
-/** The answer as text; by the executor, which alone knows directives, when asked. */
+/** Returns the answer as text. With a directive, which only the executor supports, the executor answers. */
 async function answer(way: 'direct' | 'executor', mutation: Mutation, contextValue: TestContext) {
   const at = way === 'direct' ? '' : ' @include(if: true)';
   const document = operations.parse(mutation.query.replace('#', at));
@@ -142,14 +142,14 @@ const mutation = fc
 
 const sent = fc.record({ b: batch, p: previousSeq }, { requiredKeys: ['b'] });
 
-/** The same for a run of its own. */
+/** Returns the same variables for another run. */
 function ofRun(runId: string, variables: { readonly b: unknown; readonly p?: unknown }) {
   const { b } = variables;
   const own = b instanceof Object && 'runId' in b && b.runId === 'r' ? { ...b, runId } : b;
   return { ...variables, b: own };
 }
 
-test(`what ingestEvents answers directly is word for word what the executor answers, for ${SELECTIONS} random selections`, async () => {
+test(`direct answers of ingestEvents equal the executor’s, for ${SELECTIONS} random selections`, async () => {
   const ids = Array.from({ length: SELECTIONS }, (_, index) => `r${index}`);
   const [one, other] = [await createSystem(undefined, ids), await createSystem(undefined, ids)];
   let successes = 0;
@@ -173,7 +173,7 @@ const PLAIN = 'mutation ($b: RunnerEventBatchInput!) { ingestEvents(batch: $b) {
 const BATCH = { v: 1, runId: 'r', events: [{ seq: 0, tMs: 1, kind: 'notification', data: {} }] };
 
 test.each([new Overloaded(), new ShuttingDown(), new StoreUnavailable('gone')])(
-  'a fault is told as the executor tells it: %s',
+  'a fault has the same error as from the executor: %s',
   async (error) => {
     const context = await createSystem(() => Promise.reject(error));
     const mutation = { query: PLAIN.replace(' { __', '# { __'), variables: { b: BATCH } };
@@ -204,19 +204,19 @@ test.each([
     'mutation { ingestEvents(batch: {v: 1, runId: "r", events: []}) { __typename } }',
     {},
   ],
-  ['a batch that is absent', PLAIN, {}],
+  ['an absent batch', PLAIN, {}],
   ['a directive', PLAIN.replace('__typename', '__typename @skip(if: false)'), { b: BATCH }],
   ['the run', PLAIN.replace('__typename', '... on IngestEventsSuccess { run { id } }'), { b: BATCH }],
   [
-    'a number before it that is at fault',
+    'an invalid previousSeq',
     'mutation ($b: RunnerEventBatchInput!, $p: SafeInt) { ingestEvents(batch: $b, previousSeq: $p) { __typename } }',
     { b: BATCH, p: -2 },
   ],
   [
-    'a variable that may be absent by its default alone',
+    'a variable that is optional only by its default',
     'mutation ($b: RunnerEventBatchInput!, $p: SafeInt = 3) { ingestEvents(batch: $b, previousSeq: $p) { __typename } }',
     { b: BATCH },
   ],
-])('%s is left to the executor', async (_name, query, variables) => {
+])('the executor handles %s', async (_name, query, variables) => {
   expect(directly(query, variables, await createSystem())).toBeNull();
 });

@@ -30,7 +30,7 @@ const endRun = async (runId: string, reason?: string | null) => {
   return resultOf<Record<string, unknown>>(body, 'endRun');
 };
 
-test('ends the run with a terminal event of the server’s own, and everybody who follows it sees the end', async () => {
+test('ends the run with a terminal event from the server, and every subscriber sees the end', async () => {
   const runId = await newRun(server.graphql);
   await ingest(server.graphql, runId, eventsFrom(3, 2));
   const client = await openWebsocket(server.graphql);
@@ -62,7 +62,7 @@ test('ends the run with a terminal event of the server’s own, and everybody wh
   expect(await client.next()).toEqual({ id: '1', type: 'complete' });
 });
 
-test('asked again changes nothing, and a late batch gets run_terminated', async () => {
+test('repeated changes nothing, and a late batch gets run_terminated', async () => {
   const runId = await newRun(server.graphql);
   const first = await endRun(runId);
   expect(first).toMatchObject({ alreadyEnded: false, run: { terminal: { seq: 0, tMs: 0 } } });
@@ -70,7 +70,7 @@ test('asked again changes nothing, and a late batch gets run_terminated', async 
   expect(await ingest(server.graphql, runId, eventsFrom(0, 1))).toMatchObject({ code: 'run_terminated' });
 });
 
-test('no reason is ended_by_request, and an unknown run is NotFound', async () => {
+test('the reason defaults to ended_by_request, and an unknown run is NotFound', async () => {
   const runId = await newRun(server.graphql);
   expect(await endRun(runId, null)).toMatchObject({
     run: { terminal: { data: { reason: 'ended_by_request' } } },

@@ -32,7 +32,7 @@ describeStores('Run.events', (database) => {
     return { graphql: server.graphql, runId, ask, read, numbers };
   }
 
-  test('reads forwards and backwards from any cursor, always in order', async () => {
+  test('reads forward and backward from any cursor, always in order', async () => {
     const { graphql, runId, read, numbers } = await start();
     await ingest(
       graphql,
@@ -59,7 +59,7 @@ describeStores('Run.events', (database) => {
     expect((await read('(last: 5)')).pageInfo).toMatchObject({ hasNextPage: false, hasPreviousPage: false });
   });
 
-  test('what is no cursor or too much is refused', async () => {
+  test('invalid cursors and counts are refused', async () => {
     const { ask } = await start();
     for (const args of [
       '(after: "x")',
@@ -77,7 +77,7 @@ describeStores('Run.events', (database) => {
     }
   });
 
-  test('a rare kind in a long run comes in short pages that go on to the end', async () => {
+  test('a rare kind in a long run comes in short pages that continue to the end', async () => {
     const { graphql, runId, read } = await start();
     await fill(graphql, runId, 0, 25_000);
     await ingest(graphql, runId, [terminalAt(25_000)]);
@@ -105,7 +105,7 @@ describeStores('an answer that would be too large', (database) => {
     return { graphql: server.graphql, runId };
   }
 
-  test('is refused when its pages hold too many bytes', async () => {
+  test('is refused if its pages contain too many bytes', async () => {
     const { graphql, runId } = await start();
     const data = { text: 'x'.repeat(1024 * 1024) };
     for (let seq = 0; seq < 4; seq += 1) {
@@ -119,7 +119,7 @@ describeStores('an answer that would be too large', (database) => {
     expect(codesOf(many.errors)).toContain('RESPONSE_TOO_LARGE');
   });
 
-  test('is refused when the same data is asked for under many names', async () => {
+  test('is refused if it selects the same data under many aliases', async () => {
     const { graphql, runId } = await start();
     const data = { text: 'x'.repeat(1024 * 1024) };
     await ingest(graphql, runId, [{ seq: 0, tMs: 0, kind: 'notification', data }]);

@@ -63,7 +63,7 @@ async function terminalOf(runId: string): Promise<Record<string, unknown>> {
 }
 
 describe('startJob', () => {
-  test('creates the run and its job; the same again, twenty times at once, is the same job', async () => {
+  test('creates the run and its job; twenty identical calls at once return the same job', async () => {
     const input = {
       runId: randomUUID(),
       provider: 'openai',
@@ -102,7 +102,7 @@ describe('startJob', () => {
     });
   });
 
-  test('is refused where there is nothing to run it with, or nothing to run', async () => {
+  test('is refused without a suitable runner, and for native runs', async () => {
     const runId = randomUUID();
     expect(await start({ runId, provider: 'anthropic' })).toMatchObject({ code: 'native_run_has_no_job' });
     expect(await start({ runId, provider: 'gemini' })).toMatchObject({
@@ -119,7 +119,7 @@ describe('startJob', () => {
     ).toMatchObject({ created: true });
   });
 
-  test('gives no job to a run that has ended', async () => {
+  test('is refused for a run that has ended', async () => {
     const runId = randomUUID();
     await server.ask(
       'mutation ($id: ID!) { createRun(input: { id: $id, provider: openai }) { __typename } }',
@@ -131,10 +131,10 @@ describe('startJob', () => {
     });
   });
 
-  test('says which field asks for more than the runner may have', async () => {
+  test('names the field that exceeds the runner’s limit', async () => {
     const small = { provider: 'mistral' };
     expect(await badInput({ ...small, maxRunDurationMs: 60_001 })).toEqual([
-      { path: ['input', 'maxRunDurationMs'], message: 'must be at most 60000 with runner small' },
+      { path: ['input', 'maxRunDurationMs'], message: 'must be at most 60000 for runner small' },
     ]);
     expect(await badInput({ ...small, region: 'mars' })).toMatchObject([{ path: ['input', 'region'] }]);
     expect(await badInput({ ...small, resources: { cpus: 2, memoryMb: 1 } })).toMatchObject([
@@ -143,7 +143,7 @@ describe('startJob', () => {
     expect(await badInput({ maxRunDurationMs: 0 })).toMatchObject([{ path: ['input', 'maxRunDurationMs'] }]);
   });
 
-  test('takes a payload of 1 MiB of JSON, and no more of it or deeper', async () => {
+  test('accepts a payload of up to 1 MiB of JSON, and refuses larger or deeper ones', async () => {
     const text = (length: number) => ({ text: 'x'.repeat(length - '{"text":""}'.length) });
     await sleeping(server, { payload: text(1024 * 1024) });
     expect(JSON.stringify(await badInput({ payload: text(1024 * 1024 + 1) }))).toContain('1048576 bytes');
@@ -154,7 +154,7 @@ describe('startJob', () => {
 });
 
 describe('a job', () => {
-  test('claims, works and ends its run; what it printed is there, without its secret and the one in its task', async () => {
+  test('claims, works and ends its run; its output is kept, without its secrets', async () => {
     const runId = randomUUID();
     await start({
       runId,
@@ -183,7 +183,7 @@ describe('a job', () => {
     ['wrapper', '[redacted]\n[redacted]\nall\n'],
     ['long-line', `[redacted]${'y'.repeat(256 * 1024 - 8)}`],
   ])(
-    'shows no part of a secret that it wrapped, encoded, or that the log is cut in: %s',
+    'shows no part of a secret that it wrapped or encoded, or that the log cuts: %s',
     async (runner, logs) => {
       const runId = randomUUID();
       await start({ runId, provider: 'openai', runner });
@@ -194,7 +194,7 @@ describe('a job', () => {
     },
   );
 
-  test('that ends without a word has its run ended for it, and keeps its log', async () => {
+  test('that exits silently has its run ended by the server, and keeps its log', async () => {
     const runId = randomUUID();
     await start({ runId, provider: 'openai', runner: 'printer' });
     const job = await jobWhen<Job>(server, runId, FIELDS, isOver);
@@ -212,7 +212,7 @@ describe('a job', () => {
       expect((await logs(lines)).errors?.[0]?.extensions.code).toBe('BAD_USER_INPUT');
   });
 
-  test('is found by its run, status, provider and runner, in pages', async () => {
+  test('is found by run, status, provider and runner, in pages', async () => {
     const sleepers = [await sleeping(server), await sleeping(server), await sleeping(server)];
     const JOBS = `query ($f: RunnerJobFilter, $first: Int, $after: String) { jobs(filter: $f, first: $first, after: $after) {
       nodes { run { id } } pageInfo { hasNextPage endCursor } } }`;
@@ -244,7 +244,7 @@ describe('a job', () => {
 });
 
 describe('stopJob', () => {
-  test('stops it once, however often it is asked, and the run is cancelled', async () => {
+  test('stops a job once, however often it is called, and the run is cancelled', async () => {
     const runId = await sleeping(server);
     await jobWhen<Job>(server, runId, FIELDS, ({ status }) => status === 'running');
     const answers = await Promise.all([stop(runId, 5_000), stop(runId), stop(runId, 2_000)]);
@@ -255,7 +255,7 @@ describe('stopJob', () => {
     expect(await terminalOf(runId)).toMatchObject({ outcome: 'cancelled', reason: 'job_stopped' });
   });
 
-  test('says what there is nothing of', async () => {
+  test('reports an unknown run and an unknown job', async () => {
     expect(await stop(randomUUID())).toMatchObject({ __typename: 'NotFound', code: 'unknown_run' });
     const runId = randomUUID();
     await server.ask(
@@ -300,7 +300,7 @@ describe('jobUpdated', () => {
     expect((await late.rest()).map(({ event }) => event)).toEqual(['next', 'complete']);
   });
 
-  test('says that there is no such run, or no job', async () => {
+  test('reports an unknown run and a run without a job', async () => {
     const socket = await openWebsocket(server.graphql);
     const bare = randomUUID();
     await server.ask(

@@ -14,7 +14,7 @@ const LISTS = Array.from(
   (_, n) => `a${n}: runs(first: 1, filter: { title: "no ${n}" }) { nodes { id } }`,
 );
 
-test('a socket that asks for more lists than can be read is OVERLOADED, and no other client is', async () => {
+test('a socket that requests more lists than can be read is OVERLOADED; other clients are not', async () => {
   const url = await freshSqliteUrl();
   const server = await startTestServer({ DATABASE_URL: url, LOG_LEVEL: 'info' });
   onTestFinished(() => server.close());

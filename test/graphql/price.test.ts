@@ -33,7 +33,7 @@ function priced(
   return priceOperation(document, operation, { schema: publicSchema, priceList, variables, onVisit });
 }
 
-/** What a selection comes to when it is written out, without remembering anything. */
+/** The totals of an expanded selection, computed without a cache. */
 interface Expanded {
   readonly depth: number;
   readonly fields: number;
@@ -53,7 +53,7 @@ function expand(document: DocumentNode, variables: Variables): Expanded {
   return expandSet(getOperationAST(document)!.selectionSet, fragments, variables, 1);
 }
 
-/** `items`: how many items the lists right below have, where they are a page's. */
+/** `items`: the number of items in the lists directly below, if they belong to a page. */
 function expandSet(
   set: SelectionSetNode | undefined,
   fragments: ReadonlyMap<string, FragmentDefinitionNode>,
@@ -118,7 +118,7 @@ const alias = fc.constantFrom('', '', 'a: ', 'a_long_name_for_a_field: ');
 const at = fc.constantFrom('', '', '', '@include(if: $yes)', '@skip(if: $yes)', '@skip(if: true)');
 const size = fc.constantFrom('', '(first: 3)', '(first: 0)', '(first: $n)');
 
-/** Fields of a type, as deep as there is fuel. Spreads are of fragments that come later: nothing goes in circles. */
+/** Fields of a type, as deep as `fuel` allows. Spreads refer only to later fragments: none is circular. */
 function setOf(type: 'Query' | 'Run' | 'RunnerJob' | 'RunnerEvent', fuel: number): fc.Arbitrary<string> {
   const leaf = {
     Query: '__typename',
@@ -169,7 +169,7 @@ const text = fc
 
 const variables = fc.record({ yes: fc.boolean(), n: fc.constantFrom(0, 5, 70) });
 
-test('a price counts what expanding the document counts, and never costs less than what is written', () => {
+test('a price equals that of the expanded document, and is never below the number of written fields', () => {
   fc.assert(
     fc.property(text, variables, (query, values) => {
       const document = parse(query);
@@ -186,7 +186,7 @@ test('a price counts what expanding the document counts, and never costs less th
   );
 });
 
-test('a price looks at each selection once, however often its fragment is spread', () => {
+test('pricing visits each selection once, however often its fragment is spread', () => {
   for (const levels of [10, 20, 40]) {
     const path = (index: number) => `job { run { ${index < levels - 1 ? `...F${index + 1}` : 'id'} } }`;
     const fragments = Array.from(
@@ -198,13 +198,13 @@ test('a price looks at each selection once, however often its fragment is spread
     const { price } = priced(document, {}, () => {
       visits += 1;
     });
-    // The field `run` and its spread, then six selections a level.
+    // The field `run` and its spread, then six selections per level.
     expect(visits).toBe(2 + 6 * levels);
     expect(price.fields).toBeGreaterThan(2 ** levels);
   }
 });
 
-test('numbers stop where arithmetic is exact, and a page of none does not undo them', () => {
+test('numbers are capped while arithmetic is exact, and an empty page does not undo the cap', () => {
   const levels = 400;
   const fragments = Array.from(
     { length: levels },
@@ -220,24 +220,21 @@ test('numbers stop where arithmetic is exact, and a page of none does not undo t
 
 test.each([
   [
-    'fragments in circles',
+    'circular fragments',
     '{ ...A } fragment A on Query { ...B ...A } fragment B on Query { server { ...A } }',
   ],
   [
     'unknown fields, types and fragments',
     '{ nope { nor { this } } ...C ... on Nowhere { x } run { y { z } } }',
   ],
-  [
-    'no arguments where there must be some',
-    '{ runs(first: "x", last: {}) @skip { nodes @include(if: 1) { id } } }',
-  ],
-])('a document that is not valid has a price: %s', (_name, query) => {
+  ['missing arguments', '{ runs(first: "x", last: {}) @skip { nodes @include(if: 1) { id } } }'],
+])('an invalid document has a price: %s', (_name, query) => {
   const { price } = priced(parse(query));
   expect(price.fields).toBeGreaterThan(0);
   expect(Number.isSafeInteger(price.cost)).toBe(true);
 });
 
-test('only what variables shape is priced again', () => {
+test('only operations that depend on variables are priced again', () => {
   expect(priced(parse('query ($id: ID!) { run(id: $id) { id } }')).varies).toBe(false);
   expect(priced(parse('query ($n: Int) { runs(first: $n) { nodes { id } } }')).varies).toBe(true);
   const document = parse('query ($n: Int = 7) { runs(first: $n) { nodes { id } } }');
@@ -258,7 +255,7 @@ const JOB = `status substrate runner image region resources { cpus memoryMb } ma
 test.each([
   ['introspection', getIntrospectionQuery()],
   [
-    'introspection with everything that GraphiQL asks for',
+    'introspection with everything that GraphiQL requests',
     getIntrospectionQuery({
       descriptions: true,
       specifiedByUrl: true,
@@ -269,7 +266,7 @@ test.each([
     }),
   ],
   [
-    '100 runs that match, with all of their fields, terminal events and jobs',
+    '100 filtered runs, with all of their fields, terminal events and jobs',
     `{ runs(first: 100, filter: { ended: true }) { nodes { ${RUN} terminal { ${EVENT} } job { ${JOB} } }
        pageInfo { hasNextPage endCursor } } }`,
   ],
@@ -288,13 +285,13 @@ test.each([
        runId cursor caughtUp ended gap { fromSeq toSeq reason } events { ${EVENT} } __typename } }`,
   ],
   ['changes of runs', `subscription { runUpdated { ${RUN} terminal { ${EVENT} } job { ${JOB} } } }`],
-])('what a dashboard asks for is allowed: %s', (_name, query) => {
+])('the queries of a dashboard are allowed: %s', (_name, query) => {
   const document = documents.parse(query);
   expect(validate(publicSchema, document)).toEqual([]);
   expect(refusedForCost({ document } as OperationRequest)).toBeNull();
 });
 
-test('a refusal says what is too much, how much it is and how much is allowed', () => {
+test('a refusal names the limit, the value and the allowed maximum', () => {
   const pages = Array.from({ length: 20 }, (_, index) => `e${index}: events(first: 1000) { nodes { seq } }`);
   const document = documents.parse(`{ run(id: "r") { ${pages.join(' ')} } }`);
   const refusal = refusedForCost({ document } as OperationRequest);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createDocuments } from '../../src/graphql/document.ts';
 import { publicSchema } from '../../src/graphql/schema.ts';
 
-test('a document that is asked for again is remembered, however many are asked for once', () => {
+test('a document that is requested again stays cached, however many are requested once', () => {
   const documents = createDocuments(publicSchema);
   const ask = (query: string) => {
     const isKnown = documents.knows(query);

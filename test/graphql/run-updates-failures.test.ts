@@ -6,7 +6,7 @@ import type { Operations } from '../../src/graphql/operations.ts';
 import type { UpdatedRun } from '../../src/graphql/run-updates.ts';
 import { openSharedUpdates } from '../../src/graphql/shared-updates.ts';
 
-/** Follows one changed run on each connection; `answer` is asked once for each time that it is executed. */
+/** Follows one changed run on each connection; `answer` is called once per execution. */
 function followers(answer: (owner: object) => Awaited<ReturnType<Operations['answer']>>) {
   const document = parse('subscription { runUpdated { id } }');
   const row = { key: 1 } as UpdatedRun;
@@ -52,8 +52,8 @@ test.each([
       throw new Error('its owner is gone');
     },
   ],
-  ['is OVERLOADED', () => ({ errors: [overloaded('too many operations wait')] })],
-])('a payload that %s for its first subscriber is made once more for the others', async (_what, fail) => {
+  ['is OVERLOADED', () => ({ errors: [overloaded('too many operations are waiting')] })],
+])('a payload that %s for its first subscriber is created once more for the others', async (_what, fail) => {
   const first = {};
   const { follow, owners } = followers((owner) =>
     owner === first ? fail() : { data: { runUpdated: { id: 'r' } } },

@@ -8,7 +8,7 @@ setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 const MiB = 1024 * 1024;
-/** What their variables come to is twice what may be left. */
+/** The total size of their variables is twice the memory that may remain in use. */
 const SUBSCRIPTIONS = 2_048;
 
 function heapAfterGarbage(): number {
@@ -22,7 +22,7 @@ test.each([
     'subscription ($a: String) { runUpdated { events(first: 1, after: $a) { nodes { seq } } } }',
   ],
   ['that the operation does not declare', 'subscription { runUpdated { id } }'],
-])('variables %s are not kept once their connection is gone', async (_where, query) => {
+])('variables %s are released when their connection closes', async (_where, query) => {
   const { graphql } = await startTransports();
   const before = heapAfterGarbage();
   const client = await openWebsocket(graphql);

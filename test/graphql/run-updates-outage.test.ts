@@ -4,7 +4,7 @@ import { newRun } from '../support/runs.ts';
 import { startTransports } from '../support/transports.ts';
 import { openWebsocket } from '../support/websocket-client.ts';
 
-test('runUpdated waits for a database that fails for a moment and shows the run then', async () => {
+test('runUpdated waits for a database that fails briefly, and then sends the run', async () => {
   let failures = 2;
   const { graphql } = await startTransports((store) => ({
     ...store,

@@ -3,7 +3,7 @@ import { post } from '../support/request.ts';
 import { startTransports } from '../support/transports.ts';
 import { openWebsocket } from '../support/websocket-client.ts';
 
-test('a connection follows changed runs with 20 different selections at most, each any number of times', async () => {
+test('a connection may use 20 different runUpdated selections, each any number of times', async () => {
   const { graphql } = await startTransports();
   const client = await openWebsocket(graphql);
   for (let selection = 0; selection < 20; selection += 1)

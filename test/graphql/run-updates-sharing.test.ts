@@ -20,7 +20,7 @@ const ALL: RunListFilter = {
   words: [],
 };
 
-/** Transports over a store that counts the reads of runs and of their terminal events. */
+/** Creates transports on a store that counts the reads of runs and of their terminal events. */
 async function startCounting() {
   const reads = { runs: 0, pages: 0 };
   const { graphql } = await startTransports((store) => ({
@@ -45,7 +45,7 @@ async function startCounting() {
   return { graphql, reads };
 }
 
-test('a change is read and executed once, however many follow it and whatever their filters', async () => {
+test('a change is read and executed once, whatever its subscribers and their filters', async () => {
   const { graphql, reads } = await startCounting();
   const client = await openWebsocket(graphql);
   const query =
@@ -68,11 +68,11 @@ test('a change is read and executed once, however many follow it and whatever th
   const afterIngest = reads.pages;
   await heard();
   expect(reads.runs).toBe(2);
-  // The terminal event is read by the one execution, which may be under way when the batch is answered.
+  // The only execution reads the terminal event, and may still be running when the batch is answered.
   expect(reads.pages - Math.min(before, afterIngest)).toBe(1);
 });
 
-test('a connection watches a limited number of different filters, and the same one any number of times', async () => {
+test('a connection may use a limited number of different filters, each any number of times', async () => {
   const { graphql } = await startTransports();
   const client = await openWebsocket(graphql);
   const query = 'subscription ($time: DateTime) { runUpdated(filter: { createdFrom: $time }) { id } }';
@@ -91,7 +91,7 @@ test('a connection watches a limited number of different filters, and the same o
   expect(await client.next()).toMatchObject({ id: 'again', type: 'next' });
 });
 
-/** Updates over rows in memory, and their number of reads. */
+/** Creates run updates over rows in memory, and counts the reads. */
 function startUpdates(limits = {}) {
   const plane = createLocalPlane();
   const rows = new Map<number, UpdatedRun>();
@@ -145,7 +145,7 @@ function startUpdates(limits = {}) {
   return { open, change, reads, listeners: () => listeners, titles: () => titles };
 }
 
-test('who does not read holds the numbers of changed runs, and gets their latest rows', async () => {
+test('a subscriber that does not read holds only keys of changed runs, and gets their latest rows', async () => {
   const { open, change, reads } = startUpdates({ keptRows: 2 });
   const reader = await open();
   for (let round = 0; round < 3; round += 1) {
@@ -162,7 +162,7 @@ test('who does not read holds the numbers of changed runs, and gets their latest
   expect(reader.take()).toBeNull();
 });
 
-test('a row is folded once for all filters, which are matched over many turns of the event loop', async () => {
+test('a row is prepared once for all filters, which are matched over many event-loop turns', async () => {
   const { open, change, titles } = startUpdates();
   const filters = Array.from({ length: 500 }, (_, index) => ({ ...ALL, words: [`W${index}`] }));
   const readers = await Promise.all(filters.map((filter) => open(filter)));
@@ -180,7 +180,7 @@ test('a row is folded once for all filters, which are matched over many turns of
     await last.ready();
     taken.push(...(last.take() ?? []).map(({ key }) => key));
   }
-  // Each filter has two conditions, and 256 fit into a turn.
+  // Each filter has two conditions, and 256 conditions fit into a turn.
   expect(turns).toBeGreaterThanOrEqual(Math.floor((20 * 500 * 2) / 256));
   expect(taken).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
   expect(titles()).toBe(20);
@@ -190,7 +190,7 @@ test('a row is folded once for all filters, which are matched over many turns of
 const titled = (word: string) => ({ ...ALL, words: [word] });
 const OVERLOADED = { extensions: { code: 'OVERLOADED' } };
 
-/** Opens filters of its own on a connection until one is refused; answers how many it has. */
+/** Opens different filters on a connection until one is refused; returns their number. */
 async function fillUp(
   open: (filter: RunListFilter, connection: object) => Promise<unknown>,
   connection: object,
@@ -208,16 +208,16 @@ async function fillUp(
   return most;
 }
 
-test('a connection has its first filter whatever others watch, and those with most are refused first', async () => {
+test('a connection always gets its first filter; connections with the most are refused first', async () => {
   const { open } = startUpdates({ filters: 4 });
   const counts: number[] = [];
   for (let connection = 0; connection < 60; connection += 1) counts.push(await fillUp(open, {}, 20));
-  // 40 further filters are the most; who came later has fewer.
+  // At most 40 further filters; later connections get fewer.
   expect(counts.reduce((sum, count) => sum + count - 1, 0)).toBe(40);
   expect(counts[0]).toBeGreaterThan(2);
   expect(counts.at(-1)).toBe(1);
   expect(Math.min(...counts)).toBe(1);
-  // So has one that is known by nothing.
+  // The same holds for a request without a known connection.
   await open(titled('a request of its own'));
   const connection = {};
   const reader = await open(titled('first'), connection);
@@ -227,7 +227,7 @@ test('a connection has its first filter whatever others watch, and those with mo
   await open(titled('second'), connection);
 });
 
-test('a filter that is watched already costs a connection nothing, and what is left is there for others', async () => {
+test('a filter in use is free for other connections, and an unused one makes room', async () => {
   const { open } = startUpdates({ filters: 1 });
   const shared = await open(titled('shared'), {});
   const connections = Array.from({ length: 30 }, () => ({}));
@@ -245,7 +245,7 @@ test('a filter that is watched already costs a connection nothing, and what is l
   expect(await fillUp(openFew, {}, 20)).toBe(4);
 });
 
-test('who lets too many changed runs wait is cut, alone', async () => {
+test('a subscriber with too many waiting runs is cut off; others are not', async () => {
   const { open, change } = startUpdates({ waitingRuns: 3 });
   const [slow, quick] = [await open(), await open()];
   for (const key of [1, 2, 3, 4]) {
@@ -253,13 +253,13 @@ test('who lets too many changed runs wait is cut, alone', async () => {
     await quick.ready();
     expect(quick.take()?.map((row) => row.key)).toEqual([key]);
   }
-  expect(() => slow.take()).toThrow('more changed runs wait');
+  expect(() => slow.take()).toThrow('too many changed runs wait');
   change(5, 0);
   await quick.ready();
   expect(quick.take()).toHaveLength(1);
 });
 
-test('nothing is listened to once the last one has left', async () => {
+test('updates stop listening when the last subscriber has left', async () => {
   const { open, change, reads, listeners } = startUpdates();
   const [one, two] = [await open(), await open()];
   expect(listeners()).toBe(1);
@@ -276,7 +276,7 @@ test('nothing is listened to once the last one has left', async () => {
   expect(reads).toEqual([[2]]);
 });
 
-test('a wall clock that is set back silences nothing', async () => {
+test('a wall clock that is set back delays no updates', async () => {
   const { open, change } = startUpdates();
   const reader = await open();
   change(1, 0);

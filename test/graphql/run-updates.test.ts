@@ -27,7 +27,7 @@ afterAll(() => server.close());
 async function follow(filter?: unknown) {
   const client = await openWebsocket(server.graphql);
   client.subscribe('1', UPDATES, { filter });
-  // Answered behind the subscription, so that what is made after it is not missed.
+  // Answered after the subscription has started, so that runs created after that are not missed.
   client.send({ type: 'ping' });
   await client.next();
   return async (): Promise<Update> => {
@@ -36,7 +36,7 @@ async function follow(filter?: unknown) {
   };
 }
 
-test('a run is shown when it is created, while it grows and when it ends', async () => {
+test('a run is sent when it is created, while it grows and when it ends', async () => {
   const next = await follow({ title: 'shown', ended: null });
   const create = async (id: string, title: string) =>
     post(
@@ -53,7 +53,7 @@ test('a run is shown when it is created, while it grows and when it ends', async
   expect(await next()).toEqual({ id: 'shown', ended: true, lastSeq: 3, eventCount: 4 });
 });
 
-test('growth is folded into at most one update a second, and the end is not held back by it', async () => {
+test('growth is merged into at most one update a second, and does not delay the end', async () => {
   const next = await follow({ ended: null, createdFrom: new Date().toISOString() });
   const runId = await newRun(server.graphql);
   const began = Date.now();
@@ -73,12 +73,12 @@ test('growth is folded into at most one update a second, and the end is not held
   await ingest(server.graphql, runId, [terminalAt(seq)]);
   await reading;
   expect(updates.at(-1)).toEqual({ id: runId, ended: true, lastSeq: seq, eventCount: seq + 1 });
-  // The creation, one for each second that began, the end.
+  // The creation, one update for each second that began, and the end.
   expect(updates.length).toBeLessThanOrEqual(2 + Math.ceil((Date.now() - began) / 1_000));
   expect(updates.length).toBeLessThan(seq);
 });
 
-test('a filter that says nothing sensible is refused', async () => {
+test('an invalid filter is refused', async () => {
   const labels = Object.fromEntries(Array.from({ length: 11 }, (_, index) => [`l${index}`, 1]));
   const title = 'w '.repeat(11);
   for (const filter of [

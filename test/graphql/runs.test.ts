@@ -21,7 +21,7 @@ describeStores('createRun', (database) => {
     return async (input: unknown): Promise<Answer> => (await post(server.graphql, CREATE, { input })).body;
   }
 
-  test('makes an empty run, and an id where none is given', async () => {
+  test('creates an empty run, and generates an id if none is given', async () => {
     const create = await start();
     const { data } = await create({ provider: 'gemini' });
     expect(data?.createRun).toEqual({
@@ -46,7 +46,7 @@ describeStores('createRun', (database) => {
     });
   });
 
-  test('asked again answers the run unchanged, and another provider or runtime is a conflict', async () => {
+  test('repeated returns the run unchanged, and a different provider or runtime is a conflict', async () => {
     const create = await start();
     const id = 'A-z_0.9:x';
     await create({ id, provider: 'anthropic', title: 'first', labels: { a: 1 } });
@@ -65,7 +65,7 @@ describeStores('createRun', (database) => {
     }
   });
 
-  test('anthropic is native unless told otherwise, the others are managed and nothing else', async () => {
+  test('anthropic runs are native by default; all other providers are always managed', async () => {
     const create = await start();
     const runtimeOf = async (input: object) =>
       resultOf<{ run: { runtime: string } }>(await create(input), 'createRun').run.runtime;
@@ -77,7 +77,7 @@ describeStores('createRun', (database) => {
     }
   });
 
-  test('what both databases cannot keep or find is refused', async () => {
+  test('text that a database cannot store or search is refused', async () => {
     const create = await start();
     const bad = [
       { id: '' },
@@ -104,7 +104,7 @@ describeStores('createRun', (database) => {
     }
   });
 
-  test('labels and title come back as they went in', async () => {
+  test('labels and title come back unchanged', async () => {
     const create = await start();
     const labels = JSON.parse('{"z":1,"__proto__":"p","a b":true,"quote\\"d":"\\\\","ünï":1.5,"big":1e21}');
     const title = 'Ünïcode 😀 "quotes" %_\\';
@@ -129,7 +129,7 @@ describeStores('runs', (database) => {
     return { server, create, list };
   }
 
-  test('pages go from the newest to the oldest and back, each run once', async () => {
+  test('pages lead from the newest to the oldest run and back, each run once', async () => {
     const { server, create } = await start();
     const ids = Array.from({ length: 7 }, (_, index) => `run-${index}`);
     for (const id of ids) await create({ id, provider: 'openai' });
@@ -164,7 +164,7 @@ describeStores('runs', (database) => {
     expect((await page('first: 0')).edges).toEqual([]);
   });
 
-  test('filters by provider, end and time, all at once', async () => {
+  test('filters by provider, end and time together', async () => {
     const { server, create, list } = await start();
     await create({ id: 'a', provider: 'openai' });
     await create({ id: 'b', provider: 'gemini' });
@@ -187,7 +187,7 @@ describeStores('runs', (database) => {
     ]);
   });
 
-  test('filters by labels exactly, whatever they are called', async () => {
+  test('filters by exact labels with any name', async () => {
     const { create, list } = await start();
     const labels = JSON.parse(
       '{"team":"a","n":1,"yes":true,"dot.ted":"x","quo\\"te":"y","$":"z","back\\\\slash":"b","ü":"u","[0]":"i"}',

@@ -78,13 +78,13 @@ const directive = fc.constantFrom(
   '@include(if: false)',
 );
 
-/** A selection set on a type: its leaves, its objects, inline fragments and spreads, with aliases and directives. */
+/** A selection set on a type: leaves, objects, inline fragments and spreads, with aliases and directives. */
 function selection(
   type: string,
   leaves: readonly string[],
   objects: Readonly<Record<string, fc.Arbitrary<string>>>,
 ): fc.Arbitrary<string> {
-  // An alias always means the same field, or the selections could not be merged.
+  // An alias always stands for the same field, because otherwise the selections could not be merged.
   const leaf = fc
     .tuple(fc.constantFrom(...leaves), fc.boolean(), directive)
     .map(([name, aliased, at]) => `${aliased ? `x_${name}: ` : ''}${name} ${at}`);
@@ -132,13 +132,13 @@ const variables = fc.record({
 const DECLARED =
   '($yes: Boolean! = true, $no: Boolean!, $after: SafeInt, $kinds: [RunnerEventKind!], $runId: ID! = "r")';
 
-test(`what subscribers share is byte for byte what the executor answers, for ${SELECTIONS} random selections`, async () => {
+test(`shared payloads equal those of the executor, for ${SELECTIONS} random selections`, async () => {
   let compared = 0;
   await fc.assert(
     fc.asyncProperty(subscription, variables, async (field, variableValues) => {
       const query = `subscription S${DECLARED} { ${field} }\n${FRAGMENTS}`;
       const document = operations.parse(query);
-      // Whatever a selection leaves unused is a matter of validation, which both ways share.
+      // Unused fragments and variables are only refused by validation, which both paths share.
       const request = { document, operationName: 'S', variableValues, contextValue: context };
       const executed = await operations.subscribe(request);
       const shared = await openSharedFeed(request);
@@ -166,18 +166,18 @@ test.each([
     { yes: false },
   ],
   [
-    'variables that are at fault',
+    'invalid variables',
     'subscription ($after: SafeInt) { runEvents(runId: "r", after: $after) { seq } }',
     { after: 'x' },
   ],
-  ['arguments that are at fault', 'subscription { runEvents(runId: "r", after: -2) { seq } }', {}],
+  ['invalid arguments', 'subscription { runEvents(runId: "r", after: -2) { seq } }', {}],
   ['an unknown run', 'subscription { runEvents(runId: "nope") { seq } }', {}],
-])('%s is left to the executor', async (_name, query, variableValues) => {
+])('the executor handles %s', async (_name, query, variableValues) => {
   const document = operations.parse(query);
   expect(await openSharedFeed({ document, variableValues, contextValue: context })).toBeNull();
 });
 
-test('subscribers of one selection get the very same bytes, and those of another workspace their own', async () => {
+test('subscribers with one selection get the same buffers, other workspaces get their own', async () => {
   const document = operations.parse(
     'subscription ($a: SafeInt) { runEvents(runId: "r", after: $a) { seq data } }',
   );
@@ -196,7 +196,7 @@ test('subscribers of one selection get the very same bytes, and those of another
   expect(await openSharedFeed({ document, variableValues: {}, contextValue: stranger })).toBeNull();
 });
 
-test('portions are measured by what is written: a subscriber that stalls holds a few KiB, whatever its names are', async () => {
+test('portions are measured in written bytes: a stalled subscriber holds a few KiB, even with long aliases', async () => {
   const names = Array.from({ length: 90 }, (_, index) => `${'k'.repeat(120)}${index}: seq`).join(' ');
   const document = operations.parse(`subscription { runEvents(runId: "r") { ${names} } }`);
   const shared = await openSharedFeed({ document, contextValue: context });

@@ -7,7 +7,7 @@ import { startTestServer } from '../support/server.ts';
 import { openWebsocket } from '../support/websocket-client.ts';
 
 describePrivatePostgres('lists while Postgres is down', () => {
-  test('a query says STORE_UNAVAILABLE, and runUpdated goes on when it is back', async () => {
+  test('a query fails with STORE_UNAVAILABLE, and runUpdated continues afterwards', async () => {
     const postgres = await privatePostgres();
     const server = await startTestServer({ DATABASE_URL: postgres.url });
     onTestFinished(() => server.close());

@@ -19,7 +19,7 @@ interface Batch {
   readonly ended: boolean;
 }
 
-/** Results of a subscription, one after another; null where it completes. */
+/** Returns the results of a subscription one after another; null when it completes. */
 type Next = () => Promise<{ data?: Record<string, unknown>; errors?: unknown } | null>;
 
 let server: RunningServer & { readonly graphql: string };
@@ -73,7 +73,7 @@ for (const [transport, subscribe] of transports) {
   };
 
   describe(`feeds over ${transport}`, () => {
-    test('history, then what comes live, then complete after the terminal event', async () => {
+    test('sends history, then live events, then complete after the terminal event', async () => {
       const runId = await newRun(server.graphql);
       await ingest(server.graphql, runId, eventsFrom(0, 2));
       const next = await events({ runId });
@@ -84,7 +84,7 @@ for (const [transport, subscribe] of transports) {
       expect([await next(), await next()]).toEqual([8, null]);
     });
 
-    test('after goes on behind the event that was seen, and waits beyond the head', async () => {
+    test('`after` continues behind that event, and waits if the log has not reached it', async () => {
       const runId = await newRun(server.graphql);
       await ingest(server.graphql, runId, eventsFrom(0, 5));
       const [fromStart, resumed, beyond] = [
@@ -106,7 +106,7 @@ for (const [transport, subscribe] of transports) {
       }
     });
 
-    test('kinds leaves others out, but never the terminal event', async () => {
+    test('`kinds` omits other kinds, but never the terminal event', async () => {
       const runId = await newRun(server.graphql);
       const tool = { seq: 1, tMs: 1, kind: 'tool_request', data: {} };
       await ingest(server.graphql, runId, [...eventsFrom(0, 1), tool, ...eventsFrom(2, 1), terminalAt(3)]);
@@ -160,7 +160,7 @@ for (const [transport, subscribe] of transports) {
       expect(await next()).toBeNull();
     });
 
-    test('the cursor moves on while kinds lets nothing through', async () => {
+    test('the cursor advances while `kinds` filters out all events', async () => {
       const runId = await newRun(server.graphql);
       const next = await batches({ runId, kinds: ['tool_request'] });
       expect(await next()).toMatchObject({ events: [], cursor: -1, caughtUp: true });
@@ -172,7 +172,7 @@ for (const [transport, subscribe] of transports) {
       ['kinds without a kind', { kinds: [] }, 'BAD_USER_INPUT'],
       ['an unknown kind', { kinds: ['nope'] }, 'BAD_USER_INPUT'],
       ['a cursor below -1', { after: -2 }, 'BAD_USER_INPUT'],
-      ['a cursor that is no whole number', { after: 1.5 }, 'BAD_USER_INPUT'],
+      ['a fractional cursor', { after: 1.5 }, 'BAD_USER_INPUT'],
       ['maxEvents of 0', { maxEvents: 0 }, 'BAD_USER_INPUT'],
       ['maxEvents of 1,025', { maxEvents: 1_025 }, 'BAD_USER_INPUT'],
       ['an unknown run', { runId: 'nobody' }, 'unknown_run'],

@@ -15,7 +15,7 @@ function isPoisoned(appends: readonly Append[]): boolean {
   return appends.some(({ events }) => events.some(({ data }) => data === POISON.data));
 }
 
-/** An outcome as a word: how many were accepted, the code of a rejection, or the name of what was thrown. */
+/** Returns an outcome as a word: the number of accepted events, a rejection's code, or an error's name. */
 async function wordFor(answer: Promise<{ ok: true; accepted: number } | { ok: false; code: string }>) {
   try {
     const outcome = await answer;
@@ -35,7 +35,7 @@ describeStores('a store that fails', ({ open }) => {
     return createIngest(failingCommits(store, faultOf), createLocalPlane());
   }
 
-  test('a batch that cannot be stored fails alone, whatever was to be committed with it', async () => {
+  test('a batch that cannot be stored fails alone, without the other batches of its group', async () => {
     const ingest = ingestWith((appends) => (isPoisoned(appends) ? 'refused' : null));
     const runs = await Promise.all(Array.from({ length: 8 }, () => createRun(store)));
     const answers = runs.map((run, index) => ingest.append(run, batch([index === 3 ? POISON : sent(0), 1])));
@@ -45,7 +45,7 @@ describeStores('a store that fails', ({ open }) => {
     expect(stored).toEqual(runs.map((_, index) => (index === 3 ? [] : [0, 1])));
   });
 
-  test('what was judged after a batch that then fails is judged again without it', async () => {
+  test('batches judged after one that fails are judged again without it', async () => {
     const ingest = ingestWith((appends) => (isPoisoned(appends) ? 'refused' : null));
     const run = await createRun(store);
     const words = await Promise.all([
@@ -57,9 +57,9 @@ describeStores('a store that fails', ({ open }) => {
     expect(await producedIn(store, run)).toEqual([0, 1, 2]);
   });
 
-  test('a duplicate of something whose commit fails is stored in its place', async () => {
+  test('a duplicate of a batch whose commit fails is stored in its place', async () => {
     let commits = 0;
-    // The group fails, then the first of the two alone.
+    // The group fails, then the first of the two batches fails alone.
     const ingest = ingestWith(() => (commits++ < 2 ? 'refused' : null));
     const run = await createRun(store);
     const words = await Promise.all([
@@ -84,7 +84,7 @@ describeStores('a store that fails', ({ open }) => {
     expect(await producedIn(store, runs[0]!)).toEqual([0, 1, 2]);
   });
 
-  test('a connection lost after the commit fails the group too, and a retry finds duplicates', async () => {
+  test('a connection lost after the commit also fails the group, and a retry finds duplicates', async () => {
     const faults: (CommitFault | null)[] = [null, 'lost after'];
     const ingest = ingestWith(() => faults.shift() ?? null);
     const run = await createRun(store);
@@ -100,7 +100,7 @@ describeStores('a store that fails', ({ open }) => {
     expect(await producedIn(store, run)).toEqual([0, 1, 2, 3]);
   });
 
-  test('past the limit of waiting bytes the answer is overload, and none of it is stored', async () => {
+  test('above the limit of waiting bytes a batch is Overloaded, and none of it is stored', async () => {
     const ingest = createIngest(store, createLocalPlane(), { ...INGEST_LIMITS, maxWaitingBytes: 10_000 });
     const run = await createRun(store);
     const big = (seq: number) => batch([sent(seq, { data: JSON.stringify('x'.repeat(4_000)) })]);
@@ -110,7 +110,7 @@ describeStores('a store that fails', ({ open }) => {
     expect(await Promise.all([2, 3].map((seq) => wordFor(ingest.append(run, big(seq)))))).toEqual([1, 1]);
   });
 
-  test('batches that failed wait no longer', async () => {
+  test('failed batches no longer count as waiting', async () => {
     let down = true;
     const faulty = failingCommits(store, () => (down ? 'lost before' : null));
     const ingest = createIngest(faulty, createLocalPlane(), { ...INGEST_LIMITS, maxWaitingBytes: 5_000 });
@@ -123,7 +123,7 @@ describeStores('a store that fails', ({ open }) => {
     expect(await wordFor(ingest.append(run, big))).toBe(1);
   });
 
-  test('closing answers what waits, and refuses what comes after', async () => {
+  test('closing answers waiting batches and refuses later ones', async () => {
     const ingest = createIngest(store, createLocalPlane());
     const run = await createRun(store);
     const waiting = [0, 1, 2].map((seq) => wordFor(ingest.append(run, batch([seq]))));
@@ -136,8 +136,8 @@ describeStores('a store that fails', ({ open }) => {
   });
 });
 
-describe('what ingest remembers', () => {
-  test('a run that always loses the race is given up with overload', async () => {
+describe('the memory of ingest', () => {
+  test('a batch that always loses the race fails with Overloaded', async () => {
     const memory = createMemoryStore();
     const { run } = await memory.createRun(newRun());
     const losing: Store = { ...memory, commit: async () => new Set() };
@@ -146,7 +146,7 @@ describe('what ingest remembers', () => {
     await ingest.close();
   });
 
-  test('heads of a group stay known while its other heads are read', async () => {
+  test('heads of a group stay cached while its other heads are read', async () => {
     const memory = createMemoryStore();
     let commits = 0;
     const counting: Store = {
@@ -159,7 +159,7 @@ describe('what ingest remembers', () => {
     const runs = [];
     for (let count = 0; count < 11_000; count++) runs.push((await memory.createRun(newRun())).run);
     const ingest = createIngest(counting, createLocalPlane());
-    // As many as are remembered, oldest first.
+    // As many as the cache holds, oldest first.
     for (let first = 0; first < 10_000; first += 1_000) {
       await Promise.all(runs.slice(first, first + 1_000).map((run) => ingest.append(run, batch([0]))));
     }

@@ -23,7 +23,7 @@ describeStores('ingest', ({ dialect, freshUrl, open }) => {
     ingest = createIngest(store, plane);
   });
 
-  /** Counts a run's events over a connection that is not the store's. */
+  /** Counts a run's events over a separate database connection. */
   async function countElsewhere(run: number): Promise<number> {
     const sql = 'SELECT count(*) AS count FROM event WHERE run = ';
     if (dialect === 'sqlite') {
@@ -43,7 +43,7 @@ describeStores('ingest', ({ dialect, freshUrl, open }) => {
     }
   }
 
-  test('a batch is answered with the head after it, and then anybody can read it', async () => {
+  test('a batch is answered with the head after it, and is then visible to every reader', async () => {
     const run = await createRun(store);
     for (let first = 0; first < 60; first += 3) {
       const answer = await ingest.append(run, batch([first, first + 1, first + 2], first - 1));
@@ -54,7 +54,7 @@ describeStores('ingest', ({ dialect, freshUrl, open }) => {
     expect(page?.head).toMatchObject({ lastSeq: 59, lastSourceSeq: 59, eventCount: 60, terminalSeq: null });
   });
 
-  test('an exact retry, and one that overlaps, are success and are stored once', async () => {
+  test('exact and overlapping retries succeed, and are stored once', async () => {
     const run = await createRun(store);
     await ingest.append(run, batch([0, 1, 2]));
     expect(await ingest.append(run, batch([0, 1, 2], 99))).toMatchObject({
@@ -70,7 +70,7 @@ describeStores('ingest', ({ dialect, freshUrl, open }) => {
     expect(await producedIn(store, run)).toEqual([0, 1, 2, 3, 5]);
   });
 
-  test('retries that wait together are looked up a bounded number at a time', async () => {
+  test('waiting retries are looked up in bounded groups', async () => {
     const run = await createRun(store);
     const numbers = Array.from({ length: 20_000 }, (_, number) => number);
     const portions = Array.from({ length: 80 }, (_, portion) =>
@@ -92,7 +92,7 @@ describeStores('ingest', ({ dialect, freshUrl, open }) => {
     await retried.close();
   });
 
-  test('data counts as the same only if its text is', async () => {
+  test('data counts as equal only if its text is equal', async () => {
     const run = await createRun(store);
     const data = JSON.stringify({ b: '\u0000\ud800', a: 1e21 });
     await ingest.append(run, batch([sent(0, { data })]));
@@ -107,7 +107,7 @@ describeStores('ingest', ({ dialect, freshUrl, open }) => {
     ['a late number', [3, 9, 10], 'seq_not_monotonic', 0],
     ['an early time', [8, 9, sent(10, { tMs: 999 })], 't_ms_not_monotonic', 2],
     ['a number of the server', [9, 2 ** 53 - 1], 'invalid_event', 1],
-  ] as const)('%s anywhere leaves nothing of the batch behind', async (_, events, code, eventIndex) => {
+  ] as const)('with %s anywhere nothing of the batch is stored', async (_, events, code, eventIndex) => {
     const run = await createRun(store);
     await ingest.append(run, batch([0, 7, 8]));
     expect(await ingest.append(run, batch(events))).toMatchObject({ ok: false, code, eventIndex });
@@ -118,7 +118,7 @@ describeStores('ingest', ({ dialect, freshUrl, open }) => {
     });
   });
 
-  test('after the terminal event only retries are taken', async () => {
+  test('after the terminal event only retries are accepted', async () => {
     const run = await createRun(store);
     const last = batch([0, sent(1, { kind: 'runtime_terminal' })]);
     expect(await ingest.append(run, last)).toMatchObject({ ok: true, head: { terminalSeq: 1 } });
@@ -132,7 +132,7 @@ describeStores('ingest', ({ dialect, freshUrl, open }) => {
     expect(await store.findRun(run.workspace, run.id)).toMatchObject({ lastSeq: 1, terminalSeq: 1 });
   });
 
-  test('retries are known again however many events of the server lie in between', async () => {
+  test('retries are recognized however many server events lie in between', async () => {
     const run = await createRun(store);
     await ingest.appendOwn(run, OWN);
     await ingest.append(run, batch([0, 1], -1));
@@ -151,7 +151,7 @@ describeStores('ingest', ({ dialect, freshUrl, open }) => {
     expect(await ingest.append(run, batch([41], 40))).toMatchObject({ ok: true, head: { lastSeq: 42 } });
   });
 
-  test('what arrives at once is judged one after the other, duplicates of what waits included', async () => {
+  test('simultaneous batches are judged in turn, including duplicates of waiting batches', async () => {
     const run = await createRun(store);
     const answers = await Promise.all([
       ingest.append(run, batch([0, 1], -1)),
@@ -176,7 +176,7 @@ describeStores('ingest', ({ dialect, freshUrl, open }) => {
     expect(await producedIn(store, run)).toEqual([0, 1, 2, 3]);
   });
 
-  test('the wakes of a run are its log in pieces, each with the number it follows', async () => {
+  test('the wakes of a run are its log in pieces, each with the number of its predecessor', async () => {
     const run = await createRun(store);
     const told: StoredEvent[] = [];
     let end = -1;

@@ -7,7 +7,7 @@ import { batchFrom, history } from './sent-batches.ts';
 
 const COMMITTED_AT = 5;
 
-/** A log with the head that ingest knows it by. */
+/** A log, with its head. */
 interface Log {
   readonly events: readonly StoredEvent[];
   readonly head: Head;
@@ -29,7 +29,7 @@ function withoutTimes(events: readonly StoredEvent[]): readonly ModelEvent[] {
   return events.map(({ committedAt, ...event }) => event);
 }
 
-test('any history of batches, retries and events of the server gets the verdicts that the contract gives', () => {
+test('any history of batches, retries and server events gets the contract’s verdicts', () => {
   const seen = new Set<string>();
   fc.assert(
     fc.property(history, (plans) => {
@@ -73,7 +73,7 @@ test('any history of batches, retries and events of the server gets the verdicts
   ]);
 });
 
-/** The head by its own definition, counted from the whole log. */
+/** Computes the head by its definition, from the whole log. */
 function headOf(log: readonly ModelEvent[]): Head {
   const own = log.filter(({ sourceSeq }) => sourceSeq === null);
   return {
@@ -108,10 +108,10 @@ describe('one rule at a time', () => {
       0,
     ],
     ['a stored number with other data', open, [event(3, { data: '{"a":1}' })], null, 'seq_conflict', 0],
-    ['something after the terminal', ended, [event(7)], null, 'run_terminated', 0],
+    ['an event after the terminal', ended, [event(7)], null, 'run_terminated', 0],
     ['a second terminal', ended, [event(7, { kind: 'runtime_terminal' })], null, 'run_terminated', 0],
     [
-      'something after a terminal in the same batch',
+      'an event after a terminal in the same batch',
       open,
       [event(6, { kind: 'runtime_terminal' }), event(7)],
       null,
@@ -121,35 +121,35 @@ describe('one rule at a time', () => {
     ['a number between stored ones', open, [event(4)], null, 'seq_not_monotonic', 0],
     ['a number below the first stored one', open, [event(0)], null, 'seq_not_monotonic', 0],
     ['a time below the last one', open, [event(6, { tMs: 99 })], null, 't_ms_not_monotonic', 0],
-    ['a predecessor that the run does not have', open, [event(8)], 7, 'seq_gap', 0],
-    ['a predecessor that is not its last', open, [event(8)], 3, 'seq_gap', 0],
-    ['nothing sent before, where there is', open, [event(8)], -1, 'seq_gap', 0],
-    ['a number of the server', open, [event(2 ** 53 - 1_024)], null, 'invalid_event', 0],
+    ['a predecessor that is not in the run', open, [event(8)], 7, 'seq_gap', 0],
+    ['a predecessor that is not the run’s last', open, [event(8)], 3, 'seq_gap', 0],
+    ['a first batch in a non-empty run', open, [event(8)], -1, 'seq_gap', 0],
+    ['a number reserved for the server', open, [event(2 ** 53 - 1_024)], null, 'invalid_event', 0],
   ] as const)('%s is refused', (_, log, events, previousSeq, code, eventIndex) => {
     expect(send(log, events, previousSeq)).toMatchObject({ ok: false, code, eventIndex });
   });
 
   test.each([
     ['the very first event, whatever its number', EMPTY, [event(7)], null, 1, 0],
-    ['the first event after nothing', EMPTY, [event(7)], -1, 1, 0],
-    ['what follows the last number', open, [event(8)], 5, 1, 0],
-    ['an exact retry, whatever it says it follows', open, [event(3), event(5)], 77, 0, 2],
+    ['the first event, sent as the first', EMPTY, [event(7)], -1, 1, 0],
+    ['an event after the last number', open, [event(8)], 5, 1, 0],
+    ['an exact retry with any predecessor', open, [event(3), event(5)], 77, 0, 2],
     ['an overlap whose last stored event is the last', open, [event(5), event(9)], 3, 1, 1],
     ['an exact retry after the end', ended, [event(5), event(6, { kind: 'runtime_terminal' })], null, 0, 2],
-    ['the last number that producers have', open, [event(2 ** 53 - 1_025)], null, 1, 0],
-  ] as const)('%s is taken', (_, log, events, previousSeq, fresh, duplicates) => {
+    ['the last number for producers', open, [event(2 ** 53 - 1_025)], null, 1, 0],
+  ] as const)('%s is accepted', (_, log, events, previousSeq, fresh, duplicates) => {
     const verdict = send(log, events, previousSeq);
     expect(verdict).toMatchObject({ ok: true, duplicates });
     expect(verdict.ok && verdict.fresh).toHaveLength(fresh);
   });
 
-  test('a gap names the number that the run has last', () => {
+  test('a gap names the run’s last number', () => {
     expect(send(open, [event(8)], 7)).toMatchObject({ code: 'seq_gap', expectedSeq: 5 });
     expect(send(EMPTY, [event(8)], 7)).toMatchObject({ code: 'seq_gap', expectedSeq: -1 });
   });
 });
 
-describe('the order of the rules, for one event that breaks two', () => {
+describe('the order of the rules, for an event that breaks two', () => {
   test.each([
     ['a conflict comes before the end', ended, event(5, { tMs: 7 }), null, 'seq_conflict'],
     ['the end comes before the order of numbers', ended, event(4), null, 'run_terminated'],
@@ -175,7 +175,7 @@ describe('the order of the rules, for one event that breaks two', () => {
 });
 
 describe('the server’s own events', () => {
-  test('take the next number and the last time, and push the producer’s numbers on', () => {
+  test('take the next number and the last time, and shift the producer’s numbers', () => {
     const own = grown(open, judgeOwnEvent(open.head, { kind: 'notification', data: '{}' }, COMMITTED_AT));
     expect(own.events.at(-1)).toMatchObject({ seq: 6, sourceSeq: null, tMs: 100 });
     const after = grown(own, send(own, [event(6), event(7), event(20)], 5));
@@ -193,7 +193,7 @@ describe('the server’s own events', () => {
     ]);
   });
 
-  test('fit after the last number that producers have', () => {
+  test('fit after the last number for producers', () => {
     let log = grown(EMPTY, send(EMPTY, [event(2 ** 53 - 1_025)]));
     for (let count = 0; count < 1_024; count++) {
       log = grown(log, judgeOwnEvent(log.head, { kind: 'notification', data: '{}' }, COMMITTED_AT));
@@ -204,13 +204,13 @@ describe('the server’s own events', () => {
     });
   });
 
-  test('do not let a producer’s event be pushed into the server’s numbers', () => {
+  test('do not shift a producer’s event into the server’s numbers', () => {
     const last = grown(EMPTY, send(EMPTY, [event(2 ** 53 - 1_026)]));
     const own = grown(last, judgeOwnEvent(last.head, { kind: 'notification', data: '{}' }, COMMITTED_AT));
     expect(send(own, [event(2 ** 53 - 1_025)])).toMatchObject({ code: 'invalid_event', eventIndex: 0 });
   });
 
-  test('end a run like the producer’s, and come never after', () => {
+  test('end a run like the producer’s, and never follow the end', () => {
     const own = judgeOwnEvent(open.head, { kind: 'runtime_terminal', data: '{}' }, COMMITTED_AT);
     const after = grown(open, own);
     expect(after.head.terminalSeq).toBe(6);

@@ -10,10 +10,10 @@ import { batch, producedIn, sent } from './sending.ts';
 
 const OWN = { kind: 'notification', data: '{"own":true}' } as const;
 
-/** What one writer does at some time: sends a stretch of the run's numbers, or adds an event of the server's. */
+/** One action of a writer: sends a range of the run's numbers, or adds a server event. */
 type Deed = { readonly first: number; readonly count: number } | 'add';
 
-/** Writers that know nothing of each other: stretches of one number space, overlapping, late, again. */
+/** Independent writers: ranges of one number space, overlapping, late and repeated. */
 const deeds: fc.Arbitrary<readonly (readonly Deed[])[]> = fc.array(
   fc.array(
     fc.oneof(
@@ -25,7 +25,7 @@ const deeds: fc.Arbitrary<readonly (readonly Deed[])[]> = fc.array(
   { minLength: 1, maxLength: 12 },
 );
 
-/** Lets every writer work through its deeds, all at once, and compares the answers with what is stored. */
+/** Runs all writers at once, each with its actions in order, and compares answers with stored events. */
 async function letAllWrite(
   store: Store,
   run: RunKey,
@@ -51,7 +51,7 @@ async function letAllWrite(
         accepted += answer.accepted;
         for (const number of numbers) stored.add(number);
       } else {
-        // Everybody sends the same content in order: the one mistake possible is to come late.
+        // All writers send the same content in order: the only possible mistake is to be late.
         expect(answer.code).toBe('seq_not_monotonic');
       }
     }
@@ -71,7 +71,7 @@ describeStores('many writers', ({ open }) => {
     store = await open();
   });
 
-  test('64 producers’ worth of batches for one run at once are stored once each, in order', async () => {
+  test('batches of 64 producers for one run at once are stored once each, in order', async () => {
     const ingest = createIngest(store, createLocalPlane());
     const run = await createRun(store);
     const batches = Array.from({ length: 64 }, (_, index) =>
@@ -85,7 +85,7 @@ describeStores('many writers', ({ open }) => {
     expect(await producedIn(store, run)).toEqual(Array.from({ length: 128 }, (_, seq) => seq));
   });
 
-  test('64 runs written at once get each its own', async () => {
+  test('64 runs written at once each get their own events', async () => {
     const ingest = createIngest(store, createLocalPlane());
     const runs = await Promise.all(Array.from({ length: 64 }, () => createRun(store)));
     const work = runs.map(async (run, index) => {
@@ -99,7 +99,7 @@ describeStores('many writers', ({ open }) => {
     }
   });
 
-  test('whatever they send, what was accepted is what is there', { timeout: 60_000 }, async () => {
+  test('whatever they send, exactly the accepted events are stored', { timeout: 60_000 }, async () => {
     const ingest = createIngest(store, createLocalPlane());
     await fc.assert(
       fc.asyncProperty(deeds, async (writers) => {
@@ -121,7 +121,7 @@ describePostgres('two processes on one database', ({ freshUrl, open }) => {
     there = createIngest(await open(url), createLocalPlane());
   });
 
-  /** A run whose head `here` remembers as it was before `there` went on. */
+  /** A run whose head in `here` is stale, because `there` has written to the run since. */
   async function runThatMovedOn(): Promise<RunKey> {
     const run = await createRun(store);
     await here.append(run, batch([0], -1));
@@ -129,8 +129,8 @@ describePostgres('two processes on one database', ({ freshUrl, open }) => {
     return run;
   }
 
-  describe('a head in memory that the other process has moved past', () => {
-    test('makes no gap of what follows', async () => {
+  describe('a cached head that is stale because of another process', () => {
+    test('reports no gap for a batch that follows', async () => {
       const run = await runThatMovedOn();
       expect(await here.append(run, batch([3], 2))).toMatchObject({
         ok: true,
@@ -166,14 +166,14 @@ describePostgres('two processes on one database', ({ freshUrl, open }) => {
       expect(await here.appendOwn(other, OWN)).toMatchObject({ ok: false, code: 'run_terminated' });
     });
 
-    test('is not what a retry is answered with', async () => {
+    test('is not the head in the answer to a retry', async () => {
       const run = await runThatMovedOn();
       await there.append(run, batch([sent(3, { kind: 'runtime_terminal' })]));
       const retry = await here.append(run, batch([0], -1));
       expect(retry).toMatchObject({ ok: true, duplicates: 1, head: { lastSeq: 3, terminalSeq: 3 } });
     });
 
-    test('does not count the server’s events short', async () => {
+    test('does not miss server events', async () => {
       const run = await createRun(store);
       await here.append(run, batch([0]));
       for (let count = 0; count < 3; count++) await there.appendOwn(run, OWN);
@@ -190,7 +190,7 @@ describePostgres('two processes on one database', ({ freshUrl, open }) => {
     });
   });
 
-  test('a producer that changes its process with every batch loses nothing', async () => {
+  test('a producer that uses another process for every batch loses nothing', async () => {
     const run = await createRun(store);
     for (let seq = 0; seq < 40; seq++) {
       const ingest = seq % 2 === 0 ? here : there;
@@ -199,7 +199,7 @@ describePostgres('two processes on one database', ({ freshUrl, open }) => {
     expect(await producedIn(store, run)).toHaveLength(40);
   });
 
-  test('whatever both send, what was accepted is what is there', { timeout: 60_000 }, async () => {
+  test('whatever both send, exactly the accepted events are stored', { timeout: 60_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(deeds, async (writers) => {
         await letAllWrite(store, await createRun(store), [here, there], writers);

@@ -1,6 +1,6 @@
 import type { RunnerEventKind } from '../../src/contract/events.ts';
 
-/** An event in the model's log: the log's number, the producer's (null: the server's own), and the content. */
+/** An event in the model's log: the log's number, the producer's (null for server events), the content. */
 export interface ModelEvent {
   readonly seq: number;
   readonly sourceSeq: number | null;
@@ -9,7 +9,7 @@ export interface ModelEvent {
   readonly data: string;
 }
 
-/** A producer's event as sent. */
+/** An event as its producer sends it. */
 export interface SentEvent {
   readonly seq: number;
   readonly tMs: number;
@@ -17,7 +17,7 @@ export interface SentEvent {
   readonly data: string;
 }
 
-/** What the contract answers. */
+/** The contract's verdict. */
 export type ModelVerdict =
   | { readonly ok: true; readonly log: readonly ModelEvent[]; readonly duplicates: number }
   | {
@@ -27,10 +27,10 @@ export type ModelVerdict =
       readonly expectedSeq: number | null;
     };
 
-/** The greatest number below 2^53 − 1,024 of the server's. */
+/** The greatest number for producers; the next 1,024 below 2^53 are reserved for the server. */
 const GREATEST_OF_PRODUCERS = 2 ** 53 - 1_024 - 1;
 
-/** The rules across batches as the contract words them, with no head: every rule looks at the whole log again. */
+/** The rules across batches as the contract states them: without a head, every rule reads the whole log. */
 export function judgeByContract(
   log: readonly ModelEvent[],
   sent: readonly SentEvent[],
@@ -66,7 +66,7 @@ export function judgeByContract(
   return { ok: true, log: grown, duplicates };
 }
 
-/** The server's own event at the end of a log; null after the terminal one. */
+/** Appends a server event to a log; returns null after the terminal event. */
 export function addOwnByContract(
   log: readonly ModelEvent[],
   { kind, data }: Pick<SentEvent, 'kind' | 'data'>,

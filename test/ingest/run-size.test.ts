@@ -11,26 +11,29 @@ describeStores('a run’s size', ({ open }) => {
   test.each([
     ['max_run_events', EVENTS, '{}'],
     ['max_run_bytes', { ...INGEST_LIMITS, maxRunBytes: 80 }, `{"t":"${'ü'.repeat(6)}"}`],
-  ])('is bounded: the batch beyond %s is refused whole, and the run ends', async (reason, limits, data) => {
-    const store = await open();
-    const run = await createRun(store);
-    const ingest = createIngest(store, createLocalPlane(), limits);
-    const events = (from: number) => [0, 1, 2].map((n) => sent(from + n, { data }));
-    expect(await ingest.append(run, batch(events(0)))).toMatchObject({ ok: true, accepted: 3 });
-    const refused = { ok: false, code: 'run_terminated', message: expect.stringContaining('MAX_RUN_') };
-    expect(await ingest.append(run, batch(events(3)))).toMatchObject(refused);
-    expect(await ingest.append(run, batch(events(3)))).toMatchObject({ ok: false, code: 'run_terminated' });
-    // A retry of what was stored is a duplicate still.
-    expect(await ingest.append(run, batch(events(0)))).toMatchObject({ ok: true, duplicates: 3 });
-    const log = await readLog(store, run);
-    expect(log.map(({ kind }) => kind)).toEqual([...Array(3).fill('assistant_text'), 'runtime_terminal']);
-    expect(JSON.parse(log[3]!.data)).toMatchObject({ outcome: 'limit', reason });
-    const head = (await store.readHeads([run.key])).get(run.key)!;
-    expect(head.eventCount).toBe(4);
-    expect(head.dataBytes).toBe(log.reduce((sum, event) => sum + Buffer.byteLength(event.data), 0));
-  });
+  ])(
+    'is limited: a batch beyond %s is refused as a whole, and the run ends',
+    async (reason, limits, data) => {
+      const store = await open();
+      const run = await createRun(store);
+      const ingest = createIngest(store, createLocalPlane(), limits);
+      const events = (from: number) => [0, 1, 2].map((n) => sent(from + n, { data }));
+      expect(await ingest.append(run, batch(events(0)))).toMatchObject({ ok: true, accepted: 3 });
+      const refused = { ok: false, code: 'run_terminated', message: expect.stringContaining('MAX_RUN_') };
+      expect(await ingest.append(run, batch(events(3)))).toMatchObject(refused);
+      expect(await ingest.append(run, batch(events(3)))).toMatchObject({ ok: false, code: 'run_terminated' });
+      // A retry of a stored batch is still a duplicate.
+      expect(await ingest.append(run, batch(events(0)))).toMatchObject({ ok: true, duplicates: 3 });
+      const log = await readLog(store, run);
+      expect(log.map(({ kind }) => kind)).toEqual([...Array(3).fill('assistant_text'), 'runtime_terminal']);
+      expect(JSON.parse(log[3]!.data)).toMatchObject({ outcome: 'limit', reason });
+      const head = (await store.readHeads([run.key])).get(run.key)!;
+      expect(head.eventCount).toBe(4);
+      expect(head.dataBytes).toBe(log.reduce((sum, event) => sum + Buffer.byteLength(event.data), 0));
+    },
+  );
 
-  test('counts the server’s own events, and lets the server end a run that is full', async () => {
+  test('counts server events, and lets the server end a full run', async () => {
     const store = await open();
     const [full, ended] = [await createRun(store), await createRun(store)];
     const ingest = createIngest(store, createLocalPlane(), EVENTS);
@@ -45,7 +48,7 @@ describeStores('a run’s size', ({ open }) => {
 });
 
 describePostgres('a run’s size with two processes on one database', ({ freshUrl, open }) => {
-  test('is what both have stored, and the run ends once', async () => {
+  test('is the total over both, and the run ends once', async () => {
     const url = await freshUrl();
     const stores = [await open(url), await open(url)];
     const run = await createRun(stores[0]!);

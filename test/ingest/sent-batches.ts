@@ -2,17 +2,17 @@ import fc from 'fast-check';
 import type { RunnerEventKind } from '../../src/contract/events.ts';
 import type { ModelEvent, SentEvent } from './model.ts';
 
-/** What may be sent next, as seen from the log so far: steps rather than numbers, so that most of it makes sense. */
+/** The next action, relative to the log so far: steps, not numbers, so that most actions are plausible. */
 export interface SendPlan {
   readonly does: 'send';
-  /** How far back from the producer's last event the batch begins; 0: with something new. */
+  /** How far before the producer's last event the batch begins; 0 for only new events. */
   readonly back: number;
   readonly events: readonly EventPlan[];
-  /** `previousSeq`: not given, right, or off by so much. */
+  /** `previousSeq`: absent, correct, or off by this number. */
   readonly previous: number | null;
 }
 
-/** One event of a batch that is new, or takes a stored one's place. */
+/** One event of a batch that is new or replaces a stored event. */
 export interface EventPlan {
   readonly step: number;
   readonly tStep: number;
@@ -20,7 +20,7 @@ export interface EventPlan {
   readonly data: string;
 }
 
-/** The server adds an event of its own. */
+/** The server adds an event. */
 export interface OwnPlan {
   readonly does: 'add';
   readonly kind: RunnerEventKind;
@@ -42,7 +42,7 @@ const eventPlan: fc.Arbitrary<EventPlan> = fc.record({
   data,
 });
 
-/** A history of a run: batches, retries, mistakes, and events of the server's in between. */
+/** A history of a run: batches, retries, mistakes, and server events in between. */
 export const history: fc.Arbitrary<readonly (SendPlan | OwnPlan)[]> = fc.array(
   fc.oneof(
     {
@@ -60,8 +60,8 @@ export const history: fc.Arbitrary<readonly (SendPlan | OwnPlan)[]> = fc.array(
 );
 
 /**
- * The batch that a plan means: first what the log has of the producer's from `back` on, exactly as it was sent, then
- * the plan's own events. A plan whose first step is 5 leaves the stored events out, so that it comes late or conflicts.
+ * Returns the batch of a plan: first the producer's stored events from `back` on, exactly as sent, then the
+ * plan's own events. A plan whose first step is 5 omits the stored events, so that it is late or conflicts.
  */
 export function batchFrom(
   log: readonly ModelEvent[],
@@ -77,7 +77,7 @@ export function batchFrom(
   let seq = before?.seq ?? -1;
   let tMs = before?.tMs ?? 0;
   const added: SentEvent[] = [];
-  // A retry of nothing but what is stored.
+  // A retry of stored events only.
   const onlyRepeats = repeated.length > 0 && plan.events.length % 2 === 0;
   for (const event of onlyRepeats ? [] : plan.events) {
     seq += event.step === 5 ? 1 : event.step;

@@ -12,11 +12,11 @@ import {
 } from 'graphql';
 import { post } from '../support/request.ts';
 
-/** Fields that need an argument, or that have one worth giving. */
+/** Fields that need an argument, or that return more with one. */
 const ARGUMENTS: Readonly<Record<string, string>> = { logs: '(lines: 10000)', events: '(first: 50)' };
 const DEPTH = 4;
 
-/** Selections of all that the server's own schema says there is of a type, a few levels down. */
+/** Returns a function that selects everything in a type, a few levels deep, by the server's own schema. */
 export async function readEverythingOf(graphql: string): Promise<(typeName: string) => string> {
   const { body } = await post(graphql, getIntrospectionQuery());
   const schema = buildClientSchema(body.data as unknown as IntrospectionQuery);
@@ -40,7 +40,7 @@ export async function readEverythingOf(graphql: string): Promise<(typeName: stri
 
   return (typeName) => {
     const type = schema.getType(typeName);
-    if (!type) throw new Error(`there is no type ${typeName}`);
+    if (!type) throw new Error(`type ${typeName} does not exist`);
     return selectionOf(type, DEPTH);
   };
 }

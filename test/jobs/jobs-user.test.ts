@@ -16,8 +16,8 @@ import { processesIn, WAIT } from './executors/machine.ts';
 const [FIRST, LAST] = [64_100, 64_199];
 
 /**
- * Tries to read the files it is told of, the server's environment and every other one, and says what it could. It
- * leaves a process behind that has nothing of the job about it.
+ * Tries to read the given files, the server's environment and every other one, and prints what it could read.
+ * Leaves a process behind that carries no mark of the job.
  */
 const SPY = `
 grep -E '^(Uid|Groups)' /proc/self/status | tr '\\t' ' '
@@ -37,7 +37,7 @@ interface Server {
   readonly graphql: string;
 }
 
-/** What every server here is started with, and where it keeps its jobs. */
+/** Returns the environment that every server here is started with, and its jobs folder. */
 async function installation() {
   const DATABASE_URL = await freshSqliteUrl();
   const data = dirname(databaseFile(DATABASE_URL));
@@ -65,7 +65,7 @@ async function installation() {
   };
 }
 
-/** A server in this process, whose environment a job tries to read then. */
+/** Starts a server in this process, whose environment a job then tries to read. */
 async function startServer(JOBS_USER: string) {
   const { env, jobsFolder } = await installation();
   const server = await startTestServer({ ...env, JOBS_USER });
@@ -107,7 +107,7 @@ const TIMEOUT_MS = 90_000;
 const isRoot = process.getuid?.() === 0;
 
 describe.skipIf(!isRoot)('jobs as other users (needs root)', { timeout: TIMEOUT_MS }, () => {
-  test('read nothing of the server and of each other, and leave nothing behind', async () => {
+  test('cannot read files of the server or of each other, and leave nothing behind', async () => {
     const server = await startServer(`${FIRST}-${LAST}`);
     await start(server, 'neighbour');
     await start(server, 'spy');
@@ -129,12 +129,12 @@ describe.skipIf(!isRoot)('jobs as other users (needs root)', { timeout: TIMEOUT_
     expect(new Set(works.map(({ uid }) => uid)).size).toBe(2);
     expect(works.map(({ mode }) => mode & 0o777)).toEqual([0o700, 0o700]);
     await stop(server, 'spy');
-    // What wiped its environment and left its session is found by its user.
+    // A process that wiped its environment and left its session is found by its user.
     await expect.poll(() => readdirSync('/proc').filter(isJobs).length, WAIT).toBe(1);
     await stop(server, 'neighbour');
   });
 
-  test('may all be one user, by name', async () => {
+  test('can all run as one user, given by name', async () => {
     const server = await startServer('nobody');
     await start(server, 'spy');
     const text = await printed(server);
@@ -145,7 +145,7 @@ describe.skipIf(!isRoot)('jobs as other users (needs root)', { timeout: TIMEOUT_
 });
 
 describe('jobs as the server’s own user', { timeout: TIMEOUT_MS }, () => {
-  test('are warned of once, and what they read of the server’s secrets is not shown', async () => {
+  test('cause one warning, and the server’s secrets are redacted from their output', async () => {
     const secretKeys = randomBytes(32).toString('base64');
     const { env } = await installation();
     const server = await startServe({ ...env, SECRET_KEYS: secretKeys });
@@ -157,6 +157,6 @@ describe('jobs as the server’s own user', { timeout: TIMEOUT_MS }, () => {
     await stop(server, 'spy');
     server.kill('SIGTERM');
     const { stderr } = await server.exit;
-    expect(stderr.split('JOBS_USER makes them run as another')).toHaveLength(2);
+    expect(stderr.split('set JOBS_USER to run them as another user')).toHaveLength(2);
   });
 });

@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A place where a secret may not be read, and everything that is there. */
+/** A place where no secret may be readable, and all of its content. */
 export interface Place {
   readonly name: string;
   readonly content: string | Buffer;
 }
 
-/** What stands where: a line for each secret and place, with how it is written there. */
+/** Returns a line for each secret and place, with how the secret is written there. */
 export function leaksOf(secrets: Readonly<Record<string, string>>, places: readonly Place[]): string[] {
   return places.flatMap(({ name, content }) => {
     const text = Buffer.from(content).toString('latin1');
@@ -19,7 +19,7 @@ export function leaksOf(secrets: Readonly<Record<string, string>>, places: reado
   });
 }
 
-/** Every file in a folder and below, of those whose path passes. */
+/** Returns every file in a folder and below whose path passes. */
 export function filesIn(folder: string, passes: (path: string) => boolean): Place[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -28,7 +28,7 @@ export function filesIn(folder: string, passes: (path: string) => boolean): Plac
     .map((path) => ({ name: path.slice(folder.length), content: readFileSync(path) }));
 }
 
-/** Each way to write a value that somebody else would understand, as the bytes of a file. */
+/** Returns each readable way to write a value, as the bytes of a file. */
 function formsOf(value: string): Record<string, string> {
   const bytes = Buffer.from(value);
   const hex = bytes.toString('hex');
@@ -40,18 +40,21 @@ function formsOf(value: string): Record<string, string> {
     ];
   });
   const forms: [string, string][] = [
-    ['in the clear', value],
+    ['in plain text', value],
     ['in JSON', JSON.stringify(value).slice(1, -1)],
     ['in JSON in JSON', JSON.stringify(JSON.stringify(value).slice(1, -1)).slice(1, -1)],
     ['in a URL', encodeURIComponent(value)],
     ['in hex', hex],
-    ['in capital hex', hex.toUpperCase()],
+    ['in uppercase hex', hex.toUpperCase()],
     ...(base64 as [string, string][]),
   ];
   return Object.fromEntries(forms.map(([how, form]) => [how, Buffer.from(form).toString('latin1')]));
 }
 
-/** The characters that no neighbour has a part in, with the value so many bytes behind a multiple of three. */
+/**
+ * Returns the base64 characters that depend on the value alone, if it begins `offset` bytes after a multiple
+ * of three.
+ */
 function base64At(bytes: Buffer, offset: number): string {
   const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64');
   return text.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6));

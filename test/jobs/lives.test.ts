@@ -19,7 +19,7 @@ import {
 } from '../support/job-harness.ts';
 import { eventually } from '../support/runs.ts';
 
-/** The statuses that a follower of the job sees, until its end. */
+/** Returns the statuses that a follower of the job sees, until its end. */
 async function statusesOf({ jobs }: JobsProcess, run: number): Promise<string[]> {
   const statuses: string[] = [];
   for await (const { status } of jobs.follow(run)) statuses.push(status);
@@ -27,7 +27,7 @@ async function statusesOf({ jobs }: JobsProcess, run: number): Promise<string[]>
 }
 
 function testLives(database: TestDatabase): void {
-  test('a job is queued, provisioned, run and terminated, and its run ended for it', async () => {
+  test('a job is queued, provisioned, run and terminated, and the server ends its run', async () => {
     const { fake, process } = await oneProcess(database);
     const { jobs } = process;
     const { run, runId } = await startJob(process);
@@ -55,26 +55,23 @@ function testLives(database: TestDatabase): void {
     [1, null, 'exit_nonzero'],
     [137, 'oom_killed', 'oom_killed'],
     [127, null, 'start_failed'],
-  ] as const)(
-    'a job that exits with %i (%s) has failed, and its run with it',
-    async (code, told, errorClass) => {
-      const { fake, process } = await oneProcess(database);
-      const { run, runId } = await runningJob(process);
-      if (told) fake.exit(fake.job(runId), code, told);
-      else fake.exit(fake.job(runId), code);
-      const job = await jobWhen(process, run, isSettled);
-      expect(job).toMatchObject({ status: 'failed', errorClass, exitCode: code });
-      expect(await terminalOf(process, run)).toMatchObject({
-        outcome: 'failed',
-        reason: errorClass,
-        errorClass,
-        message: `exit code ${code}`,
-        exitCode: code,
-      });
-    },
-  );
+  ] as const)('a job that exits with %i (%s) fails, and so does its run', async (code, told, errorClass) => {
+    const { fake, process } = await oneProcess(database);
+    const { run, runId } = await runningJob(process);
+    if (told) fake.exit(fake.job(runId), code, told);
+    else fake.exit(fake.job(runId), code);
+    const job = await jobWhen(process, run, isSettled);
+    expect(job).toMatchObject({ status: 'failed', errorClass, exitCode: code });
+    expect(await terminalOf(process, run)).toMatchObject({
+      outcome: 'failed',
+      reason: errorClass,
+      errorClass,
+      message: `exit code ${code}`,
+      exitCode: code,
+    });
+  });
 
-  test('what a runner sends last still comes before the end that the server writes', async () => {
+  test('the last events of a runner precede the end that the server writes', async () => {
     const { fake, process } = await oneProcess(database);
     const started = await runningJob(process);
     const { send } = await claim(process, started);
@@ -92,7 +89,7 @@ function testLives(database: TestDatabase): void {
     expect(await send(1)).toMatchObject({ ok: true, accepted: 0, duplicates: 1 });
   });
 
-  test('a run that its runner ended gets no second end', async () => {
+  test('a run that its runner ended gets no second terminal event', async () => {
     const { fake, process } = await oneProcess(database);
     const started = await runningJob(process);
     const { send } = await claim(process, started);
@@ -103,7 +100,7 @@ function testLives(database: TestDatabase): void {
     expect(await terminalOf(process, started.run)).toEqual({ outcome: 'success' });
   });
 
-  test('a runner that lives on after its run’s end is stopped', async () => {
+  test('a runner that continues after the end of its run is stopped', async () => {
     const { fake, process } = await oneProcess(database);
     const started = await runningJob(process);
     const { send } = await claim(process, started);
@@ -116,7 +113,7 @@ function testLives(database: TestDatabase): void {
     expect(await terminalOf(process, started.run)).toEqual({ outcome: 'success' });
   });
 
-  test('a longest time that is over ends the job and its run, whatever the process does', async () => {
+  test('the maximum duration ends a job and its run, whatever the process does', async () => {
     const { fake, process } = await oneProcess(database);
     const { run, runId } = await runningJob(process, { maxRunDurationMs: 300 });
     fake.job(runId).ignoresSigterm = true;
@@ -131,14 +128,14 @@ function testLives(database: TestDatabase): void {
     });
   });
 
-  test('14. a longest time that was over while the server was down ends the job at its restart', async () => {
+  test('a job that exceeds its maximum duration while the server is down ends at the restart', async () => {
     const { fake, process } = await oneProcess(database);
     const [late, done] = [
       await runningJob(process, { maxRunDurationMs: 200 }),
       await runningJob(process, { maxRunDurationMs: 200 }),
     ];
     await process.close();
-    // This one was done by itself in time, and keeps its own verdict.
+    // This job ended on its own in time, and keeps its own verdict.
     fake.exit(fake.job(done.runId), 3);
     await sleep(220);
     const restarted = await openJobs(process.store, fake.open());
@@ -151,7 +148,7 @@ function testLives(database: TestDatabase): void {
     });
   });
 
-  test('what a job uses goes into its run, but not more often than it may', async () => {
+  test('resource figures of a job go into its run, but not too often', async () => {
     const { fake, process } = await oneProcess(database);
     const { run, runId } = await runningJob(process);
     fake.job(runId).resourceStats = { cpuPercent: 12.5, memoryMb: 64, networkRxBytes: 1 };
@@ -172,4 +169,4 @@ function testLives(database: TestDatabase): void {
   });
 }
 
-describeStores('the lives of jobs', testLives);
+describeStores('the life of a job', testLives);

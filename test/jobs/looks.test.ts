@@ -21,7 +21,7 @@ import {
 import { eventually } from '../support/runs.ts';
 
 function testLooks(database: TestDatabase): void {
-  test('2. looks that fail lose no job, and do not count when one then finds nothing', async () => {
+  test('failed look-ups lose no job, and do not count when a later one finds nothing', async () => {
     const { fake, process } = await oneProcess(database);
     const { run, runId } = await runningJob(process);
     fake.fail('getStatus', { errorClass: 'substrate_error', transient: true }, { times: 4 });
@@ -32,7 +32,7 @@ function testLooks(database: TestDatabase): void {
     expect(await readJob(process, run)).toMatchObject({ status: 'running', failures: 0 });
   });
 
-  test('a job that is not found is lost only after so many looks in a row', async () => {
+  test('a job is lost only after several look-ups in a row did not find it', async () => {
     const { fake, process } = await oneProcess(database);
     const { run, runId } = await runningJob(process);
     for (let round = 0; round < 3; round += 1) {
@@ -47,7 +47,7 @@ function testLooks(database: TestDatabase): void {
     expect(await terminalOf(process, run)).toMatchObject({ outcome: 'failed', errorClass: 'lost' });
   });
 
-  test('23. when most jobs vanish at once none is lost, and they go on when they are back', async () => {
+  test('when most jobs vanish at once, none is lost, and all continue when they are back', async () => {
     const { fake, process } = await oneProcess(database);
     const started = await Promise.all(Array.from({ length: 8 }, () => runningJob(process)));
     for (const job of fake.jobs) job.hidden = 8;
@@ -60,7 +60,7 @@ function testLooks(database: TestDatabase): void {
     });
   });
 
-  test('19. refused credentials pause the substrate: running jobs stay as they are, and nobody hammers', async () => {
+  test('refused credentials pause the substrate: no more calls are made, and running jobs stay as they are', async () => {
     const { fake, process } = await oneProcess(database);
     const jobs = await Promise.all(Array.from({ length: 3 }, () => runningJob(process)));
     fake.fail('getStatus', { errorClass: 'auth', transient: true }, { times: 1_000 });
@@ -75,7 +75,7 @@ function testLooks(database: TestDatabase): void {
     expect((await readJob(process, queued.run)).status).toBe('queued');
   });
 
-  test('22. a host that is out of reach for a moment loses nothing', async () => {
+  test('a host that is unreachable for a moment loses no job', async () => {
     const { fake, process } = await oneProcess(database);
     const { run, runId } = await runningJob(process);
     fake.job(runId).unreachable = true;
@@ -86,7 +86,7 @@ function testLooks(database: TestDatabase): void {
     expect((await readJob(process, run)).status).toBe('running');
   });
 
-  test('22. a host that stays out of reach is lost; when it is back its events are refused, the next run goes on, and it is destroyed', async () => {
+  test('a job on a host that stays unreachable is lost; later its events are refused and it is destroyed', async () => {
     const { fake, process } = await oneProcess(database);
     const started = await runningJob(process);
     const { send } = await claim(process, started);
@@ -105,7 +105,7 @@ function testLooks(database: TestDatabase): void {
     expect((await readJob(process, next.run)).status).toBe('running');
   });
 
-  test('a longest time ends also what runs on a host that is out of reach', async () => {
+  test('the maximum duration also ends a job on an unreachable host', async () => {
     const { fake, process } = await oneProcess(database, fakes(), { limits: { hostLostLooks: 40 } });
     const { run, runId } = await runningJob(process, { maxRunDurationMs: 200 });
     fake.job(runId).unreachable = true;
@@ -113,14 +113,14 @@ function testLooks(database: TestDatabase): void {
     expect(await jobWhen(process, run, hasEnded)).toMatchObject({ errorClass: 'max_duration_exceeded' });
   });
 
-  test('a job that the substrate took away was evicted', async () => {
+  test('a job that the substrate stops unasked is evicted', async () => {
     const { fake, process } = await oneProcess(database);
     const { run, runId } = await runningJob(process);
     fake.exit(fake.job(runId), 143, 'evicted');
     expect(await jobWhen(process, run, isSettled)).toMatchObject({ status: 'failed', errorClass: 'evicted' });
   });
 
-  test('a status that flaps stays where it was', async () => {
+  test('a flapping status does not move a job back', async () => {
     const { fake, process } = await oneProcess(database);
     const { run, runId } = await runningJob(process);
     Object.assign(fake.job(runId), { state: 'provisioning', held: true });
@@ -129,7 +129,7 @@ function testLooks(database: TestDatabase): void {
     expect((await readJob(process, run)).status).toBe('running');
   });
 
-  test('a call that hangs holds up its own job alone, and not for ever', async () => {
+  test('a hanging call delays only its own job, and not forever', async () => {
     const fake = fakes();
     const substrate = fake.open();
     let hanging = 1;
@@ -150,11 +150,11 @@ function testLooks(database: TestDatabase): void {
     expect(process.log.join()).toContain('no answer');
   });
 
-  test('of two machines with one environment the one that claimed stays, and the other is removed', async () => {
+  test('of two machines with one environment, the one that claimed stays and the other is removed', async () => {
     const { fake, process } = await oneProcess(database);
     const started = await runningJob(process);
     const first = fake.job(started.runId);
-    // As when an answer was lost and a list lagged: a second one, under the same name.
+    // As if an answer was lost and a list lagged: a second machine under the same name.
     const second = { ...first, handle: { ...first.handle, machineId: randomUUID() } };
     (fake.jobs as (typeof first)[]).push(second);
     fake.fail('remove', { errorClass: 'substrate_error', transient: true });
@@ -164,7 +164,7 @@ function testLooks(database: TestDatabase): void {
     expect(second.removed).toBe(false);
   });
 
-  test('25. a secret that a substrate repeats is in no log, no row and no event', async () => {
+  test('a secret that a substrate echoes appears in no log, row or event', async () => {
     const { fake, process } = await oneProcess(database, fakes(), { idle: true });
     const secrets = [
       'sk-model-key-4711',
@@ -186,4 +186,4 @@ function testLooks(database: TestDatabase): void {
   });
 }
 
-describeStores('looks at jobs', testLooks);
+describeStores('look-ups of jobs', testLooks);

@@ -5,10 +5,10 @@ import { post } from '../support/request.ts';
 import { startTestServer } from '../support/server.ts';
 
 describePostgres('a server on Postgres without SECRET_KEYS', ({ freshUrl }) => {
-  test('says at its start that jobs need them, and to everyone who starts one', async () => {
+  test('reports at startup, and to every caller who starts a job, that jobs need them', async () => {
     const server = await startTestServer({ DATABASE_URL: await freshUrl(), LOG_LEVEL: 'warn' });
     releaseAfterwards(() => server.close());
-    const needed = expect.stringContaining('SECRET_KEYS is needed for jobs on Postgres');
+    const needed = expect.stringContaining('SECRET_KEYS is required for jobs on Postgres');
     expect(server.logged).toEqual([needed]);
     const { body } = await post(
       server.graphql,

@@ -22,7 +22,7 @@ import { releaseAfterwards } from '../support/releases.ts';
 import { eventually } from '../support/runs.ts';
 
 function testSeveral(database: TestDatabase): void {
-  test('1. a run that is started twenty times at once has one job, one create and twenty equal answers', async () => {
+  test('twenty concurrent starts of a run give one job, one create and equal answers', async () => {
     const { fake, process } = await oneProcess(database);
     const runId = randomUUID();
     const answers = await Promise.all(Array.from({ length: 20 }, () => startJob(process, { runId })));
@@ -31,7 +31,7 @@ function testSeveral(database: TestDatabase): void {
     expect(callsOf(fake, 'start')).toHaveLength(1);
   });
 
-  test('9. the same run with another spec is refused, and nothing has changed', async () => {
+  test('a start of the same run with another spec is refused and changes nothing', async () => {
     const { process } = await oneProcess(database);
     const { run, runId } = await runningJob(process, {
       payload: { prompt: 'one', more: [1, { a: 1, b: 2 }] },
@@ -50,7 +50,7 @@ function testSeveral(database: TestDatabase): void {
     expect(payload).not.toContain('one');
   });
 
-  test('who follows a job sees it move forward only, and its end', async () => {
+  test('a follower of a job sees it only move forward, and sees its end', async () => {
     const { fake, process } = await oneProcess(database);
     const { run, runId } = await startJob(process);
     const seen: JobRecord[] = [];
@@ -71,7 +71,7 @@ function testSeveral(database: TestDatabase): void {
     expect(fake.job(runId).state).toBe('ended');
   });
 
-  test('a job that is left by a machine which nobody looks after any more is given up, and its run ended', async () => {
+  test('a job of a machine that no server looks after is given up, and its run is ended', async () => {
     const fake = fakes();
     const store = await database.open();
     const there = await openJobs(store, { ...fake.open(), host: 'there' });
@@ -95,7 +95,7 @@ function testSeveral(database: TestDatabase): void {
 }
 
 describe('a server on SQLite', () => {
-  test('goes on at once with what a process that died held', async () => {
+  test('takes over at once the jobs that a dead process had leased', async () => {
     const url = await freshSqliteUrl();
     const fake = fakes();
     const before = await openStore(url);
@@ -118,7 +118,7 @@ describe('a server on SQLite', () => {
 });
 
 describePostgres('two processes on one Postgres', (database) => {
-  test('2. share the jobs: one create each, and the end of one is told once', async () => {
+  test('share the jobs: each gets one create and one terminal event', async () => {
     const url = await database.freshUrl();
     const fake = fakes();
     const [one, two] = [
@@ -140,13 +140,13 @@ describePostgres('two processes on one Postgres', (database) => {
     for (const { jobs } of [one, two]) expect(jobs.counts().steps).toBeGreaterThan(0);
   });
 
-  test('take over from each other when one goes, or dies in the middle of a step', async () => {
+  test('take over jobs when the other one closes or dies during a step', async () => {
     const url = await database.freshUrl();
     const fake = fakes();
     const going = await openJobs(await database.open(url), fake.open());
     const { run, runId } = await runningJob(going);
     await going.close();
-    // Its owner is dead: the lease runs out by itself.
+    // Its owner is dead, so the lease must expire.
     const request = {
       host: 'x',
       abandonedMs: 1,
@@ -164,7 +164,7 @@ describePostgres('two processes on one Postgres', (database) => {
     await jobWhen(other, run, isSettled);
   });
 
-  test('10. a stop that one is asked for reaches the job that the other looks after', async () => {
+  test('stop a job that the other one looks after', async () => {
     const url = await database.freshUrl();
     const fake = fakes();
     const one = await openJobs(await database.open(url), fake.open());
@@ -175,4 +175,4 @@ describePostgres('two processes on one Postgres', (database) => {
   });
 });
 
-describeStores('several at once', testSeveral);
+describeStores('several callers and machines at once', testSeveral);

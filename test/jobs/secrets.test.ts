@@ -12,7 +12,7 @@ import { oddSecret, startTellingInstallation, WAIT } from './telling-installatio
 const MOST_LINES = 40;
 
 describeStores('the secrets of a job', (database) => {
-  test('are handed out to the runner that claims it, and can be read nowhere else', async () => {
+  test('are given to the runner that claims it, and can be read nowhere else', async () => {
     const installation = await startTellingInstallation(await database.freshUrl());
     const { fly, server, secrets, ownSecrets } = installation;
     const key = randomBytes(24).toString('base64');
@@ -25,7 +25,7 @@ describeStores('the secrets of a job', (database) => {
     await api.start({ runId: 'local', runner: 'local', payload });
     await api.start({ runId: 'remote', runner: 'remote', payload });
     const [local, remote] = await Promise.all(['local', 'remote'].map(installation.claimed));
-    if (!local || !remote) throw new Error('a runner has told nothing');
+    if (!local || !remote) throw new Error('a runner recorded no claim');
     const { API_KEY, ...own } = secrets;
     for (const claimed of [local, remote]) {
       expect(claimed).toMatchObject({ env: { ...own, OPENAI_API_KEY: API_KEY }, payload });
@@ -48,7 +48,7 @@ describeStores('the secrets of a job', (database) => {
     for (const runId of ['local', 'remote']) await api.stop(runId);
     for (const runId of ['local', 'remote']) await api.reaches(runId, 'terminated');
     await api.look('when it has ended');
-    const tails = api.answers.filter((answer) => answer.content.includes('all was told'));
+    const tails = api.answers.filter((answer) => answer.content.includes('all was printed'));
     expect(tails.length).toBeGreaterThan(0);
     for (const tail of tails.filter(({ name }) => name.startsWith('everything'))) {
       expect(tail.content).toContain(REDACTED);
@@ -68,7 +68,7 @@ describeStores('the secrets of a job', (database) => {
       { name: 'the log', content: stderr },
     ];
     expect(leaksOf(all, places)).toEqual([]);
-    // A machine is started with the claim token and with nothing else that is secret.
+    // The claim token is the only secret that a machine is started with.
     const machines = JSON.stringify(fly.world.machines.map(({ config }) => config));
     expect(machines).toContain(all.flyClaimToken);
     const requests = JSON.stringify(fly.requests.map(({ url, body }) => ({ url, body })));
@@ -78,13 +78,13 @@ describeStores('the secrets of a job', (database) => {
     ];
     const { flyClaimToken, ...others } = all;
     expect(leaksOf(others, atFly)).toEqual([]);
-    // What is looked for is found where it is.
+    // The search works: it finds all secrets where they are printed.
     const found = leaksOf(ofLocal, installation.printed()).map((leak) => leak.split(' ', 1)[0]!);
     expect(new Set(found)).toEqual(new Set(Object.keys(ofLocal)));
   }, 60_000);
 });
 
-/** Whoever refuses a request may repeat it, and more than was in it. */
+/** Makes the next create fail with an error that repeats the request and more. */
 function echoNextCreate(fly: FakeFly, texts: readonly string[]): void {
   fly.fail('createMachine', {
     kind: 'answer',
@@ -95,20 +95,20 @@ function echoNextCreate(fly: FakeFly, texts: readonly string[]): void {
   });
 }
 
-/** From now on Fly's logs have all this. */
+/** Makes Fly's logs contain all these texts. */
 function printOnFly(fly: FakeFly, texts: readonly string[]): void {
   const lines = texts.flatMap((text) => [
     `whole: ${text}`,
     `base64: ${Buffer.from(`x${text}`).toString('base64')}`,
     `Error: 401: ${JSON.stringify({ key: text })}`,
   ]);
-  const data = [...lines, 'all was told'].map((message, index) => ({
+  const data = [...lines, 'all was printed'].map((message, index) => ({
     attributes: { timestamp: new Date(index).toISOString(), message },
   }));
   fly.fail('logs', { kind: 'answer', answer: { status: 200, body: { data } } }, 1_000);
 }
 
-/** The server's API, which is asked for everything that there is. */
+/** Opens the server's API, and records all its answers. */
 async function openApi(graphql: string) {
   const answers: { readonly name: string; readonly content: string }[] = [];
   const select = await readEverythingOf(graphql);
@@ -153,7 +153,7 @@ async function openApi(graphql: string) {
           expect((await ask(`everything of ${id} ${when}`, query, { id })).errors).toBeUndefined();
         }
       }
-      // An operation may not cost more than two of them do.
+      // More than two of them would exceed the price limit of an operation.
       const lists = ['first: 2', 'last: 2'].flatMap((page) => [
         `runs(${page}) ${select('RunConnection')}`,
         `jobs(${page}) ${select('RunnerJobConnection')}`,
@@ -161,7 +161,7 @@ async function openApi(graphql: string) {
       for (const fields of [...lists, `server ${select('ServerInfo')}`]) {
         expect((await ask(`all of a list ${when}`, `{ ${fields} }`)).errors).toBeUndefined();
       }
-      // Where the first of them begins may be within a secret.
+      // The first of these lines may begin within a secret.
       for (let lines = 1; lines <= MOST_LINES; lines += 1) {
         const tail = 'query ($lines: Int) { job(runId: "local") { logs(lines: $lines) } }';
         await ask(`the last ${lines} lines ${when}`, tail, { lines });

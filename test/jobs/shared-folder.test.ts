@@ -39,7 +39,7 @@ function openSubstrate(folder: string, owner: string): Substrate {
   return substrate;
 }
 
-/** Sweeps of a server with these jobs, twice: what is found for the first time is spared. */
+/** Sweeps twice for a server with these jobs: a sweep spares what it finds for the first time. */
 async function sweepTwice(store: Store, substrate: Substrate) {
   const substrates = new Map([['process', substrate]] as const);
   const limits = { ...JOB_LIMITS, sweepGraceMs: 0 };
@@ -55,7 +55,7 @@ const isRunning = async (substrate: Substrate, handle: RunnerJobHandle) =>
   (await substrate.getStatus(handle)).status === 'running';
 
 describeStores('two servers that share a folder of jobs', ({ open }) => {
-  test('have jobs of the same run each, and neither sweep touches the other’s', async () => {
+  test('can each have a job of the same run, and a sweep leaves the other’s alone', async () => {
     const folder = freshFolder();
     const [one, other] = [await open(), await open()];
     expect(one.id).not.toBe(other.id);
@@ -73,13 +73,13 @@ describeStores('two servers that share a folder of jobs', ({ open }) => {
 });
 
 describeStores('a job that an older version started', ({ open }) => {
-  /** Where older versions kept a job: next to all others. */
+  /** Moves the jobs to where older versions kept them: next to all others. */
   function asOlderVersion(folder: string, owner: string): void {
     const own = join(folder, ownerFolder(owner));
     for (const name of readdirSync(own)) renameSync(join(own, name), join(folder, name));
   }
 
-  test('is found by its handle and by its spec, and is swept only by the server whose settled job it is', async () => {
+  test('is found by handle and by spec, and swept only by the server whose settled job it is', async () => {
     const folder = freshFolder();
     const [mine, foreign] = [await open(), await open()];
     const spec = jobSpec(COMMAND);
@@ -87,7 +87,7 @@ describeStores('a job that an older version started', ({ open }) => {
     asOlderVersion(folder, mine.id);
     const after = openSubstrate(folder, mine.id);
     const elsewhere = openSubstrate(folder, foreign.id);
-    // A start ends when a shim has taken the job; the command's process comes after that.
+    // A start resolves when a shim has taken the job; the command's process comes after that.
     await eventually(() => isRunning(after, handle));
     expect(await after.find(spec)).toEqual([handle]);
     expect(await after.start(spec)).toEqual(handle);
@@ -129,7 +129,7 @@ async function settledJob(store: Store, { workspaceId, runId, specHash, image }:
   await store.jobs.save(run.key, read.version, { ...read, status: 'terminated', settledAt: Date.now() });
 }
 
-test('two servers with databases in one folder keep their jobs in folders of their own', async () => {
+test('two servers with databases in one folder keep their jobs in separate folders', async () => {
   const folder = freshFolder();
   for (const name of ['one.db', 'two.db']) {
     const server = await startTestServer({ DATABASE_URL: `file:${join(folder, name)}` });

@@ -18,7 +18,7 @@ import {
 import { eventually } from '../support/runs.ts';
 
 function testStarts(database: TestDatabase): void {
-  test('3. a lost answer of a start makes no second object', async () => {
+  test('a lost answer to a start creates no second object', async () => {
     const { fake, process } = await oneProcess(database, fakes(), { idle: true });
     fake.fail('start', { errorClass: 'outcome_unknown', mayExist: true, transient: true }, { done: true });
     const { run, runId } = await startJob(process);
@@ -28,7 +28,7 @@ function testStarts(database: TestDatabase): void {
     expect(job.machineId).toBe(fake.job(runId).handle.machineId);
   });
 
-  test('5. a start that failed, and a look-up with it, leaves the job queued until a later try adopts', async () => {
+  test('a start of unknown outcome leaves the job queued until a later attempt adopts its object', async () => {
     const { fake, process } = await oneProcess(database, fakes(), { idle: true });
     fake.fail('start', { errorClass: 'outcome_unknown', mayExist: true, transient: false }, { done: true });
     fake.fail('start', { errorClass: 'substrate_error', mayExist: true, transient: true }, { times: 6 });
@@ -40,7 +40,7 @@ function testStarts(database: TestDatabase): void {
     expect(fake.jobs).toHaveLength(1);
   });
 
-  test('7. a crash after the create and before its answer is stored: the next server adopts', async () => {
+  test('after a crash between a create and storing its answer, the next server adopts the object', async () => {
     const { fake, process } = await oneProcess(database, fakes(), { idle: true });
     const { run, runId } = await startJob(process);
     const { job } = (await process.store.jobs.read([run])).get(run)!;
@@ -54,7 +54,7 @@ function testStarts(database: TestDatabase): void {
     expect(fake.jobs).toHaveLength(1);
   });
 
-  test('8. a job that has ended and was removed is not started again', async () => {
+  test('a job that has ended and was removed is not started again', async () => {
     const { fake, process } = await oneProcess(database);
     const { run, runId } = await runningJob(process);
     fake.exit(fake.job(runId), 0);
@@ -67,7 +67,7 @@ function testStarts(database: TestDatabase): void {
     expect(await readJob(process, run)).toEqual(job);
   });
 
-  test('capacity that is missing leaves the job queued, with a delay, until there is some', async () => {
+  test('missing capacity leaves the job queued, with a delay, until capacity is available', async () => {
     const { fake, process } = await oneProcess(database, fakes(), { idle: true });
     fake.fail('start', { errorClass: 'capacity', transient: true, retryAfterMs: 400 });
     const { run } = await startJob(process);
@@ -81,7 +81,7 @@ function testStarts(database: TestDatabase): void {
   });
 
   test.each(['config_invalid', 'auth', 'image_invalid'] as const)(
-    'a start that fails for good with %s fails the job and its run',
+    'a start that fails permanently with %s fails the job and its run',
     async (errorClass) => {
       const { fake, process } = await oneProcess(database, fakes(), { idle: true });
       fake.fail('start', { errorClass, message: 'this cannot be' });
@@ -103,7 +103,7 @@ function testStarts(database: TestDatabase): void {
     },
   );
 
-  test('a runner that is not configured any more fails its job', async () => {
+  test('a runner that is no longer configured fails its job', async () => {
     const { fake, process } = await oneProcess(database, fakes(), { idle: true });
     const { run } = await startJob(process);
     const later = await openJobs(process.store, fake.open(), {
@@ -115,7 +115,7 @@ function testStarts(database: TestDatabase): void {
     });
   });
 
-  test('21. a job that never gets to run is destroyed, and no claim comes through meanwhile', async () => {
+  test('a job that never starts running is destroyed, and its claims are refused meanwhile', async () => {
     const fake = fakes({ behave: (job) => Object.assign(job, { held: true, ignoresSigterm: true }) });
     const { process } = await oneProcess(database, fake, { limits: { graceMs: 400 } });
     const started = await startJob(process);
@@ -129,4 +129,4 @@ function testStarts(database: TestDatabase): void {
   });
 }
 
-describeStores('starts of jobs', testStarts);
+describeStores('starting jobs', testStarts);

@@ -16,7 +16,7 @@ import {
 import { eventually } from '../support/runs.ts';
 
 function testStops(database: TestDatabase): void {
-  test('10. a job stopped before anything was asked for is terminated, and nothing is ever made', async () => {
+  test('a job stopped before its substrate was asked is terminated, and nothing is created', async () => {
     const { fake, process } = await oneProcess(database, fakes(), { idle: true });
     const { run } = await startJob(process);
     expect(await process.jobs.stop(run, null)).toMatchObject({ status: 'terminated', errorClass: null });
@@ -26,7 +26,7 @@ function testStops(database: TestDatabase): void {
     expect(await terminalOf(process, run)).toMatchObject({ outcome: 'cancelled', reason: 'job_stopped' });
   });
 
-  test('10. a stop while a create is in flight is stopping until what appears is found and gone', async () => {
+  test('a job stopped during a create is stopping until the created object is found and removed', async () => {
     const fake = fakes();
     const { process } = await oneProcess(database, fake);
     fake.lag = 1;
@@ -46,7 +46,7 @@ function testStops(database: TestDatabase): void {
     expect(await terminalOf(process, run)).toMatchObject({ outcome: 'cancelled' });
   });
 
-  test('10. a stop after many failed creates still looks often enough for a list that lags', async () => {
+  test('a stop after many failed creates still looks often enough for a lagging list', async () => {
     const fake = fakes();
     const { process } = await oneProcess(database, fake);
     fake.fail('start', { errorClass: 'outcome_unknown', mayExist: true, transient: true }, { times: 10_000 });
@@ -57,7 +57,7 @@ function testStops(database: TestDatabase): void {
     expect(callsOf(fake, 'find').length).toBeGreaterThanOrEqual(3);
   });
 
-  test('11. a stop that comes twice, and after the end, is one stop and one end', async () => {
+  test('repeated stops, even after the end, are one stop and one end', async () => {
     const { fake, process } = await oneProcess(database);
     const { run } = await runningJob(process);
     await Promise.all([
@@ -73,7 +73,7 @@ function testStops(database: TestDatabase): void {
     expect(fake.jobs).toHaveLength(1);
   });
 
-  test('a second stop shortens the grace and never lengthens it', async () => {
+  test('a second stop can shorten the grace period but never lengthen it', async () => {
     const { fake, process } = await oneProcess(database);
     const { run, runId } = await runningJob(process);
     fake.job(runId).ignoresSigterm = true;
@@ -86,7 +86,7 @@ function testStops(database: TestDatabase): void {
     expect(job).toMatchObject({ status: 'terminated', exitCode: 137, stopAskedAt: first!.stopAskedAt });
   });
 
-  test('a stop that the substrate ignores is repeated, and forced in the end', async () => {
+  test('a stop that the substrate ignores is repeated, and finally forced', async () => {
     const { fake, process } = await oneProcess(database, fakes(), { limits: { hostLostLooks: 1_000 } });
     const { run, runId } = await runningJob(process);
     fake.job(runId).unreachable = true;
@@ -100,7 +100,7 @@ function testStops(database: TestDatabase): void {
     expect(await jobWhen(process, run, isSettled)).toMatchObject({ status: 'terminated' });
   });
 
-  test('13. a server that restarts within the grace kills at the time that was stored', async () => {
+  test('a server that restarts within the grace period kills at the stored time', async () => {
     const { fake, process } = await oneProcess(database);
     const { run, runId } = await runningJob(process);
     fake.job(runId).ignoresSigterm = true;
@@ -114,4 +114,4 @@ function testStops(database: TestDatabase): void {
   });
 }
 
-describeStores('stops of jobs', testStops);
+describeStores('stopping jobs', testStops);

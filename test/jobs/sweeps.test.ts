@@ -5,14 +5,14 @@ import { callsOf, fakes, oneProcess, runningJob } from '../support/job-harness.t
 import { eventually } from '../support/runs.ts';
 
 function testSweeps(database: TestDatabase): void {
-  /** Something with our mark that belongs to no job. */
+  /** Creates an object that carries runfeed's mark and belongs to no job. */
   async function orphan(fake: FakeSubstrates, runId: string) {
     const spec = { runId, workspaceId: 'default', specHash: 'k.h', secrets: [], provider: 'openai' } as const;
     const made = { ...spec, image: 'i', env: {}, maxRunDurationMs: 1_000, region: 'local' };
     return fake.open().start(made);
   }
 
-  test('what belongs to no job is removed, once two sweeps have seen it; what belongs to one is not', async () => {
+  test('an orphan is removed once two sweeps have seen it, and the object of a job is not', async () => {
     const { fake, process } = await oneProcess(database, fakes(), {
       sweep: 'remove',
       limits: { sweepMs: 150 },
@@ -31,7 +31,7 @@ function testSweeps(database: TestDatabase): void {
     expect(process.log.join()).toContain(stuck.machineId);
   });
 
-  test('a sweep spares what is young: its job may be about to learn of it', async () => {
+  test('a sweep spares young objects, whose job may be about to learn of them', async () => {
     const { fake } = await oneProcess(database, fakes(), {
       sweep: 'remove',
       limits: { sweepGraceMs: 60_000 },
@@ -41,7 +41,7 @@ function testSweeps(database: TestDatabase): void {
     expect(fake.job('young').removed).toBe(false);
   });
 
-  test('a dry run tells of orphans, and removes none', async () => {
+  test('a dry run logs orphans and removes none', async () => {
     const { fake, process } = await oneProcess(database, fakes(), { sweep: 'dry-run' });
     await orphan(fake, 'nobody');
     await eventually(() => process.log.join().includes('belongs to no job'));
@@ -49,7 +49,7 @@ function testSweeps(database: TestDatabase): void {
     expect(callsOf(fake, 'remove')).toEqual([]);
   });
 
-  test('a list that fails, or is empty, removes nothing', async () => {
+  test('a failed or empty list removes nothing', async () => {
     const { fake } = await oneProcess(database, fakes(), { sweep: 'remove' });
     await orphan(fake, 'nobody');
     fake.fail('list', { errorClass: 'substrate_error', transient: true }, { times: 3 });
@@ -59,4 +59,4 @@ function testSweeps(database: TestDatabase): void {
   });
 }
 
-describeStores('sweeps for orphans', testSweeps);
+describeStores('the orphan sweep', testSweeps);

@@ -19,27 +19,27 @@ const RUNNER = fileURLToPath(new URL('children/telling-runner.mjs', import.meta.
 const IMAGE = `registry.example/runner@sha256:${'ab'.repeat(32)}`;
 export const WAIT = { timeout: 25_000, interval: 50 };
 
-/** A server with a runner on each substrate, both of which print all that they know. */
+/** A server with a runner on each substrate. Both runners print everything they know. */
 export interface TellingInstallation {
   readonly fly: FakeFly;
   readonly server: ServeProcess;
-  /** Its `/graphql`, asked as the operator. */
+  /** The server's `/graphql`, called as the operator. */
   readonly graphql: string;
-  /** By the names of the variables that the server is told them by. */
+  /** Keyed by the environment variables that pass them to the server. */
   readonly secrets: Readonly<Record<'API_KEY' | 'SIGNING_KEY' | 'PEM', string>>;
-  /** The server's own, which no runner is told. */
+  /** The server's own secrets, which no runner gets. */
   readonly ownSecrets: Readonly<Record<'FLY_TOKEN' | 'SECRET_KEYS' | 'ADMIN_TOKEN', string>>;
-  /** What a run's runner was handed out, once it has told all. */
+  /** Returns what a run's runner received, once it has printed everything. */
   claimed(runId: string): Promise<Claimed>;
-  /** What the server keeps of jobs that are processes. */
+  /** The server's own files of process jobs. */
   jobFiles(): Place[];
-  /** What those jobs printed, as it is on the disk. */
+  /** The output of those jobs, as it is on disk. */
   printed(): Place[];
-  /** All that the database holds. */
+  /** Everything in the database. */
   stored(): Promise<Place[]>;
 }
 
-/** What a runner was handed out, as it wrote it down. */
+/** What a runner received, as it recorded it. */
 export interface Claimed {
   readonly payload: unknown;
   readonly env: Readonly<Record<string, string>>;
@@ -48,12 +48,12 @@ export interface Claimed {
   readonly token: string;
 }
 
-/** A secret with odd characters, so that each way to write it is another one. */
+/** Returns a secret with odd characters, so that each way to write it differs. */
 export function oddSecret(name: string): string {
   return `${name}-é<&>"\\ ?/+${randomBytes(9).toString('base64')}`;
 }
 
-/** Starts it on this database, with a log of everything. */
+/** Starts an installation on this database, with trace logs. */
 export async function startTellingInstallation(databaseUrl: string): Promise<TellingInstallation> {
   const folder = mkdtempSync(join(tmpdir(), 'runfeed-secrets-'));
   const jobsFolder = join(folder, 'jobs');
@@ -102,14 +102,14 @@ export async function startTellingInstallation(databaseUrl: string): Promise<Tel
       await expect.poll(find, WAIT).toHaveLength(1);
       return JSON.parse(String(find()[0]!.content)) as Claimed;
     },
-    // `work` is the runner's own.
+    // `work` belongs to the runner.
     jobFiles: () => filesIn(jobsFolder, (path) => !isPrinted(path) && basename(dirname(path)) !== 'work'),
     printed: () => filesIn(jobsFolder, isPrinted),
     stored: () => storedIn(databaseUrl),
   };
 }
 
-/** A runners file without a secret in it: they come by the server's environment. */
+/** Returns a runners file that contains no secret: they come from the server's environment. */
 function runnersFile(fly: FakeFly): string {
   const secrets = { SIGNING_KEY: '$SIGNING_KEY', PEM: '$PEM' };
   return JSON.stringify({
@@ -122,7 +122,7 @@ function runnersFile(fly: FakeFly): string {
   });
 }
 
-/** The files of SQLite with what is not yet moved to the main one, or every table's rows. */
+/** Returns the files of SQLite, including its WAL, or the rows of every table. */
 async function storedIn(databaseUrl: string): Promise<Place[]> {
   if (databaseUrl.startsWith('file:')) {
     const file = databaseFile(databaseUrl);

@@ -63,7 +63,7 @@ const QUEUED: JobRecord = {
   version: 0,
 };
 
-/** The same numbers for the same seed, so that a failure can be had again. */
+/** Returns the same numbers for the same seed, so that a failure can be reproduced. */
 function dice(seed: number): (sides: number) => number {
   let state = seed;
   return (sides) => {
@@ -86,7 +86,7 @@ function observation(roll: Throw): JobObservation {
 
 const REASONS: readonly StopReason[] = ['requested', 'deadline', 'run_ended', 'provisioning'];
 
-/** Anything that can happen to a job. */
+/** Applies something random that can happen to a job. */
 function happening(roll: Throw, job: JobRecord, now: number): JobRecord {
   switch (roll(6)) {
     case 0:
@@ -113,7 +113,7 @@ function happening(roll: Throw, job: JobRecord, now: number): JobRecord {
 }
 
 describe('the statuses of a job', () => {
-  test('go forward only, and two of them are final', () => {
+  test('only move forward, and two of them are final', () => {
     for (const from of PROVIDER_RUNTIME_JOB_STATUSES) {
       for (const to of PROVIDER_RUNTIME_JOB_STATUSES) {
         const legal = ORDER[to] > ORDER[from] && !isFinal(from);
@@ -127,14 +127,14 @@ describe('the statuses of a job', () => {
     expect(Object.keys(TRANSITIONS).sort()).toEqual([...PROVIDER_RUNTIME_JOB_STATUSES].sort());
   });
 
-  test('whatever is seen, wished and claimed in whatever order: no way back, one verdict, no later kill', () => {
+  test('never move back, change a verdict or delay a kill, in whatever order things happen', () => {
     const seen = new Set<string>();
     for (let seed = 1; seed <= 2_000; seed += 1) {
       const roll = dice(seed);
       let job = QUEUED;
       let now = 1_000;
       for (let step = 0; step < 12; step += 1) {
-        // The database's clock may stand still, and be put back.
+        // The database's clock may stand still, and may be set back.
         now += roll(1_500) - 100;
         const next = happening(roll, job, now);
         const story = `seed ${seed}, step ${step}: ${job.status} to ${next.status}`;
@@ -142,7 +142,7 @@ describe('the statuses of a job', () => {
           expect(mayFollow(job.status, next.status), story).toBe(true);
           seen.add(`${job.status} ${next.status}`);
         }
-        // Its handle may still be learnt, by which it is removed.
+        // Its handle may still be learned, so that it can be removed.
         const { appName, machineId } = next;
         if (isFinal(job.status)) expect(next, story).toEqual({ ...job, appName, machineId });
         else expect(next.errorClass !== null, story).toBe(next.status === 'failed');
@@ -161,12 +161,12 @@ describe('the statuses of a job', () => {
   });
 });
 
-describe('the step that a job is due', () => {
+describe('the next step of a job', () => {
   const exists = { appName: 'a', machineId: 'm', startAskedAt: 1_000 } as const;
   const running = { ...QUEUED, ...exists, status: 'running', startedAt: 2_000 } as const;
 
   const ranFor = (statusMs: number): JobRecord => ({ ...running, statusMs });
-  /** With half a second's grace. */
+  /** A stopping job with a grace period of half a second. */
   const stopping = (statusMs: number): JobRecord => ({
     ...running,
     status: 'stopping',
@@ -177,51 +177,66 @@ describe('the step that a job is due', () => {
   });
 
   test.each<[string, JobRecord, number, object]>([
-    ['a new one is started', QUEUED, 1_000, { do: 'start' }],
+    ['starts a new job', QUEUED, 1_000, { do: 'start' }],
     [
-      'one that nobody knows the start of is started again',
+      'starts a job again whose start has an unknown outcome',
       { ...QUEUED, startAskedAt: 1 },
       9,
       { do: 'start' },
     ],
-    ['one that runs is looked at', ranFor(4_999), 6_999, { do: 'look' }],
-    ['its time is up', ranFor(5_000), 7_000, { do: 'look and stop', reason: 'deadline' }],
-    ['its run has just ended', { ...running, runEndedAt: 3_000 }, 3_199, { do: 'look' }],
+    ['looks at a running job', ranFor(4_999), 6_999, { do: 'look' }],
     [
-      'its run ended a while ago',
+      'stops a job at its maximum duration',
+      ranFor(5_000),
+      7_000,
+      { do: 'look and stop', reason: 'deadline' },
+    ],
+    ['looks at a job whose run has just ended', { ...running, runEndedAt: 3_000 }, 3_199, { do: 'look' }],
+    [
+      'stops a job whose run ended a while ago',
       { ...running, runEndedAt: 3_000 },
       3_200,
       { do: 'look and stop', reason: 'run_ended' },
     ],
     [
-      'its run ended by a clock that is hours ahead',
+      'stops a job whose run ended by a clock that is hours ahead',
       { ...running, runEndedAt: 9_000_000 },
       3_000,
       { do: 'look and stop', reason: 'run_ended' },
     ],
     [
-      'it never came to run',
+      'stops a job that never started running',
       { ...QUEUED, ...exists, status: 'provisioning', provisionedAt: 2_000, statusMs: 300 },
       2_300,
       { do: 'look and stop', reason: 'provisioning' },
     ],
-    ['its time is not up, whatever the clock says', ranFor(60), 9_000_000, { do: 'look' }],
-    ['it is to stop', stopping(200), 3_200, { do: 'stop', graceMs: 300 }],
-    ['its grace is over', stopping(500), 3_500, { do: 'stop', graceMs: 0 }],
+    ['looks at a job that has time left, whatever the clock says', ranFor(60), 9_000_000, { do: 'look' }],
+    ['stops a job within its grace period', stopping(200), 3_200, { do: 'stop', graceMs: 300 }],
+    ['kills a job after its grace period', stopping(500), 3_500, { do: 'stop', graceMs: 0 }],
     [
-      'its grace is not over, whatever the clock says',
+      'keeps the grace period, whatever the clock says',
       stopping(200),
       9_000_000,
       { do: 'stop', graceMs: 300 },
     ],
-    ['it is to stop and may exist', { ...QUEUED, wish: 'stop', startAskedAt: 1 }, 9, { do: 'find' }],
-    ['it is to stop and was never asked for', { ...QUEUED, wish: 'stop' }, 9, { do: 'cancel' }],
-    ['it has ended', { ...running, status: 'failed', wish: 'stop' }, 9, { do: 'settle' }],
+    [
+      'looks for a stopped job that may exist',
+      { ...QUEUED, wish: 'stop', startAskedAt: 1 },
+      9,
+      { do: 'find' },
+    ],
+    [
+      'cancels a stopped job that was never requested from the substrate',
+      { ...QUEUED, wish: 'stop' },
+      9,
+      { do: 'cancel' },
+    ],
+    ['settles an ended job', { ...running, status: 'failed', wish: 'stop' }, 9, { do: 'settle' }],
   ])('%s', (_name, job, now, step) => {
     expect(nextStep(job, now, SHORT_LIMITS)).toEqual(step);
   });
 
-  test('comes at a deadline, a kill or the end of a wait, and else after a poll', () => {
+  test('comes at a deadline, a kill or the end of a wait, otherwise after a poll', () => {
     const wait = (job: JobRecord, now: number) => nextLookIn(job, now, 1_000, SHORT_LIMITS);
     expect(wait(ranFor(1_000), 3_000)).toBe(1_000);
     expect(wait(ranFor(4_800), 6_800)).toBe(200);

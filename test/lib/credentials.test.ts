@@ -17,14 +17,15 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const alphabet = (characters: string) => fc.constantFrom(...characters);
 const BASE62 = alphabet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789');
 
-describe('what counts as a credential in a payload', () => {
+describe('a credential in a payload', () => {
   test.each([
     ['base62', fc.string({ unit: BASE62, minLength: 20, maxLength: 64 })],
     ['base64', fc.uint8Array({ minLength: 15, maxLength: 64 }).map((bytes) => base64(bytes, 'base64'))],
     ['base64url', fc.uint8Array({ minLength: 15, maxLength: 64 }).map((bytes) => base64(bytes, 'base64url'))],
     ['hex', fc.string({ unit: alphabet('0123456789abcdef'), minLength: 20, maxLength: 64 })],
   ])('is every random text of 20 characters or more of %s', (_, secrets) => {
-    // One in some 100,000 passes for words, so the texts are always the same ones. fast-check likes repetitions.
+    // One in about 100,000 passes for words, so the texts are always the same. fast-check tends to repeat
+    // characters.
     fc.assert(
       fc.property(fc.noBias(secrets as fc.Arbitrary<string>), (secret) => {
         const found = credentialsIn({ prompt: `Use ${secret} to log in,\nplease.` });
@@ -41,7 +42,7 @@ describe('what counts as a credential in a payload', () => {
     'AKIAIOSFODNN7EXAMPLE',
     'eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.',
     'npm_aaaabbbbccccdddd',
-  ])('is what its issuer made recognisable: %s', (secret) => {
+  ])('is what its issuer made recognizable: %s', (secret) => {
     expect(credentialsIn([{ text: `with ${secret} it works` }])).toContain(secret);
   });
 
@@ -50,11 +51,11 @@ describe('what counts as a credential in a payload', () => {
     ['curl -H "Authorization: Bearer sh0rt-one"', 'sh0rt-one'],
     ['export SERVICE_PASSWORD="hunter2hunter2"', 'hunter2hunter2'],
     ['-----BEGIN KEY-----\nMIIE\n-----END KEY-----', '-----BEGIN KEY-----\nMIIE\n-----END KEY-----'],
-  ])('is what stands where credentials do: %s', (text, secret) => {
+  ])('is what occurs in the place of a credential: %s', (text, secret) => {
     expect(credentialsIn({ prompt: text })).toContain(secret);
   });
 
-  test('is everything under a name that says so, however deep', () => {
+  test('is everything under a telling name, however deep', () => {
     const payload = {
       mcpServers: { one: { headers: { Authorization: 'swordfish', 'X-Api-Key': 'opensesame' } } },
       db: { password: 'correct horse battery', user: 'somebody' },
@@ -76,7 +77,7 @@ describe('what counts as a credential in a payload', () => {
     expect(['HOME', 'KEYBOARD', 'TOKENIZER_PATH', 'PASSENGERS'].some(namesSecret)).toBe(false);
   });
 
-  test('is nothing in prose, source code, file paths and ids', () => {
+  test('is not found in prose, source code, file paths and ids', () => {
     const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter(
       (path) => path.endsWith('.ts') && !/^generated|\/credentials\.ts$|\/readings\.ts$/.test(path),
     );
@@ -88,7 +89,7 @@ describe('what counts as a credential in a payload', () => {
   });
 });
 
-test('opaque texts are taken out of a text, and its words stay', () => {
+test('opaque texts are removed from a text, and its words stay', () => {
   expect(withoutOpaqueTexts('commit 9f86d081884c7d659a2feaa0c55ad015 in src/lib/redact.ts', '…')).toBe(
     'commit … in src/lib/redact.ts',
   );
@@ -98,10 +99,11 @@ function base64(bytes: Uint8Array, encoding: 'base64' | 'base64url'): string {
   return Buffer.from(bytes).toString(encoding);
 }
 
-test('JSON Web Tokens are found in time that grows with the text, whatever it repeats', () => {
+test('JSON Web Tokens are found in linear time, whatever the text repeats', () => {
   const token = `eyJhbGciOiJIUzI1NiJ9.${'a1B2'.repeat(8)}.${'c3D4'.repeat(8)}`;
   expect(credentialsIn({ text: `use ${token}, or -${token}` })).toContain(token);
-  // Each of these beginnings is followed by a long word without a dot: looking at it from each would take minutes.
+  // A long word without a dot follows each of these beginnings. Scanning it again from each would take
+  // minutes.
   for (const beginning of ['-eyJ', '-eyJhbGciOi']) {
     const text = beginning.repeat(1_000_000);
     expect(webTokensIn(text, 'eyJ')).toEqual([]);
@@ -109,14 +111,14 @@ test('JSON Web Tokens are found in time that grows with the text, whatever it re
   }
 });
 
-describe('a text that is searched in slices', () => {
+describe('a text searched in slices', () => {
   const key = 'AKIAIOSFODNN7EXAMPLE';
   const block = `-----BEGIN PRIVATE KEY-----\n${'MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n'.repeat(500)}-----END PRIVATE KEY-----`;
 
   test.each([
     ['a key', key],
     ['a PEM block of 16 KB', block],
-  ])('gives %s wherever it stands, and nothing that was cut', async (_, secret) => {
+  ])('yields %s wherever it occurs, and nothing that was cut', async (_, secret) => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 200_000 }), async (at) => {
         const text = `${'word '.repeat(at / 5)} ${secret} ${'more '.repeat((200_000 - at) / 5)}`;
@@ -133,7 +135,7 @@ describe('a text that is searched in slices', () => {
     );
   });
 
-  test('many short values take pauses as well', async () => {
+  test('pauses between many short values, too', async () => {
     let pauses = 0;
     const values = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`key${index}`, index]));
     await credentialsInSlices(values, async () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createEvenClock } from '../../src/lib/even-clock.ts';
 
-/** The database's clock and the monotonic one of a process, both moved by hand. */
+/** The database's clock and a process's monotonic clock, both set by the test. */
 function twoClocks() {
   let wall = 1_000_000_000;
   let monotonic = 50_000;
@@ -21,7 +21,7 @@ function twoClocks() {
   };
 }
 
-test('time that goes by is told as the clock tells it, a step is not', () => {
+test('elapsed time follows the clock, but not its steps', () => {
   const { clock, now, note, passes, isSet } = twoClocks();
   expect(note()).toBe(0);
   const before = now();
@@ -39,7 +39,7 @@ test('time that goes by is told as the clock tells it, a step is not', () => {
   expect(clock.elapsed(before, now())).toBe(66_000);
 });
 
-test('what went by before the process first looked is taken from the clock', () => {
+test('the clock is trusted for the time before the first reading', () => {
   const { clock, now, note, passes } = twoClocks();
   const before = now() - 90_000;
   note();
@@ -48,7 +48,7 @@ test('what went by before the process first looked is taken from the clock', () 
   expect(clock.elapsed(now() + 5_000, now())).toBe(0);
 });
 
-test('a clock that is slowed down, and answers that take long, are no steps', () => {
+test('a slowed clock and slow answers do not count as steps', () => {
   const { clock, now, note, passes, isSet } = twoClocks();
   note();
   for (let second = 0; second < 10_000; second += 1) {
@@ -61,7 +61,7 @@ test('a clock that is slowed down, and answers that take long, are no steps', ()
   expect(clock.note(now() - 20_000, askedAt)).toBe(0);
 });
 
-test('added up from look to look it is the time that went by, however the clock was set', () => {
+test('the sum over all readings is the real time, however the clock was set', () => {
   const happening = fc.record({
     passes: fc.nat(10_000),
     set: fc.oneof(fc.constant(0), fc.integer({ min: -1e6, max: 1e6 })),
@@ -78,7 +78,8 @@ test('added up from look to look it is the time that went by, however the clock 
         isSet(set);
         note();
         const elapsed = clock.elapsed(lookedAt, now());
-        // Set back by less than what went by, the clock says the same time twice: then it is the shorter one.
+        // If the clock is set back by less than the elapsed time, it repeats a time. Then the shorter
+        // duration counts.
         expect(elapsed).toBeLessThanOrEqual(ms + 1_000);
         if (set >= 0) expect(elapsed).toBeGreaterThanOrEqual(ms - 1_000);
         counted += elapsed;

@@ -12,7 +12,7 @@ function countTurns() {
 }
 
 describe('lanes', () => {
-  test('begin no more work in a turn of the loop in which enough was done', async () => {
+  test('start no more work in an event-loop turn in which enough was done', async () => {
     const lanes = createLanes({ lanes: 1, costPerTurn: 10 });
     const turns = countTurns();
     const costIn = new Map<number, number>();
@@ -28,13 +28,13 @@ describe('lanes', () => {
     const costs = [1, 1, 1, 30, 4, 4, 4, 4, 4, 50, 1];
     expect(await Promise.all(costs.map(work))).toEqual(costs);
     turns.stop();
-    // What was begun before enough was done may cost more.
+    // Work that started before the limit was reached may cost more.
     expect(Math.max(...costIn.values())).toBeLessThan(10 + 50);
     expect([...costIn.values()].reduce((sum, cost) => sum + cost)).toBe(104);
     expect(costIn.size).toBeGreaterThanOrEqual(4);
   });
 
-  test('go round the owners: one with much to do delays only itself', async () => {
+  test('serve owners in rotation: one with much work delays only itself', async () => {
     const lanes = createLanes({ lanes: 1, costPerTurn: 1 });
     const busy = {};
     const order: string[] = [];
@@ -49,7 +49,7 @@ describe('lanes', () => {
     expect(order.indexOf('other')).toBeLessThan(3);
   });
 
-  test('run as many at once as there are lanes, and go on behind work that fails', async () => {
+  test('run as many pieces at once as there are lanes, and continue after work that fails', async () => {
     const lanes = createLanes({ lanes: 3, costPerTurn: 10 });
     let atOnce = 0;
     let most = 0;

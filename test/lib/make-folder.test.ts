@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { makeFolder } from '../../src/lib/make-folder.ts';
 
-test('a folder is made with those above it, and left as it is when it exists', () => {
+test('a folder is created with its parents, and left as it is if it exists', () => {
   const root = mkdtempSync(join(tmpdir(), 'runfeed-folder-'));
   makeFolder(join(root, 'a/b/c'), 0o700);
   makeFolder(join(root, 'a/b/c'), 0o755);
@@ -12,6 +12,6 @@ test('a folder is made with those above it, and left as it is when it exists', (
   rmSync(root, { recursive: true });
 });
 
-test.runIf(existsSync('/proc/self'))('a folder that cannot be made is an error at once', () => {
+test.runIf(existsSync('/proc/self'))('a folder that cannot be created is an error at once', () => {
   expect(() => makeFolder('/proc/runfeed/nope')).toThrow(/ENOENT.*\/proc\/runfeed/);
 });

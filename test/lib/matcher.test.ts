@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createMatcher, type Matcher } from '../../src/lib/matcher.ts';
 
-test('a matcher finds the longest pattern that ends at each place, as a search for each of them does', () => {
-  // Few different bytes make for many overlaps.
+test('a matcher finds the longest pattern that ends at each offset, like a search for each pattern', () => {
+  // Few different bytes cause many overlaps.
   const bytes = (minLength: number) =>
     fc
       .array(fc.constantFrom(0, 97, 98, 255 - 1), { minLength, maxLength: 12 })
@@ -18,7 +18,7 @@ test('a matcher finds the longest pattern that ends at each place, as a search f
   );
 });
 
-test('a matcher has room for 16 KiB of patterns, and its table is bounded', () => {
+test('a matcher accepts 16 KiB of patterns, and its table is bounded', () => {
   const patterns = Array.from({ length: 64 }, (_, index) =>
     Uint8Array.from({ length: 256 }, (_, place) => (place === 0 ? index : (place * (index + 1)) & 127)),
   );

@@ -4,7 +4,7 @@ import { createLineSplitter } from '../../src/lib/ndjson.ts';
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** Cuts bytes at the given places, each taken modulo what is left. */
+/** Cuts bytes into pieces of the given sizes, each taken modulo what is left. */
 function cut(bytes: Uint8Array, sizes: readonly number[]): Uint8Array[] {
   const chunks: Uint8Array[] = [];
   let from = 0;
@@ -26,7 +26,7 @@ const anyText = fc.string({
 });
 const anySizes = fc.array(fc.nat({ max: 7 }), { maxLength: 40 });
 
-test('the same bytes in any chunks are the same lines', () => {
+test('the same bytes give the same lines however they are chunked', () => {
   fc.assert(
     fc.property(anyText, anySizes, fc.constantFrom(3, 9, 1000), (text, sizes, limit) => {
       const bytes = bytesOf(text);
@@ -35,7 +35,7 @@ test('the same bytes in any chunks are the same lines', () => {
   );
 });
 
-test('lines joined by line feeds come back as they were', () => {
+test('lines joined by line feeds come back unchanged', () => {
   const line = anyText.map((text) => text.replace(/[\n\r]/g, ''));
   fc.assert(
     fc.property(fc.array(line, { minLength: 1 }), anySizes, (written, sizes) => {
@@ -53,11 +53,11 @@ test('U+2028, U+2029 and U+0085 do not end a line', () => {
   expect(linesOf([bytesOf('a\u2028b\u2029c\u0085d\n')]).lines).toEqual(['a\u2028b\u2029c\u0085d']);
 });
 
-test('a last line without a line feed is given at the end', () => {
+test('a last line without a line feed is returned at the end', () => {
   expect(linesOf([bytesOf('a\nb')]).lines).toEqual(['a', 'b']);
 });
 
-test('a byte order mark at the very start is left out, and only there', () => {
+test('a byte order mark is dropped only at the very start', () => {
   expect(linesOf([bytesOf('\uFEFFa\n\uFEFFb\n')]).lines).toEqual(['a', '\uFEFFb']);
   expect(linesOf([bytesOf('too long\n\uFEFFb\n')], 4).lines).toEqual(['\uFEFFb']);
 });
@@ -72,11 +72,11 @@ test('a line of exactly the limit is kept and one byte more is dropped and count
   expect(dropped).toBe(1);
 });
 
-test('a line that never ends is counted once, and nothing of it is given', () => {
+test('an endless line is counted once, and nothing of it is returned', () => {
   expect(linesOf(Array(100).fill(bytesOf('xxxx')), 10)).toEqual({ lines: [], dropped: 1 });
 });
 
-test('a chunk may be overwritten once it was pushed', () => {
+test('a chunk may be overwritten after the push', () => {
   const splitter = createLineSplitter();
   const chunk = bytesOf('first half');
   splitter.push(chunk);
@@ -84,7 +84,7 @@ test('a chunk may be overwritten once it was pushed', () => {
   expect(splitter.push(bytesOf(', second half\n'))).toEqual(['first half, second half']);
 });
 
-test('what stands in for a line beyond the limit comes in its place, wherever the chunks are cut', () => {
+test('a stand-in replaces a line that exceeds the limit, wherever the chunks are cut', () => {
   const bytes = bytesOf('a\ntoo long\nb\ntoo long');
   for (let size = 1; size <= bytes.length; size += 1) {
     const splitter = createLineSplitter(4, '?');

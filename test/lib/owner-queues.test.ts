@@ -11,7 +11,7 @@ test('owners are served in turn, each in its own order', () => {
   expect([1, 2, 3, 4, 5, 6, 7].map(() => queues.shift())).toEqual([1, 10, 20, 2, 21, 3, undefined]);
 });
 
-test('whatever is added and taken out, the queues are what a list of owners with their items is', () => {
+test('the queues behave like a list of owners with their items, whatever is added and removed', () => {
   const owner = fc.integer({ min: 0, max: 3 });
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.record({ does: fc.constant('push' as const), owner }) },

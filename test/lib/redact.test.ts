@@ -5,13 +5,13 @@ import { createRedactor, prepareRedactor, REDACTED } from '../../src/lib/redact.
 
 const SECRET = 'hunter2/+é<&>"\\ secret';
 
-/** Any text that has six characters or more which are compared, with one at each end. */
+/** Any text with six or more significant characters, including the first and the last. */
 const SECRETS = fc
   .string({ minLength: 6, unit: 'binary' })
   .map((text) => `a${text}b`)
   .filter((text) => significant(text).length >= 6);
 
-/** As programs make keys. */
+/** Keys as programs generate them. */
 const KEYS = fc
   .tuple(
     fc.uint8Array({ minLength: 6, maxLength: 150 }),
@@ -19,10 +19,10 @@ const KEYS = fc
     fc.constantFrom('', 'sk-proj-', 'ghp_'),
   )
   .map(([bytes, encoding, prefix]) => prefix + Buffer.from(bytes).toString(encoding))
-  // A plus sign is passed over, and one at the edge of a secret stays.
+  // A plus sign is skipped, so one at the edge of a secret would stay.
   .map((key) => `k${key}k`);
 
-/** Ways to write bytes down that people decode at a glance, or programs do. */
+/** Encodings that people decode at a glance, or programs do. */
 const WRITINGS = {
   'as it is': (bytes: Buffer) => bytes.toString(),
   'in JSON': (bytes: Buffer) => JSON.stringify(bytes.toString()),
@@ -33,15 +33,15 @@ const WRITINGS = {
   'in a URL': (bytes: Buffer) => encodeURIComponent(bytes.toString()),
   'in a URL, all escaped': (bytes: Buffer) => bytes.toString('hex').replace(/../g, '%$&'),
   'in hex': (bytes: Buffer) => bytes.toString('hex'),
-  'in capital hex': (bytes: Buffer) => bytes.toString('hex').toUpperCase(),
+  'in uppercase hex': (bytes: Buffer) => bytes.toString('hex').toUpperCase(),
   'in base64': (bytes: Buffer) => bytes.toString('base64'),
   'in base64url': (bytes: Buffer) => bytes.toString('base64url'),
 } as const;
 
-/** What programs and terminals put between the characters of what is written. */
+/** What programs and terminals insert between characters. */
 const BREAKS = ['\n', '\r\n', '\n    ', ' ', '\u001b[0m\u001b[1;31m', '\u001b]0;a title\u0007', '\\\n'];
 
-/** What writes an escape does not divide it. */
+/** Programs that write escapes do not split them. */
 function columnsOf(written: string, columns: number): number {
   if (/^(?:(?:\\u.{4})+|(?:\\x.{2})+|(?:%.{2})+)$/.test(written)) return 12 * Math.ceil(columns / 12);
   return /[\\%]/.test(written) ? written.length : columns;
@@ -50,16 +50,16 @@ function columnsOf(written: string, columns: number): number {
 const wrapped = (text: string, width: number, between: string): string =>
   text.replace(new RegExp(`.{${width}}(?=.)`, 'gs'), (line) => line + between);
 
-describe('what is redacted', () => {
+describe('a redactor removes', () => {
   test.each([
     ['the value itself', SECRET],
     ['in JSON', JSON.stringify(SECRET).slice(1, -1)],
     ['in Go’s JSON', 'hunter2/+é\\u003c\\u0026\\u003e\\"\\\\ secret'],
     ['in a URL', encodeURIComponent(SECRET)],
-    ['in a URL with small letters', encodeURIComponent(SECRET).toLowerCase()],
+    ['in a URL with lowercase hex', encodeURIComponent(SECRET).toLowerCase()],
     ['in a form', encodeURIComponent(SECRET).replaceAll('%20', '+')],
     ['in hex', Buffer.from(SECRET).toString('hex')],
-    ['in capital hex', Buffer.from(SECRET).toString('hex').toUpperCase()],
+    ['in uppercase hex', Buffer.from(SECRET).toString('hex').toUpperCase()],
     ['in base64', Buffer.from(SECRET).toString('base64')],
     ['in base64url', Buffer.from(SECRET).toString('base64url')],
   ])('%s', (_, written) => {
@@ -68,13 +68,13 @@ describe('what is redacted', () => {
     expect(redact(`a ${written}, b ${written}`)).toBe(`a ${REDACTED}, b ${REDACTED}`);
   });
 
-  test('any secret in base64, wherever it stands in a longer text and whatever is around it', () => {
+  test('any secret in base64, wherever it occurs in a longer text and whatever surrounds it', () => {
     const bytes = fc.uint8Array({ maxLength: 20 });
     fc.assert(
       fc.property(SECRETS, bytes, bytes, (secret, before, after) => {
         const encoded = Buffer.concat([before, Buffer.from(secret), after]).toString('base64');
         const [start = '', end = ''] = createRedactor([secret])(encoded).split(REDACTED);
-        // Nothing of the secret can be decoded from what is left.
+        // Nothing of the secret can be decoded from the rest.
         expect(start.length * 6).toBeLessThanOrEqual(before.length * 8);
         const padded = end.replaceAll('=', '');
         expect(padded.length * 6).toBeLessThanOrEqual(after.length * 8 + 6);
@@ -83,7 +83,7 @@ describe('what is redacted', () => {
     );
   });
 
-  test('a key in every writing, wrapped at any width, with anything around it', () => {
+  test('a key in every encoding, wrapped at any width, with anything around it', () => {
     const around = fc.string({ maxLength: 10, unit: fc.constantFrom('x', '-', '=', '.', '7') });
     const writing = fc.constantFrom(...Object.values(WRITINGS));
     const between = fc.constantFrom(...BREAKS);
@@ -111,7 +111,7 @@ describe('what is redacted', () => {
     );
   });
 
-  test('all of two secrets that overlap, or of which one is part of the other', () => {
+  test('all of two secrets that overlap or contain each other', () => {
     const redact = createRedactor(['abcdef', 'defghi', 'abcdefgh-longer']);
     expect(redact('1abcdefghi2')).toBe(`1${REDACTED}2`);
     expect(redact('1abcdefgh-longer2')).toBe(`1${REDACTED}2`);
@@ -130,11 +130,11 @@ describe('what is redacted', () => {
   test.each([
     ['as it is', '', (token: string) => token],
     ['in base64', '', (token: string) => Buffer.from(token).toString('base64')],
-    ['in base64 one on', 'e', (token: string) => Buffer.from(`x${token}`).toString('base64')],
-    ['in base64 two on', 'eH', (token: string) => Buffer.from(`xy${token}`).toString('base64')],
+    ['in base64 at offset 1', 'e', (token: string) => Buffer.from(`x${token}`).toString('base64')],
+    ['in base64 at offset 2', 'eH', (token: string) => Buffer.from(`xy${token}`).toString('base64')],
     ['in hex', '', (token: string) => Buffer.from(token).toString('hex')],
-    ['in capital hex', '', (token: string) => Buffer.from(token).toString('hex').toUpperCase()],
-  ])('a token of ours %s', (_, kept, write) => {
+    ['in uppercase hex', '', (token: string) => Buffer.from(token).toString('hex').toUpperCase()],
+  ])('the server’s own token %s', (_, kept, write) => {
     const token =
       'eyJhbGciOiJIUzI1NiIsImtpZCI6IkEifQ.eyJzdWIiOiJydW4ifQ.c2lnbmF0dXJlc2lnbmF0dXJlc2lnbmF0dXJlc2lnbmF';
     const [before, after] = createRedactor([])(`a ${write(token)} b`).split(REDACTED);
@@ -143,7 +143,7 @@ describe('what is redacted', () => {
     expect(after).toBe(' b');
   });
 
-  test('a token of ours that is wrapped, as it is or in base64, and nothing of what follows', () => {
+  test('the server’s own token when it is wrapped, plain or in base64, and nothing after it', () => {
     const token = `eyJhbGciOiJIUzI1NiIsImtpZCI6IkEifQ.${'eyJ3cyI6'.repeat(20)}.${'c2ln'.repeat(10)}bmF`;
     const folded = wrapped(token, 60, '\n');
     const encoded = wrapped(Buffer.from(token).toString('base64'), 76, '\n');
@@ -152,7 +152,7 @@ describe('what is redacted', () => {
     );
   });
 
-  test('the lines of a secret that has several, and the credentials in one that is JSON', () => {
+  test('the lines of a multi-line secret, and the credentials in a JSON secret', () => {
     const pem = '-----BEGIN A KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END A KEY-----';
     const account = JSON.stringify({ type: 'account', id: 'agent@example.com', private_key: pem });
     const redact = createRedactor([account]);
@@ -161,7 +161,7 @@ describe('what is redacted', () => {
     expect(redact('agent@example.com')).toBe('agent@example.com');
   });
 
-  test('the first 16 KiB of secrets, and every opaque text where there are more', () => {
+  test('the first 16 KiB of secrets, and every opaque text if there are more', () => {
     const many = Array.from({ length: 2_000 }, (_, index) => `opensesame-${index}-opensesame`);
     const redact = createRedactor(many);
     const opaque = '4fJx2Kq9ZbW7mT1vQpLs';
@@ -175,16 +175,16 @@ describe('what is redacted', () => {
     expect(createRedactor(['', 'short', SECRET])('short texts stay')).toBe('short texts stay');
   });
 
-  test('a lone surrogate in a secret does no harm', () => {
+  test('secrets even if one contains a lone surrogate', () => {
     expect(createRedactor(['secret\uD800'])('a secret\uD800 b')).toBe(`a ${REDACTED} b`);
   });
 });
 
-describe('what is redacted of the end of a text', () => {
+describe('a redactor of the end of a text removes', () => {
   const key = 'sk-proj-1f4a9c07d2b86e35';
   const pause = () => Promise.resolve();
 
-  test('a secret that the cut divides, wherever', async () => {
+  test('a secret that the cut divides anywhere', async () => {
     const redactor = prepareRedactor([key]);
     for (const write of Object.values(WRITINGS)) {
       const written = write(Buffer.from(key));

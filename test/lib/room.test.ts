@@ -11,7 +11,7 @@ const OPTIONS: RoomOptions = {
   isGone: () => false,
 };
 
-/** Takes, and notes the name once it is held. */
+/** Takes room and records the name once it is held. */
 function taker() {
   const order: string[] = [];
   const take = (name: string, place: Place, amount: number) => {
@@ -30,7 +30,7 @@ function taker() {
 const settled = () => new Promise(setImmediate);
 
 describe('a room', () => {
-  test('lets in what fits, and then who waits, owner by owner', async () => {
+  test('admits what fits, then waiting work, owner by owner', async () => {
     const room = createRoom(OPTIONS);
     const { order, take } = taker();
     const [busy, other] = [{}, {}];
@@ -86,7 +86,7 @@ describe('a room', () => {
     expect(order).toHaveLength(5);
   });
 
-  test('lets those that hold a part and need more go on, one at a time', async () => {
+  test('lets work that holds a part and needs more continue, one at a time', async () => {
     const room = createRoom(OPTIONS);
     const { order, take } = taker();
     const places = Array.from({ length: 2 }, () => room.enter({}));
@@ -103,7 +103,7 @@ describe('a room', () => {
     expect(order.at(-1)).toBe('new');
   });
 
-  test('refuses what is too much to wait, and goes on', async () => {
+  test('refuses work when too much is waiting, and keeps working', async () => {
     const room = createRoom(OPTIONS);
     const holding = room.enter({});
     expect(holding.take(10)).toBeNull();
@@ -118,7 +118,7 @@ describe('a room', () => {
     expect(order).toEqual(['own', 'others', 'others']);
   });
 
-  test('drops who is gone, has left, or has waited too long', async () => {
+  test('drops work whose owner is gone, that has left, or that has waited too long', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     onTestFinished(() => void vi.useRealTimers());
     const gone = new Set<object>();

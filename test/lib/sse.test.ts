@@ -12,7 +12,7 @@ function splitOf(chunks: readonly Uint8Array[], maxFrameBytes?: number) {
 
 const piecesOf = (text: string): SsePiece[] => splitOf([bytesOf(text)]).pieces;
 
-/** A frame with no more than data. */
+/** A frame with data, and an event and id if given. */
 const frame = (data: string, more: { event?: string; id?: string } = {}): SsePiece => ({
   kind: 'frame',
   event: undefined,
@@ -21,14 +21,14 @@ const frame = (data: string, more: { event?: string; id?: string } = {}): SsePie
   ...more,
 });
 
-test('a frame has its data, and its event and its id if it names them', () => {
+test('a frame has its data, and its event and id if they are set', () => {
   expect(piecesOf('event: a\nid: 7\ndata: {"x":1}\n\ndata: second\n\n')).toEqual([
     frame('{"x":1}', { event: 'a', id: '7' }),
     frame('second'),
   ]);
 });
 
-test('of the blanks after the colon one is left out, and a field without a colon is empty', () => {
+test('one space after the colon is dropped, and a field without a colon is empty', () => {
   expect(piecesOf('data:a\n\ndata:  b \n\ndata\n\ndata: c:d\n\n')).toEqual([
     frame('a'),
     frame(' b '),
@@ -37,33 +37,33 @@ test('of the blanks after the colon one is left out, and a field without a colon
   ]);
 });
 
-test('several data lines are one text with line feeds between them', () => {
+test('several data lines are joined by line feeds', () => {
   expect(piecesOf('data: a\ndata:\ndata: b\n\n')).toEqual([frame('a\n\nb')]);
 });
 
-test('comments, retry times and frames without data are left out', () => {
+test('comments, retry times and frames without data are dropped', () => {
   expect(piecesOf(': ping 1\n\nretry: 5\n\nevent: nothing\nid: 1\n\ndata: a\n: in between\n\n')).toEqual([
     frame('a'),
   ]);
 });
 
-test('lines end with LF, CRLF or CR, and each of them at once', () => {
+test('lines end with LF, CRLF or CR, and are returned at once', () => {
   const text = 'event: e\ndata: a\n\ndata: b\ndata: c\n\n';
   const expected = [frame('a', { event: 'e' }), frame('b\nc')];
   for (const end of ['\n', '\r\n', '\r']) expect(piecesOf(text.replaceAll('\n', end))).toEqual(expected);
   expect(createSseSplitter().push(bytesOf('data: a\r\r'))).toEqual([frame('a')]);
 });
 
-test('the last frame may lack its blank line, and its last line its end', () => {
+test('the last frame may lack its blank line, and its last line its line end', () => {
   expect(piecesOf('data: a\n\ndata: b\n')).toEqual([frame('a'), frame('b')]);
   expect(piecesOf('data: a\n\ndata: b')).toEqual([frame('a'), frame('b')]);
 });
 
-test('a byte order mark before the first field is left out', () => {
+test('a byte order mark before the first field is dropped', () => {
   expect(piecesOf('\uFEFFdata: a\n\n')).toEqual([frame('a')]);
 });
 
-test('lines that are no fields are handed over as they are, and the frame around them stays', () => {
+test('lines that are not fields are returned unchanged, and do not affect the frame around them', () => {
   expect(piecesOf('<html>\ndata: a\n{"type":"error"}\n\n')).toEqual([
     { kind: 'stray', line: '<html>' },
     { kind: 'stray', line: '{"type":"error"}' },
@@ -71,7 +71,7 @@ test('lines that are no fields are handed over as they are, and the frame around
   ]);
 });
 
-test('a frame beyond the limit is left out and counted, also one of many lines, and the next one is whole', () => {
+test('a frame above the limit is dropped and counted, even one of many lines, and the next one is complete', () => {
   const long = `data: ${'x'.repeat(40)}\n\n`;
   const many = `${'data: xxxx\n'.repeat(5)}\n`;
   expect(splitOf([bytesOf(`data: a\n\n${long}${many}event: e\ndata: b\n\n`)], 20)).toEqual({
@@ -80,19 +80,19 @@ test('a frame beyond the limit is left out and counted, also one of many lines, 
   });
 });
 
-test('of a frame with one line beyond the limit nothing is given', () => {
+test('nothing of a frame with a line above the limit is returned', () => {
   const broken = `event: e\ndata: {\ndata: ${'x'.repeat(40)}\ndata: }\n\n`;
   expect(splitOf([bytesOf(`${broken}data: b\n\n`)], 20)).toEqual({ pieces: [frame('b')], dropped: 1 });
 });
 
-test('comments without end do not count against the frame after them', () => {
+test('endless comments do not count towards the next frame', () => {
   expect(splitOf([bytesOf(`${': ping\n'.repeat(100)}data: a\n\n`)], 20)).toEqual({
     pieces: [frame('a')],
     dropped: 0,
   });
 });
 
-test('the same bytes in any chunks are the same pieces', () => {
+test('the same bytes give the same pieces however they are chunked', () => {
   const line = fc.constantFrom(
     ...[
       'data: a',

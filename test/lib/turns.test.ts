@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { createTurns, TurnsExhausted } from '../../src/lib/turns.ts';
 
 describe('turns of the event loop', () => {
-  test('are given at once while this turn has room, and in later turns beyond it', async () => {
+  test('are granted at once while this turn has room, and in later turns otherwise', async () => {
     const turns = createTurns({ costPerTurn: 10, maxWaiting: 10 });
     const owner = {};
     expect(turns.take(owner, 6)).toBeNull();
@@ -18,7 +18,7 @@ describe('turns of the event loop', () => {
     expect(resolved).toBe(true);
   });
 
-  test('give work that costs more than a turn a turn of its own', async () => {
+  test('grant a separate turn to work that costs more than a turn', async () => {
     const turns = createTurns({ costPerTurn: 10, maxWaiting: 10 });
     const owner = {};
     const order: string[] = [];
@@ -39,7 +39,7 @@ describe('turns of the event loop', () => {
     expect(turnOf('c')).toBe(turnOf('d'));
   });
 
-  test('go round the owners: one with a long queue does not hold up another', async () => {
+  test('serve owners in rotation: one with a long queue does not delay another', async () => {
     const turns = createTurns({ costPerTurn: 1, maxWaiting: 1_000 });
     const busy = {};
     const order: string[] = [];
@@ -53,7 +53,7 @@ describe('turns of the event loop', () => {
     expect(order.length).toBe(101);
   });
 
-  test('refuse work beyond what may wait, and take work again afterwards', async () => {
+  test('refuse work when too much is waiting, and accept work again afterwards', async () => {
     const turns = createTurns({ costPerTurn: 1, maxWaiting: 2 });
     const owner = {};
     expect(turns.take(owner, 1)).toBeNull();
@@ -64,7 +64,7 @@ describe('turns of the event loop', () => {
     expect(turns.take(owner, 1)).toBeNull();
   });
 
-  test('refuse an owner beyond its own bound, and over all the newest of the owner that has most', async () => {
+  test('refuse an owner above its own bound, and above the total bound the newest work of the owner with the most', async () => {
     const turns = createTurns({ costPerTurn: 1, maxWaiting: 4, maxWaitingPerOwner: 3 });
     const [greedy, modest] = [{}, {}];
     expect(turns.take(greedy, 1)).toBeNull();
@@ -81,7 +81,7 @@ describe('turns of the event loop', () => {
     ]);
   });
 
-  test('give nothing to an owner that is gone', async () => {
+  test('grant nothing to an owner that is gone', async () => {
     const gone = new Set<object>();
     const turns = createTurns({ costPerTurn: 1, maxWaiting: 10, isGone: (owner) => gone.has(owner) });
     const [leaving, staying] = [{}, {}];
@@ -92,7 +92,7 @@ describe('turns of the event loop', () => {
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled']);
   });
 
-  test('reject no work that waits where owners have no bound, and let each owner wait with one', async () => {
+  test('reject no waiting work if owners have no bound, and let each owner wait with one piece', async () => {
     const turns = createTurns({ costPerTurn: 1, maxWaiting: 2 });
     const busy = {};
     expect(turns.take(busy, 1)).toBeNull();

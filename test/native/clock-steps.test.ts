@@ -9,11 +9,11 @@ import { eventsOf, nativeEnvironment, startNative } from './native.ts';
 import { adapted, TURN } from './turn.ts';
 
 const REQUEST = { model: 'm', messages: [{ role: 'user', content: 'question' }] };
-/** Long enough for several looks for abandoned runs, and for a renewal of leases. */
+/** Long enough for several searches for abandoned runs and for a renewal of leases. */
 const LOOKS_MS = 5_000;
 
 test.skipIf(!FAKETIME)(
-  'a clock that is set forward takes no run from the process that follows it, and set back leaves none behind',
+  'a clock set forward takes no run from its process, and a clock set back leaves no run behind',
   { timeout: 90_000 },
   async () => {
     const provider = await startFakeAnthropic();
@@ -38,7 +38,7 @@ test.skipIf(!FAKETIME)(
     }
     server.kill('SIGKILL');
     await server.exit;
-    // Its leases end an hour from now: nobody has set them so.
+    // On the new clock, its leases end in an hour, which no process has chosen.
     await set('-3600');
     const next = await startServe({ ...env, ...environment });
     session.emit(...TURN);

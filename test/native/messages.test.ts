@@ -27,7 +27,7 @@ const ANSWER = sse(
   ...stops('end_turn'),
 );
 
-/** What the adapter makes of these bytes when it is given them directly. */
+/** Returns what the adapter makes of these bytes if it gets them directly. */
 function adapted(bytes: Uint8Array, request: unknown = REQUEST) {
   const adapter = createAnthropicMessagesAdapter({ singleRequest: true });
   adapter.request(request);
@@ -50,14 +50,14 @@ async function following(more?: Readonly<Record<string, string>>) {
 }
 
 test.skipIf(!capturesPresent)(
-  'a recorded answer becomes what its adapter makes of it (skipped: the recordings are missing)',
+  'a recorded response gives the events of its adapter (skipped: the recordings are missing)',
   async () => {
     const { run } = await following();
     for (const capture of capturesOf('anthropic-messages')) {
       const bytes = bytesOf(capture);
       const events = await run({ kind: 'stream', bytes, chunkBytes: 997 });
       const [told, made] = [contentOf(events), contentOf(adapted(bytes))];
-      // What goes on after its first message_stop is another request's, and an answer without one was cut.
+      // Bytes after the first message_stop belong to another request. A response without one was cut.
       const isWhole = bytes.toString().split('event: message_stop').length === 2;
       if (isWhole) expect(told, capture.file).toEqual(made);
       else expect(told.slice(0, -1), capture.file).toEqual(made.slice(0, told.length - 1));
@@ -68,7 +68,7 @@ test.skipIf(!capturesPresent)(
   120_000,
 );
 
-test('an answer that comes byte by byte is told as one that comes at once', async () => {
+test('a response that arrives byte by byte gives the same events as one that arrives at once', async () => {
   const { run, provider } = await following();
   const events = await run({ kind: 'stream', bytes: ANSWER, chunkBytes: 1 });
   expect(contentOf(events)).toEqual(contentOf(adapted(ANSWER)));
@@ -83,21 +83,21 @@ test('an answer that comes byte by byte is told as one that comes at once', asyn
   ]);
 });
 
-test('the run ends with message_stop, also of an answer whose connection stays open', async () => {
+test('the run ends with message_stop, even if the connection stays open', async () => {
   const { run, provider } = await following();
   const events = await run({ kind: 'stream', bytes: ANSWER, after: 'stall' });
   expect(events.at(-1)?.data).toMatchObject({ outcome: 'completed' });
   await eventually(() => provider.openAnswers() === 0);
 });
 
-test('a stop for tools ends the run as completed', async () => {
+test('a response that stops for tools ends the run as completed', async () => {
   const { run } = await following();
   const bytes = sse(begins(), ...asks('t1', 'shell'), ...stops('tool_use'));
   const events = await run({ kind: 'stream', bytes });
   expect(events.at(-1)?.data).toMatchObject({ outcome: 'completed', reason: 'tool_use' });
 });
 
-test('what the request makes available is told, once', async () => {
+test('what the request makes available is recorded once', async () => {
   const { provider, server } = await following();
   const bytes = sse(begins(), ...stops('end_turn', { container: { id: 'c', skills: [SKILL] } }));
   provider.answer({ kind: 'stream', bytes });
@@ -108,7 +108,7 @@ test('what the request makes available is told, once', async () => {
   expect(contentOf(events)).toEqual(contentOf(adapted(bytes, request)));
 });
 
-test('an answer that is cut anywhere ends the run as truncated, with all that came before', async () => {
+test('a response cut anywhere ends the run as truncated, with all events before the cut', async () => {
   const { run } = await following();
   for (let cut = 1; cut < ANSWER.length; cut += 37) {
     const bytes = ANSWER.subarray(0, cut);
@@ -123,7 +123,7 @@ test('an answer that is cut anywhere ends the run as truncated, with all that ca
   }
 }, 60_000);
 
-test('an answer that says nothing any more ends the run, and one with pings does not', async () => {
+test('a response that goes silent ends the run, and one with pings does not', async () => {
   const { run } = await following({ NATIVE_IDLE_MS: '400' });
   const stalled = await run({ kind: 'stream', bytes: sse(begins(), says('h')), after: 'stall' });
   expect(stalled.at(-1)?.data).toMatchObject({ outcome: 'failed', reason: 'idle_timeout' });
@@ -137,7 +137,7 @@ test('an answer that says nothing any more ends the run, and one with pings does
   expect(slow.at(-1)?.data).toMatchObject({ outcome: 'completed' });
 });
 
-test('a provider that is busy or out of reach is tried again, which the log tells', async () => {
+test('a busy or unreachable provider is retried, which the log records', async () => {
   const { run, provider } = await following();
   const overloaded = errorBody('overloaded_error', 'Overloaded');
   const events = await run(
@@ -159,12 +159,12 @@ test('a provider that is busy or out of reach is tried again, which the log tell
     sourceSeq: null,
     data: { errorType: 'rate_limit_error', retrying: true, attempt: 1, status: 429 },
   });
-  // Not one for each try.
+  // Not one per attempt.
   expect(countOf(events, 'stream_error')).toBeLessThan(5);
   expect(contentOf(sentOf(events))).toEqual(contentOf(adapted(ANSWER)));
 });
 
-test('a provider that stays busy ends the run with what it said last', async () => {
+test('a provider that stays busy ends the run with its last error', async () => {
   const { run } = await following({ NATIVE_PATIENCE_MS: '300' });
   const events = await run({
     kind: 'refuse',
@@ -177,7 +177,7 @@ test('a provider that stays busy ends the run with what it said last', async () 
   });
 });
 
-test('a refusal ends the run at once, and nobody sees the key that it repeats', async () => {
+test('a refusal ends the run at once, and an API key in it is redacted', async () => {
   const { run, provider, server } = await following();
   const events = await run({
     kind: 'refuse',
@@ -192,7 +192,7 @@ test('a refusal ends the run at once, and nobody sees the key that it repeats', 
   expect(JSON.stringify(await eventsOf(server.graphql, 'run-1'))).not.toContain(API_KEY);
 });
 
-test('an answer that is no stream, and a way elsewhere, end the run', async () => {
+test('a response that is not a stream and a redirect each end the run', async () => {
   const { run } = await following();
   const moved = { kind: 'refuse', status: 307, headers: { location: 'http://127.0.0.1:1/' } } as const;
   expect((await run(moved)).at(-1)?.data).toMatchObject({ outcome: 'failed', reason: 'http_307' });
@@ -200,13 +200,13 @@ test('an answer that is no stream, and a way elsewhere, end the run', async () =
   expect((await run(odd)).at(-1)?.data).toMatchObject({ outcome: 'failed', reason: 'not_a_stream' });
 });
 
-test('a run that is followed for too long is ended', async () => {
+test('a run that takes too long is ended', async () => {
   const { run } = await following({ NATIVE_MAX_DURATION_MS: '500' });
   const events = await run({ kind: 'stream', bytes: sse(begins(), says('h')), after: 'stall' });
   expect(events.at(-1)?.data).toMatchObject({ outcome: 'limit', reason: 'max_duration_exceeded' });
 });
 
-test('the same again answers the run as it is, another input or another run does not', async () => {
+test('repeating the input returns the existing run; another input or kind of run is refused', async () => {
   const { provider, server } = await following();
   const { graphql } = server;
   provider.answer({ kind: 'stream', bytes: sse(begins()), after: 'stall' });
@@ -239,7 +239,7 @@ test('the same again answers the run as it is, another input or another run does
   expect(provider.requests).toHaveLength(1);
 });
 
-test('a run that is followed takes events from nobody else, and endRun ends it and its request', async () => {
+test('a followed run refuses events of other senders, and endRun ends it and its request', async () => {
   const { provider, server } = await following();
   const { graphql } = server;
   provider.answer({ kind: 'stream', bytes: sse(begins(), says('h')), after: 'stall' });
@@ -253,7 +253,7 @@ test('a run that is followed takes events from nobody else, and endRun ends it a
   expect(events.at(-1)?.data).toMatchObject({ outcome: 'cancelled' });
 });
 
-test('a server without a key says so, and exactly one of the two inputs is taken', async () => {
+test('a server without an API key refuses, and exactly one of the two inputs is required', async () => {
   const server = await startTestServer();
   releaseAfterwards(() => server.close());
   expect(await startNative(server.graphql, { runId: 'r', request: REQUEST })).toMatchObject({

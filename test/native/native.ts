@@ -4,10 +4,10 @@ import { post } from '../support/request.ts';
 import { eventually } from '../support/runs.ts';
 import { startTestServer } from '../support/server.ts';
 
-/** What nobody may ever see. */
+/** The secret that must never appear in any output. */
 export const API_KEY = 'sk-ant-api03-neverToBeSeen_0123456789';
 
-/** A server's environment that has it follow this provider, quick to give up and to try again. */
+/** Returns an environment with which a server follows this provider, with little patience. */
 export function nativeEnvironment(
   provider: string,
   more: Readonly<Record<string, string>> = {},
@@ -15,7 +15,7 @@ export function nativeEnvironment(
   return { ANTHROPIC_API_KEY: API_KEY, ANTHROPIC_BASE_URL: provider, NATIVE_PATIENCE_MS: '20000', ...more };
 }
 
-/** A server that follows this provider, closed when the test has finished. */
+/** Starts a server that follows this provider. The caller must close it. */
 export async function startFollowing(provider: string, more?: Readonly<Record<string, string>>) {
   return startTestServer(nativeEnvironment(provider, more));
 }
@@ -26,7 +26,7 @@ const START = `mutation ($input: StartNativeRunInput!) { startNativeRun(input: $
   ... on Error { code message }
 } }`;
 
-/** What `startNativeRun` answers. */
+/** The answer of `startNativeRun`. */
 export interface Started {
   readonly __typename: string;
   readonly started?: boolean;
@@ -41,7 +41,7 @@ export async function startNative(graphql: string, input: unknown): Promise<Star
 const READ = `query ($id: ID!, $after: String) { run(id: $id) { ended
   events(first: 1000, after: $after) { edges { node { seq sourceSeq kind data } } pageInfo { hasNextPage endCursor } } } }`;
 
-/** An event of a run as the API tells it. */
+/** An event of a run as the API returns it. */
 export type ToldEvent = Pick<RunnerEvent, 'seq' | 'kind' | 'data'> & { readonly sourceSeq: number | null };
 
 interface ToldRun {
@@ -52,7 +52,7 @@ interface ToldRun {
   };
 }
 
-/** All events of a run. */
+/** Reads all events of a run. */
 export async function eventsOf(graphql: string, id: string): Promise<ToldEvent[]> {
   const events: ToldEvent[] = [];
   for (let after: string | null = null; ; ) {
@@ -63,7 +63,7 @@ export async function eventsOf(graphql: string, id: string): Promise<ToldEvent[]
   }
 }
 
-/** The same once the run has ended. */
+/** Waits until the run has ended and reads all of its events. */
 export async function endedEventsOf(graphql: string, id: string, timeoutMs = 20_000): Promise<ToldEvent[]> {
   await eventually(async () => {
     const answer = await post(graphql, 'query ($id: ID!) { run(id: $id) { ended } }', { id });
@@ -72,17 +72,20 @@ export async function endedEventsOf(graphql: string, id: string, timeoutMs = 20_
   return eventsOf(graphql, id);
 }
 
-/** Kinds and data alone: by these the events of a run are held against an adapter's. Counts of what was skipped differ. */
+/**
+ * Returns kinds and data, for comparing events with an adapter's. Omits counts of skipped input, which
+ * differ.
+ */
 export function contentOf(events: readonly Pick<RunnerEvent, 'kind' | 'data'>[]): unknown[] {
   return events.map(({ kind, data: { pings: _pings, lateLines: _late, ...data } }) => ({ kind, data }));
 }
 
-/** Those that a producer sent; the others are the server's own. */
+/** Returns the events that a producer sent, without the server's own. */
 export function sentOf(events: readonly ToldEvent[]): ToldEvent[] {
   return events.filter(({ sourceSeq }) => sourceSeq !== null);
 }
 
-/** How many of a kind. */
+/** Counts the events of a kind. */
 export function countOf(events: readonly ToldEvent[], kind: RunnerEvent['kind']): number {
   return events.filter((event) => event.kind === kind).length;
 }

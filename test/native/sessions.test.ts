@@ -32,7 +32,9 @@ async function following(more?: Readonly<Record<string, string>>) {
   return { provider, server, start };
 }
 
-/** From here on only the stream tells of what happens: the history was read after it was opened. */
+/**
+ * Waits until the stream was opened and the history read after it: later events come from the stream only.
+ */
 const isFollowed = (session: FakeSession) =>
   eventually(() => {
     const { open, opened, histories } = session.streams();
@@ -40,7 +42,7 @@ const isFollowed = (session: FakeSession) =>
   });
 
 test.skipIf(!capturesPresent)(
-  'a recorded session becomes what its adapter makes of it (skipped: the recordings are missing)',
+  'a recorded session gives the events of its adapter (skipped: the recordings are missing)',
   async () => {
     const { provider, server, start } = await following();
     for (const [index, capture] of capturesOf('anthropic-sessions').entries()) {
@@ -55,7 +57,7 @@ test.skipIf(!capturesPresent)(
   },
 );
 
-test('a session is followed from its history on until its turn is over, past a pause for its host', async () => {
+test('a session is followed from its history to the end of its turn, across a pause', async () => {
   const { provider, server, start } = await following();
   const about = { agent: { skills: [{ type: 'custom', skill_id: 's', version: '1' }] } };
   const session = provider.session('s1', about);
@@ -78,7 +80,7 @@ test('a session is followed from its history on until its turn is over, past a p
   });
 });
 
-test('turns that lie behind in the history are part of the run, and none of them ends it', async () => {
+test('earlier turns in the history are part of the run, and none of them ends it', async () => {
   const { provider, server, start } = await following();
   const session = provider.session('s1');
   const turns = named([running(), idle('end_turn'), event('user.message', { content: [] })]);
@@ -94,7 +96,7 @@ test('turns that lie behind in the history are part of the run, and none of them
   expect(contentOf(events)).toEqual(contentOf(adapted([...turns, ...rest], { id: 's1' })));
 });
 
-test('connections that break anywhere cost nothing and double nothing', async () => {
+test('connections that break anywhere neither lose nor repeat events', async () => {
   const { provider, server, start } = await following();
   let sessions = 0;
   const step = fc.oneof(
@@ -114,7 +116,7 @@ test('connections that break anywhere cost nothing and double nothing', async ()
         if (what === 'refuse') session.refuseStreams({ kind: 'refuse', status: 503 });
         if (what === 'error') session.emit(errorBody('overloaded_error', 'busy'));
         if (what !== 'emit') session.cut();
-        // Lets the server come as far as it likes.
+        // Lets the server get some way.
         if (what === 'cut') await sleep(20);
       }
       session.emit(...left);
@@ -127,7 +129,7 @@ test('connections that break anywhere cost nothing and double nothing', async ()
   );
 }, 120_000);
 
-test('a stream that says nothing for too long is opened again', async () => {
+test('a stream that is silent for too long is reopened', async () => {
   const { provider, server, start } = await following({ NATIVE_IDLE_MS: '300' });
   const session = provider.session('s1');
   await start(session);
@@ -141,7 +143,7 @@ test('a stream that says nothing for too long is opened again', async () => {
   });
 });
 
-test('a session that is not there ends its run, and so does one that is gone for too long', async () => {
+test('a session that does not exist ends its run, and so does one that fails for too long', async () => {
   const { provider, server, start } = await following({ NATIVE_PATIENCE_MS: '200' });
   await startNative(server.graphql, { runId: 'nowhere', sessionId: 'nowhere' });
   expect(await endedEventsOf(server.graphql, 'nowhere')).toMatchObject([
@@ -155,7 +157,7 @@ test('a session that is not there ends its run, and so does one that is gone for
   expect(countOf(events, 'runtime_terminal')).toBe(1);
 });
 
-test('endRun interrupts the session, and its events come from nobody else before', async () => {
+test('endRun interrupts the session, and until then the run refuses events of other senders', async () => {
   const { provider, server, start } = await following();
   const session = provider.session('s1');
   await start(session);
@@ -169,7 +171,7 @@ test('endRun interrupts the session, and its events come from nobody else before
   expect((await eventsOf(server.graphql, 's1')).at(-1)?.data).toMatchObject({ outcome: 'cancelled' });
 });
 
-test('a session that ends by itself is not interrupted', async () => {
+test('a session that has ended is not interrupted', async () => {
   const { provider, server, start } = await following();
   const session = provider.session('s1');
   session.miss(...TURN);

@@ -23,7 +23,7 @@ import { adapted, TURN } from './turn.ts';
 
 const REQUEST = { model: 'm', messages: [{ role: 'user', content: 'a secret question' }] };
 
-test('a server that is stopped anywhere in a session goes on with it as if nothing had been', async () => {
+test('a server that is stopped anywhere in a session resumes it as if it had not stopped', async () => {
   const provider = await startFakeAnthropic();
   const sessions = TURN.map((_, told) => ({ told, session: provider.session(`after-${told}`) }));
   const DATABASE_URL = await freshSqliteUrl();
@@ -38,7 +38,7 @@ test('a server that is stopped anywhere in a session goes on with it as if nothi
   await first.close();
   for (const { told, session } of sessions) {
     await eventually(() => session.streams().open === 0);
-    // Half of the sessions go on while nobody listens.
+    // Half of the sessions continue while no server follows them.
     if (told % 2 === 0) session.miss(...TURN.slice(told, told + 2));
   }
   const second = await startFollowing(provider.url, { DATABASE_URL });
@@ -52,7 +52,7 @@ test('a server that is stopped anywhere in a session goes on with it as if nothi
   await second.close();
 }, 60_000);
 
-test('a server that is stopped in the middle of an answer ends its run', async () => {
+test('a server that is stopped in the middle of a response ends its run', async () => {
   const provider = await startFakeAnthropic();
   provider.answer({ kind: 'stream', bytes: sse(begins(), says('h')), after: 'stall' });
   const DATABASE_URL = await freshSqliteUrl();
@@ -70,7 +70,7 @@ test('a server that is stopped in the middle of an answer ends its run', async (
   expect(provider.requests).toHaveLength(1);
 });
 
-test('a server that is killed goes on with its sessions, ends its requests, and has told nobody the key', async () => {
+test('a killed server resumes its sessions, ends its requests, and never reveals the API key', async () => {
   const provider = await startFakeAnthropic();
   const session = provider.session('s1');
   provider.answer({ kind: 'stream', bytes: sse(begins(), says('h')), after: 'stall' });
@@ -107,7 +107,7 @@ test('a server that is killed goes on with its sessions, ends its requests, and 
   }
 }, 90_000);
 
-test('a server that the provider tells its own key writes it nowhere', async () => {
+test('a server whose provider repeats the API key writes it nowhere', async () => {
   const provider = await startFakeAnthropic();
   const body = { error: { type: 'invalid_request_error', message: `no: ${API_KEY}` }, request_id: API_KEY };
   provider.answer({ kind: 'refuse', status: 400, body });
@@ -121,7 +121,7 @@ test('a server that the provider tells its own key writes it nowhere', async () 
 });
 
 describePostgres('of two servers on one Postgres', ({ freshUrl }) => {
-  test('one follows a session, and when it is killed the other goes on', async () => {
+  test('one follows a session, and the other takes over when it is killed', async () => {
     const provider = await startFakeAnthropic();
     const session = provider.session('s1');
     const env = {

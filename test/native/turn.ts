@@ -5,7 +5,7 @@ import { sse } from '../support/fake-anthropic.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The events with ids, as the provider gives every one of its own. */
+/** Adds ids to events, as the provider does. */
 export function named(events: readonly Fields[]): Fields[] {
   return events.map((each, index) => ({ id: `sevt_${index}`, ...each }));
 }
@@ -28,7 +28,7 @@ export const TURN = named([
   idle('end_turn'),
 ]);
 
-/** What the adapter makes of a session when it is given its events directly. */
+/** Returns what the adapter makes of a session if it gets its events directly. */
 export function adapted(events: readonly Fields[], session: unknown = {}): RunnerEvent[] {
   const adapter = createAnthropicSessionsAdapter({ session });
   return [...adapter.push(sse(...events)), ...adapter.end()];

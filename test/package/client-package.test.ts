@@ -55,13 +55,13 @@ describe('the package @runfeed/client', () => {
     expect(packed.unpackedSize).toBeLessThan(200 * KIB);
     writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
     const tarball = join(folder, packed.filename);
-    // Without the registry: it depends on nothing.
+    // Offline: the package has no dependencies.
     await run('npm', ['install', '--engine-strict', '--offline', '--no-audit', '--no-fund', tarball], {
       cwd: folder,
     });
   });
 
-  test('brings no other package along', () => {
+  test('installs no other package', () => {
     const installed = readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'));
     expect(installed).toEqual(['@runfeed']);
     expect(readdirSync(join(folder, 'node_modules/@runfeed'))).toEqual(['client']);
@@ -76,7 +76,7 @@ describe('the package @runfeed/client', () => {
   });
 
   test.each(['nodenext', 'bundler'])(
-    'has types that tsc takes with moduleResolution %s',
+    'has types that compile with moduleResolution %s',
     async (resolution) => {
       writeFileSync(join(folder, 'typed.ts'), TYPED);
       const module = resolution === 'bundler' ? 'esnext' : 'nodenext';
@@ -97,12 +97,12 @@ describe('the package @runfeed/client', () => {
     },
   );
 
-  test('is bundled for browsers', async () => {
+  test('can be bundled for browsers', async () => {
     expect(await gzippedSize(`export * from '@runfeed/client'`, folder)).toBeLessThan(12 * KIB);
   });
 });
 
-test('a bundle of the validator alone has no zod in it', async () => {
+test('a bundle of only the validator does not contain zod', async () => {
   const size = await gzippedSize(
     `export { validateRunnerEventBatch } from 'runfeed/contract'`,
     PACKAGE_FOLDER,
@@ -110,12 +110,12 @@ test('a bundle of the validator alone has no zod in it', async () => {
   expect(size).toBeLessThan(8 * KIB);
 });
 
-test('a bundle of the zod schema has zod in it', async () => {
+test('a bundle of the zod schema contains zod', async () => {
   const size = await gzippedSize(`export { runnerEventBatchSchema } from 'runfeed/contract'`, PACKAGE_FOLDER);
   expect(size).toBeGreaterThan(8 * KIB);
 });
 
-/** Bytes of a program, bundled and minified for browsers. */
+/** The gzipped size of a program that is bundled and minified for browsers, in bytes. */
 async function gzippedSize(contents: string, resolveDir: string): Promise<number> {
   const { outputFiles } = await build({
     stdin: { contents, resolveDir },

@@ -21,38 +21,38 @@ const manifest = read('package.json') as Manifest & {
   readonly allowScripts: Readonly<Record<string, boolean>>;
 };
 
-// Yoga's own ranges reach versions of @graphql-tools that ask for Node 22.15; npm takes the exact ones that are direct
-// dependencies here instead, and does so for those who install runfeed, too: overrides would not travel.
-describe('what Node is promised', () => {
+// Yoga's ranges include versions of @graphql-tools that require Node 22.15. npm installs the exact versions
+// that are direct dependencies here instead, also for users of runfeed: overrides would not apply to them.
+describe('the supported versions of Node', () => {
   test.each(['20.19.0', '20.20.2', '22.13.0', '22.23.3', '24.0.0', '24.21.0'])(
     'every package in the lock file runs on Node %s',
     (version) => {
       const supports = ({ engines }: Manifest): boolean => satisfies(version, engines?.node ?? '*');
       expect(supports(manifest)).toBe(true);
-      // npm leaves out an optional one that asks for another Node.
+      // npm skips an optional package that requires another Node.
       const refusing = Object.entries(packages).filter(([, each]) => !each.optional && !supports(each));
-      expect(refusing.map(([name, { engines }]) => `${name} asks for ${engines?.node}`)).toEqual([]);
+      expect(refusing.map(([name, { engines }]) => `${name} requires ${engines?.node}`)).toEqual([]);
       const driver = version.startsWith('20.') ? 'better-sqlite3' : 'better-sqlite3-13';
       expect(supports(packages[`node_modules/${driver}`]!)).toBe(true);
     },
   );
 
-  test('SQLite’s driver for Node 22 and newer comes built', () => {
+  test('the SQLite driver for Node 22 and newer comes prebuilt', () => {
     expect(packages['node_modules/better-sqlite3-13']).toMatchObject({ optional: true });
     expect(packages['node_modules/better-sqlite3-13']).not.toHaveProperty('hasInstallScript');
   });
 
-  test('engines leaves out what a package refuses', () => {
+  test('engines excludes versions that a package refuses', () => {
     for (const version of ['18.20.0', '20.18.0', '22.12.0']) {
       expect(satisfies(version, manifest.engines?.node ?? '*')).toBe(false);
     }
   });
 });
 
-test('every package with an install script is approved by name, so that npm neither warns nor skips it', () => {
+test('every package with an install script is allowed by name, so that npm neither warns nor skips it', () => {
   const scripted = Object.entries(packages)
     .filter(([, { hasInstallScript }]) => hasInstallScript)
     .map(([path]) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length));
-  // Without versions: npm 11 compares those with addresses, which this lock file has none of.
+  // Without versions: npm 11 compares versions with addresses, and this lock file has no addresses.
   expect(Object.keys(manifest.allowScripts).sort()).toEqual(scripted.sort());
 });

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Packs the package, installs the tarball in an empty folder as its users do, and runs what was installed:
+# Packs the package, installs the tarball in an empty folder as users do, and runs the installed package:
 # a server, a run, a batch, the published entries, a stop. Needs the registry; takes about a minute.
 set -eu
 
@@ -21,7 +21,7 @@ npm install --engine-strict --no-audit --no-fund "$folder"/runfeed-*.tgz
 
 npx --no-install runfeed --version
 
-# Not through npx: the signal is for the server itself.
+# Not through npx: the signal must reach the server itself.
 PORT=0 DATABASE_URL="file:$folder/data/runfeed.db" node_modules/.bin/runfeed serve >"$folder/out" 2>"$folder/log" &
 server=$!
 for _ in $(seq 600); do
@@ -59,7 +59,7 @@ wait "$server" || code=$?
 server=
 if [ "$code" -ne 0 ]; then
   cat "$folder/log"
-  echo "the server left with $code" >&2
+  echo "the server exited with $code" >&2
   exit 1
 fi
 echo "the installed package works"

@@ -10,7 +10,7 @@ import { PACKAGE_FOLDER } from '../support/runfeed-process.ts';
 const run = promisify(execFile);
 const require = createRequire(pathToFileURL(join(PACKAGE_FOLDER, 'package.json')));
 
-/** What a Node process in the package's folder, which Vite has no part in, prints. */
+/** Runs a program with plain Node, without Vite, in the package's folder. Returns its output as JSON. */
 async function evaluate(program: string): Promise<unknown> {
   const args = ['--input-type=module', '--eval', program];
   const { stdout } = await run(process.execPath, args, { cwd: PACKAGE_FOLDER });
@@ -18,13 +18,13 @@ async function evaluate(program: string): Promise<unknown> {
 }
 
 describe('the published entries', () => {
-  test.each(['runfeed/contract', 'runfeed/client'])('%s is found by require.resolve', (entry) => {
+  test.each(['runfeed/contract', 'runfeed/client'])('%s is resolved by require.resolve', (entry) => {
     expect(require.resolve(entry)).toBe(
       join(PACKAGE_FOLDER, 'dist', entry.slice('runfeed/'.length), 'index.js'),
     );
   });
 
-  test('runfeed/contract has the validator and judges', async () => {
+  test('runfeed/contract exports the validator, which works', async () => {
     const verdict = await evaluate(`
       const { validateRunnerEventBatch } = await import('runfeed/contract');
       console.log(JSON.stringify(validateRunnerEventBatch({ v: 2 })));
@@ -32,7 +32,7 @@ describe('the published entries', () => {
     expect(verdict).toMatchObject({ ok: false, code: 'version_mismatch' });
   });
 
-  test('runfeed/client has these names', async () => {
+  test('runfeed/client exports exactly these names', async () => {
     const names = await evaluate(`console.log(JSON.stringify(Object.keys(await import('runfeed/client'))))`);
     expect(names).toEqual([
       'CLAIM_REFUSED_EXIT_CODE',
@@ -76,7 +76,7 @@ describe('the package', () => {
     files = packed.files.map(({ path }) => path);
   });
 
-  test('holds what it needs to run, and the words that come with it', () => {
+  test('contains everything it needs to run, its README and its license', () => {
     expect(files).toEqual(
       expect.arrayContaining([
         'LICENSE',
@@ -93,7 +93,7 @@ describe('the package', () => {
     );
   });
 
-  test('holds the program of every source file, generated ones too', () => {
+  test('contains the program of every source file, including generated ones', () => {
     const sources = readdirSync(join(PACKAGE_FOLDER, 'src'), { recursive: true, encoding: 'utf8' });
     const programs = sources
       .filter((name) => name.endsWith('.ts'))
@@ -102,7 +102,7 @@ describe('the package', () => {
     expect(programs.filter((name) => !files.includes(name))).toEqual([]);
   });
 
-  test.each(['prisma/migrations', 'prisma/sqlite/migrations'])('holds all of %s', (folder) => {
+  test.each(['prisma/migrations', 'prisma/sqlite/migrations'])('contains all of %s', (folder) => {
     const scripts = readdirSync(join(PACKAGE_FOLDER, folder), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.sql'))
       .map((name) => `${folder}/${name}`);
@@ -110,7 +110,7 @@ describe('the package', () => {
     expect(files).toEqual(expect.arrayContaining(scripts));
   });
 
-  test('holds no tests, no sources, no maps to sources that are not in it, and no database', () => {
+  test('contains no tests, sources, source maps or database', () => {
     const allowed = /^(LICENSE|README\.md|package\.json|schema\.graphql|docs\/.*|dist\/.*|prisma\/.*)$/;
     expect(files.filter((name) => !allowed.test(name))).toEqual([]);
     expect(files.filter((name) => /\.test\.|\.map$|\.db\b|\.env|node_modules/.test(name))).toEqual([]);

@@ -6,11 +6,13 @@ import { openEventStream } from '../support/event-stream.ts';
 /** A way to follow a run. */
 export interface Connection {
   readonly over: 'websocket' | 'SSE';
-  /** One connection: returns at the run's end, throws when it is cut. */
+  /**
+   * Opens one connection. The generator returns at the end of the run and throws if the connection is cut.
+   */
   connect(graphql: string, runId: string, after: number): AsyncGenerator<RunnerEvent, void>;
 }
 
-/** An operation was answered with an error, after which a client does not come back. */
+/** An operation was answered with an error, after which a client does not reconnect. */
 export class Refused extends Error {
   override readonly name = 'Refused';
 }
@@ -46,12 +48,12 @@ async function* batchesOverWebsocket(graphql: string, runId: string, after: numb
   }>(graphql, query, { runId, after });
   for await (const { runEventBatches: batch } of results) {
     if (batch.events.length > 0 && batch.cursor !== batch.events.at(-1)!.seq)
-      throw new Refused('the cursor is off');
+      throw new Refused('the cursor does not match the events');
     ended = batch.ended;
     cursor = batch.cursor;
     yield* batch.events;
   }
-  // Whoever was cut between the terminal event and the end, and comes back, is told of the end alone.
+  // A client that was cut between the terminal event and the end and reconnects receives only the end.
   const isNew = after === -1 || cursor > after;
   if (!ended && isNew) throw new Refused('completed before the run ended');
 }
@@ -65,7 +67,7 @@ async function* overWebsocket<Data>(graphql: string, query: string, variables: R
   try {
     for await (const result of client.iterate<Data>({ query, variables })) yield dataOf(result);
   } catch (error) {
-    // An `error` message arrives as a list of GraphQL errors, a cut as a close event.
+    // An `error` message arrives as a list of GraphQL errors, and a cut as a close event.
     throw Array.isArray(error) ? new Refused(JSON.stringify(error)) : error;
   } finally {
     await client.dispose();
@@ -85,7 +87,7 @@ async function* eventsOverSse(graphql: string, runId: string, after: number) {
   } finally {
     stream.abort();
   }
-  throw new Error(`the stream was cut, its status ${stream.status}`);
+  throw new Error(`the stream with status ${stream.status} was cut`);
 }
 
 function dataOf<Data>({ data, errors }: FeedResult<Data>): Data {

@@ -1,33 +1,33 @@
 import type { RunnerEvent, RunnerEventBatch } from '../../src/contract/events.ts';
 import type { Script } from './script.ts';
 
-/** A script of any length: what it says is worked out, not kept. */
+/** A script of any length. Its events are computed, not stored. */
 export interface EndlessScript extends Script {
-  /** How many events it has, the terminal one included; grows until it is ended. */
+  /** Returns the number of events, including the terminal one. Grows until the script is ended. */
   length(): number;
-  /** The event at this place. */
+  /** Returns the event at this index. */
   event(place: number): RunnerEvent;
 }
 
-/** Compares what one subscriber is handed with what was sent. */
+/** Compares the events that one subscriber receives with those sent. */
 export interface Witness {
-  /** Throws when an event is not what was sent under its number. */
+  /** Throws if an event differs from the one sent with its number. */
   take(event: RunnerEvent): void;
-  /** How many events it was handed for the first time. */
+  /** Returns how many events were received for the first time. */
   seen(): number;
-  /** How many came again. */
+  /** Returns how many events were received again. */
   doubled(): number;
 }
 
-/** Every seventh number is followed by one that is not used. */
+/** After every seven numbers, one is skipped. */
 const EVENTS_PER_BLOCK = 7;
 const NUMBERS_PER_BLOCK = 8;
-/** Batches as runners flush them: many small ones, and now and then as many events as there may be. */
+/** Batch sizes as runners flush them: many small ones, and occasionally the largest allowed. */
 const SIZES = [1, 3, 256, 12, 1, 40, 7, 120, 2, 64, 1, 18, 200, 5, 33, 9];
 const STARTS = SIZES.map((_size, index) => SIZES.slice(0, index).reduce((sum, size) => sum + size, 0));
 const SIZES_SUM = SIZES.reduce((sum, size) => sum + size, 0);
 
-/** Begins a script. */
+/** Creates a script. */
 export function createEndlessScript(runId: string): EndlessScript {
   let length = 0;
   let ended = false;
@@ -66,7 +66,7 @@ function batch(
   return { v: 1, runId, events: Array.from({ length: end - start }, (_, offset) => event(start + offset)) };
 }
 
-/** A witness that has seen nothing yet. */
+/** Creates a witness that has received nothing yet. */
 export function createWitness(script: EndlessScript): Witness {
   let next = 0;
   let seen = 0;
@@ -76,7 +76,7 @@ export function createWitness(script: EndlessScript): Witness {
       const place =
         Math.floor(event.seq / NUMBERS_PER_BLOCK) * EVENTS_PER_BLOCK + (event.seq % NUMBERS_PER_BLOCK);
       if (JSON.stringify(event) !== JSON.stringify(script.event(place)))
-        throw new Error(`not what was sent: ${JSON.stringify(event)}`);
+        throw new Error(`received an event that differs from the one sent: ${JSON.stringify(event)}`);
       if (place < next) {
         doubled += 1;
         return;

@@ -3,10 +3,10 @@ import { CREATE_RUN, INGEST, post } from '../support/request.ts';
 import type { ServeProcess } from '../support/runfeed-process.ts';
 import { openWebsocket } from '../support/websocket-client.ts';
 
-/** Something that one client does to a server to keep it from answering others. */
+/** Something that a client does to keep a server from answering others. */
 export interface Hostile {
   readonly name: string;
-  /** Resolves when the server has answered, refused or taken everything. */
+  /** Resolves when the server has answered, refused or accepted everything. */
   readonly act: (server: ServeProcess) => Promise<void>;
 }
 
@@ -14,7 +14,7 @@ const MiB = 1024 * 1024;
 const SMALL = 'small';
 const LARGE = 'large';
 
-/** Makes the runs that hostile clients ask about: one of 1,000 tiny events, one of 4 MiB. */
+/** Creates the runs that hostile clients request: one of 1,000 tiny events, one of 4 MiB. */
 export async function prepare({ graphql }: ServeProcess): Promise<void> {
   for (const [id, text] of [
     [SMALL, 'x'],
@@ -26,11 +26,11 @@ export async function prepare({ graphql }: ServeProcess): Promise<void> {
       await post(graphql, INGEST, { b: { v: 1, runId: id, events } });
     }
   }
-  // The first query of a server's life compiles what Prisma asks the database with, which takes about 80 ms.
+  // A server's first query compiles Prisma's database queries, which takes about 80 ms.
   await post(graphql, `{ run(id: "${SMALL}") { id job { status } } jobs(first: 1) { nodes { status } } }`);
 }
 
-/** Everything that has once held a server up, and what comes nearest to it today. */
+/** Everything that once blocked a server, and what comes closest today. */
 export const HOSTILE: readonly Hostile[] = [
   query('fragments that spread each other twice', () => {
     const path = (level: number) => `job { run { ${level < 40 ? `...F${level + 1}` : 'id'} } }`;
@@ -58,7 +58,7 @@ export const HOSTILE: readonly Hostile[] = [
        fragment F on RunnerEvent { ${many(100, (n) => `c${n}: committedAt`)} }`,
   ),
   {
-    name: 'the dearest query that is let in, from ten connections',
+    name: 'the most expensive allowed query, from ten connections',
     act: async ({ graphql }) => {
       let names = 1;
       const ask = (count: number) =>
@@ -79,7 +79,7 @@ export const HOSTILE: readonly Hostile[] = [
     },
   },
   {
-    name: '200,000 wrong enum values',
+    name: '200,000 invalid enum values',
     act: async ({ graphql }) => {
       const subscription = `subscription ($k: [RunnerEventKind!]) { runEvents(runId: "${SMALL}", kinds: $k) { seq } }`;
       await fetchText(
@@ -90,7 +90,7 @@ export const HOSTILE: readonly Hostile[] = [
     },
   },
   {
-    name: '1,000,000 right enum values',
+    name: '1,000,000 valid enum values',
     act: async ({ graphql }) => {
       const filter = { providers: Array(1_000_000).fill('openai') };
       await post(graphql, 'query ($f: RunFilter) { runs(filter: $f) { nodes { id } } }', { f: filter });

@@ -1,22 +1,22 @@
-/** What becomes of one job: what its runner does, by the payload, and what its caller does. */
+/** The plan of one job: what its runner does (from the payload) and what its caller does. */
 export interface JobPlan {
   readonly runId: string;
   readonly runner: string;
   readonly startsAfterMs: number;
   readonly maxRunDurationMs: number;
-  /** Null: it is not stopped. */
+  /** Null: the job is not stopped. */
   readonly stopsAfterMs: number | null;
-  /** Counted from its first event, rather than from the answer to its start. */
+  /** Count from the job's first event instead of the answer to its start. */
   readonly stopsRunning: boolean;
   readonly graceMs: number;
   readonly payload: {
-    /** How many events are in each batch. */
+    /** The number of events in each batch. */
     readonly batches: readonly number[];
     readonly pauseMs: number;
     readonly sendsTerminal: boolean;
     readonly end: (typeof ENDS)[number];
     readonly ignoresSigterm: boolean;
-    /** A process that leaves its group. */
+    /** Starts a child process that leaves the process group. */
     readonly leavesChild: boolean;
   };
 }
@@ -26,11 +26,11 @@ const ENDS = ['exit', 'fail', 'crash', 'go on'] as const;
 /** Longer than any runner needs to send everything. */
 const AMPLE_MS = 60_000;
 
-/** Makes up what becomes of a job that starts within so many milliseconds. */
+/** Creates a random plan for a job that starts within this many milliseconds. */
 export function makeUpPlan(runId: string, runner: string, withinMs: number): JobPlan {
   const end = ENDS[Math.floor(Math.random() * ENDS.length)]!;
   const isLimited = chance(0.3);
-  // What never ends by itself has to be ended: by its caller, unless its time is up before.
+  // A job that never ends must be ended: by its caller, unless its time limit comes first.
   const isStopped = chance(0.4) || (end === 'go on' && !isLimited);
   const ignoresSigterm = isStopped && !isLimited && chance(0.5);
   const stopsRunning = chance(0.7);
@@ -53,12 +53,12 @@ export function makeUpPlan(runId: string, runner: string, withinMs: number): Job
   };
 }
 
-/** True in this share of all cases. */
+/** Returns true with this probability. */
 export function chance(share: number): boolean {
   return Math.random() < share;
 }
 
-/** A whole number from the first to the second. */
+/** Returns a random whole number, both bounds included. */
 function between(least: number, most: number): number {
   return least + Math.floor(Math.random() * (most - least + 1));
 }

@@ -14,7 +14,7 @@ import { tell } from './tell.ts';
 const KILLS = atSize(5);
 const LONGEST_LIFE_MS = 300;
 
-/** Kills a server again and again in the middle of everything, and then looks whether everything is there, once. */
+/** Kills a server repeatedly while it is busy, then checks that everything is stored and delivered once. */
 async function killAgainAndAgain(databaseUrl: string): Promise<void> {
   const server = await startRestartableServer(databaseUrl);
   const one = [server.graphql];
@@ -38,13 +38,14 @@ async function killAgainAndAgain(databaseUrl: string): Promise<void> {
   tell(`${KILLS} kills`, tallies);
 }
 
-const PROMISE = 'every acknowledged event is there, and every subscriber sees each event once and in order';
+const PROMISE =
+  'every acknowledged event is stored, and every subscriber receives each event once and in order';
 
-describe('a server on SQLite that is killed again and again', () => {
+describe('a server on SQLite that is killed repeatedly', () => {
   test(PROMISE, async () => killAgainAndAgain(await freshSqliteUrl()), PROOF_TIMEOUT_MS);
 });
 
-describePrivatePostgres('a server on Postgres that is killed again and again', () => {
+describePrivatePostgres('a server on Postgres that is killed repeatedly', () => {
   test(
     PROMISE,
     async () => {

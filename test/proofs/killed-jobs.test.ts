@@ -17,16 +17,16 @@ import { PROOF_JOBS, PROOF_JOBS_TIMEOUT_MS } from './size.ts';
 const IMAGE = `registry.example/runner@sha256:${'ab'.repeat(32)}`;
 
 const KILLS = Math.ceil(PROOF_JOBS / 2);
-/** Of a server, once it listens. */
+/** The longest life of a server once it listens, in milliseconds. */
 const LONGEST_LIFE_MS = 1_500;
-/** Within how long the jobs start; the server's own starts come on top of it. */
+/** The time in which the jobs start, in milliseconds. The server's starts come on top. */
 const SPAN_MS = (KILLS * LONGEST_LIFE_MS) / 2;
-/** A job that a killed server had in hand is taken over after ten seconds. */
+/** A job that a killed server was handling is taken over after ten seconds. */
 const SETTLED = { ...WAIT, timeout: 60_000 };
 
-describeStores('jobs whose server is killed again and again', (database) => {
+describeStores('jobs whose server is killed repeatedly', (database) => {
   test(
-    'come to one end each, with the events of one instance, and leave nothing behind',
+    'end once each, with the events of one instance, and leave nothing behind',
     async () => {
       const { fly, folder: machinesFolder, twins } = await startPlannedMachines();
       const folder = mkdtempSync(join(tmpdir(), 'runfeed-killed-jobs-'));
@@ -80,7 +80,7 @@ describeStores('jobs whose server is killed again and again', (database) => {
   );
 });
 
-/** Prints what came out when somebody asked for a size, hence wants to know. */
+/** Prints the results if a proof size was requested. */
 function tellJobs(what: string, tallies: readonly JobTally[]): void {
   if (process.env.RUNFEED_PROOF_SIZE === undefined && process.env.RUNFEED_PROOF_JOBS === undefined) return;
   const ends = new Map<string, number>();

@@ -6,7 +6,10 @@ import { releaseAfterwards } from '../support/releases.ts';
 import { startServe } from '../support/runfeed-process.ts';
 import { HOSTILE, prepare } from './hostile.ts';
 
-/** RUNFEED_PROOF_LOOP is the longest that the loop may stand still, in milliseconds: 100 on a quiet machine, 300 on a loaded one. */
+/**
+ * The longest allowed stop of the event loop, in milliseconds, from RUNFEED_PROOF_LOOP: 100 on a quiet
+ * machine, 300 on a busy one.
+ */
 const LIMIT_MS = Number(process.env.RUNFEED_PROOF_LOOP);
 
 const PROBER = fileURLToPath(new URL('children/health-prober.mjs', import.meta.url));
@@ -26,16 +29,17 @@ async function startProber(url: string): Promise<() => Promise<Figures>> {
   };
 }
 
-// Times depend on the machine, so this runs by hand. That nothing expensive is begun is what the other tests show.
-describe.runIf(LIMIT_MS > 0)('no client holds the event loop', () => {
-  test('as another process measures it', { timeout: 600_000 }, async () => {
+// Times depend on the machine, so this runs only on request. The other tests show that nothing expensive is
+// started.
+describe.runIf(LIMIT_MS > 0)('no client blocks the event loop', () => {
+  test('as measured by another process', { timeout: 600_000 }, async () => {
     const server = await startServe();
     await prepare(server);
     const figures = await startProber(server.url);
     const rows: { readonly name: string; readonly longestMs: number; readonly failures: number }[] = [];
     for (const { name, act } of [{ name: 'nothing', act: async () => {} }, ...HOSTILE]) {
       await figures();
-      // A request that is cut has been refused; whether the server lives shows in the prober's failures.
+      // A cut request counts as refused. The prober's failures show whether the server still responds.
       await act(server).catch(() => {});
       const { longestMs, failures } = await figures();
       rows.push({ name, longestMs: Math.round(longestMs), failures });

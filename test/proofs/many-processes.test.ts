@@ -13,20 +13,20 @@ import { startSubscriber } from './subscriber.ts';
 const SERVERS = 3;
 const KILLS_AT_LEAST = atSize(2);
 const LONGEST_LIFE_MS = 2_000;
-/** One run in so many has two producers, which send the same from wherever they are. */
+/** One in this many runs has two producers that send the same events from anywhere. */
 const REPEATED = 4;
 const LONGEST_PATIENCE = 5_000;
 
-/** What is stopped for a while and started again. */
+/** Something that is stopped for a while and restarted. */
 interface Outage {
   stop(): Promise<void>;
   start(): Promise<void>;
-  /** How long it is down, while servers go on being killed. */
+  /** How long it is down, in milliseconds. Servers are killed meanwhile, too. */
   readonly forMs: number;
 }
 
 const PROMISE =
-  'deliver every acknowledged event once and in order, whatever is killed, to whoever resumes by cursor';
+  'deliver every acknowledged event once and in order to clients that resume by cursor, whatever is killed';
 
 describePrivatePostgres('three servers on one Postgres', () => {
   describe('that wake each other by LISTEN/NOTIFY', () => {
@@ -112,7 +112,10 @@ async function prove(
   });
 }
 
-/** Kills one server after the other until enough was sent and every outage is over; answers how many. */
+/**
+ * Kills one server after another until enough was sent and every outage has ended. Returns the number of
+ * kills.
+ */
 async function killAndStop(
   servers: readonly RestartableServer[],
   outages: readonly Outage[],
@@ -136,7 +139,7 @@ async function killAndStop(
   return kills;
 }
 
-/** Creates a run, starts what writes it and a subscriber of each kind, all of which go wherever they please. */
+/** Creates a run and starts its producers and a subscriber of each kind, all of which use any server. */
 async function startRun(runId: string, anywhere: () => string, writers: number) {
   const { body } = await post(anywhere(), CREATE_RUN, { id: runId });
   expect(body.errors).toBeUndefined();

@@ -9,15 +9,15 @@ import { programGuest } from '../support/program-guest.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { chance } from './job-plan.ts';
 
-/** The program of a proven job's runner. */
+/** The runner program of a proven job. */
 export const PLANNED_RUNNER = fileURLToPath(new URL('children/planned-runner.mjs', import.meta.url));
 
-/** A Fly whose machines run the planned runner, and where not everything goes well. */
+/** A fake Fly with faults whose machines run the planned runner. */
 export interface PlannedMachines {
   readonly fly: FakeFly;
-  /** What runs in machines works in this folder. */
+  /** The working folder of the programs in machines. */
   readonly folder: string;
-  /** How many machines were there that nobody had asked for. */
+  /** Returns how many unrequested machines were created. */
   twins(): number;
 }
 
@@ -26,8 +26,8 @@ const LATEST_TWIN_MS = 1_500;
 const LOST_ANSWERS = 2;
 
 /**
- * Starts it. Some creates' answers are lost, lists lag, and for some runs there is a second machine with the same
- * environment, as if a create had gone through twice.
+ * Starts a fake Fly. Some answers to creates are lost, lists lag, and some runs get a second machine with the
+ * same environment, as if a create had been executed twice.
  */
 export async function startPlannedMachines(): Promise<PlannedMachines> {
   const folder = mkdtempSync(join(tmpdir(), 'runfeed-machines-'));
@@ -47,7 +47,7 @@ export async function startPlannedMachines(): Promise<PlannedMachines> {
     return programGuest(PLANNED_RUNNER, machine, folder);
   }
 
-  /** At once, for a race to the claim, or while the first one works. */
+  /** Adds a second machine: at once, for a race to the claim, or while the first one works. */
   async function addTwin(machine: FakeMachine): Promise<void> {
     await sleep(chance(0.5) ? 0 : Math.random() * LATEST_TWIN_MS);
     if (machine.state !== 'started' || isOver) return;

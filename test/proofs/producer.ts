@@ -7,22 +7,22 @@ import type { Script } from './script.ts';
 
 const LONGEST_PAUSE_MS = 10;
 const RETRY_MS = 50;
-/** A request that a stopped machine swallowed is sent again after this. */
+/** The timeout after which a request that a stopped machine swallowed is retried. */
 const ANSWER_MS = 20_000;
 
-/** Sends a script batch by batch, each again and again until it is acknowledged. */
+/** Sends a script batch by batch and retries each batch until it is acknowledged. */
 export interface Producer {
-  /** How many batches were acknowledged. */
+  /** Returns how many batches were acknowledged. */
   acknowledged(): number;
-  /** How often a batch was sent again. */
+  /** Returns how often a batch was retried. */
   retries(): number;
-  /** Resolves when all of the script is acknowledged; rejects when the server refuses a batch. */
+  /** Resolves when the whole script is acknowledged. Rejects if the server refuses a batch. */
   readonly done: Promise<void>;
 }
 
 /**
- * Starts to produce; asks for a server's `/graphql` before each request. With `careful` every batch names the number
- * before it, so that the server would notice the loss of anything it had acknowledged.
+ * Starts a producer. It calls `graphql` for a server's URL before each request. With `careful` every batch
+ * names the number before it, so that the server would notice the loss of anything it had acknowledged.
  */
 export function startProducer(
   graphql: () => string,
@@ -42,7 +42,7 @@ export function startProducer(
         const result = await ingestBatch(batch, { url: graphql(), signal, ...(careful && { previousSeq }) });
         if (result.__typename === 'BatchRejected') throw new Error(`${result.code}: ${result.message}`);
         if (result.accepted + result.duplicates !== batch.events.length)
-          throw new Error('not all was counted');
+          throw new Error('the server did not count every event');
         return;
       } catch (error) {
         if (!(error instanceof IngestFailed)) throw error;
@@ -63,7 +63,7 @@ export function startProducer(
   }
 
   const done = produce();
-  // Whoever waits for it hears of it; until then a failure must not end the process.
+  // The caller awaits this promise. Until then a failure must not end the process.
   done.catch(() => {});
   return { acknowledged: () => acknowledged, retries: () => retries, done };
 }

@@ -6,7 +6,7 @@ import { CONNECTIONS } from './connections.ts';
 import type { JobPlan } from './job-plan.ts';
 import { startSubscriber } from './subscriber.ts';
 
-/** What a job's life came to. */
+/** The outcome of a job. */
 export interface JobTally {
   readonly status: string;
   readonly outcome: string;
@@ -14,15 +14,15 @@ export interface JobTally {
   readonly reconnects: number;
 }
 
-/** A job that lives while its server is killed. */
+/** A job that runs while its server is killed. */
 export interface ProvenJob {
-  /** Resolves when its start was answered. */
+  /** Resolves when the start is answered. */
   readonly started: Promise<void>;
-  /** Resolves when it has a final status and its subscriber has its end. */
+  /** Resolves when the job has a final status and its subscriber has received the end. */
   readonly over: Promise<void>;
-  /** Whether it lives, as far as its caller knows. */
+  /** Returns true if the job is running, as far as its caller knows. */
   lives(): boolean;
-  /** Holds what is stored against what may be, and what was seen against what is stored. */
+  /** Checks the stored events against what is allowed, and the received events against the stored ones. */
   expectOneEnd(): Promise<JobTally>;
 }
 
@@ -30,13 +30,13 @@ const ASK_AGAIN_MS = 100;
 const TRIES = 1_200;
 const FOLLOWED_OVER = CONNECTIONS.filter(({ over }) => over === 'websocket');
 
-/** How a job may fail here: by itself, or because its time was up. Nothing was lost, and nothing is unknown. */
+/** How a job may fail here: on its own or at its time limit. Nothing is lost, and nothing is unknown. */
 const FAILURES = [null, 'exit_nonzero', 'killed_by_signal', 'max_duration_exceeded'];
 
-/** What the runner exits with when it was told what it never should be. */
+/** The runner's exit code after an answer that it must never get. */
 const MISTREATED = 70;
 
-/** Lives a job's life by its plan; a subscriber follows it from its beginning. */
+/** Runs a job by its plan, with a subscriber that follows it from the start. */
 export function startProvenJob(graphql: string, plan: JobPlan): ProvenJob {
   const { runId, runner, maxRunDurationMs, stopsAfterMs, stopsRunning, graceMs, payload } = plan;
   const view: RunnerEvent[] = [];
@@ -84,7 +84,7 @@ export function startProvenJob(graphql: string, plan: JobPlan): ProvenJob {
 
   const started = start();
   const over = live();
-  // Whoever waits for it hears of it; until then a failure must not end the process.
+  // The caller awaits this promise. Until then a failure must not end the process.
   over.catch(() => {});
   started.catch(() => {});
 
@@ -140,7 +140,7 @@ const JOB = `query ($runId: ID!) { job(runId: $runId) {
   run { events(first: 1000) { nodes { seq sourceSeq tMs kind data } } }
 } }`;
 
-/** Asks a server that may be down until it answers. */
+/** Sends a request to a server that may be down until it answers. */
 async function ask<Data>(graphql: string, query: string, variables: object): Promise<Data> {
   let last: unknown;
   for (let tries = 0; tries < TRIES; tries += 1) {
@@ -153,5 +153,5 @@ async function ask<Data>(graphql: string, query: string, variables: object): Pro
     }
     await sleep(ASK_AGAIN_MS);
   }
-  throw new Error('the server does not answer any more', { cause: last });
+  throw new Error('the server no longer answers', { cause: last });
 }

@@ -9,29 +9,34 @@ import { type Subscriber, startSubscriber } from './subscriber.ts';
 
 /** A run that is written and followed while its servers fail. */
 export interface ProvenRun {
-  /** Resolves when every producer has had something acknowledged since now. */
+  /** Resolves when the server has acknowledged something more of every producer. */
   progress(): Promise<void>;
-  /** Adds a follower of each kind of connection, from the start, and answers them. */
+  /** Adds a follower from the start for each kind of connection, and returns them. */
   follow(graphql: string): readonly Subscriber[];
-  /** Ends the run, waits for everyone, and holds what was stored and seen against what was sent. */
+  /**
+   * Ends the run, waits for all participants, and compares what was stored and received with what was sent.
+   */
   expectWhole(): Promise<Tally>;
 }
 
-/** What a proof went through, for people. */
+/** A summary of a proof for people. */
 export interface Tally {
   readonly events: number;
   readonly retries: number;
   readonly reconnects: number;
 }
 
-/** A run to create: who writes it at which servers' `/graphql`, and who follows it where. */
+/** A run to create: the `/graphql` URLs of the servers at which it is written and followed. */
 export interface Cast {
   readonly runId: string;
   readonly producersAt: readonly string[];
   readonly followersAt: readonly string[];
 }
 
-/** Creates a run, starts its producers, which all send the same, and a follower of each kind for each server named. */
+/**
+ * Creates a run and starts its producers, which all send the same events, and a follower of each kind per
+ * server.
+ */
 export async function startProvenRun({ runId, producersAt, followersAt }: Cast): Promise<ProvenRun> {
   const home = producersAt[0]!;
   const { body } = await post(home, CREATE_RUN, { id: runId });
@@ -73,13 +78,13 @@ export async function startProvenRun({ runId, producersAt, followersAt }: Cast):
   };
 }
 
-/** Resolves with the producer's next acknowledgement; rejects when it was refused. */
+/** Resolves at the producer's next acknowledgement. Rejects if it was refused. */
 async function progress({ acknowledged, done }: Producer): Promise<void> {
   const before = acknowledged();
   while (acknowledged() === before) await Promise.race([done, sleep(5)]);
 }
 
-/** The numbers first: their difference is short to read. */
+/** Compares the numbers first, because their difference is short to read. */
 function expectSame(actual: readonly RunnerEvent[], expected: readonly RunnerEvent[]): void {
   expect(actual.map(({ seq }) => seq)).toEqual(expected.map(({ seq }) => seq));
   expect(actual).toEqual(expected);

@@ -1,17 +1,17 @@
 import { fixedPort } from '../support/ports.ts';
 import { type ServeProcess, startServe } from '../support/runfeed-process.ts';
 
-/** A server process that is killed and started again at the same address. */
+/** A server process that can be killed and restarted at the same address. */
 export interface RestartableServer {
-  /** Its `/graphql`, the same for ever. */
+  /** The URL of its `/graphql`. It never changes. */
   readonly graphql: string;
-  /** SIGKILL; resolves when the process is gone. */
+  /** Sends SIGKILL. Resolves when the process is gone. */
   kill(): Promise<void>;
-  /** Resolves when it listens again. */
+  /** Starts the server. Resolves when it listens. */
   start(): Promise<void>;
 }
 
-/** Starts a server on this database, with more in its environment where that is given. */
+/** Starts a server on this database, optionally with further environment variables. */
 export async function startRestartableServer(
   databaseUrl: string,
   env: Readonly<Record<string, string>> = {},
@@ -21,7 +21,7 @@ export async function startRestartableServer(
     startServe({
       DATABASE_URL: databaseUrl,
       PORT: String(port),
-      // With one, requests need a token.
+      // With a PUBLIC_URL, requests need a token.
       ...(env.ADMIN_TOKEN_FILE && { PUBLIC_URL: `http://127.0.0.1:${port}` }),
       ...env,
     });

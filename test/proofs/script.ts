@@ -1,19 +1,22 @@
 import type { RunnerEvent, RunnerEventBatch } from '../../src/contract/events.ts';
 
-/** What the producers of a run send: batches that grow as they are asked for, the same for every producer. */
+/**
+ * The batches that the producers of a run send. They are created on request and are the same for every
+ * producer.
+ */
 export interface Script {
   readonly runId: string;
-  /** The batch at this place; undefined behind the last one. */
+  /** Returns the batch at this index. Undefined after the last one. */
   at(index: number): RunnerEventBatch | undefined;
-  /** Adds the terminal event; nothing follows it. */
+  /** Adds the terminal event, after which nothing follows. */
   end(): void;
-  /** Every event of every batch so far. */
+  /** Returns every event of every batch so far. */
   events(): readonly RunnerEvent[];
 }
 
 const LARGEST_BATCH = 12;
 
-/** Begins an endless script. Its numbers have gaps, and its sizes differ. */
+/** Creates an endless script. Its numbers have gaps, and its batches differ in size. */
 export function createScript(runId: string): Script {
   const batches: RunnerEventBatch[] = [];
   let lastSeq = -1;

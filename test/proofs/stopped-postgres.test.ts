@@ -11,7 +11,7 @@ const LONGEST_STOP_MS = 1_000;
 /** Longer than a subscription waits for its store. */
 const LONG_STOP_MS = 40_000;
 
-describePrivatePostgres('a server whose Postgres crashes under it', () => {
+describePrivatePostgres('a server whose Postgres crashes', () => {
   async function start() {
     const postgres = await privatePostgres();
     const DATABASE_URL = await freshPostgresUrl(postgres.url);
@@ -24,7 +24,7 @@ describePrivatePostgres('a server whose Postgres crashes under it', () => {
         producersAt: [...one, ...one],
         followersAt: one,
       }),
-      // What nobody follows is not in the server's memory.
+      // A run without followers is not in the server's memory.
       await startProvenRun({ runId: 'not-followed-yet', producersAt: one, followersAt: [] }),
     ];
     const progress = () => Promise.all(runs.map((run) => run.progress()));
@@ -33,7 +33,7 @@ describePrivatePostgres('a server whose Postgres crashes under it', () => {
   }
 
   test(
-    'goes on when it is back: nothing is lost or doubled, and who subscribes meanwhile only waits',
+    'continues when Postgres is back: nothing is lost or duplicated, and new subscribers only wait',
     async () => {
       const { postgres, runs, progress, followAll } = await start();
       for (let stop = 0; stop < STOPS; stop += 1) {
@@ -52,7 +52,7 @@ describePrivatePostgres('a server whose Postgres crashes under it', () => {
   );
 
   test.skipIf(PROOF_SIZE < 2)(
-    'closes the sockets that waited too long with 1013, and they come back (skipped unless RUNFEED_PROOF_SIZE is 2 or more)',
+    'closes sockets that waited too long with 1013, and they reconnect (skipped unless RUNFEED_PROOF_SIZE is 2 or more)',
     async () => {
       const { postgres, runs, progress, followAll } = await start();
       await progress();
@@ -71,7 +71,7 @@ describePrivatePostgres('a server whose Postgres crashes under it', () => {
   );
 });
 
-/** From the event that graphql-ws throws. */
+/** Returns the close code of the event that graphql-ws throws. */
 function closeCodeOf(cut: unknown): unknown {
   return cut instanceof Object && 'code' in cut ? cut.code : null;
 }

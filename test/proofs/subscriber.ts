@@ -8,15 +8,15 @@ const RECONNECT_MS = 100;
 /** Follows a run to its end through any number of connections. */
 export interface Subscriber {
   readonly over: Connection['over'];
-  /** What cut its connections so far, after each of which it came back by its cursor. */
+  /** The causes that cut its connections so far. After each it resumed from its cursor. */
   readonly cuts: readonly unknown[];
-  /** Resolves when it was told of the run's end; rejects when it was refused, or with what `take` threw. */
+  /** Resolves when it receives the end of the run. Rejects if it was refused, or with the error of `take`. */
   readonly done: Promise<void>;
 }
 
 /**
- * Starts to follow from the start; asks for a server's `/graphql` before each connection, and hands over everything
- * that arrives, in the order in which it does. A connection is given up after `patience()` events, by default never.
+ * Starts to follow from the start. It calls `graphql` for a server's URL before each connection and passes on
+ * everything in the order of arrival. A connection is given up after `patience()` events, by default never.
  */
 export function startSubscriber(
   graphql: () => string,
@@ -32,7 +32,7 @@ export function startSubscriber(
   let cursor = -1;
   const cuts: unknown[] = [];
 
-  /** Whether the run's end came. */
+  /** Resolves to true if the end of the run arrived. */
   async function followOnce(): Promise<boolean> {
     let left = patience();
     const events = connect(graphql(), runId, cursor);
@@ -60,7 +60,7 @@ export function startSubscriber(
   }
 
   const done = follow();
-  // Whoever waits for it hears of it; until then a failure must not end the process.
+  // The caller awaits this promise. Until then a failure must not end the process.
   done.catch(() => {});
   return { over, cuts, done };
 }

@@ -1,6 +1,6 @@
 import type { Tally } from './proven-run.ts';
 
-/** Prints what a proof went through when somebody asked for a size, hence wants to know. */
+/** Prints a summary of a proof if a proof size was requested. */
 export function tell(what: string, tallies: readonly Tally[]): void {
   if (process.env.RUNFEED_PROOF_SIZE === undefined) return;
   const sum = (pick: (tally: Tally) => number) => tallies.reduce((total, tally) => total + pick(tally), 0);

@@ -12,7 +12,7 @@ const KILLS = atSize(3);
 
 describePrivatePostgres('two servers on one Postgres', () => {
   test(
-    'take the same run at once, and the subscribers of both see it whole',
+    'accept the same run at once, and subscribers of both receive it completely',
     async () => {
       const DATABASE_URL = await freshPostgresUrl((await privatePostgres()).url);
       const servers = await Promise.all([startServe({ DATABASE_URL }), startServe({ DATABASE_URL })]);
@@ -29,7 +29,7 @@ describePrivatePostgres('two servers on one Postgres', () => {
   );
 
   test(
-    'lose nothing when one of them is killed again and again',
+    'lose nothing when one of them is killed repeatedly',
     async () => {
       const DATABASE_URL = await freshPostgresUrl((await privatePostgres()).url);
       const [lasting, mortal] = await Promise.all([

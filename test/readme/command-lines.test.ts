@@ -10,7 +10,7 @@ import { post } from '../support/request.ts';
 import { PACKAGE_FOLDER } from '../support/runfeed-process.ts';
 import { startTestServer } from '../support/server.ts';
 
-/** A line of each runtime that is enough for a run, as its command prints them. */
+/** The output of each runtime's command for a minimal run, as lines. */
 const STREAMS = {
   goose: [
     '{"type":"message","message":{"id":"m","role":"assistant","created":1,"content":[{"type":"text","text":"done"}],"metadata":{"userVisible":true,"agentVisible":true}}}',
@@ -33,7 +33,7 @@ const STREAMS = {
   ],
 } as const;
 
-/** What the documentation says to type, and which stand-in prints its stream. */
+/** The command lines of the documentation. */
 const LINES = [
   ...readFileSync(join(PACKAGE_FOLDER, 'docs/pipe.md'), 'utf8').matchAll(/^.*runfeed pipe --run R -- .*$/gm),
 ]
@@ -70,8 +70,8 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-describe('the command lines of the documentation', () => {
-  test('are there for each runtime that has a command', () => {
+describe('the documented command lines', () => {
+  test('cover each runtime that has a command', () => {
     expect(LINES.map(nameOf)).toEqual(Object.keys(STREAMS));
   });
 
@@ -82,7 +82,7 @@ describe('the command lines of the documentation', () => {
       const script = line.replace('--run R', `--run ${runId}`);
       const PATH = `${folder}:${process.env.PATH}`;
       const env = { PATH, RUNFEED_URL: url, TMPDIR: folder };
-      // Rejects unless it leaves with 0.
+      // Rejects unless the command exits with 0.
       const { stderr } = await promisify(execFile)('sh', ['-c', script], { env });
       expect(stderr).toBe('');
       const query =

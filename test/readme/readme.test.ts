@@ -22,17 +22,17 @@ const typescript = blocks(README, 'ts');
 const running: ChildProcess[] = [];
 let folder: string;
 let port: number;
-/** What the blocks so far have exported: a reader's terminal keeps it. */
+/** The exports of the blocks so far, which a reader's terminal would keep. */
 const exported: string[] = [];
 
-/** Runs a block as it stands there, but for the port, in a terminal that has run the blocks before it. */
+/** Runs a block unchanged except for the port, with the exports of the blocks before it. */
 function run(
   block: string,
   env: Record<string, string> = {},
 ): { output: () => string; process: ChildProcess } {
   const script = [...exported, block].join('\n').replaceAll('127.0.0.1:4000', `127.0.0.1:${port}`);
   exported.push(...(block.match(/^export .*$/gm) ?? []));
-  // A group of its own: npm would leave the server behind when only its shell is ended.
+  // In its own process group: npm leaves the server behind if only its shell is ended.
   const child = spawn('bash', ['-c', script], { cwd: ROOT, env: { ...process.env, ...env }, detached: true });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
@@ -58,20 +58,20 @@ afterAll(async () => {
       try {
         process.kill(-pid, 'SIGKILL');
       } catch {
-        // The group has ended meanwhile.
+        // The group has already ended.
       }
     }
   }
   await rm(folder, { recursive: true, force: true });
 });
 
-test('the first block is the two commands, both of scripts that are there', () => {
+test('the first block has two commands, both of existing scripts', () => {
   const scripts = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).scripts;
   expect(shell[0]).toMatch(/^npm ci && npm run demo\b.*\nnpm ci && npm test\b/);
   expect(scripts).toMatchObject({ demo: expect.any(String), test: expect.any(String) });
 });
 
-test('the blocks for three terminals do what the README says, in its order', async () => {
+test('the blocks for three terminals do what the README says, in order', async () => {
   const [, start, follow, append, resume] = shell;
   const server = run(start!, { PORT: String(port), DATABASE_URL: `file:${join(folder, 'runfeed.db')}` });
   await until(() => server.output().includes(`listening on http://127.0.0.1:${port}`));
@@ -107,7 +107,7 @@ test('the command lists the run and prints it', async () => {
   expect(exported).toHaveLength(1);
 });
 
-test('the blocks about jobs do what their page says, in its order', async () => {
+test('the blocks about jobs do what their page says, in order', async () => {
   const [startJob, watch, logs, stop, ...rest] = blocks(read('docs/jobs.md'), 'sh');
   expect(rest).toEqual([]);
   const started = run(startJob!);
@@ -126,9 +126,9 @@ test('the blocks about jobs do what their page says, in its order', async () => 
   expect(watcher.output()).toContain('event: complete');
 }, 60_000);
 
-test('the TypeScript runs as it stands there', async () => {
+test('the TypeScript example runs unchanged', async () => {
   expect(typescript).toHaveLength(1);
-  // In the project's own folder, where the package's name means the package itself.
+  // In the project's folder, where the package's name resolves to the package itself.
   const file = join(ROOT, 'test', 'readme', `.from-readme-${process.pid}.ts`);
   await writeFile(file, typescript[0]!);
   try {
@@ -143,7 +143,7 @@ test('the TypeScript runs as it stands there', async () => {
   }
 }, 60_000);
 
-test('every link leads to a file', () => {
+test('every link leads to an existing file', () => {
   for (const file of ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)]) {
     for (const [, target = ''] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
       expect(`${file} → ${target} ${existsSync(join(ROOT, dirname(file), target))}`).toContain('true');
@@ -151,7 +151,7 @@ test('every link leads to a file', () => {
   }
 });
 
-test('every variable of the configuration table is one that the server reads, and the other way round', () => {
+test('the configuration table has exactly the variables that the server reads', () => {
   const documented = [...read('docs/configuration.md').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(
     ([, name]) => name,
   );

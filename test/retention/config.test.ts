@@ -9,7 +9,7 @@ describe('RETENTION_DAYS', () => {
     ['30', 30],
     ['36500', 36_500],
     ['', null],
-  ])('%j keeps history for so long: %s', (RETENTION_DAYS, days) => {
+  ])('%j keeps history for %s days', (RETENTION_DAYS, days) => {
     expect(readConfig({ RETENTION_DAYS })).toMatchObject({ ok: true, config: { retentionDays: days } });
   });
 
@@ -23,7 +23,7 @@ describe('RETENTION_DAYS', () => {
     },
   );
 
-  test('that is wrong ends the server with one line and code 2 before it touches a database', async () => {
+  test('with an invalid value ends the server with one line and code 2 and no database', async () => {
     const DATABASE_URL = await freshSqliteUrl();
     const exit = await runRunfeed(['serve'], { PORT: '0', DATABASE_URL, RETENTION_DAYS: 'a week' });
     expect(exit).toMatchObject({ code: 2, stdout: '' });

@@ -1,7 +1,7 @@
 import { EMPTY_HEAD, type RunRecord, type Store, type StoredEvent } from '../../src/store/store.ts';
 import { append, createRun, event, events } from '../suites/store-records.ts';
 
-/** A run with `count` events and then its terminal one, which ended at that time. */
+/** Creates a run with `count` events and a terminal event, which ended at that time. */
 export async function endedRun(store: Store, count: number, endedAt: number): Promise<RunRecord> {
   const run = await createRun(store);
   const log = [...events(0, count), event(count, { kind: 'runtime_terminal' })];
@@ -9,14 +9,14 @@ export async function endedRun(store: Store, count: number, endedAt: number): Pr
   return run;
 }
 
-/** A run with `count` events that goes on. */
+/** Creates a run with `count` events that has not ended. */
 export async function runningRun(store: Store, count: number): Promise<RunRecord> {
   const run = await createRun(store);
   await store.commit([append(run, EMPTY_HEAD, events(0, count))]);
   return run;
 }
 
-/** Numbers of what is left of a log. */
+/** Returns the numbers of the events that are left in a log. */
 export async function seqsOf(store: Store, run: Pick<RunRecord, 'key'>): Promise<number[]> {
   const seqs: number[] = [];
   for (let after = -1; ; after = seqs.at(-1)!) {

@@ -10,7 +10,7 @@ import { describeStores } from '../support/databases.ts';
 
 const STEP = { maxEvents: 2, maxBytes: 2 ** 30 };
 
-/** What a reader got: numbers, and the holes that it was told of, in order. */
+/** What a reader received, in order: the numbers of events, and gaps. */
 type Told = number | { readonly fromSeq: number; readonly toSeq: number };
 
 const read = fc.record({ what: fc.constant('read' as const), reader: fc.nat(2) });
@@ -18,7 +18,7 @@ const grow = fc.record({ what: fc.constant('grow' as const), by: fc.integer({ mi
 const remove = fc.constant({ what: 'remove' as const });
 const end = fc.constant({ what: 'end' as const });
 
-/** What happens: somebody reads on, the run grows, then it ends, and retention does its steps among the readers'. */
+/** Generates the steps: readers read, the run grows and then ends, and retention removes in between. */
 const happenings = fc
   .tuple(
     fc.array(fc.oneof(read, grow, remove), { maxLength: 6 }),
@@ -27,7 +27,7 @@ const happenings = fc
   )
   .map(([before, ending, after]) => [...before, ending, ...after]);
 
-/** Retention a step at a time; does nothing until the run has ended. */
+/** Does retention one step at a time. Does nothing until the run has ended. */
 async function* removal(store: Store, key: number): AsyncGenerator<void, void> {
   while ((await store.readHeads([key])).get(key)!.terminalSeq === null) yield;
   await store.markRemoved(key);
@@ -38,7 +38,7 @@ async function* removal(store: Store, key: number): AsyncGenerator<void, void> {
   await store.setTerminalAside(key);
 }
 
-/** A reader that is read on when told to, and keeps what it was told. */
+/** A reader that advances on request and records what it received. */
 function readerOf(batches: AsyncGenerator<FeedBatch, void>) {
   const told: Told[] = [];
   let next: Promise<boolean> | null = null;
@@ -52,7 +52,7 @@ function readerOf(batches: AsyncGenerator<FeedBatch, void>) {
   }
   return {
     told,
-    /** Begins to read on, and lets it come about, or not. */
+    /** Starts a read and waits for at most 1 ms. */
     readOn: async () => {
       next ??= take();
       await Promise.race([next, sleep(1)]);
@@ -69,7 +69,7 @@ describeStores('a reader', ({ open }) => {
     store = await open();
   });
 
-  test('gets every event after its cursor, or is told of exactly the hole, whatever is removed when', async () => {
+  test('gets every event after its cursor or exactly the gap, whenever events are removed', async () => {
     const plan = fc.record({
       happenings,
       cursors: fc.tuple(...[0, 1, 2].map(() => fc.integer({ min: -1, max: 4 }))),
@@ -123,7 +123,7 @@ describeStores('a reader', ({ open }) => {
     );
   }, 120_000);
 
-  test('of events goes on after the number that it is told, with the terminal one', async () => {
+  test('of single events can continue after the number in the error, with the terminal event', async () => {
     const { feed, ingest } = startProcess(store);
     const run = await createRun(store);
     await ingest.append(run, batch([0, 4, sent(9, { kind: 'runtime_terminal' })]));
@@ -139,7 +139,7 @@ describeStores('a reader', ({ open }) => {
     expect(rest.map(({ seq }) => seq)).toEqual([9]);
   });
 
-  test('that has everything but the terminal event misses nothing, whatever numbers were never used', async () => {
+  test('that lacks only the terminal event sees no gap, even if numbers were never used', async () => {
     const { feed, ingest } = startProcess(store);
     const run = await createRun(store);
     await ingest.append(run, batch([0, 4, sent(9, { kind: 'runtime_terminal' })]));

@@ -25,7 +25,7 @@ describeStores('retention', ({ open }) => {
       (run) => run.key === key && run.removed,
     );
 
-  test('removes by itself what ended so many days ago, again and again, and says how much', async () => {
+  test('periodically removes runs that ended that many days ago and reports how many', async () => {
     const young = await endedRun(store, 3, daysAgo(1.9));
     const running = await runningRun(store, 3);
     const first = await endedRun(store, 3, daysAgo(2.1));
@@ -40,7 +40,7 @@ describeStores('retention', ({ open }) => {
     expect(await seqsOf(store, running)).toEqual([0, 1, 2]);
   });
 
-  test('never removes anything unless it was told how many days', async () => {
+  test('removes nothing unless the number of days is set', async () => {
     const run = await endedRun(store, 3, 1);
     const retention = start(store, { days: null });
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -48,7 +48,7 @@ describeStores('retention', ({ open }) => {
     expect(await seqsOf(store, run)).toEqual([0, 1, 2, 3]);
   });
 
-  test('goes on after a store that was down, and tells of it', async () => {
+  test('continues after the store was down, and reports the failure', async () => {
     const run = await endedRun(store, 3, 1);
     let down = true;
     const failures: unknown[] = [];
@@ -66,7 +66,7 @@ describeStores('retention', ({ open }) => {
     await eventually(isRemoved(run.key));
   });
 
-  test('that is closed asks for nothing more, also when it never began', async () => {
+  test('makes no calls after it is closed, even before its first sweep', async () => {
     let asked = 0;
     const counted: Store = {
       ...store,

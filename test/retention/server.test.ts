@@ -9,7 +9,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const LEFT = 'query ($id: ID!) { run(id: $id) { events(first: 100) { edges { node { seq } } } } }';
 
 describeStores('a server with RETENTION_DAYS', ({ freshUrl }) => {
-  test('removes what ended longer ago, and stops in order', async () => {
+  test('removes runs that ended earlier, and shuts down cleanly', async () => {
     const DATABASE_URL = await freshUrl();
     const first = await startTestServer({ DATABASE_URL });
     const ids = [await newRun(first.graphql), await newRun(first.graphql)] as const;

@@ -28,7 +28,7 @@ interface Batch {
   readonly gap: { readonly fromSeq: number; readonly toSeq: number } | null;
 }
 
-describeStores('retention, seen by those who subscribe', ({ dialect, freshUrl, open }) => {
+describeStores('retention, as subscribers see it', ({ dialect, freshUrl, open }) => {
   let graphql: string;
   let store: Store;
   beforeAll(async () => {
@@ -40,7 +40,7 @@ describeStores('retention, seen by those who subscribe', ({ dialect, freshUrl, o
       graphql = transports.graphql;
       return;
     }
-    // Another process removes than the one that is asked.
+    // The process that removes is not the one that serves the subscription.
     const DATABASE_URL = await freshUrl();
     const server = await startTestServer({ DATABASE_URL });
     releaseAfterwards(() => server.close());
@@ -57,7 +57,7 @@ describeStores('retention, seen by those who subscribe', ({ dialect, freshUrl, o
     return runId;
   }
 
-  /** What an operation on a websocket brings until it ends. */
+  /** Returns the messages of an operation on a websocket until it ends. */
   async function overWebsocket(query: string, variables: unknown) {
     const client = await openWebsocket(graphql);
     client.subscribe('1', query, variables);
@@ -66,7 +66,7 @@ describeStores('retention, seen by those who subscribe', ({ dialect, freshUrl, o
     return messages;
   }
 
-  /** The same over SSE. */
+  /** Returns the messages of an operation over SSE until it ends. */
   async function overSse(query: string, variables: unknown) {
     const stream = await openEventStream(graphql, query, variables);
     const events = await stream.rest();
@@ -83,21 +83,18 @@ describeStores('retention, seen by those who subscribe', ({ dialect, freshUrl, o
       [-1, { fromSeq: 0, toSeq: 4, reason: expect.any(String) }],
       [2, { fromSeq: 3, toSeq: 4, reason: expect.any(String) }],
       [4, null],
-    ])(
-      'batches after %i tell of the hole %j, then come the terminal event and the end',
-      async (after, gap) => {
-        const messages = await subscribe(BATCHES, { runId: await removedRun(), after });
-        const batches = messages
-          .slice(0, -1)
-          .map(({ payload }) => (payload as { data: { runEventBatches: Batch } }).data.runEventBatches);
-        const terminal = { events: [{ seq: 5 }], cursor: 5, caughtUp: true, ended: true, gap: null };
-        const hole = { events: [], cursor: 4, caughtUp: false, ended: false, gap };
-        expect(batches).toEqual(gap ? [hole, terminal] : [terminal]);
-        expect(messages.at(-1)!.type).toBe('complete');
-      },
-    );
+    ])('batches after %i show the gap %j, then the terminal event, then the end', async (after, gap) => {
+      const messages = await subscribe(BATCHES, { runId: await removedRun(), after });
+      const batches = messages
+        .slice(0, -1)
+        .map(({ payload }) => (payload as { data: { runEventBatches: Batch } }).data.runEventBatches);
+      const terminal = { events: [{ seq: 5 }], cursor: 5, caughtUp: true, ended: true, gap: null };
+      const hole = { events: [], cursor: 4, caughtUp: false, ended: false, gap };
+      expect(batches).toEqual(gap ? [hole, terminal] : [terminal]);
+      expect(messages.at(-1)!.type).toBe('complete');
+    });
 
-    test('events end with events_removed, and go on after the number that it says', async () => {
+    test('events end with events_removed and continue after the number in the error', async () => {
       const runId = await removedRun();
       const failed = JSON.stringify(await subscribe(EVENTS, { runId, after: 1 }));
       expect(failed).toContain('"code":"events_removed"');
@@ -108,16 +105,16 @@ describeStores('retention, seen by those who subscribe', ({ dialect, freshUrl, o
       expect(rest[0]!.payload).toMatchObject({ data: { runEvents: { seq: 5 } } });
     });
 
-    test('who has seen everything is done at once', async () => {
+    test('a subscriber that has seen everything gets `complete` at once', async () => {
       const messages = await subscribe(EVENTS, { runId: await removedRun(), after: 5 });
       expect(messages.map(({ type }) => type)).toEqual(['complete']);
     });
   });
 
-  test('a reader that stood still half-way gets the rest or is told of the hole', async () => {
+  test('a reader that stalled halfway gets the rest or the gap', async () => {
     const runId = await newRun(graphql);
     const text = 'x'.repeat(90_000);
-    // More than the buffers between the two hold.
+    // More than the buffers between server and client hold.
     for (let seq = 0; seq < 400; seq += 50) {
       const big = eventsFrom(seq, 50).map((event) => ({ ...event, data: { text } }));
       expect(await ingest(graphql, runId, big)).toMatchObject({ accepted: 50 });
@@ -153,7 +150,7 @@ describeStores('retention, seen by those who subscribe', ({ dialect, freshUrl, o
     expect(batches.filter(({ gap }) => gap)).toHaveLength(1);
   });
 
-  test('a reader of a run that goes on notices nothing', async () => {
+  test('a reader of a live run notices nothing', async () => {
     const runId = await newRun(graphql);
     await fill(graphql, runId, 0, 10);
     const stream = await openEventStream(graphql, EVENTS, { runId });
@@ -164,7 +161,7 @@ describeStores('retention, seen by those who subscribe', ({ dialect, freshUrl, o
     expect(rest.map(({ event }) => event)).toEqual([...Array(10).fill('next'), 'complete']);
   });
 
-  test('the run still answers, with its terminal event and its numbers, and takes nothing more', async () => {
+  test('the run still returns its terminal event and counts, and accepts no more events', async () => {
     const runId = await removedRun();
     const { body } = await post(graphql, RUN, { runId });
     expect(body.errors).toBeUndefined();

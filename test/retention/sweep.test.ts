@@ -17,7 +17,7 @@ describeStores('a sweep', ({ open }) => {
     store = await open();
   });
 
-  test('removes the history of runs that ended before then, and touches no other run', async () => {
+  test('removes the history of runs that ended before the given time, and touches no other run', async () => {
     const old = [];
     for (const endedAt of [300, 100, 200, 199, 150]) old.push(await endedRun(store, 7, endedAt));
     const young = await endedRun(store, 7, 301);
@@ -38,7 +38,7 @@ describeStores('a sweep', ({ open }) => {
     }
   });
 
-  test('does not look again at what it is done with', async () => {
+  test('does not check finished runs again', async () => {
     for (let endedAt = 1; endedAt <= 5; endedAt += 1) await endedRun(store, 2, endedAt);
     const seen: number[] = [];
     const watched: Store = {
@@ -57,10 +57,10 @@ describeStores('a sweep', ({ open }) => {
   });
 
   test.each([
-    ['only marked it', 0],
-    ['deleted a part', 1],
-    ['deleted everything but did not put the terminal event aside', 9],
-  ])('finishes what a process that died had %s', async (_, steps) => {
+    ['only marked', 0],
+    ['partly deleted', 1],
+    ['deleted without moving the terminal event', 9],
+  ])('finishes a run that a dead process had %s', async (_, steps) => {
     const run = await endedRun(store, 7, 1);
     await store.markRemoved(run.key);
     let after: number | null = -1;
@@ -73,7 +73,7 @@ describeStores('a sweep', ({ open }) => {
     expect((await store.readHeads([run.key])).get(run.key)?.removedThrough).toBe(6);
   });
 
-  test('that failed half-way is gone on with by the next one', async () => {
+  test('that failed halfway is continued by the next one', async () => {
     const runs = [await endedRun(store, 7, 1), await endedRun(store, 7, 2)];
     let calls = 0;
     const failing: Store = {
@@ -90,7 +90,7 @@ describeStores('a sweep', ({ open }) => {
     for (const run of runs) expect(await seqsOf(store, run)).toEqual([7]);
   });
 
-  test('that is told to stop does so after its step, and leaves the rest to the next one', async () => {
+  test('that is aborted stops after its step and leaves the rest to the next one', async () => {
     const run = await endedRun(store, 7, 1);
     const stopping = new AbortController();
     const stopped: Store = {
@@ -107,7 +107,7 @@ describeStores('a sweep', ({ open }) => {
     expect(await seqsOf(store, run)).toEqual([7]);
   });
 
-  test('shows in every page that is read meanwhile: what it lacks, its head calls removed', async () => {
+  test('is visible in every page read meanwhile: the head covers all missing events', async () => {
     const limits: SweepLimits = { runs: 10, step: { maxEvents: 7, maxBytes: 2 ** 30 } };
     for (let round = 0; round < 5; round += 1) {
       const run = await endedRun(store, 150, round);
@@ -131,7 +131,7 @@ describeStores('a sweep', ({ open }) => {
     }
   });
 
-  test('leaves a run that takes nothing more, whoever asks: its id stays, and late batches find it ended', async () => {
+  test('leaves a run that accepts no events: its id stays, late batches are run_terminated', async () => {
     const ingest = createIngest(store, createLocalPlane());
     const run = await createRun(store);
     const log = [sent(0), sent(1), sent(2, { kind: 'runtime_terminal' })];
@@ -146,7 +146,7 @@ describeStores('a sweep', ({ open }) => {
   });
 });
 
-test('a SQLite file grows no further while as much is removed as comes', async () => {
+test('a SQLite file stops growing if as much is removed as is stored', async () => {
   const store = await openStore(await freshSqliteUrl());
   const sweeper = createSweeper(store);
   const data = JSON.stringify({ text: 'x'.repeat(300) });
@@ -159,17 +159,17 @@ test('a SQLite file grows no further while as much is removed as comes', async (
       await store.commit([append(run, EMPTY_HEAD, [...log, terminal], { endedAt: cycle })]);
     }
     await sweeper.sweep(cycle, NEVER);
-    // The database without its log, which is bounded by itself.
+    // The database without its WAL, whose size is limited separately.
     const [pages] = await store.catalog.$queryRawUnsafe<{ page_count: bigint }[]>('PRAGMA page_count');
     sizes.push(Number(pages!.page_count));
   }
   await store.close();
-  // What stays of a run, its row and its terminal event, is a hundredth of what it was.
+  // What stays of a run, its row and its terminal event, is a hundredth of its size.
   expect(sizes.at(-1)! / sizes[1]!).toBeLessThan(1.15);
 });
 
 describePostgres('two processes that sweep one Postgres database', ({ freshUrl, open }) => {
-  test('at once, while others write, remove everything that is old and nothing else', async () => {
+  test('at the same time, during writes, remove all old runs and nothing else', async () => {
     const url = await freshUrl();
     const stores = [await open(url), await open(url)] as const;
     const old = await Promise.all(

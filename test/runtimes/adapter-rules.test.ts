@@ -5,13 +5,13 @@ import { validateRunnerEventBatch } from '../../src/contract/validate.ts';
 import type { RuntimeAdapterOptions, RuntimeExit } from '../../src/runtimes/adapter.ts';
 import { ADAPTERS, type AdapterCase, type Fields, play, textOf } from './adapters.ts';
 
-/** Every place in a value, as the keys that lead there. */
+/** Returns the path of keys to every place in a value. */
 function placesIn(value: unknown, path: readonly string[] = []): (readonly string[])[] {
   const inside = typeof value === 'object' && value !== null ? Object.entries(value) : [];
   return [path, ...inside.flatMap(([key, child]) => placesIn(child, [...path, key]))];
 }
 
-/** A copy with another value at one place. */
+/** Returns a copy with a different value at one place. */
 function withAt(value: unknown, [key, ...rest]: readonly string[], other: unknown): unknown {
   if (key === undefined) return other;
   const copy = structuredClone(value) as Record<string, unknown>;
@@ -19,7 +19,7 @@ function withAt(value: unknown, [key, ...rest]: readonly string[], other: unknow
   return copy;
 }
 
-/** Lines of one runtime: whole ones, ones with something else somewhere in them, and what is none at all. */
+/** Lines of one runtime: complete, with a different value somewhere, or not lines of it at all. */
 function linesFor({ samples }: AdapterCase): fc.Arbitrary<string[]> {
   const places = samples.map((sample) => placesIn(sample));
   const names = [...new Set(places.flat().flatMap((path) => path.slice(-1)))];
@@ -94,7 +94,7 @@ describe.each(ADAPTERS)('the adapter for $name', (adapter) => {
     play(adapter, lines, exit, options);
   const wire = (lines: readonly (Fields | string)[]) => adapter.wireOf(lines.map(textOf));
 
-  test('whatever the lines hold, the run is legal: one start, one terminal, and events that the contract takes', () => {
+  test('any lines give a legal run: one start, one terminal, and events that the contract accepts', () => {
     fc.assert(
       fc.property(linesFor(adapter), exit, fc.nat({ max: 1000 }), (lines, how, nextSeq) => {
         expectLegalRun(run(lines, how, { nextSeq }), nextSeq);
@@ -103,7 +103,7 @@ describe.each(ADAPTERS)('the adapter for $name', (adapter) => {
     );
   });
 
-  test('bytes that are no text at all give a legal run too', () => {
+  test('bytes that are not text give a legal run, too', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
         const made = adapter.create();
@@ -130,7 +130,7 @@ describe.each(ADAPTERS)('the adapter for $name', (adapter) => {
     );
   });
 
-  test('tMs follows the clock but never goes back, nor below the last time of before', () => {
+  test('tMs follows the clock but never decreases, nor starts below lastTMs', () => {
     const times = [50, 40, 90.7, Number.NaN, Number.POSITIVE_INFINITY, -1];
     const made = adapter.create({ now: () => times.shift() ?? 100, lastTMs: 45 });
     const events = [
@@ -142,7 +142,7 @@ describe.each(ADAPTERS)('the adapter for $name', (adapter) => {
     expect(events.map((event) => event.tMs)).toEqual([50, 50, 90, 90, 90, 90, 100]);
   });
 
-  test('events are given as soon as their line is complete', () => {
+  test('events are returned as soon as their line is complete', () => {
     const made = adapter.create();
     const bytes = wire([adapter.says('a')]);
     expect(made.push(bytes.subarray(0, -1))).toEqual([]);
@@ -152,13 +152,13 @@ describe.each(ADAPTERS)('the adapter for $name', (adapter) => {
     ]);
   });
 
-  test('a last line without its line feed still counts', () => {
+  test('a last line without a line feed still counts', () => {
     const made = adapter.create();
     made.push(wire(adapter.ends).subarray(0, -1));
     expect(made.end().at(-1)?.data.outcome).toBe('completed');
   });
 
-  test('after the end nothing more comes, neither from bytes nor from a second end', () => {
+  test('no events follow the end, neither for bytes nor for a second end', () => {
     const made = adapter.create();
     made.push(wire(adapter.ends));
     made.end();
@@ -166,14 +166,14 @@ describe.each(ADAPTERS)('the adapter for $name', (adapter) => {
     expect(made.end()).toEqual([]);
   });
 
-  test('a run that printed nothing is a start and a failed terminal', () => {
+  test('a run without output is a start and a failed terminal', () => {
     expect(run([]).map(({ kind, data }) => [kind, data.outcome, data.reason])).toEqual([
       ['runtime_started', undefined, undefined],
       ['runtime_terminal', 'failed', 'stream_ended_early'],
     ]);
   });
 
-  test('a run that goes on in a new adapter says so instead of starting a second time', () => {
+  test('a run that continues in a new adapter begins with resumed instead of a second start', () => {
     const events = run(
       [adapter.says('on')],
       {},
@@ -190,20 +190,20 @@ describe.each(ADAPTERS)('the adapter for $name', (adapter) => {
     });
   });
 
-  test('what it does not know becomes a notification, whole', () => {
+  test('unknown lines become notifications with their complete content', () => {
     const [unknown, ...others] = run([{ type: 'brand_new', x: { y: [1] } }]).slice(1, -1);
     expect(others).toEqual([]);
     expect(unknown).toMatchObject({ kind: 'notification', data: { payload: { x: { y: [1] } } } });
     expect(JSON.stringify(unknown?.data)).toContain('brand_new');
   });
 
-  test('an error fails the run unless something better is known of its end', () => {
+  test('an error fails the run, unless the runtime reports another outcome', () => {
     const [, error, terminal] = run([adapter.fails('out of order')]);
     expect(error).toMatchObject({ kind: 'stream_error', data: { message: 'out of order' } });
     expect(terminal?.data).toMatchObject({ outcome: 'failed', errors: ['out of order'] });
   });
 
-  test('a process that was stopped or that failed is believed more than an end that sounds well', () => {
+  test('the exit of a stopped or failed process outweighs a reported success', () => {
     const outcome = (exit: RuntimeExit) =>
       run([adapter.says('a'), ...adapter.ends], exit).at(-1)?.data.outcome;
     expect([outcome({ exitCode: 0 }), outcome({ exitCode: 1 }), outcome({ signal: 'SIGINT' })]).toEqual([
@@ -213,7 +213,7 @@ describe.each(ADAPTERS)('the adapter for $name', (adapter) => {
     ]);
   });
 
-  test('noise does not start the run, is counted, and its end is offered in the terminal', () => {
+  test('noise does not start the run, is counted, and its end is in the terminal', () => {
     const lines = ['', 'npm warn', '[1]', '{"no":"type"}', '{"type":1}', '{broken', adapter.says('a'), 'bye'];
     const events = run(lines);
     expect(events.map((event) => event.kind)).toEqual([
@@ -227,7 +227,7 @@ describe.each(ADAPTERS)('the adapter for $name', (adapter) => {
     });
   });
 
-  test('of much noise and much standard error only the end is kept', () => {
+  test('only the end of long noise and long standard error is kept', () => {
     const lines = Array.from({ length: 5000 }, (_, index) => `noise ${index}`);
     const data = run(lines, { exitCode: 1, stderrTail: `${'e'.repeat(10_000)}last` }).at(-1)?.data;
     const noise = data?.noise as { lines: number; tail: string };
@@ -238,14 +238,14 @@ describe.each(ADAPTERS)('the adapter for $name', (adapter) => {
     expect(String(data?.stderrTail).endsWith('eelast')).toBe(true);
   });
 
-  test('a line beyond 16 MiB is left out and counted, and the run goes on', () => {
+  test('a line above 16 MiB is omitted and counted, and the run continues', () => {
     const events = run([adapter.says('x'.repeat(17 * 1024 * 1024)), adapter.says('after'), ...adapter.ends]);
     const texts = events.filter((event) => event.kind === 'assistant_text').map((event) => event.data.text);
     expect(texts).toEqual(['after']);
     expect(events.at(-1)?.data).toMatchObject({ outcome: 'completed', oversizedLines: 1 });
   });
 
-  test('what nests deeper than an event may is replaced by a notification that says so', () => {
+  test('data that nests too deep is replaced by a notification about it', () => {
     const deepest = run([`{"type":"new","x":${nested(510)}}`]);
     const tooDeep = run([`{"type":"new","x":${nested(511)}}`]);
     expectLegalRun(deepest);
@@ -257,7 +257,7 @@ describe.each(ADAPTERS)('the adapter for $name', (adapter) => {
     });
   });
 
-  test('a hundred thousand levels do no harm, inside a tool call or as a line', () => {
+  test('a hundred thousand levels do no harm, in a tool call or as a line', () => {
     const call = adapter.asks('a', 'HERE').map((line) => textOf(line).replace('"HERE"', nested(100_000)));
     const events = run([...call, nested(100_000), `{"type":"x","y":${nested(100_000)}}`, ...adapter.ends]);
     expectLegalRun(events);
@@ -268,19 +268,19 @@ describe.each(ADAPTERS)('the adapter for $name', (adapter) => {
     });
   });
 
-  test('a number beyond the doubles becomes null, and the rest of the event stays', () => {
+  test('a number too large for a double becomes null, and the rest of the event is kept', () => {
     const events = run(['{"type":"new","big":1e999,"other":[1,-1e999]}']);
     expect(events[1]?.data.payload).toMatchObject({ big: null, other: [1, null] });
   });
 
-  test('tool calls beyond what is remembered are counted', () => {
+  test('tool calls that are not remembered are counted', () => {
     const lines = Array.from({ length: 1030 }, (_, index) => adapter.asks(`id${index}`)).flat();
     const data = run([...lines, ...adapter.asks('x'.repeat(1000))]).at(-1)?.data;
     expect(data?.openTools).toHaveLength(1024);
     expect(data?.openToolsUntracked).toBe(7);
   });
 
-  test('of many errors the terminal keeps the last ten, and one said twice in a row once', () => {
+  test('the terminal keeps the last ten errors, without immediate repeats', () => {
     const lines = Array.from({ length: 15 }, (_, index) => adapter.fails(`e${index}`));
     const data = run([...lines, adapter.fails('e14')]).at(-1)?.data;
     expect(data?.errors).toEqual(Array.from({ length: 10 }, (_, index) => `e${index + 5}`));

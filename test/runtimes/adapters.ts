@@ -17,22 +17,22 @@ import * as sessions from './sessions-frames.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** One runtime, as far as the suite of rules that hold for all of them has to know it. */
+/** One runtime, as the suite of common rules needs to know it. */
 export interface AdapterCase {
-  /** What `runtime_started` calls it. */
+  /** The name in `runtime_started`. */
   readonly name: string;
   create(options?: RuntimeAdapterOptions): RuntimeAdapter;
-  /** The bytes that carry these texts, one JSON object each; other texts are noise. */
+  /** Returns the bytes that carry these texts, one JSON object each; other texts are noise. */
   wireOf(texts: readonly string[]): Uint8Array;
-  /** A line that is one `assistant_text`. */
+  /** Returns a line that becomes one `assistant_text`. */
   says(text: string): Fields;
-  /** Lines that are one `tool_request` among nothing else but notifications. */
+  /** Returns lines that become one `tool_request`, and otherwise only notifications. */
   asks(id: string, input?: unknown): readonly Fields[];
-  /** A line that is one `stream_error` and fails the run. */
+  /** Returns a line that becomes one `stream_error` and fails the run. */
   fails(message: string): Fields;
-  /** Lines with which a run ends well. */
+  /** Lines with which a run ends successfully. */
   readonly ends: readonly Fields[];
-  /** Lines of every type, the more of them the better: the properties put other values into them. */
+  /** Lines of as many types as possible: the properties put other values into them. */
   readonly samples: readonly Fields[];
 }
 
@@ -109,17 +109,17 @@ export const ADAPTERS: readonly AdapterCase[] = [
   },
 ];
 
-/** Server-sent events of these data. */
+/** Returns server-sent events with these data. */
 export function framesOf(texts: readonly string[]): Uint8Array {
   return new TextEncoder().encode(texts.map((text) => `data: ${text}\n\n`).join(''));
 }
 
-/** A line as its text; strings are taken as they are. */
+/** Returns a line as text; strings stay unchanged. */
 export function textOf(line: Fields | string): string {
   return typeof line === 'string' ? line : JSON.stringify(line);
 }
 
-/** All events of a run of these lines, with a clock that stands at 1,000. */
+/** Returns all events of a run of these lines, with the clock fixed at 1,000. */
 export function play(
   adapter: AdapterCase,
   lines: readonly (Fields | string)[],
@@ -129,7 +129,7 @@ export function play(
   return playBytes(adapter.create({ now: () => 1000, ...options }), adapter.wireOf(lines.map(textOf)), exit);
 }
 
-/** All events of a run of these bytes, in chunks of one size. */
+/** Returns all events of a run of these bytes, in chunks of one size. */
 export function playBytes(
   adapter: RuntimeAdapter,
   bytes: Uint8Array,
@@ -143,7 +143,7 @@ export function playBytes(
   return [...events, ...adapter.end(exit)];
 }
 
-/** What was recorded between the start and the terminal, as `[kind, data]`. */
+/** Returns the events between the start and the terminal, as `[kind, data]`. */
 export function middleOf(events: readonly RunnerEvent[]): unknown[] {
   return events.slice(1, -1).map(({ kind, data }) => [kind, data]);
 }

@@ -16,7 +16,7 @@ import { push, runOf, terminalOf } from './messages-runs.ts';
 
 const origin = { messageId: 'msg_1', blockIndex: 0 };
 
-/** What the lines of a message became, without its start. */
+/** Returns the events of a message's lines, without its start. */
 const told = (...lines: Fields[]): unknown[] => middleOf(runOf([begins(), ...lines]));
 
 const notification = (event: string, payload: Fields, more: Fields = {}) => [
@@ -24,7 +24,7 @@ const notification = (event: string, payload: Fields, more: Fields = {}) => [
   { event, payload, ...more },
 ];
 
-test('the first message starts the run, and each one after it is a request of the same run', () => {
+test('the first message starts the run, and each later one is a request of the same run', () => {
   const usage = { input_tokens: 10, output_tokens: 1 };
   const events = runOf([begins(), ...stops('pause_turn'), begins('msg_2'), ...stops('end_turn')]);
   expect(events[0]?.data).toEqual({
@@ -44,7 +44,7 @@ test('the first message starts the run, and each one after it is a request of th
   expect(events[3]?.data.payload).toEqual({ messageId: 'msg_2', model: 'm', usage });
 });
 
-test('text is one delta a piece, and a block may begin with some of it', () => {
+test('text is one delta per piece, and a block may begin with text', () => {
   expect(
     told(
       blockStart(0, { type: 'text', text: 'one ' }),
@@ -84,7 +84,7 @@ test('citations, thinking with its signature, compaction and a change of model a
   ]);
 });
 
-test('a tool is asked for when its input is whole, and no input at all is an empty one', () => {
+test('a tool is requested when its input is complete, and a missing input is an empty one', () => {
   const caller = { type: 'direct' };
   expect(
     told(
@@ -103,7 +103,7 @@ test('a tool is asked for when its input is whole, and no input at all is an emp
   ]);
 });
 
-test('inputs of several calls may come mixed', () => {
+test('inputs of several calls may arrive interleaved', () => {
   const requests = told(
     blockStart(0, { type: 'tool_use', id: 'a', name: 'x', input: {} }),
     blockStart(1, { type: 'tool_use', id: 'b', name: 'y', input: {} }),
@@ -119,7 +119,7 @@ test('inputs of several calls may come mixed', () => {
   ]);
 });
 
-test('tools that the provider runs say so, and their results pair by id in any order', () => {
+test('tools that the provider runs are marked, and their results pair by id in any order', () => {
   const result = (id: string, content: unknown, more: Fields = {}) =>
     block(9, { type: 'web_search_tool_result', tool_use_id: id, content, ...more });
   const events = runOf([
@@ -163,7 +163,7 @@ test('a result is an error by its type or its return code, and names the files t
   expect(response('tool_of_the_future_tool_result', { type: 'x' })).toMatchObject({ isError: false });
 });
 
-test('a call whose input never came whole, or is no JSON, is not a request', () => {
+test('a call whose input is incomplete or not JSON is not a request', () => {
   const cut = [
     blockStart(0, { type: 'tool_use', id: 'a', name: 'shell', input: {} }),
     blockDelta(0, { type: 'input_json_delta', partial_json: '{"comm' }),
@@ -182,7 +182,7 @@ test('a call whose input never came whole, or is no JSON, is not a request', () 
   expect(terminal).not.toHaveProperty('openTools');
 });
 
-test('a call is given up as soon as its message stops, or another block takes its place', () => {
+test('a call is abandoned when its message stops, or another block takes its place', () => {
   const adapter = createAnthropicMessagesAdapter();
   const start = blockStart(0, { type: 'tool_use', id: 'a', name: 'shell', input: {} });
   const eventsOf = (lines: readonly Fields[]) =>
@@ -193,7 +193,7 @@ test('a call is given up as soon as its message stops, or another block takes it
   expect(eventsOf([blockStop(0)])).toEqual([]);
 });
 
-test('inputs that are long together but not at once are whole', () => {
+test('inputs that exceed the limit in total, but not at once, are complete', () => {
   const piece = JSON.stringify('x'.repeat(1024 * 1024));
   const calls = Array.from({ length: 20 }, (_, index) => asksInPieces(`id${index}`, 'write', [piece], index));
   expect(told(...calls.flat()).map((event) => (event as [string])[0])).toEqual(
@@ -201,14 +201,14 @@ test('inputs that are long together but not at once are whole', () => {
   );
 });
 
-test('an input in very many pieces is whole', () => {
+test('an input in a great many pieces is complete', () => {
   const text = Array.from({ length: 5000 }, (_, index) => `<${index}>`).join('');
   expect(told(...asksInPieces('a', 'write', [...JSON.stringify({ text })]))).toMatchObject([
     ['tool_request', { input: { text } }],
   ]);
 });
 
-test('of an input without end no more than 16 Mi characters are kept', () => {
+test('at most 16 Mi characters of an endless input are kept', () => {
   const adapter = createAnthropicMessagesAdapter();
   push(adapter, [begins(), blockStart(0, { type: 'tool_use', id: 'a', name: 'shell', input: {} })]);
   const piece = [blockDelta(0, { type: 'input_json_delta', partial_json: 'x'.repeat(1024 * 1024) })];
@@ -218,7 +218,7 @@ test('of an input without end no more than 16 Mi characters are kept', () => {
   expect(after?.data.event).toBe('unknown_delta');
 });
 
-test('of calls that are all open at once 256 are kept', () => {
+test('at most 256 open calls are kept', () => {
   const open = Array.from({ length: 300 }, (_, index) =>
     blockStart(index, { type: 'tool_use', id: `id${index}`, name: 'x', input: {} }),
   );
@@ -228,7 +228,7 @@ test('of calls that are all open at once 256 are kept', () => {
   expect(kinds.filter((kind) => kind === 'notification')).toHaveLength(44);
 });
 
-test('a message that begins while another is still coming drops what was open in it, and its text stays', () => {
+test('a message that begins during another abandons the other’s open calls and keeps its text', () => {
   const events = runOf([
     begins(),
     says('half'),
@@ -250,7 +250,7 @@ test('a message that begins while another is still coming drops what was open in
   expect(events[2]?.data.payload).toEqual({ messageId: 'msg_1' });
 });
 
-test('content that a message has from the start is read as whole blocks', () => {
+test('content in the start of a message is read as complete blocks', () => {
   const content = [
     { type: 'text', text: 'hi' },
     { type: 'tool_use', id: 'a', name: 'shell', input: { x: 1 } },
@@ -263,7 +263,7 @@ test('content that a message has from the start is read as whole blocks', () => 
   ]);
 });
 
-test('lines, blocks and deltas that nobody knows are notifications with all that they hold', () => {
+test('unknown lines, blocks and deltas are notifications with their complete content', () => {
   const line = { type: 'message_rewind', to: 3 };
   const badStart = { type: 'content_block_start', index: 0 };
   const delta = blockDelta(0, { type: 'sound_delta', sound: 'x' });

@@ -4,10 +4,10 @@ import { type Fields, middleOf } from './adapters.ts';
 import { asks, begins, block, SKILL, stops } from './messages-frames.ts';
 import { push, runOf } from './messages-runs.ts';
 
-/** What the lines of a message became, without its start. */
+/** Returns the events of a message's lines, without its start. */
 const told = (...lines: Fields[]): unknown[] => middleOf(runOf([begins(), ...lines]));
 
-test('skills that the wire tells of at the end are loaded once', () => {
+test('skills that the wire reports at the end are loaded once', () => {
   const skills = stops('end_turn', { container: { skills: [SKILL, SKILL, { type: 'anthropic' }] } });
   const loaded = runOf([begins(), ...skills, begins(), ...skills]).filter(
     ({ kind }) => kind === 'skill_loaded',
@@ -15,12 +15,12 @@ test('skills that the wire tells of at the end are loaded once', () => {
   expect(loaded.map((event) => event.data)).toEqual([{ skill: 'skill_1', version: '7', source: 'custom' }]);
 });
 
-test('a file that the agent was given or put into its container is uploaded once', () => {
+test('a file from the agent’s input or its container is uploaded once', () => {
   const upload = block(0, { type: 'container_upload', file_id: 'file_1' });
   expect(told(...upload, ...upload)).toEqual([['file_uploaded', { fileId: 'file_1' }]]);
 });
 
-test('what the host sends is told ahead, and the wire does not repeat it', () => {
+test('loads in the host’s request are recorded first, and not repeated for the wire', () => {
   const adapter = createAnthropicMessagesAdapter({ now: () => 1000 });
   const request = {
     container: { skills: [{ type: 'custom', skill_id: 'skill_1', version: 'latest' }] },
@@ -52,7 +52,7 @@ test('what the host sends is told ahead, and the wire does not repeat it', () =>
 });
 
 test.each([undefined, null, 7, 'x', [], { container: 3, messages: [null, { content: [null, 4] }] }])(
-  'a request body that is none tells nothing: %j',
+  'an invalid request body gives no events: %j',
   (body) => {
     const adapter = createAnthropicMessagesAdapter();
     push(adapter, [begins()]);
@@ -60,7 +60,7 @@ test.each([undefined, null, 7, 'x', [], { container: 3, messages: [null, { conte
   },
 );
 
-test('of skills without number the first 1,024 are told once, and those beyond whenever they come', () => {
+test('the first 1,024 skills are recorded once, and further ones whenever they are reported', () => {
   const adapter = createAnthropicMessagesAdapter();
   push(adapter, [begins()]);
   const skills = Array.from({ length: 1030 }, (_, index) => ({ skill_id: `skill_${index}` }));
@@ -68,7 +68,7 @@ test('of skills without number the first 1,024 are told once, and those beyond w
   expect(adapter.request({ container: { skills } })).toHaveLength(6);
 });
 
-test('results that the host feeds close the calls they answer', () => {
+test('results from the host close the calls that they answer', () => {
   const adapter = createAnthropicMessagesAdapter({ now: () => 1000, nextSeq: 3 });
   push(adapter, [begins(), ...asks('a', 'shell'), ...asks('b', 'find'), ...stops('tool_use')]);
   const [result] = adapter.toolResult('b', [{ type: 'text', text: 'none' }], true);
@@ -82,7 +82,7 @@ test('results that the host feeds close the calls they answer', () => {
   expect(adapter.toolResult('a', 'late')).toEqual([]);
 });
 
-test('a host that tells much before the first line starts the run with it', () => {
+test('many events from the host before the first line start the run', () => {
   const adapter = createAnthropicMessagesAdapter();
   const events = Array.from({ length: 100 }, (_, index) => adapter.toolResult(`id${index}`, 'ok')).flat();
   expect(events.map((event) => event.kind)).toEqual(['runtime_started', ...Array(100).fill('tool_response')]);

@@ -10,13 +10,13 @@ test.each([
   ['max_tokens', 'truncated'],
   ['model_context_window_exceeded', 'truncated'],
   ['refusal', 'refused'],
-] as const)('a stop for %s is an end: %s', (reason, outcome) => {
+] as const)('a stop for %s ends the run: %s', (reason, outcome) => {
   for (const singleRequest of [true, false]) {
     expect(terminalOf([begins(), ...stops(reason)], { singleRequest })).toMatchObject({ outcome, reason });
   }
 });
 
-test.each(['tool_use', 'pause_turn', 'compaction'])('a stop for %s ends a single request only', (reason) => {
+test.each(['tool_use', 'pause_turn', 'compaction'])('a stop for %s ends only a single request', (reason) => {
   const lines = [begins(), ...stops(reason)];
   expect(terminalOf(lines, { singleRequest: true })).toMatchObject({ outcome: 'completed', reason });
   expect(terminalOf(lines)).toMatchObject({
@@ -29,7 +29,7 @@ test.each(['tool_use', 'pause_turn', 'compaction'])('a stop for %s ends a single
   });
 });
 
-test('an answer that was cut off, or that stopped for a reason that nobody knows, is no success', () => {
+test('an answer that was cut off or stopped for an unknown reason is not a success', () => {
   expect(terminalOf([begins(), says('a')])).toMatchObject({
     outcome: 'failed',
     reason: 'stream_ended_early',
@@ -44,7 +44,7 @@ test('an answer that was cut off, or that stopped for a reason that nobody knows
   expect(terminalOf(cutAfterFirst)).toMatchObject({ outcome: 'failed', reason: 'stream_ended_early' });
 });
 
-test('the terminal has why the last answer stopped and what all of them used', () => {
+test('the terminal has the last answer’s stop reason and the usage of all answers', () => {
   const details = { type: 'refusal', category: 'cyber' };
   expect(
     terminalOf([
@@ -64,7 +64,7 @@ test('the terminal has why the last answer stopped and what all of them used', (
   });
 });
 
-test('what a start that is said twice tells is counted once, and each request without an id is one', () => {
+test('a repeated start is counted once, and each request without an id is counted', () => {
   const [delta, stop] = stops('end_turn') as [Fields, Fields];
   expect(terminalOf([begins(), begins(), delta, stop])?.usage).toEqual({ inputTokens: 10, outputTokens: 5 });
   const nameless = begins('', { id: null });
@@ -74,7 +74,7 @@ test('what a start that is said twice tells is counted once, and each request wi
   });
 });
 
-test('an error fails the run with its type and its request, unless the host tries again', () => {
+test('an error fails the run with its type and request id, unless the host retries', () => {
   const events = runOf([begins(), says('a'), fails('Overloaded')]);
   expect(events.at(-2)?.data).toEqual({
     message: 'Overloaded',
@@ -86,14 +86,14 @@ test('an error fails the run with its type and its request, unless the host trie
   expect(terminalOf(again)).toMatchObject({ outcome: 'completed', errors: ['Overloaded'] });
 });
 
-test('an error that comes instead of a stream is read all the same', () => {
+test('an error instead of a stream is read, too', () => {
   const adapter = createAnthropicMessagesAdapter();
   const body = new TextEncoder().encode(textOf(fails('Slow down')));
   const events = [...adapter.push(body), ...adapter.end()];
   expect(events.map((event) => event.kind)).toEqual(['runtime_started', 'stream_error', 'runtime_terminal']);
 });
 
-test('what comes after the end of a single request is counted and nothing else', () => {
+test('lines after the end of a single request are only counted', () => {
   const lines = [begins(), ...stops('end_turn')];
   const late = [...lines, begins('msg_2'), says('late'), fails('late')];
   const events = runOf(late, { singleRequest: true });

@@ -29,7 +29,7 @@ const textIn = (events: readonly unknown[]) =>
     .map(([, data]) => data.text)
     .join('');
 
-test('the session that starts to run starts the run, and when it runs again that is told', () => {
+test('the session’s first status_running starts the run, and later ones are notifications', () => {
   const again = event('session.status_running', { id: 'e2' });
   expect(middleOf(runOf([running(), again]))).toEqual([
     notification('session.status_running', { id: 'e2', processed_at }),
@@ -43,14 +43,14 @@ test('the session that starts to run starts the run, and when it runs again that
   ]);
 });
 
-test('a message without pieces is told whole, a block at a time', () => {
+test('a message without pieces is recorded complete, block by block', () => {
   expect(told(message('e1', 'one', 'two'))).toEqual([
     ['assistant_text', { text: 'one', messageId: 'e1', processedAt, blockIndex: 0 }],
     ['assistant_text', { text: 'two', messageId: 'e1', processedAt, blockIndex: 1 }],
   ]);
 });
 
-test('of a message whose pieces were told only the rest is told', () => {
+test('only the rest is recorded of a message whose pieces were streamed', () => {
   expect(
     told(announces('e1'), piece('e1', 'Hel'), piece('e1', 'lo'), message('e1', 'Hello you', 'bye')),
   ).toEqual([
@@ -61,7 +61,7 @@ test('of a message whose pieces were told only the rest is told', () => {
   ]);
 });
 
-test('a message that turns out to be another one than was told replaces it', () => {
+test('a message that differs from its pieces replaces them', () => {
   const origin = { messageId: 'e1', processedAt };
   expect(told(piece('e1', 'Hullo'), piece('e1', 'more', 1), message('e1', 'Hello')).slice(2)).toEqual([
     notification('text_replaced', { text: 'Hello' }, { ...origin, blockIndex: 0 }),
@@ -69,17 +69,17 @@ test('a message that turns out to be another one than was told replaces it', () 
   ]);
 });
 
-test('pieces that come after the whole message, or the message again, are not told twice', () => {
+test('pieces after the complete message, or a repeated message, are not recorded again', () => {
   const events = told(piece('e1', 'Hel'), message('e1', 'Hello'), piece('e1', 'lo'), message('e1', 'Hello'));
   expect(textIn(events)).toBe('Hello');
   expect(terminalOf(message('e1', 'Hello'), message('e1', 'Hello'))?.repeatedEvents).toBe(1);
 });
 
-test('pieces of a message that never comes whole stay told', () => {
+test('pieces of a message that is never completed are kept', () => {
   expect(textIn(told(announces('e1'), piece('e1', 'half'), event('span.model_request_end')))).toBe('half');
 });
 
-test('however a text is cut, also within a pair of surrogates, it is told once', () => {
+test('however a text is cut, even within a surrogate pair, it is recorded once', () => {
   const text = fc.string({ unit: fc.constantFrom('a', 'é', '👩‍💻', '\ud83d', '\n') });
   const sizes = fc.array(fc.nat({ max: 5 }), { maxLength: 20 });
   fc.assert(
@@ -97,14 +97,14 @@ test('however a text is cut, also within a pair of surrogates, it is told once',
   );
 });
 
-test('of a thousand messages in pieces at once the newest 256 are remembered', () => {
+test('the newest 256 of a thousand messages in pieces are remembered', () => {
   const ids = Array.from({ length: 1000 }, (_, index) => `e${index}`);
   const newest = ids.slice(-256);
   const events = told(...ids.map((id) => piece(id, 'te')), ...newest.map((id) => message(id, 'text')));
   expect(textIn(events)).toBe('te'.repeat(1000) + 'xt'.repeat(256));
 });
 
-test('messages that came whole need not be remembered for one that has not', () => {
+test('complete messages do not displace an incomplete one', () => {
   const others = Array.from({ length: 300 }, (_, index) => [
     piece(`e${index}`, 'a'),
     message(`e${index}`, 'a'),
@@ -113,14 +113,14 @@ test('messages that came whole need not be remembered for one that has not', () 
   expect(textIn(events)).toBe(`be${'a'.repeat(300)}gin`);
 });
 
-test('pieces beyond 256 blocks of a message wait for the whole', () => {
+test('pieces beyond 256 blocks of a message wait for the complete message', () => {
   const texts = Array.from({ length: 300 }, (_, index) => `<${index}>`);
   const events = told(...texts.map((text, index) => piece('e1', text, index)), message('e1', ...texts));
   expect(textIn(events)).toBe(texts.join(''));
   expect(events).toHaveLength(300);
 });
 
-test('thinking is a notification, whether it comes as an event or in pieces', () => {
+test('thinking is a notification, as an event and in pieces', () => {
   expect(
     told(announces('e1', 'agent.thinking'), piece('e1', 'hm'), event('agent.thinking', { id: 'e1' })),
   ).toEqual([
@@ -129,7 +129,7 @@ test('thinking is a notification, whether it comes as an event or in pieces', ()
   ]);
 });
 
-test('tools of every kind are asked for under the id of their event and answered by it', () => {
+test('tools of every kind are requested under their event’s id and answered by it', () => {
   const custom = event('agent.custom_tool_use', { id: 'c', name: 'mine', session_thread_id: 't' });
   expect(
     told(
@@ -163,11 +163,11 @@ test.each([
   ['retries_exhausted', 'failed'],
   ['budget_reached', 'limit'],
   ['refusal', 'refused'],
-])('a session that is idle for %s has ended: %s', (reason, outcome) => {
+])('a session that is idle because of %s has ended: %s', (reason, outcome) => {
   expect(terminalOf(running(), idle(reason))).toMatchObject({ outcome, reason, stopReason: reason });
 });
 
-test('a session that waits for somebody has not ended', () => {
+test('a session that waits for an action has not ended', () => {
   const waits = idle('requires_action', { event_ids: ['e1'] });
   expect(told(waits)).toEqual([
     notification('waiting', { type: 'requires_action', event_ids: ['e1'] }, { processedAt }),
@@ -176,7 +176,7 @@ test('a session that waits for somebody has not ended', () => {
   expect(terminalOf(running(), waits, running(), idle('end_turn'))).toMatchObject({ outcome: 'completed' });
 });
 
-test('the last word about the session counts', () => {
+test('the last status of the session counts', () => {
   expect(terminalOf(running(), idle('end_turn'), running())).toMatchObject({ reason: 'stream_ended_early' });
   expect(terminalOf(running(), idle('bored'))).toMatchObject({
     outcome: 'failed',
@@ -192,7 +192,7 @@ test('the last word about the session counts', () => {
   });
 });
 
-test('an error that is tried again is a warning, and one that is not fails the run unless it goes on', () => {
+test('an error with a retry is a warning; any other fails the run unless it continues', () => {
   expect(told(fails('busy', 'retrying', 'model_overloaded_error'))).toEqual([
     [
       'stream_error',
@@ -211,7 +211,7 @@ test('an error that is tried again is a warning, and one that is not fails the r
   expect(terminalOf(running(), fails('broken'), ended)).toMatchObject({ outcome: 'completed' });
 });
 
-test('usage is that of all requests to the model', () => {
+test('usage is the total of all requests to the model', () => {
   const span = event('span.model_request_end', {
     model_usage: {
       input_tokens: 3,
@@ -228,7 +228,7 @@ test('usage is that of all requests to the model', () => {
   });
 });
 
-test('the session itself tells its skills and files right after the start, and each of them once', () => {
+test('the session’s own skills and files follow the start, each of them once', () => {
   const skills = [{ type: 'custom', skill_id: 'skill_1', version: '7' }];
   const session = {
     id: 'sesn_1',
@@ -261,7 +261,7 @@ test('the ids of the newest 4,096 events are remembered', () => {
   expect(textIn(told(message('e1', 'a'), ...many, message('e1', 'a')))).toBe('aa');
 });
 
-test('whatever the host gives as the session, the run is legal', () => {
+test('any value as the session gives a legal run', () => {
   fc.assert(
     fc.property(fc.anything(), (session) => {
       const strange = {
@@ -277,7 +277,7 @@ test('whatever the host gives as the session, the run is legal', () => {
   );
 });
 
-test('every other event is a notification under its own name', () => {
+test('every other event is a notification with its own name', () => {
   const odd = { type: 'event_delta', event_id: 'e1', delta: { content: { type: 'sound' } } };
   const image = { type: 'redacted' };
   expect(

@@ -8,10 +8,10 @@ test.each([
   ['an old result', { subtype: undefined, is_error: undefined }, 'completed', 'result'],
   ['a success that is an error', { is_error: true }, 'failed', 'api_error'],
   ['an error', { subtype: 'error_during_execution', is_error: true }, 'failed', 'result_error'],
-  ['an error that says it is none', { subtype: 'error_during_execution' }, 'failed', 'result_error'],
+  ['an error with is_error false', { subtype: 'error_during_execution' }, 'failed', 'result_error'],
   ['an error of the future', { subtype: 'error_future' }, 'failed', 'result_error'],
   [
-    'structured output that never came',
+    'structured output that never arrived',
     { subtype: 'error_max_structured_output_retries' },
     'failed',
     'result_error',
@@ -33,17 +33,17 @@ test.each([
     'truncated',
     'model_context_window_exceeded',
   ],
-])('%s ends the run as such', (_, more, outcome, reason) => {
+])('%s gives this outcome', (_, more, outcome, reason) => {
   expect(claude.endOf([...AFTER, result(more)], { exitCode: 0 })).toEqual([outcome, reason]);
 });
 
-test('without a result the exit tells', () => {
+test('without a result the exit decides', () => {
   expect(claude.endOf(AFTER, { exitCode: 0 })).toEqual(['failed', 'stream_ended_early']);
   expect(claude.endOf(AFTER, { exitCode: 1 })).toEqual(['failed', 'exit_code']);
   expect(claude.endOf(AFTER, { signal: 'SIGTERM' })).toEqual(['cancelled', 'signal']);
 });
 
-test('a success is not believed of a process that failed, an error is', () => {
+test('a failed process overrides a success, but not an error', () => {
   expect(claude.endOf([...AFTER, result()], { exitCode: 1 })).toEqual(['failed', 'exit_code']);
   expect(claude.endOf([...AFTER, result({ is_error: true })], { exitCode: 0 })).toEqual([
     'failed',
@@ -51,7 +51,7 @@ test('a success is not believed of a process that failed, an error is', () => {
   ]);
 });
 
-test('of several turns the last one counts, and each result is told', () => {
+test('the last of several turns counts, and each result is recorded', () => {
   const failed = result({ subtype: 'error_during_execution', errors: ['first'] });
   const lines = [INIT, failed, INIT, said([text('again')]), result({ total_cost_usd: 2 })];
   expect(claude.terminalOf(lines, { exitCode: 0 })).toMatchObject({
@@ -63,11 +63,11 @@ test('of several turns the last one counts, and each result is told', () => {
   expect(results).toHaveLength(2);
 });
 
-test('a turn that began after a result and was cut off is not the success of the one before', () => {
+test('a turn that was cut off does not count as the success of the turn before', () => {
   expect(claude.endOf([INIT, result(), INIT, said([text('x')])])).toEqual(['failed', 'stream_ended_early']);
 });
 
-test('what comes after the result without being a turn does not undo it', () => {
+test('lines after the result that are not a turn do not undo it', () => {
   const late = { type: 'system', subtype: 'task_notification', task_id: 't' };
   expect(claude.endOf([INIT, result(), late, { type: 'keep_alive' }])).toEqual(['completed', 'result']);
 });
@@ -100,7 +100,7 @@ test('the terminal has usage, cost, the errors and the tools left open', () => {
   });
 });
 
-test('the text of a result is an error if the turn failed, and only told once', () => {
+test('the text of a result is an error if the turn failed, and is recorded once', () => {
   const refused = said([text('No credit')], { error: 'billing_error' });
   const lines = [refused, result({ is_error: true, result: 'No credit' })];
   expect(claude.terminalOf(lines)?.errors).toEqual(['No credit']);

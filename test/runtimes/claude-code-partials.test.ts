@@ -29,7 +29,7 @@ const noteOf = (lines: Lines, event: string) =>
 
 const stop = streamed({ type: 'content_block_stop', index: 0 });
 
-test('streamed text is told as it comes and not again when its whole comes', () => {
+test('streamed text is recorded as it arrives, and not again when its block is complete', () => {
   const lines = [messageStart('m1'), piece('Hel'), piece('lo'), said([text('Hello')]), stop];
   expect(claude.middleOf(lines)).toEqual([
     ['notification', { event: 'request_started', payload: { model: 'sonnet' }, messageId: 'm1' }],
@@ -38,11 +38,11 @@ test('streamed text is told as it comes and not again when its whole comes', () 
   ]);
 });
 
-test('what was not streamed of a block is told when its whole comes', () => {
+test('the rest of a block that was not streamed is recorded when the block is complete', () => {
   expect(textOf([messageStart('m1'), piece('Hel'), said([text('Hello')])])).toEqual(['Hel', 'lo']);
 });
 
-test('a whole that does not begin with what was streamed is told as a replacement', () => {
+test('a complete block that does not begin with its pieces is recorded as a replacement', () => {
   const lines = [messageStart('m1'), piece('Hullo'), said([text('Hello there')]), said([text('more')])];
   expect(textOf(lines)).toEqual(['Hullo', 'more']);
   expect(noteOf(lines, 'text_replaced')).toEqual([{ text: 'Hello there' }]);
@@ -51,7 +51,7 @@ test('a whole that does not begin with what was streamed is told as a replacemen
   ]);
 });
 
-test('several blocks of one message are each told once, tools between them and without pieces', () => {
+test('each block of a message is recorded once, with tools between them and without pieces', () => {
   const lines = [
     messageStart('m1'),
     piece('one', 0),
@@ -73,12 +73,12 @@ test('several blocks of one message are each told once, tools between them and w
   expect(claude.runOf(lines).filter(({ kind }) => kind === 'tool_request')).toHaveLength(1);
 });
 
-test('one line with all blocks of a streamed message, or with a streamed and a new one, doubles nothing', () => {
+test('one line with all blocks of a message, streamed or with a new one, repeats nothing', () => {
   const lines = [messageStart('m1'), piece('a', 0), piece('b', 1), said([text('a'), text('b'), text('c')])];
   expect(textOf(lines)).toEqual(['a', 'b', 'c']);
 });
 
-test('an empty streamed block does not stand in the way of the next', () => {
+test('an empty streamed block does not hide the next block', () => {
   const empty = streamed({ type: 'content_block_start', index: 0, content_block: text('') });
   expect(textOf([messageStart('m1'), empty, piece('', 0), piece('b', 1), said([text('b')])])).toEqual(['b']);
 });
@@ -86,13 +86,13 @@ test('an empty streamed block does not stand in the way of the next', () => {
 const thought = (words: string) =>
   streamed({ type: 'content_block_delta', index: 0, delta: { type: 'thinking_delta', thinking: words } });
 
-test('thinking of which the whole never comes does not stand in the way of text', () => {
+test('thinking that is never completed does not hide text', () => {
   const lines = [messageStart('m1'), thought('hm'), piece('one', 1), said([text('one')])];
   expect(textOf(lines)).toEqual(['one']);
   expect(noteOf(lines, 'text_replaced')).toEqual([]);
 });
 
-test('thinking is streamed in the same way, its signature told once at the end', () => {
+test('thinking is streamed in the same way, with its signature recorded once at the end', () => {
   const signed = streamed({
     type: 'content_block_delta',
     delta: { type: 'signature_delta', signature: 's' },
@@ -105,7 +105,7 @@ test('thinking is streamed in the same way, its signature told once at the end',
   ]);
 });
 
-test('subagents stream beside the main agent, each into its own message', () => {
+test('subagents stream next to the main agent, each into its own message', () => {
   const by = { parent_tool_use_id: 'agent' };
   const lines = [
     messageStart('m1'),
@@ -123,7 +123,7 @@ test('subagents stream beside the main agent, each into its own message', () => 
   ]);
 });
 
-test('a message that was not streamed is told whole between ones that were', () => {
+test('a message that was not streamed is recorded complete between streamed ones', () => {
   const lines = [
     messageStart('m1'),
     piece('one'),
@@ -133,15 +133,15 @@ test('a message that was not streamed is told whole between ones that were', () 
   expect(textOf(lines)).toEqual(['one', 'other']);
 });
 
-test('pieces without the start of their message are matched all the same', () => {
+test('pieces without the start of their message are matched, too', () => {
   expect(textOf([INIT, piece('on'), said([text('one')])])).toEqual(['on', 'e']);
 });
 
-test('text whose whole never came is not lost when the process dies', () => {
+test('text of an incomplete block is not lost when the process dies', () => {
   expect(textOf([messageStart('m1'), piece('half an ans')])).toEqual(['half an ans']);
 });
 
-test('pings say nothing, unknown pieces are kept, and an error in the stream is one', () => {
+test('pings give no events, unknown pieces are kept, and an error in the stream is a stream_error', () => {
   const unknown = { type: 'content_block_delta', index: 0, delta: { type: 'future_delta' } };
   const lines = [
     streamed({ type: 'ping' }),
@@ -157,7 +157,7 @@ test('pings say nothing, unknown pieces are kept, and an error in the stream is 
   ]);
 });
 
-test('however a text is cut into pieces, even through a surrogate pair, it is told once', () => {
+test('however a text is cut, even within a surrogate pair, it is recorded once', () => {
   const words = fc.array(fc.constantFrom('a', ' ', '\u{1f469}‍\u{1f4bb}', '日本', '\ud83d'), { minLength: 1 });
   fc.assert(
     fc.property(words, fc.array(fc.nat({ max: 8 })), fc.nat({ max: 40 }), (parts, sizes, missing) => {
@@ -175,7 +175,7 @@ test('however a text is cut into pieces, even through a surrogate pair, it is to
   );
 });
 
-test('streams of more subagents than are remembered at once, and of more blocks, do no harm', () => {
+test('more subagents and blocks than are remembered at once do no harm', () => {
   const many = Array.from({ length: 2000 }, (_, index) => piece('x', 0, `agent${index}`));
   const blocks = Array.from({ length: 2000 }, (_, index) => piece('y', index));
   expect(textOf([...many, ...blocks])).toHaveLength(4000);

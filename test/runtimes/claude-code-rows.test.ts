@@ -3,7 +3,7 @@ import { claude, heard, INIT, said, text, toolResult, toolUse } from './claude-l
 
 const origin = { messageId: 'm1' };
 
-test('the first init starts the run and is told whole, as is any later one', () => {
+test('the first init starts the run, and every init is recorded completely', () => {
   const init = {
     ...INIT,
     claude_code_version: '2.1.0',
@@ -40,7 +40,7 @@ test('the first init starts the run and is told whole, as is any later one', () 
 
 const hook = (id: string) => ({ type: 'system', subtype: 'hook_started', hook_id: id, session_id: 's1' });
 
-test('what hooks say before the session is up waits for its start', () => {
+test('hook lines before the session’s start wait for it', () => {
   const told = claude.runOf([hook('a'), hook('b'), INIT, hook('c')]).map(({ kind, data }) => {
     const payload = data.payload as { hook_id?: string } | undefined;
     return [kind, data.model ?? payload?.hook_id];
@@ -55,7 +55,7 @@ test('what hooks say before the session is up waits for its start', () => {
   ]);
 });
 
-test('hooks that end without a session still leave their lines', () => {
+test('hook lines without a session are still recorded', () => {
   expect(claude.runOf([hook('a')]).map(({ kind }) => kind)).toEqual([
     'runtime_started',
     'notification',
@@ -63,17 +63,17 @@ test('hooks that end without a session still leave their lines', () => {
   ]);
 });
 
-test('hooks that say a great deal do not wait for ever', () => {
+test('long hook output does not wait indefinitely', () => {
   const loud = { ...hook('a'), output: 'x'.repeat(300_000) };
   const events = claude.runOf([loud, loud, loud, loud, INIT]);
-  // The fourth starts the run, so that what only the init tells is not in the start.
+  // The fourth line starts the run, so the start lacks the facts that only the init has.
   expect(events[0]?.data).toEqual({ runtime: 'claude-code', sessionId: 's1' });
   expect(events.slice(1, -1).map(({ data }) => data.event)).toEqual([
     ...['hook_started', 'hook_started', 'hook_started', 'hook_started', 'init'],
   ]);
 });
 
-test('an assistant line tells each of its blocks', () => {
+test('every block of an assistant line is recorded', () => {
   const blocks = [
     text('look'),
     { type: 'thinking', thinking: 'hm', signature: 'c2ln' },
@@ -90,14 +90,14 @@ test('an assistant line tells each of its blocks', () => {
   ]);
 });
 
-test('content that is only a string is text', () => {
+test('string content is text', () => {
   expect(claude.middleOf([said('hi'), heard('yes', { isReplay: true })])).toEqual([
     ['assistant_text', { text: 'hi', ...origin }],
     ['notification', { event: 'user_text', payload: { role: 'user', text: 'yes' }, replay: true }],
   ]);
 });
 
-test('text that the command line wrote itself, or that was cut off, is marked', () => {
+test('text that the CLI itself wrote, or that was cut off, is marked', () => {
   expect(
     claude.middleOf([
       said([text('No credit')], {}, { model: '<synthetic>' }),
@@ -109,7 +109,7 @@ test('text that the command line wrote itself, or that was cut off, is marked', 
   ]);
 });
 
-test('results pair by id, in any order, and carry the structured form where it is clear whose it is', () => {
+test('results pair by id, in any order, and carry the structured form if its owner is clear', () => {
   const lines = [
     said([toolUse('a', 'Bash'), toolUse('b', 'Write')]),
     heard([toolResult('b', 'ok')], { tool_use_result: { type: 'create' } }),
@@ -127,7 +127,7 @@ test('results pair by id, in any order, and carry the structured form where it i
   ]);
 });
 
-test('what a subagent does carries the call that started it', () => {
+test('a subagent’s events carry the call that started it', () => {
   const by = { parent_tool_use_id: 'agent' };
   const lines = [
     said([toolUse('agent', 'Agent')]),
@@ -143,7 +143,7 @@ test('what a subagent does carries the call that started it', () => {
   ]);
 });
 
-test('tools that run on servers are marked, and the files that they made are listed', () => {
+test('tools that run on servers are marked, and the files that they wrote are listed', () => {
   const blocks = [
     { type: 'server_tool_use', id: 'a', name: 'code_execution', input: { code: '1' } },
     { type: 'mcp_tool_use', id: 'b', name: 'find', server_name: 'docs', input: {} },
@@ -167,7 +167,7 @@ test('tools that run on servers are marked, and the files that they made are lis
   ]);
 });
 
-test('a skill is loaded once its tool has answered well', () => {
+test('a skill is loaded once its tool has succeeded', () => {
   const lines = [said([toolUse('a', 'Skill', { skill: 'notes' })]), heard([toolResult('a', 'Launching')])];
   expect(claude.middleOf(lines).at(-1)).toEqual(['skill_loaded', { skill: 'notes', toolId: 'a' }]);
 });
@@ -182,7 +182,7 @@ test.each([
   expect(kinds).toEqual(['runtime_started', 'tool_request', 'tool_response', 'runtime_terminal']);
 });
 
-test('a question to the user waits, and so does a request to the host; neither ends the run', () => {
+test('a question to the user and a request to the host wait; neither ends the run', () => {
   const request = { type: 'control_request', request_id: 'r', request: { subtype: 'can_use_tool' } };
   expect(claude.middleOf([said([toolUse('a', 'AskUserQuestion')]), request]).slice(1)).toEqual([
     ['notification', { event: 'waiting', payload: { toolId: 'a', name: 'AskUserQuestion' }, ...origin }],
@@ -193,7 +193,7 @@ test('a question to the user waits, and so does a request to the host; neither e
   ]);
 });
 
-test('retries, errors, rejected rates and failed logins are stream errors', () => {
+test('retries, errors, rate limits and failed logins are stream errors', () => {
   const lines = [
     {
       type: 'system',
@@ -234,7 +234,7 @@ test('retries, errors, rejected rates and failed logins are stream errors', () =
   ]);
 });
 
-test('retracted lines are told with the messages that they were', () => {
+test('retractions name the messages of the retracted lines', () => {
   const lines = [
     said([text('one')], { uuid: 'u1' }),
     said([text('two')], { uuid: 'u2', supersedes: ['u1', 'u0', 7] }, { id: 'm2' }),
@@ -247,7 +247,7 @@ test('retracted lines are told with the messages that they were', () => {
   ]);
 });
 
-test('files are uploads only if they have an id; what else is sent is described without its bytes', () => {
+test('files are uploads only if they have an id; other media are described without their bytes', () => {
   const blocks = [
     { type: 'document', title: 'plan.pdf', source: { type: 'file', file_id: 'f1' } },
     { type: 'container_upload', file_id: 'f2' },
@@ -269,7 +269,7 @@ test('files are uploads only if they have an id; what else is sent is described 
   ]);
 });
 
-test('files that the agent made are not uploads', () => {
+test('files that the agent wrote are not uploads', () => {
   const line = { type: 'system', subtype: 'files_persisted', files: [{ filename: 'a', file_id: 'f' }] };
   expect(claude.middleOf([line])).toEqual([
     ['notification', { event: 'files_persisted', payload: { files: [{ filename: 'a', file_id: 'f' }] } }],

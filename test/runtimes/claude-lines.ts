@@ -6,12 +6,12 @@ export const claude = playerOf(createClaudeCodeAdapter);
 
 export const INIT: Fields = { type: 'system', subtype: 'init', session_id: 's1', model: 'sonnet', cwd: '/w' };
 
-/** An `assistant` line with one message of these blocks. */
+/** Returns an `assistant` line with one message of these blocks. */
 export function said(content: readonly unknown[] | string, more: Fields = {}, message: Fields = {}): Fields {
   return { type: 'assistant', message: { id: 'm1', role: 'assistant', content, ...message }, ...more };
 }
 
-/** A `user` line. */
+/** Returns a `user` line. */
 export function heard(content: readonly unknown[] | string, more: Fields = {}): Fields {
   return { type: 'user', message: { role: 'user', content }, ...more };
 }
@@ -32,7 +32,7 @@ export function result(more: Fields = {}): Fields {
   return { type: 'result', subtype: 'success', is_error: false, ...more };
 }
 
-/** A `stream_event` line, of a subagent if `parent` is given. */
+/** Returns a `stream_event` line; `parent` makes it a subagent's. */
 export function streamed(event: Fields, parent: string | null = null): Fields {
   return { type: 'stream_event', event, parent_tool_use_id: parent };
 }
@@ -41,7 +41,7 @@ export function messageStart(id: string, parent?: string): Fields {
   return streamed({ type: 'message_start', message: { id, model: 'sonnet' } }, parent);
 }
 
-/** A piece of a block that is streamed. */
+/** Returns a piece of a streamed block. */
 export function piece(words: string, index = 0, parent?: string): Fields {
   return streamed({ type: 'content_block_delta', index, delta: { type: 'text_delta', text: words } }, parent);
 }

@@ -12,11 +12,11 @@ import {
   type WireObject,
 } from './recordings.ts';
 
-/** What one runtime's recordings hold, told without the adapter. */
+/** The expected contents of one runtime's recordings, read without the adapter. */
 interface Wire {
   readonly name: RuntimeName;
   readonly outcomes: Readonly<Record<string, string>>;
-  /** Recordings that end otherwise than their last line says. */
+  /** Recordings whose outcome differs from their last line. */
   readonly exceptions: Readonly<Record<string, string>>;
   textOf(objects: readonly WireObject[]): string;
   requestsOf(objects: readonly WireObject[]): string[];
@@ -87,7 +87,7 @@ const wires: Readonly<Record<string, Wire>> = {
     name: 'gemini',
     outcomes: {
       'result:success': 'completed',
-      // That the text was cut off is not on this wire.
+      // This wire does not show that the text was cut off.
       'result:success (truncated)': 'completed',
       'result:error': 'failed',
       'result:error cancelled': 'cancelled',
@@ -132,7 +132,7 @@ const ofKind = (events: readonly RunnerEvent[], kind: string) =>
   events.filter((event) => event.kind === kind).map((event) => event.data);
 
 test.skipIf(!recordingsPresent)(
-  'there are recordings of every command line (skipped: their folder is missing, see RUNFEED_CAPTURES)',
+  'recordings of every CLI exist (skipped: their folder is missing, see RUNFEED_CAPTURES)',
   () => {
     for (const runtime of Object.keys(wires)) {
       expect(captures.filter((capture) => capture.runtime === runtime).length).toBeGreaterThan(10);
@@ -140,7 +140,7 @@ test.skipIf(!recordingsPresent)(
   },
 );
 
-test.each(captures)('$file becomes one legal run with the outcome that it had', (capture) => {
+test.each(captures)('$file becomes one legal run with the recorded outcome', (capture) => {
   const wire = wireOf(capture);
   const events = play(capture, 65_536);
   const kinds = events.map((event) => event.kind);
@@ -178,12 +178,12 @@ test.each(captures)('$file keeps its tool calls and pairs them by id', (capture)
   expect(listed.map(({ toolId }) => toolId)).toEqual(requested.filter((id) => !answered.includes(id)));
 });
 
-test.each(captures)('$file is found out without being named', (capture) => {
+test.each(captures)('$file has its runtime detected', (capture) => {
   const detecting: typeof createAdapter = (_, options) => createDetectingAdapter(options);
   expect(play(capture, 50, detecting)).toEqual(play(capture, 50));
 });
 
-test.each(captures)('all of $file is understood, except what was put in to be unknown', (capture) => {
+test.each(captures)('all of $file is understood, except lines that are unknown on purpose', (capture) => {
   const known = ofKind(play(capture, 1000), 'notification').map(({ event }) => event);
   const constructed = /unknown|all-item-types/.test(capture.file);
   if (!constructed) expect(known.filter((event) => String(event).startsWith('unknown'))).toEqual([]);

@@ -12,17 +12,17 @@ import * as codex from './codex-lines.ts';
 import * as gemini from './gemini-lines.ts';
 import { bytesOf, type Fields, playerOf } from './player.ts';
 
-/** One adapter, and what its wire looks like. */
+/** One adapter, with a description of its wire format. */
 interface Subject {
   readonly name: string;
   readonly create: (options?: RuntimeAdapterOptions) => RuntimeAdapter;
-  /** The types that lines and what is in them can have. */
+  /** The types that lines and their contents can have. */
   readonly types: readonly string[];
-  /** Names of fields. */
+  /** The names of fields. */
   readonly fields: readonly string[];
-  /** Lines as they are. */
+  /** Sample lines. */
   readonly samples: readonly Fields[];
-  /** A line that makes `filling` part of an event between the first and the last. */
+  /** Returns a line that makes `filling` part of an event between the first and the last. */
   readonly holding: (filling: unknown) => Fields;
   readonly request: (toolId: string) => Fields;
 }
@@ -147,7 +147,7 @@ const DETECTING: Subject = {
   request: (id) => ({ ...GEMINI.request(id), timestamp: 'now' }),
 };
 
-/** Lines of anything, with the words of the wire here and there. */
+/** Arbitrary lines that sometimes contain words of the wire format. */
 function linesFor({ types, fields, samples }: Subject): fc.Arbitrary<string[]> {
   const word = fc.constantFrom(...types);
   const { anything } = fc.letrec((tie) => ({
@@ -165,7 +165,7 @@ function linesFor({ types, fields, samples }: Subject): fc.Arbitrary<string[]> {
   const wrapped = fc
     .tuple(word, fc.constantFrom(...fields), fc.oneof(typed, fc.array(typed, { maxLength: 3 })))
     .map(([type, field, inner]) => ({ type, [field]: inner }));
-  // A sample in which one field, at whatever depth, is something else.
+  // A sample with a different value in one field, at any depth.
   const spoiled = fc
     .tuple(fc.constantFrom(...samples), fc.constantFrom(...fields), anything)
     .map(([sample, field, value]) =>
@@ -211,7 +211,7 @@ describe.each([DETECTING])('$name', (subject) => {
   const player = playerOf(subject.create);
   const lines = linesFor(subject);
 
-  test('makes a legal run of any lines', () => {
+  test('converts any lines to a legal run', () => {
     fc.assert(
       fc.property(lines, exits, fc.nat({ max: 1000 }), (written, exit, nextSeq) => {
         expectLegalRun(player.runOf(written, exit, { nextSeq }), nextSeq);
@@ -220,7 +220,7 @@ describe.each([DETECTING])('$name', (subject) => {
     );
   });
 
-  test('makes a legal run of bytes that are no text', () => {
+  test('converts bytes that are not text to a legal run', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
         const adapter = subject.create();
@@ -229,7 +229,7 @@ describe.each([DETECTING])('$name', (subject) => {
     );
   });
 
-  test('gives the same events in any chunks', () => {
+  test('returns the same events for any chunks', () => {
     fc.assert(
       fc.property(lines, fc.array(fc.nat({ max: 50 }), { maxLength: 60 }), (written, cuts) => {
         const bytes = bytesOf(written);
@@ -246,7 +246,7 @@ describe.each([DETECTING])('$name', (subject) => {
     );
   });
 
-  test('gives nothing after the end, neither for bytes nor for a second end', () => {
+  test('returns no events after the end, neither for bytes nor for a second end', () => {
     const adapter = subject.create();
     adapter.push(bytesOf(subject.samples));
     expect(adapter.end()).not.toEqual([]);
@@ -254,7 +254,7 @@ describe.each([DETECTING])('$name', (subject) => {
     expect(adapter.end()).toEqual([]);
   });
 
-  test('leaves out what nests deeper than an event may, and says so', () => {
+  test('omits data that nests deeper than an event may, and reports it', () => {
     for (const levels of [600, 100_000]) {
       const line = JSON.stringify(subject.holding('HERE')).replace('"HERE"', nested(levels));
       const events = player.runOf([line, nested(levels), `{"type":"result","usage":${nested(levels)}}`]);
@@ -263,7 +263,7 @@ describe.each([DETECTING])('$name', (subject) => {
     }
   });
 
-  test('remembers a bounded number of open tools, and counts the others', () => {
+  test('remembers a limited number of open tools, and counts the others', () => {
     const requests = Array.from({ length: 1030 }, (_, index) => subject.request(`id${index}`));
     const data = player.terminalOf([...requests, subject.request('x'.repeat(1000))]);
     expect(data?.openTools).toHaveLength(1024);

@@ -44,7 +44,7 @@ test('a thread that starts late or again is a notification', () => {
   ]);
 });
 
-test('messages come whole with their phase, thoughts are notifications', () => {
+test('messages are complete and have their phase, reasoning is a notification', () => {
   const lines = [
     started('item_0', 'agent_message', { text: 'Lo' }),
     completed('item_0', 'agent_message', { text: 'Looking', phase: 'commentary' }),
@@ -56,7 +56,7 @@ test('messages come whole with their phase, thoughts are notifications', () => {
   ]);
 });
 
-test('a command is a request when it starts and a response when it is done', () => {
+test('a command is a request when it starts and a response when it ends', () => {
   const command = { command: "/bin/bash -lc 'ls'", aggregated_output: '', exit_code: null };
   const lines = [
     started('item_0', 'command_execution', { ...command, status: 'in_progress' }),
@@ -83,7 +83,7 @@ test('a command is a request when it starts and a response when it is done', () 
   ]);
 });
 
-test('items that end in another order than they began pair by id', () => {
+test('items pair by id, even if they end in a different order', () => {
   const lines = [
     started('item_0', 'command_execution', { command: 'a' }),
     started('item_1', 'mcp_tool_call', { server: 's', tool: 't', arguments: { q: 1 } }),
@@ -126,7 +126,7 @@ test('the result of an MCP tool is its content, or its error', () => {
   ]);
 });
 
-test('changes of files, searches and other agents are tools, whether or not their start is told', () => {
+test('file changes, searches and other agents are tools, with or without their start', () => {
   const changes = [{ path: '/w/a', kind: 'add' }];
   const agent = { tool: 'spawn_agent', prompt: 'go', sender_thread_id: 't1', receiver_thread_ids: ['t2'] };
   const lines = [
@@ -175,13 +175,13 @@ test('reading a skill counts as loading it, and is marked as inferred', () => {
 test.each([
   ['the command failed', 'cat /skills/notes/SKILL.md', 'failed'],
   ['another file of it was read', 'cat /skills/notes/README.md', 'completed'],
-  ['skills were only looked for', 'ls /skills/*/SKILL.md', 'completed'],
-  ['the file is nobody’s', 'cat /w/SKILL.md', 'completed'],
+  ['skills were only listed', 'ls /skills/*/SKILL.md', 'completed'],
+  ['the file belongs to no skill', 'cat /w/SKILL.md', 'completed'],
 ])('no skill is loaded when %s', (_, command, status) => {
   expect(reads(command, status)).toEqual([]);
 });
 
-test('a message that is repeated because the connection broke is told once', () => {
+test('a message that is repeated after a lost connection is recorded once', () => {
   const lines = [says('A'), reconnecting(1), says('A', 'item_1'), reconnecting(2), says('A', 'item_2')];
   expect(textOf([...lines, says('B', 'item_3')])).toEqual(['A', 'B']);
   expect(codex.middleOf(lines)[2]).toEqual([
@@ -190,7 +190,7 @@ test('a message that is repeated because the connection broke is told once', () 
   ]);
 });
 
-test('several messages may be repeated, one reconnection breaking into another', () => {
+test('several messages may be repeated, also over overlapping reconnections', () => {
   const said = [says('A'), says('B'), says('A')];
   const again = [reconnecting(1), says('A'), reconnecting(2), reconnecting(3), ...said, says('C')];
   expect(textOf([...said, ...again])).toEqual(['A', 'B', 'A', 'C']);
@@ -199,20 +199,20 @@ test('several messages may be repeated, one reconnection breaking into another',
 test.each([
   ['nothing broke', [says('A'), says('A')]],
   ['another error came', [says('A'), { type: 'error', message: 'odd' }, says('A')]],
-  ['a tool ran since', [says('A'), started('i', 'web_search'), reconnecting(1), says('A')]],
-  ['a tool ran after it', [says('A'), reconnecting(1), started('i', 'web_search'), says('A')]],
+  ['a tool ran before the reconnection', [says('A'), started('i', 'web_search'), reconnecting(1), says('A')]],
+  ['a tool ran after the reconnection', [says('A'), reconnecting(1), started('i', 'web_search'), says('A')]],
   ['a new turn began', [says('A'), reconnecting(1), TURN, says('A')]],
-])('the same words are told again when %s', (_, lines) => {
+])('the same text is recorded again when %s', (_, lines) => {
   expect(textOf(lines)).toEqual(['A', 'A']);
 });
 
-test('every message after the repeats is told, even the same one', () => {
+test('every message after the repeats is recorded, even the same one', () => {
   expect(textOf([says('A'), reconnecting(1), says('A'), says('A')])).toEqual(['A', 'A']);
   const twice = [says('A'), reconnecting(1), says('A'), reconnecting(2), says('A')];
   expect(textOf([...twice, says('A')])).toEqual(['A', 'A']);
 });
 
-test('errors are stream errors, reconnections say which attempt it is', () => {
+test('errors are stream errors, and reconnections have their attempt', () => {
   const lines = [
     reconnecting(2),
     { type: 'error', message: 'odd' },
@@ -227,7 +227,7 @@ test('errors are stream errors, reconnections say which attempt it is', () => {
   ]);
 });
 
-test('plans are notifications with their phase, a question waits', () => {
+test('plans are notifications with their phase, and a question waits', () => {
   const items = [{ text: 'a', completed: false }];
   const lines = [
     started('item_0', 'todo_list', { items }),
@@ -275,7 +275,7 @@ test('the last turn counts, and an error after it changes nothing', () => {
   expect(codex.endOf([TURN, DONE, TURN])).toEqual(['failed', 'stream_ended_early']);
 });
 
-test('an interrupt leaves no last line: the signal tells it from a failure', () => {
+test('an interrupt leaves no last line: the signal distinguishes it from a failure', () => {
   const lines = [THREAD, TURN, started('item_0', 'command_execution', { command: 'sleep 9' })];
   expect(codex.endOf(lines, { exitCode: 1 })).toEqual(['failed', 'exit_code']);
   expect(codex.terminalOf(lines, { exitCode: 1, signal: 'SIGINT' })).toMatchObject({
@@ -285,6 +285,6 @@ test('an interrupt leaves no last line: the signal tells it from a failure', () 
   });
 });
 
-test('a success is not believed of a process that failed', () => {
+test('a failed process overrides a success', () => {
   expect(codex.endOf([TURN, DONE], { exitCode: 1 })).toEqual(['failed', 'exit_code']);
 });

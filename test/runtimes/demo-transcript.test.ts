@@ -4,7 +4,7 @@ import { runOf } from './goose-lines.ts';
 
 const events = runOf(DEMO_TRANSCRIPT, { exitCode: 0 });
 
-test('the demo is a run that ends well, with usage and no tool left open', () => {
+test('the demo is a run that succeeds, with usage and no open tool', () => {
   expect(events.at(-1)?.data).toEqual({
     outcome: 'completed',
     reason: 'complete',
@@ -14,13 +14,13 @@ test('the demo is a run that ends well, with usage and no tool left open', () =>
   });
 });
 
-test('the demo is short enough to watch and all of it is understood', () => {
+test('the demo is short enough to watch, and all of it is understood', () => {
   expect(DEMO_TRANSCRIPT.length).toBeGreaterThanOrEqual(60);
   expect(DEMO_TRANSCRIPT.length).toBeLessThanOrEqual(90);
   expect(events.filter((event) => String(event.data.event).startsWith('unknown'))).toEqual([]);
 });
 
-test('the demo shows text, thinking, a skill, progress, and a tool that fails and is tried again', () => {
+test('the demo shows text, thinking, a skill, progress, and a tool that fails and is retried', () => {
   const told = new Set(events.map(({ kind, data }) => (kind === 'notification' ? data.event : kind)));
   expect([...told].sort()).toEqual([
     'assistant_text',
@@ -43,6 +43,6 @@ test('the demo shows text, thinking, a skill, progress, and a tool that fails an
   expect(again?.input).toEqual(input);
 });
 
-test('no line of the demo holds a line end of its own', () => {
+test('no line of the demo contains a line end', () => {
   expect(DEMO_TRANSCRIPT.filter((line) => /[\r\n]/.test(line))).toEqual([]);
 });

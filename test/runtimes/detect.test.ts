@@ -12,19 +12,19 @@ const NAME_OF_FOLDER: Readonly<Record<string, string>> = { 'gemini-cli': 'gemini
 const detecting = playerOf(createDetectingAdapter);
 
 test.skipIf(!recordingsPresent)(
-  'there are recordings to tell apart (skipped: their folder is missing, see RUNFEED_CAPTURES)',
+  'recordings exist (skipped: their folder is missing, see RUNFEED_CAPTURES)',
   () => {
     const names = recordings.map(({ runtime }) => NAME_OF_FOLDER[runtime] ?? runtime);
     expect(RUNTIME_NAMES.filter((name) => !names.includes(name))).toEqual([]);
   },
 );
 
-test.each(recordings)('$file is told by its first lines', (recording) => {
+test.each(recordings)('$file is detected by its first lines', (recording) => {
   const lines = bytesOfRecording(recording).toString().split('\n');
   expect(detectRuntime(lines)).toBe(NAME_OF_FOLDER[recording.runtime] ?? recording.runtime);
 });
 
-test.each(recordings)('$file is told by what is left when its beginning is missing', (recording) => {
+test.each(recordings)('$file is detected even if its beginning is missing', (recording) => {
   const lines = bytesOfRecording(recording).toString().split('\n');
   const own = NAME_OF_FOLDER[recording.runtime] ?? recording.runtime;
   for (const line of lines) {
@@ -50,7 +50,7 @@ test.each([
   ['goose', { type: 'message', message: { content: [] } }],
   ['goose', { type: 'error', error: 'no provider' }],
   ['goose', { type: 'complete', total_tokens: null }],
-])('%s is told by %o alone', (name, line) => {
+])('%s is detected by %o alone', (name, line) => {
   expect(detectRuntime(['', 'a banner', '[1]', '{"half":', JSON.stringify(line)])).toBe(name);
 });
 
@@ -61,35 +61,35 @@ test.each([
   ['anthropic-sessions', 'data: {"type":"user.message","content":[]}'],
   ['goosed', 'data: {"type":"Ping"}'],
   ['goosed', 'data: {"type":"Error","error":"no"}'],
-])('%s is told by the frame %s', (name, line) => {
+])('%s is detected by the frame %s', (name, line) => {
   expect(detectRuntime([': comment', 'event: x', 'id: 1', line])).toBe(name);
 });
 
 test.each([
   ['nothing', []],
   ['noise', ['hello', '', '[]', '{}']],
-  ['a type that nobody has', ['{"type":"future"}', 'data: {"type":"future"}']],
-  ['an error of a shape that nobody has', ['{"type":"error"}', '{"type":"error","error":{}}']],
+  ['an unknown type', ['{"type":"future"}', 'data: {"type":"future"}']],
+  ['an error of unknown shape', ['{"type":"error"}', '{"type":"error","error":{}}']],
   ['a frame without its data', ['event: message_start', 'data: [DONE]']],
-])('%s gives an error that lists the names and says what to pass', (_, lines) => {
+])('%s causes an error that lists the names and the option to pass', (_, lines) => {
   expect(() => detectRuntime(lines)).toThrow(UnknownRuntimeError);
   expect(() => detectRuntime(lines)).toThrow('Pass --runtime with one of: anthropic-messages, ');
   for (const name of RUNTIME_NAMES) expect(() => detectRuntime(lines)).toThrow(name);
 });
 
-test.each(RUNTIME_NAMES)('there is an adapter for %s, which goes by that name', (name) => {
+test.each(RUNTIME_NAMES)('%s has an adapter of that name', (name) => {
   expect(createAdapter(name).end()[0]?.data.runtime).toBe(name);
 });
 
-test('the names of runtimes are known from other words', () => {
+test('names of runtimes are distinguished from other words', () => {
   expect(RUNTIME_NAMES.filter((name) => !isRuntimeName(name))).toEqual([]);
   expect(['', 'Goose', 'toString'].filter(isRuntimeName)).toEqual([]);
 });
 
-describe('the adapter that finds out', () => {
+describe('the detecting adapter', () => {
   const unknown = [{ type: 'future', x: 1 }, 'noise', { type: 'later' }];
 
-  test('gives nothing until a line tells, and then everything, noise included', () => {
+  test('returns no events until a line identifies the runtime, and then all, including noise', () => {
     const adapter = createDetectingAdapter({ now: () => 1000 });
     expect(adapter.push(bytesOf(['a banner', { type: 'future' }]))).toEqual([]);
     const events = [...adapter.push(bytesOf([says('hi'), COMPLETE])), ...adapter.end({ exitCode: 0 })];
@@ -98,7 +98,7 @@ describe('the adapter that finds out', () => {
     );
   });
 
-  test('keeps nothing of a chunk that its caller uses again', () => {
+  test('copies each chunk, so that the caller can reuse it', () => {
     const adapter = createDetectingAdapter({ now: () => 1000 });
     const chunk = bytesOf(['a banner']);
     adapter.push(chunk);
@@ -107,7 +107,7 @@ describe('the adapter that finds out', () => {
     expect(events.at(-1)?.data.noise).toEqual({ lines: 1, tail: 'a banner' });
   });
 
-  test('decides at the end by a last line without a line feed', () => {
+  test('can decide at the end by a last line without a line feed', () => {
     const adapter = createDetectingAdapter({ now: () => 1000 });
     expect(adapter.push(bytesOf([COMPLETE]).subarray(0, -1))).toEqual([]);
     expect(adapter.end({ exitCode: 0 }).map(({ data }) => data.runtime ?? data.outcome)).toEqual([
@@ -116,7 +116,7 @@ describe('the adapter that finds out', () => {
     ]);
   });
 
-  test('makes a failed run of lines that nobody is known to write, and loses none', () => {
+  test('records lines of an unknown runtime as a failed run, and loses none', () => {
     const events = detecting.runOf(unknown, { exitCode: 0 });
     expect(events.map(({ kind, data }) => [kind, data.runtime ?? data.payload ?? data.reason])).toEqual([
       ['runtime_started', 'unknown'],
@@ -128,7 +128,7 @@ describe('the adapter that finds out', () => {
     expect(events.at(-1)?.data.noise).toEqual({ lines: 1, tail: 'noise' });
   });
 
-  test('leaves it to the exit why a process said nothing that could be read', () => {
+  test('leaves the outcome to the exit if no line could be read', () => {
     expect(detecting.endOf([], { exitCode: 127, stderrTail: 'not found' })).toEqual(['failed', 'exit_code']);
     expect(detecting.endOf([], { signal: 'SIGTERM' })).toEqual(['cancelled', 'signal']);
     expect(detecting.terminalOf([])?.errors).toBeUndefined();
@@ -138,7 +138,7 @@ describe('the adapter that finds out', () => {
     });
   });
 
-  test('stops looking after a mebibyte, wherever the chunks were cut', () => {
+  test('stops after a mebibyte, wherever the chunks are cut', () => {
     const noise = Array.from({ length: 1100 }, (_, index) => `${index} ${'n'.repeat(1000)}`);
     expect(bytesOf(noise).length).toBeGreaterThan(MAX_UNDECIDED_BYTES);
     const early = [...noise.slice(0, 1000), says('hi'), COMPLETE, ...noise];
@@ -161,7 +161,7 @@ describe('the adapter that finds out', () => {
     return [...events, ...adapter.end({ exitCode: 0 })];
   }
 
-  test('gives the same events in any chunks', () => {
+  test('returns the same events for any chunks', () => {
     const line = fc.constantFrom<Lines[number]>('noise', { type: 'future' }, says('hi'), COMPLETE, '{');
     fc.assert(
       fc.property(fc.array(line, { maxLength: 8 }), fc.integer({ min: 1, max: 80 }), (lines, size) => {

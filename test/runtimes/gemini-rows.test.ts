@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { answers, at, gemini, INIT, result, says, timestamp, uses, warns } from './gemini-lines.ts';
 
-test('the init is the start, with the time that the wire tells; a second one is a notification', () => {
+test('the init is the start, with the wire’s timestamp; a second init is a notification', () => {
   const events = gemini.runOf([INIT, INIT, { ...INIT, session_id: 's2' }], {}, { sessionName: 'nightly' });
   expect(events[0]?.data).toEqual({
     runtime: 'gemini',
@@ -17,7 +17,7 @@ test('the init is the start, with the time that the wire tells; a second one is 
   expect(gemini.runOf([says('x'), INIT])[2]?.data).toEqual({ event: 'init', payload });
 });
 
-test('what the assistant says is text, what others say is a notification', () => {
+test('the assistant’s messages are text, all others are notifications', () => {
   expect(
     gemini.middleOf([says('Hi '), says('there'), says('do it', 'user'), says('rules', 'system')]),
   ).toEqual([
@@ -28,7 +28,7 @@ test('what the assistant says is text, what others say is a notification', () =>
   ]);
 });
 
-test('calls come first, then all results, which pair by id; what a person would see may be missing', () => {
+test('results pair with earlier calls by id, and may lack the text for people', () => {
   const lines = [
     uses('a', 'read_file', { path: 'x' }),
     uses('b', 'shell'),
@@ -76,7 +76,7 @@ test.each([
   ['a loop', [warns('Loop detected, stopping execution'), result()], 'limit', 'loop_detected'],
   ['too many turns', [warns('Maximum session turns exceeded'), result()], 'limit', 'max_session_turns'],
   [
-    'too many turns, told by the result',
+    'too many turns, reported by the result',
     [result({ status: 'error', error: { type: 'FatalTurnLimitedError' } })],
     'limit',
     'max_session_turns',
@@ -88,20 +88,20 @@ test.each([
     'cancelled',
   ],
   ['a blocked answer', [warns('blocked', 'error'), result({ status: 'error' })], 'failed', 'result_error'],
-  ['a result of no status', [result({ status: undefined })], 'failed', 'result_error'],
+  ['a result without a status', [result({ status: undefined })], 'failed', 'result_error'],
   ['a loop before an error', [warns('Loop detected'), result({ status: 'error' })], 'failed', 'result_error'],
   ['a loop and then nothing', [warns('Loop detected')], 'failed', 'stream_ended_early'],
-])('%s ends the run as such, whatever the exit code', (_, lines, outcome, reason) => {
+])('%s gives this outcome, whatever the exit code', (_, lines, outcome, reason) => {
   expect(gemini.endOf([INIT, ...lines], { exitCode: 0 })).toEqual([outcome, reason]);
 });
 
-test('the exit decides where there is no result, or a success that the process does not share', () => {
+test('the exit decides if there is no result, or if the process fails after a success', () => {
   expect(gemini.endOf([INIT], { exitCode: 53 })).toEqual(['failed', 'exit_code']);
   expect(gemini.endOf([INIT], { exitCode: 130 })).toEqual(['cancelled', 'signal']);
   expect(gemini.endOf([INIT, result()], { exitCode: 1 })).toEqual(['failed', 'exit_code']);
 });
 
-test('the terminal has usage, duration, errors and, where the words are only there, the noise', () => {
+test('the terminal has usage, duration, errors, and noise, which may have the only explanation', () => {
   const stats = { total_tokens: 9, input_tokens: 5, output_tokens: 4, cached: 1, input: 4, duration_ms: 7 };
   const failed = result({ status: 'error', error: { type: 'unknown', message: '[API Error]' }, stats });
   const lines = [

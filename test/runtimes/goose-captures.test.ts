@@ -13,7 +13,7 @@ interface WireItem {
   readonly toolCall: { readonly status: string };
 }
 
-/** The content items on the wire, read without the adapter. */
+/** Returns the content items on the wire, read without the adapter. */
 function itemsOf(bytes: Buffer): { readonly role: string; readonly item: WireItem }[] {
   return bytes
     .toString()
@@ -41,13 +41,13 @@ const idsOf = (events: readonly RunnerEvent[], kind: string) =>
   events.filter((event) => event.kind === kind).map((event) => event.data.toolId);
 
 test.skipIf(!capturesPresent)(
-  'there are recordings of Goose (skipped: their folder is missing, see RUNFEED_CAPTURES)',
+  'recordings of Goose exist (skipped: their folder is missing, see RUNFEED_CAPTURES)',
   () => {
     expect(captures.length).toBeGreaterThan(0);
   },
 );
 
-test.each(captures)('$file becomes one legal run with the outcome that it had', (capture) => {
+test.each(captures)('$file becomes one legal run with the recorded outcome', (capture) => {
   const bytes = bytesOf(capture);
   const events = play(capture, bytes, 65_536);
   const kinds = events.map((event) => event.kind);
@@ -79,7 +79,7 @@ test.each(captures)('$file keeps its tool calls and pairs them by id', (capture)
   expect(listed.map((tool) => tool.toolId)).toEqual(open);
 });
 
-test.skipIf(!capturesPresent)('the recorded banner tells provider, model, session and directory', () => {
+test.skipIf(!capturesPresent)('the recorded banner names provider, model, session and directory', () => {
   const noisy = captures.filter((capture) => capture.file.endsWith('.noisy.ndjson'));
   expect(noisy.length).toBeGreaterThan(0);
   for (const capture of noisy) {
@@ -94,7 +94,7 @@ test.skipIf(!capturesPresent)('the recorded banner tells provider, model, sessio
 });
 
 test.skipIf(!capturesPresent)(
-  'the recorded skill loads become one skill_loaded: the failed one does not',
+  'of the recorded skill loads only the successful one becomes a skill_loaded',
   () => {
     const capture = captures.find(({ file }) => file.endsWith('skill-load.ndjson'));
     expect(capture).toBeDefined();

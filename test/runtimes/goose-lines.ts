@@ -4,24 +4,24 @@ import { createGooseAdapter } from '../../src/runtimes/goose.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A `message` line. `more` overrides fields of the message. */
+/** Returns a `message` line. `more` overrides fields of the message. */
 export function message(role: string, content: readonly unknown[], more: Fields = {}): Fields {
   const metadata = { userVisible: true, agentVisible: true };
   return { type: 'message', message: { id: 'm1', role, created: 1, content, metadata, ...more } };
 }
 
-/** A piece of assistant text. */
+/** Returns a piece of assistant text. */
 export function says(text: string, id: string | null = 'm1'): Fields {
   return message('assistant', [{ type: 'text', text }], { id });
 }
 
-/** A request for a tool. */
+/** Returns a tool request. */
 export function asks(id: string, name: string, input: unknown = {}, more: Fields = {}): Fields {
   const toolCall = { status: 'success', value: { name, arguments: input } };
   return message('assistant', [{ type: 'toolRequest', id, toolCall, ...more }]);
 }
 
-/** A tool's result with one text. */
+/** Returns a tool's result with one text. */
 export function returns(id: string, text: string, isError = false): Fields {
   const value = { content: [{ type: 'text', text }], isError };
   return message('user', [{ type: 'toolResponse', id, toolResult: { status: 'success', value } }]);
@@ -29,13 +29,13 @@ export function returns(id: string, text: string, isError = false): Fields {
 
 export const COMPLETE: Fields = { type: 'complete', total_tokens: 12 };
 
-/** The bytes of lines; strings are taken as they are. */
+/** Returns the bytes of lines; strings stay unchanged. */
 export function wireOf(lines: readonly (Fields | string)[]): Uint8Array {
   const text = lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join('');
   return new TextEncoder().encode(text);
 }
 
-/** All events of a run that prints these lines, with a clock that stands at 1,000. */
+/** Returns all events of a run that prints these lines, with the clock fixed at 1,000. */
 export function runOf(
   lines: readonly (Fields | string)[],
   exit?: RuntimeExit,
@@ -45,14 +45,14 @@ export function runOf(
   return [...adapter.push(wireOf(lines)), ...adapter.end(exit)];
 }
 
-/** What the lines became between the start and the terminal, as `[kind, data]`. */
+/** Returns the events between the start and the terminal, as `[kind, data]`. */
 export function middleOf(lines: readonly (Fields | string)[]): unknown[] {
   return runOf(lines)
     .slice(1, -1)
     .map(({ kind, data }) => [kind, data]);
 }
 
-/** The terminal's data. */
+/** Returns the data of the terminal. */
 export function terminalOf(lines: readonly (Fields | string)[], exit?: RuntimeExit) {
   return runOf(lines, exit).at(-1)?.data;
 }

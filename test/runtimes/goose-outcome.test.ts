@@ -7,7 +7,7 @@ const TURN_LIMIT =
   "I've reached the maximum number of actions I can do without user input. Would you like me to continue?";
 const error = (text: string) => ({ type: 'error', error: text });
 
-/** Outcome and reason. */
+/** Returns the outcome and the reason. */
 function endOf(...[lines, exit]: Parameters<typeof terminalOf>): unknown[] {
   const data = terminalOf(lines, exit);
   return [data?.outcome, data?.reason];
@@ -38,19 +38,19 @@ test('complete means completed, and carries the usage and the cost', () => {
   });
 });
 
-test('usage that is null on the wire is left out', () => {
+test('usage that is null on the wire is omitted', () => {
   expect(terminalOf([{ type: 'complete', total_tokens: null }])).toEqual({
     outcome: 'completed',
     reason: 'complete',
   });
 });
 
-test('complete is not believed of a process that ended badly', () => {
+test('a failed process overrides complete', () => {
   expect(endOf([COMPLETE], { exitCode: 1 })).toEqual(['failed', 'exit_code']);
   expect(endOf([COMPLETE], { signal: 'SIGTERM' })).toEqual(['cancelled', 'signal']);
 });
 
-test('an error is a failure, whether complete follows as in old versions or not as in new ones', () => {
+test('an error is a failure, with complete after it (old versions) or without (new ones)', () => {
   expect(endOf([error('boom'), COMPLETE], { exitCode: 0 })).toEqual(['failed', 'error']);
   expect(endOf([error('boom')], { exitCode: 1 })).toEqual(['failed', 'error']);
   expect(endOf([COMPLETE, error('boom')])).toEqual(['failed', 'error']);
@@ -60,30 +60,30 @@ test('an interrupted headless run is cancelled', () => {
   expect(endOf([error('Headless run interrupted')], { exitCode: 1 })).toEqual(['cancelled', 'interrupted']);
 });
 
-test('an error item is a failure although complete follows', () => {
+test('an error item is a failure even if complete follows', () => {
   const item = { type: 'error', kind: 'other', message: 'no key' };
   expect(endOf([message('assistant', [item]), COMPLETE])).toEqual(['failed', 'provider_error']);
 });
 
-test('exhausted credits are a failure although complete follows', () => {
+test('exhausted credits are a failure even if complete follows', () => {
   const item = { type: 'systemNotification', notificationType: 'creditsExhausted', msg: 'top up' };
   expect(endOf([message('assistant', [item]), COMPLETE])).toEqual(['failed', 'credits_exhausted']);
 });
 
-test('silence is a failure, by the exit code if that says more', () => {
+test('silence is a failure, with the exit code as its reason if there is one', () => {
   expect(endOf([says('and then')], {})).toEqual(['failed', 'stream_ended_early']);
   expect(endOf([says('and then')], { exitCode: 0 })).toEqual(['failed', 'stream_ended_early']);
   expect(endOf([says('and then')], { exitCode: 3 })).toEqual(['failed', 'exit_code']);
 });
 
-test('a signal by which somebody stops a process means cancelled, also as a shell reports it; a crash means failed', () => {
+test('a stop signal means cancelled, also as an exit code from a shell; a crash means failed', () => {
   expect(endOf([says('x')], { exitCode: null, signal: 'SIGINT' })).toEqual(['cancelled', 'signal']);
   expect(endOf([], { signal: 'SIGKILL' })).toEqual(['cancelled', 'signal']);
   expect(endOf([says('x')], { exitCode: 143 })).toEqual(['cancelled', 'signal']);
   expect(endOf([says('x')], { signal: 'SIGSEGV' })).toEqual(['failed', 'signal']);
 });
 
-test('a provider error that only the whole last message tells is a failure with that text', () => {
+test('a provider error in the complete last message is a failure with that text', () => {
   expect(terminalOf([says('trying', 'm1'), says(PROVIDER_ERROR, 'm2'), COMPLETE])).toMatchObject({
     outcome: 'failed',
     reason: 'provider_error',
@@ -114,7 +114,7 @@ test.each([
     'as a failed connection',
     [says('dns error', 'm2'), says('\n\nPlease resend your message to try again.', 'm2')],
   ],
-])('the provider error is seen %s', (_, lines) => {
+])('the provider error is detected %s', (_, lines) => {
   expect(endOf([...lines, COMPLETE])).toEqual(['failed', 'provider_error']);
 });
 
@@ -125,10 +125,13 @@ test.each([
     'pieces without ids mention it after a tool',
     [asks('a', 'shell'), returns('a', 'ok'), says('It says: ', null), says('Ran into this error: 5', null)],
   ],
-  ['the assistant went on', [says(PROVIDER_ERROR, 'm1'), says('Second try worked.', 'm2')]],
-  ['the assistant went on with a tool', [says(PROVIDER_ERROR, 'm1'), asks('a', 'shell'), returns('a', 'ok')]],
+  ['the assistant continued', [says(PROVIDER_ERROR, 'm1'), says('Second try worked.', 'm2')]],
+  [
+    'the assistant continued with a tool',
+    [says(PROVIDER_ERROR, 'm1'), asks('a', 'shell'), returns('a', 'ok')],
+  ],
   ['the user said it', [message('user', [{ type: 'text', text: PROVIDER_ERROR }])]],
-])('no provider error is seen where %s', (_, lines) => {
+])('no provider error is detected if %s', (_, lines) => {
   expect(endOf([...lines, COMPLETE])).toEqual(['completed', 'complete']);
 });
 
@@ -137,7 +140,7 @@ test('the turn limit counts once the run is complete', () => {
   expect(endOf([says(TURN_LIMIT, 'm2')], { signal: 'SIGTERM' })).toEqual(['cancelled', 'signal']);
 });
 
-test('tools that never answered are listed', () => {
+test('tools without a result are listed', () => {
   const lines = [asks('a', 'shell'), asks('b', 'write'), asks('c', 'read'), returns('b', 'ok')];
   expect(terminalOf(lines)?.openTools).toEqual([
     { toolId: 'a', name: 'shell' },
@@ -145,7 +148,7 @@ test('tools that never answered are listed', () => {
   ]);
 });
 
-test('what came before a failure stays in the terminal', () => {
+test('earlier errors stay in the terminal of a failed run', () => {
   expect(terminalOf([{ type: 'complete', total_tokens: 9 }, error('late')], { exitCode: 1 })).toEqual({
     outcome: 'failed',
     reason: 'error',

@@ -3,7 +3,7 @@ import { asks, COMPLETE, message, middleOf, returns, runOf, says } from './goose
 
 const origin = { messageId: 'm1' };
 
-test('the start is synthesised at the first valid line and names what the host and the banner told', () => {
+test('the start is created at the first valid line, with the facts from the host and the banner', () => {
   const banner = [
     '',
     '    __( O)>  ● new session · acme fast-model v2',
@@ -21,7 +21,7 @@ test('the start is synthesised at the first valid line and names what the host a
   expect(runOf([COMPLETE])[0]?.data).toEqual({ runtime: 'goose' });
 });
 
-test('assistant text is one delta an item, with or without a message id', () => {
+test('assistant text is one delta per item, with or without a message id', () => {
   expect(middleOf([says('one '), says('two', null), says('')])).toEqual([
     ['assistant_text', { text: 'one ', ...origin }],
     ['assistant_text', { text: 'two' }],
@@ -29,7 +29,7 @@ test('assistant text is one delta an item, with or without a message id', () => 
   ]);
 });
 
-test('text that is not the assistant speaking to the user is a notification', () => {
+test('text other than the assistant’s to the user is a notification', () => {
   const aside = { type: 'text', text: 'aside', annotations: { audience: ['assistant'] } };
   const shown = {
     type: 'text',
@@ -56,7 +56,7 @@ test('text that is not the assistant speaking to the user is a notification', ()
   ]);
 });
 
-test('thinking keeps its signature, and redacted thinking is told without its content', () => {
+test('thinking keeps its signature, and redacted thinking is recorded without its content', () => {
   const items = [
     { type: 'thinking', thinking: 'hm', signature: '' },
     { type: 'thinking', thinking: '', signature: 'c2ln' },
@@ -69,7 +69,7 @@ test('thinking keeps its signature, and redacted thinking is told without its co
   ]);
 });
 
-test('a tool request tells its tool, input, extension and whatever else it is marked with', () => {
+test('a tool request has its tool, input, extension and metadata', () => {
   const _meta = { goose_extension: 'developer', 'goose.external_dispatch': true };
   expect(middleOf([asks('a', 'shell', { command: 'ls' }, { _meta, metadata: { k: 1 } })])).toEqual([
     [
@@ -94,7 +94,7 @@ test('a tool request without arguments has an empty input', () => {
   ]);
 });
 
-test('a tool call that the model wrote wrongly is no request but a notification and an error', () => {
+test('an invalid tool call is a notification and an error instead of a request', () => {
   const toolCall = { status: 'error', error: 'bad JSON' };
   expect(middleOf([message('assistant', [{ type: 'toolRequest', id: 'a', toolCall }])])).toEqual([
     ['notification', { event: 'invalid_tool_request', payload: { toolId: 'a', toolCall }, ...origin }],
@@ -147,7 +147,7 @@ test.each([
   ['skills__load_skill', asks('a', 'skills__load_skill'), 'skills'],
   ['load of the summon extension', asks('a', 'load', {}, meta('summon')), 'summon'],
   ['summon__load', asks('a', 'summon__load'), 'summon'],
-])('a skill loaded with %s is told after the result', (_, request, source) => {
+])('a skill loaded with %s is recorded after the result', (_, request, source) => {
   expect(middleOf([request, returns('a', loaded)]).slice(2)).toEqual([
     ['skill_loaded', { skill: 'release-notes', source, toolId: 'a' }],
   ]);
@@ -191,14 +191,14 @@ test.each([
   ['frontendToolRequest', 'frontend_tool_request'],
   ['actionRequired', 'action_required'],
   ['somethingNew', 'unknown_content'],
-])('a %s item is a notification with all that it holds', (type, event) => {
+])('a %s item is a notification with its complete content', (type, event) => {
   const item = { type, data: { actionType: 'elicitation' } };
   expect(middleOf([message('assistant', [item])])).toEqual([
     ['notification', { event, payload: item, ...origin }],
   ]);
 });
 
-test('system notifications are notifications, except that the credits are exhausted', () => {
+test('system notifications are notifications, except for exhausted credits', () => {
   const inline = { type: 'systemNotification', notificationType: 'inlineMessage', msg: 'compacting' };
   const broke = {
     type: 'systemNotification',
@@ -248,7 +248,7 @@ test('an error item and an error line are stream errors', () => {
   ]);
 });
 
-test('the model that answers is told when it changes', () => {
+test('a change of the answering model is recorded', () => {
   const by = (requestedModel: string) =>
     message('assistant', [{ type: 'text', text: 'x' }], {
       metadata: { inference: { provider: 'p', requestedModel } },

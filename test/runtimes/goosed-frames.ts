@@ -4,7 +4,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const TOKENS = { inputTokens: 1, outputTokens: 2, totalTokens: 3, accumulatedTotalTokens: 30 };
 
-/** Goose's `message` line as goosed sends it. */
+/** Returns Goose's `message` line as goosed sends it. */
 export function framed(line: Fields, more: Fields = {}): Fields {
   return { ...line, type: 'Message', token_state: TOKENS, ...more };
 }
@@ -16,7 +16,7 @@ export const returns = (id: string, text: string): Fields => framed(goose.return
 export const fails = (error: string): Fields => ({ type: 'Error', error });
 export const FINISH: Fields = { type: 'Finish', reason: 'stop', token_state: TOKENS };
 
-/** What a tool's server says. */
+/** Returns a notification of a tool's server. */
 export function notifies(requestId: string, params: unknown): Fields {
   return {
     type: 'Notification',

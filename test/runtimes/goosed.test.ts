@@ -11,7 +11,7 @@ const terminalOf = (...lines: Fields[]) => runOf(lines).at(-1)?.data;
 
 const origin = { messageId: 'm1' };
 
-test('messages are read as those of the command line', () => {
+test('messages are read like those of the command line', () => {
   expect(told(says('hi'), asks('a', 'shell', { command: 'ls' }), returns('a', 'ok'))).toEqual([
     ['assistant_text', { text: 'hi', ...origin }],
     ['tool_request', { toolId: 'a', name: 'shell', input: { command: 'ls' }, ...origin }],
@@ -22,7 +22,7 @@ test('messages are read as those of the command line', () => {
   ]);
 });
 
-test('what a tool says while it runs is told with its call, as long as that is open', () => {
+test('a tool’s notifications are recorded with its call while the call is open', () => {
   const params = { level: 'info', data: { output: 'x' } };
   const payload = { requestId: 'a', method: 'notifications/message', params };
   const note = notifies('a', params);
@@ -34,7 +34,7 @@ test('what a tool says while it runs is told with its call, as long as that is o
   ]);
 });
 
-test('changes of the model and of the history are told, and the history is not told again', () => {
+test('changes of the model and the history are recorded, without repeating the history', () => {
   const conversation = [{ role: 'assistant', content: [{ type: 'text', text: 'old' }] }];
   const unknown = { type: 'Rewind', to: 1 };
   const malformed = { type: 'Notification', request_id: 'a', message: 'text' };
@@ -55,7 +55,7 @@ test('changes of the model and of the history are told, and the history is not t
   ]);
 });
 
-test('a finished run has the usage of the session, and how often the line was kept open', () => {
+test('a finished run has the usage of the session and the number of pings', () => {
   expect(terminalOf({ type: 'Ping' }, says('hi'), { type: 'Ping' }, FINISH)).toEqual({
     outcome: 'completed',
     reason: 'complete',
@@ -64,25 +64,25 @@ test('a finished run has the usage of the session, and how often the line was ke
   });
 });
 
-test('the same "stop" after an error is a failure, and so is an error without it', () => {
+test('"stop" after an error is a failure, and so is an error without "stop"', () => {
   const failed = { outcome: 'failed', reason: 'error', errors: ['529'] };
   expect(terminalOf(says('hi'), fails('529'), FINISH)).toMatchObject(failed);
   expect(terminalOf(fails('529'))).toMatchObject(failed);
 });
 
-test('a run that says something after its finish is not finished', () => {
+test('a run with a message after its finish is not finished', () => {
   expect(terminalOf(says('hi'), FINISH, says('more'))).toMatchObject({ reason: 'stream_ended_early' });
   expect(terminalOf(says('hi'), FINISH, says('more'), FINISH)).toMatchObject({ outcome: 'completed' });
 });
 
-test('a finish for a reason that nobody knows is no success', () => {
+test('a finish for an unknown reason is not a success', () => {
   expect(terminalOf({ type: 'Finish', reason: 'bored' })).toMatchObject({
     outcome: 'failed',
     reason: 'unknown_finish',
   });
 });
 
-test('what only the words give away is heard here, too', () => {
+test('failures that only the text reveals are detected, too', () => {
   expect(terminalOf(says('Ran into this error: 401 no key'), FINISH)).toMatchObject({
     outcome: 'failed',
     reason: 'provider_error',
@@ -93,7 +93,7 @@ test('what only the words give away is heard here, too', () => {
   expect(terminalOf(framed(message('assistant', [exhausted])), FINISH)).toMatchObject({ outcome: 'failed' });
 });
 
-test('heartbeats in comments, ids and replays with CRLF do not disturb', () => {
+test('comments as heartbeats, ids and replays with CRLF are handled', () => {
   const text = `: ping 0\r\n\r\nid: 1\r\ndata: ${textOf(says('hi'))}\r\n\r\nid: 2\r\ndata: ${textOf(FINISH)}\r\n\r\n`;
   const events = playBytes(createGoosedAdapter(), new TextEncoder().encode(text), {}, 3);
   expect(events.map((event) => event.kind)).toEqual([

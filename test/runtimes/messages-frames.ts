@@ -1,6 +1,6 @@
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A `message_start`. `more` overrides fields of the message. */
+/** Returns a `message_start`. `more` overrides fields of the message. */
 export function begins(id = 'msg_1', more: Fields = {}): Fields {
   const usage = { input_tokens: 10, output_tokens: 1 };
   return {
@@ -21,21 +21,21 @@ export const blockDelta = (index: number, delta: Fields): Fields => ({
 });
 export const blockStop = (index: number): Fields => ({ type: 'content_block_stop', index });
 
-/** A block that has all of it in its start. */
+/** Returns a block that is complete in its start. */
 export const block = (index: number, content: Fields): Fields[] => [
   blockStart(index, content),
   blockStop(index),
 ];
 
-/** A piece of text. */
+/** Returns a piece of text. */
 export const says = (text: string, index = 0): Fields => blockDelta(index, { type: 'text_delta', text });
 
-/** A call with its input in the start of its block. */
+/** Returns a call with its input in the start of its block. */
 export function asks(id: string, name: string, input: unknown = {}, index = 0): Fields[] {
   return block(index, { type: 'tool_use', id, name, input });
 }
 
-/** A call with its input in pieces. */
+/** Returns a call with its input in pieces. */
 export function asksInPieces(id: string, name: string, pieces: readonly string[], index = 0): Fields[] {
   return [
     blockStart(index, { type: 'tool_use', id, name, input: {} }),
@@ -44,7 +44,7 @@ export function asksInPieces(id: string, name: string, pieces: readonly string[]
   ];
 }
 
-/** The end of a request. `more` is what else the delta has. */
+/** Returns the end of a request. `more` has further fields of the delta. */
 export function stops(reason: string, more: Fields = {}): Fields[] {
   return [
     {

@@ -4,25 +4,25 @@ import type { RuntimeAdapter, RuntimeAdapterOptions, RuntimeExit } from '../../s
 export type Fields = Readonly<Record<string, unknown>>;
 export type Lines = readonly (Fields | string)[];
 
-/** Plays lines through one kind of adapter, with a clock that stands at 1,000. */
+/** Plays lines through one kind of adapter, with the clock fixed at 1,000. */
 export interface Player {
-  /** All events of a run that prints these lines. */
+  /** Returns all events of a run that prints these lines. */
   runOf(lines: Lines, exit?: RuntimeExit, options?: RuntimeAdapterOptions): RunnerEvent[];
-  /** What the lines became between the start and the terminal, as `[kind, data]`. */
+  /** Returns the events between the start and the terminal, as `[kind, data]`. */
   middleOf(lines: Lines): unknown[];
-  /** The terminal's data. */
+  /** Returns the data of the terminal. */
   terminalOf(lines: Lines, exit?: RuntimeExit): RunnerEvent['data'] | undefined;
-  /** The terminal's outcome and reason. */
+  /** Returns the outcome and reason of the terminal. */
   endOf(lines: Lines, exit?: RuntimeExit): unknown[];
 }
 
-/** The bytes of lines; strings are taken as they are. */
+/** Returns the bytes of lines; strings stay unchanged. */
 export function bytesOf(lines: Lines): Uint8Array {
   const text = lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join('');
   return new TextEncoder().encode(text);
 }
 
-/** A player for the adapters that this function makes. */
+/** Creates a player for the adapters that this function creates. */
 export function playerOf(create: (options: RuntimeAdapterOptions) => RuntimeAdapter): Player {
   const player: Player = {
     runOf(lines, exit, options = {}) {

@@ -2,34 +2,35 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-// Recordings of real runs are not part of the package: they are looked for beside it, or where RUNFEED_CAPTURES says.
+// Recordings of real runs are not part of the package: they are next to it, or in the folder
+// RUNFEED_CAPTURES.
 const folder =
   process.env.RUNFEED_CAPTURES ?? fileURLToPath(new URL('../../../shared/captures', import.meta.url));
 const indexFile = join(folder, 'index.json');
 
-/** Whether the recordings are there. */
+/** True if the recordings exist. */
 export const recordingsPresent = existsSync(indexFile);
 
-/** A recorded stream, as the index beside the recordings describes it. */
+/** A recorded stream, as described in the index of the recordings. */
 export interface Recording {
   readonly file: string;
   readonly runtime: string;
-  /** The last line that says how it ended, in words. */
+  /** The last line about the outcome, in words. */
   readonly terminal: string;
   readonly exitCode?: number;
 }
 
-/** All recordings; none if they are not there. */
+/** All recordings; none if the folder is missing. */
 export const recordings: readonly Recording[] = recordingsPresent
   ? JSON.parse(readFileSync(indexFile, 'utf8'))
   : [];
 
-/** The bytes of a recording. */
+/** Returns the bytes of a recording. */
 export function bytesOfRecording({ file }: Recording): Buffer {
   return readFileSync(join(folder, file));
 }
 
-/** The lines of a recording that are JSON objects, read without an adapter. */
+/** Returns the lines of a recording that are JSON objects, read without an adapter. */
 export function objectsOf(recording: Recording): WireObject[] {
   return bytesOfRecording(recording)
     .toString()
@@ -38,7 +39,7 @@ export function objectsOf(recording: Recording): WireObject[] {
     .map((line) => JSON.parse(line));
 }
 
-/** A value from the wire of which only the caller knows what it is. */
+/** A value from the wire. Only the caller knows which of these fields it has. */
 export interface WireObject {
   readonly type: string;
   readonly role: string;

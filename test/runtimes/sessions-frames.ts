@@ -2,10 +2,10 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const processed_at = '2030-01-01T00:00:00Z';
 
-/** Any event of a session. */
+/** Returns any event of a session. */
 export const event = (type: string, more: Fields = {}): Fields => ({ type, processed_at, ...more });
 
-/** An `agent.message` with one text block for each text. */
+/** Returns an `agent.message` with one text block per text. */
 export function message(id: string | undefined, ...texts: string[]): Fields {
   return event('agent.message', { id, content: texts.map((text) => ({ type: 'text', text })) });
 }
@@ -19,7 +19,7 @@ export const idle = (reason: string, more: Fields = {}): Fields =>
   event('session.status_idle', { stop_reason: { type: reason, ...more } });
 export const running = (): Fields => event('session.status_running');
 
-/** `type` is what the event's error is called; `retry` how its retries stand. */
+/** Returns a `session.error`. `type` is the type of the error, `retry` its retry status. */
 export function fails(text: string, retry = 'exhausted', type = 'unknown_error'): Fields {
   return event('session.error', { error: { type, message: text, retry_status: { type: retry } } });
 }
@@ -29,7 +29,7 @@ export const announces = (id: string, type = 'agent.message'): Fields => ({
   event: { type, id },
 });
 
-/** A piece of a message that is still being written. */
+/** Returns a piece of an incomplete message. */
 export const piece = (id: string, text: string, index = 0): Fields => ({
   type: 'event_delta',
   event_id: id,

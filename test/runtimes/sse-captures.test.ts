@@ -24,7 +24,7 @@ const OUTCOMES: Readonly<Record<string, string>> = {
   Finish: 'completed',
   'Finish (but failed)': 'failed',
   Error: 'failed',
-  // A run of one request is over when it asks for tools.
+  // A run of one request ends when it requests tools.
   tool_use: 'completed',
   pause_turn: 'completed',
 };
@@ -57,14 +57,14 @@ const textOf = (events: readonly RunnerEvent[]) =>
 const openOf = (events: readonly RunnerEvent[]) => events.at(-1)?.data.openTools ?? [];
 
 test.skipIf(!capturesPresent)(
-  'there are recordings (skipped: their folder is missing, see RUNFEED_CAPTURES)',
+  'recordings exist (skipped: their folder is missing, see RUNFEED_CAPTURES)',
   () => {
     expect([messages.length, sessions.length, goosed.length].every((count) => count > 0)).toBe(true);
   },
 );
 
 test.each([...messages, ...sessions, ...goosed])(
-  '$file is one legal run that ends as it ended',
+  '$file is one legal run with the recorded outcome',
   (capture) => {
     const events = play(capture);
     const kinds = events.map((event) => event.kind);
@@ -81,13 +81,13 @@ test.each([...messages, ...sessions, ...goosed])(
   },
 );
 
-test.each([...messages, ...sessions, ...goosed])('$file is all understood', (capture) => {
+test.each([...messages, ...sessions, ...goosed])('all of $file is understood', (capture) => {
   const events = dataOf(play(capture), 'notification').map((data) => String(data.event));
   expect(events.filter((event) => event.startsWith('unknown'))).toEqual([]);
   expect(play(capture).at(-1)?.data).not.toHaveProperty('noise');
 });
 
-test.each([...messages, ...sessions, ...goosed])('$file is the same in any chunks', (capture) => {
+test.each([...messages, ...sessions, ...goosed])('$file gives the same events for any chunks', (capture) => {
   const events = play(capture);
   for (const size of [1, 7, 1000]) expect(play(capture, size)).toEqual(events);
 });
@@ -105,7 +105,7 @@ interface MessagesFrame {
   };
 }
 
-test.each(messages)('$file keeps its text, neither doubled nor lost', (capture) => {
+test.each(messages)('$file keeps its text, without repeats and losses', (capture) => {
   const written = frameObjectsOf<MessagesFrame>(capture).map(({ type, delta, content_block: block }) => {
     if (type === 'content_block_delta' && delta.type === 'text_delta') return delta.text;
     return type === 'content_block_start' && block.type === 'text' ? block.text : '';
@@ -115,7 +115,7 @@ test.each(messages)('$file keeps its text, neither doubled nor lost', (capture) 
 
 test.each(messages)('$file keeps its tool calls with their inputs, and pairs them by id', (capture) => {
   const frames = frameObjectsOf<MessagesFrame>(capture);
-  // A call is one whose block is stopped before another message, or nothing, takes its place.
+  // A block is a call only if it is stopped before another message begins or the stream ends.
   const requested: { readonly id: string; readonly input: unknown }[] = [];
   for (const [at, { type, content_block: block, index }] of frames.entries()) {
     if (type !== 'content_block_start' || !block.type.endsWith('tool_use')) continue;
@@ -142,35 +142,32 @@ test.each(messages)('$file keeps its tool calls with their inputs, and pairs the
   expect(openOf(events)).toMatchObject(open.map((toolId) => ({ toolId })));
 });
 
-test.each(messages.filter(isWaiting))('$file is no end while the host may go on', (capture) => {
+test.each(messages.filter(isWaiting))('$file has not ended while the host may continue', (capture) => {
   const events = playBytes(createAnthropicMessagesAdapter(), bytesOf(capture));
   expect(events.at(-1)?.data).toMatchObject({ outcome: 'failed', reason: 'stream_ended_early' });
   expect(events.at(-1)?.data.stopReason).toBe(capture.terminal);
 });
 
-test.skipIf(!capturesPresent)(
-  'two recorded requests of one run are one run, with the result between them',
-  () => {
-    const [first, second] = ['step1', 'step2'].map((step) =>
-      messages.find(({ file }) => file.endsWith(`thinking-tool-use.${step}.sse`)),
-    );
-    expect(first && second).toBeDefined();
-    if (first === undefined || second === undefined) return;
-    const adapter = createAnthropicMessagesAdapter({ now: () => 1000 });
-    const asked = adapter.push(bytesOf(first));
-    const [toolId] = idsOf(asked, 'tool_request');
-    const events = [
-      ...asked,
-      ...adapter.toolResult(String(toolId), '2'),
-      ...adapter.push(bytesOf(second)),
-      ...adapter.end(),
-    ];
-    expect(idsOf(events, 'tool_response')).toEqual([toolId]);
-    expect(dataOf(events, 'notification').map((data) => data.event)).toContain('waiting');
-    expect(events.at(-1)?.data).toMatchObject({ outcome: 'completed', reason: 'end_turn' });
-    expect(events.at(-1)?.data).not.toHaveProperty('openTools');
-  },
-);
+test.skipIf(!capturesPresent)('two recorded requests become one run, with the result between them', () => {
+  const [first, second] = ['step1', 'step2'].map((step) =>
+    messages.find(({ file }) => file.endsWith(`thinking-tool-use.${step}.sse`)),
+  );
+  expect(first && second).toBeDefined();
+  if (first === undefined || second === undefined) return;
+  const adapter = createAnthropicMessagesAdapter({ now: () => 1000 });
+  const asked = adapter.push(bytesOf(first));
+  const [toolId] = idsOf(asked, 'tool_request');
+  const events = [
+    ...asked,
+    ...adapter.toolResult(String(toolId), '2'),
+    ...adapter.push(bytesOf(second)),
+    ...adapter.end(),
+  ];
+  expect(idsOf(events, 'tool_response')).toEqual([toolId]);
+  expect(dataOf(events, 'notification').map((data) => data.event)).toContain('waiting');
+  expect(events.at(-1)?.data).toMatchObject({ outcome: 'completed', reason: 'end_turn' });
+  expect(events.at(-1)?.data).not.toHaveProperty('openTools');
+});
 
 interface SessionFrame {
   readonly type: string;

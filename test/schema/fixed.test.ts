@@ -7,7 +7,7 @@ import { ingest, terminalAt } from '../support/runs.ts';
 import { startTestServer } from '../support/server.ts';
 import { openWebsocket } from '../support/websocket-client.ts';
 
-// Programs outside this repository send exactly these documents: a change here is a breaking change.
+// Programs outside this repository send exactly these documents. Changing one is a breaking change.
 const CREATE =
   'mutation { createRun(input: { id: "r1", provider: anthropic }) { __typename ... on CreateRunSuccess { run { id } } } }';
 const INGEST = `mutation($b: RunnerEventBatchInput!) { ingestEvents(batch: $b) { __typename
@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 afterAll(() => server.close());
 
-test('the documents that are promised to programs outside are answered as promised', async () => {
+test('the documents of outside programs get the promised answers', async () => {
   const { graphql } = server;
   expect((await post(graphql, CREATE)).body).toEqual({
     data: { createRun: { __typename: 'CreateRunSuccess', run: { id: 'r1' } } },
@@ -64,11 +64,11 @@ test('the documents that are promised to programs outside are answered as promis
   expect(types).toEqual(['1 complete', '1 next', '2 complete', '2 next']);
 });
 
-test('the inputs that are promised to programs outside have exactly these fields', () => {
+test('the inputs of outside programs have exactly the promised fields', () => {
   const schema = buildSchema(schemaText());
   const fields = (name: string) => {
     const type = schema.getType(name);
-    if (!isInputObjectType(type)) throw new Error(`${name} is no input`);
+    if (!isInputObjectType(type)) throw new Error(`${name} is not an input type`);
     return Object.fromEntries(
       Object.values(type.getFields()).map((field) => [field.name, String(field.type)]),
     );

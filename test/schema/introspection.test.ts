@@ -4,7 +4,7 @@ import { schemaText } from '../../src/graphql/schema.ts';
 import { post } from '../support/request.ts';
 import { startTestServer } from '../support/server.ts';
 
-test('introspection shows the schema that is published, typed batch and all', async () => {
+test('introspection shows the published schema, including the typed batch', async () => {
   const server = await startTestServer();
   onTestFinished(() => server.close());
   const { body } = await post(server.graphql, getIntrospectionQuery({ specifiedByUrl: true }));

@@ -7,11 +7,11 @@ import { styleProblems } from './style.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-test('schema.graphql is what the code says (npm run schema writes it)', async () => {
+test('schema.graphql matches the code (run npm run schema to update it)', async () => {
   expect(await readFile(`${root}/schema.graphql`, 'utf8')).toBe(schemaText());
 });
 
-test('every type, field, argument and enum value is described', () => {
+test('every type, field, argument and enum value has a description', () => {
   const schema = buildSchema(schemaText());
   const silent: string[] = [];
   const note = (name: string, description: string | null | undefined) => {
@@ -40,8 +40,8 @@ test('every type, field, argument and enum value is described', () => {
   expect(silent).toEqual([]);
 });
 
-// What is no thing of its own: outcomes, values, pages. An event is known by its run and number, a job by its run, a
-// runner by its name.
+// Types that need no id: outcomes, values, pages. An event is identified by its run and number, a job by its
+// run, and a runner by its name.
 const WITHOUT_ID = {
   suffixes: ['Connection', 'Edge', 'Success', 'Batch', 'Gap'],
   types: [
@@ -62,11 +62,11 @@ const WITHOUT_ID = {
   ],
 };
 
-test('the schema keeps the usual style, and Relay’s connections', () => {
+test('the schema follows the usual style and Relay’s connections', () => {
   expect(styleProblems(schemaText(), WITHOUT_ID)).toEqual([]);
 });
 
-test('the check of the style finds what breaks it', () => {
+test('the style check finds violations', () => {
   const sdl = `
     directive @Bad on FIELD
     type Query { queryThing(First: Int): thing  getRuns: RunsConnection  old: Int @deprecated }

@@ -16,7 +16,7 @@ import {
   validateSchema,
 } from 'graphql';
 
-/** Which object types need no `id: ID!`: they are not things that are asked for by name. */
+/** The object types that need no `id: ID!`, because they are not requested by id. */
 export interface WithoutId {
   readonly suffixes: readonly string[];
   readonly types: readonly string[];
@@ -24,7 +24,7 @@ export interface WithoutId {
 
 const PASCAL = /^[A-Z][A-Za-z0-9]*$/;
 const CAMEL = /^[a-z][A-Za-z0-9]*$/;
-/** Enum values are the wire contract's own strings. */
+/** Enum values are the strings of the contract. */
 const SNAKE = /^[a-z][a-z0-9_]*$/;
 const SCALARS = ['String', 'Int', 'Float', 'Boolean', 'ID'];
 const PAGE_INFO = {
@@ -34,7 +34,7 @@ const PAGE_INFO = {
   endCursor: 'String',
 };
 
-/** What is wrong with the style of a schema, one line for each place; the names are the linters' usual ones. */
+/** Returns the style problems of a schema, one line per place, with the linters' usual rule names. */
 export function styleProblems(sdl: string, withoutId: WithoutId): string[] {
   const schema = buildSchema(sdl);
   const types = Object.values(schema.getTypeMap()).filter(
@@ -105,7 +105,7 @@ function idProblems(
   return [`strict-id-in-types: ${type.name}`];
 }
 
-/** Relay's cursor connections; edges may be left out by `nodes` next to them, and no `Node` is asked for. */
+/** Checks Relay's cursor connections. `nodes` may bypass edges; a `Node` interface is not required. */
 function relayProblems(type: GraphQLObjectType): string[] {
   const { name } = type;
   if (name === 'PageInfo') {

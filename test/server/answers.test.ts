@@ -6,7 +6,7 @@ const reported: unknown[] = [];
 const report = (error: unknown) => void reported.push(error);
 const megabyte = 'x'.repeat(2 ** 20);
 
-test('an answer of more characters than allowed is an error in its place, also one that no string could hold', () => {
+test('an answer longer than allowed is replaced by an error, even if no string could hold it', () => {
   for (const length of [RESPONSE_MAX_LENGTH / 2 ** 20, 1_000]) {
     const { text } = writeAnswer({ data: { list: Array.from({ length }, () => megabyte) } }, report);
     expect(JSON.parse(text)).toMatchObject({ errors: [{ extensions: { code: 'RESPONSE_TOO_LARGE' } }] });
@@ -14,14 +14,14 @@ test('an answer of more characters than allowed is an error in its place, also o
   expect(reported).toEqual([]);
 });
 
-test('an answer that JSON cannot carry is an error with an id that is reported', () => {
+test('an answer that JSON cannot represent is an error with an id that is reported', () => {
   const { text } = writeAnswer({ data: { number: 1n } }, report);
   const [error] = JSON.parse(text).errors;
   expect(error.extensions).toMatchObject({ code: 'INTERNAL_SERVER_ERROR', errorId: expect.any(String) });
   expect(reported).toHaveLength(1);
 });
 
-test('what is counted is never more than what is written', () => {
+test('the counted length never exceeds the written length', () => {
   const result = { data: { list: [1, null, true, 'a"b', { key: [] }, {}], nested: { a: { b: 'c' } } } };
   expect(withinLength(result)).toBe(result);
 });

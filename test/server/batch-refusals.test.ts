@@ -18,7 +18,7 @@ const event = { seq: 10, tMs: 10, kind: 'assistant_text', data: {} };
 const batch = (change: object) => ({ v: 1, runId: 'R', events: [event], ...change });
 const second = (change: object) => batch({ events: [event, { ...event, seq: 11, ...change }] });
 
-/** A batch for run R, its code and the event at fault. */
+/** A name, a batch, its code and the index of the invalid event. */
 const byVariable: readonly [string, unknown, string, number | null][] = [
   ['a batch that is text', 'x', 'invalid_envelope', null],
   ['a batch that is a list', [], 'invalid_envelope', null],
@@ -33,19 +33,19 @@ const byVariable: readonly [string, unknown, string, number | null][] = [
   ['257 events', batch({ events: eventsFrom(10, 257) }), 'batch_too_large', null],
   ['an event that is null', batch({ events: [event, null] }), 'invalid_event', 1],
   ['a number that is text', second({ seq: '11' }), 'invalid_event', 1],
-  ['a number beyond 2^53', second({ seq: 2 ** 53 }), 'invalid_event', 1],
-  ['a number of the server’s own', second({ seq: Number.MAX_SAFE_INTEGER }), 'invalid_event', 1],
-  ['a broken number', second({ seq: 11.5 }), 'invalid_event', 1],
+  ['a number of 2^53', second({ seq: 2 ** 53 }), 'invalid_event', 1],
+  ['a number reserved for the server', second({ seq: Number.MAX_SAFE_INTEGER }), 'invalid_event', 1],
+  ['a fractional number', second({ seq: 11.5 }), 'invalid_event', 1],
   ['a negative time', second({ tMs: -1 }), 'invalid_event', 1],
   ['an unknown kind', second({ kind: 'nope' }), 'invalid_event', 1],
   ['data that is a list', second({ data: [] }), 'invalid_event', 1],
   ['data that nests 513 deep', second({ data: JSON.parse(nestedData(513)) }), 'invalid_event', 1],
-  ['a number twice', second({ seq: 10 }), 'seq_not_monotonic', 1],
+  ['a repeated number', second({ seq: 10 }), 'seq_not_monotonic', 1],
   ['a time that goes back', second({ tMs: 9 }), 't_ms_not_monotonic', 1],
   ['a late number', batch({ events: [{ ...event, seq: 4 }] }), 'seq_not_monotonic', 0],
-  ['a time before the log’s', batch({ events: [{ ...event, tMs: 0 }] }), 't_ms_not_monotonic', 0],
-  ['a number that is taken', batch({ events: [{ ...event, seq: 5, tMs: 5 }] }), 'seq_conflict', 0],
-  ['something after the terminal', second({}), 'run_terminated', 1],
+  ['a time before that of the log', batch({ events: [{ ...event, tMs: 0 }] }), 't_ms_not_monotonic', 0],
+  ['a number already in use', batch({ events: [{ ...event, seq: 5, tMs: 5 }] }), 'seq_conflict', 0],
+  ['an event after the terminal event', second({}), 'run_terminated', 1],
 ];
 
 function nestedData(levels: number): string {
@@ -53,7 +53,7 @@ function nestedData(levels: number): string {
 }
 
 for (const [transport, ask] of TRANSPORTS) {
-  describe(`a batch by variable over ${transport}`, () => {
+  describe(`a batch passed as a variable over ${transport}`, () => {
     for (const [what, sent, code, eventIndex] of byVariable) {
       test(`${what} is BatchRejected as ${code} and nothing is stored`, async () => {
         const runId = await newRun(server.graphql);
@@ -77,7 +77,7 @@ for (const [transport, ask] of TRANSPORTS) {
       expect(data?.ingestEvents).toMatchObject({ code: 'invalid_event', eventIndex: 0 });
     });
 
-    test('a hole is BatchRejected as seq_gap with the number that is expected', async () => {
+    test('a gap is BatchRejected as seq_gap with the expected number', async () => {
       const runId = await newRun(server.graphql);
       await ingest(server.graphql, runId, eventsFrom(0, 2));
       const b = { v: 1, runId, events: eventsFrom(5, 1) };
@@ -86,7 +86,7 @@ for (const [transport, ask] of TRANSPORTS) {
       await expectLog(runId, 2);
     });
 
-    test('a batch for an ended run is BatchRejected as run_terminated, a retry of its end is success', async () => {
+    test('a batch for an ended run is BatchRejected as run_terminated, but retrying its last batch succeeds', async () => {
       const runId = await newRun(server.graphql);
       await ingest(server.graphql, runId, [terminalAt(0)]);
       const late = { v: 1, runId, events: eventsFrom(1, 1) };
@@ -101,7 +101,7 @@ for (const [transport, ask] of TRANSPORTS) {
       });
     });
 
-    test('ids that no run has are all the same unknown_run', async () => {
+    test('every id without a run is the same unknown_run', async () => {
       const ids = [
         'nobody',
         "'; drop table Run; --",
@@ -120,7 +120,7 @@ for (const [transport, ask] of TRANSPORTS) {
       }
     });
 
-    test('unknown keys are dropped and nothing is converted', async () => {
+    test('unknown keys are dropped and nothing is coerced', async () => {
       const runId = await newRun(server.graphql);
       const b = { v: 1, runId, more: 1, events: [{ ...event, more: [], data: { kept: '1' } }] };
       expect((await ask(server.graphql, INGEST, { b })).data?.ingestEvents).toMatchObject({ accepted: 1 });
@@ -141,7 +141,7 @@ for (const [transport, ask] of TRANSPORTS) {
       ['null for the variable', VARIABLE, { b: null }, 'invalid_envelope'],
       ['no variable', VARIABLE, {}, 'invalid_envelope'],
       ['no variables at all', VARIABLE, undefined, 'invalid_envelope'],
-      ['null in place of a default', DEFAULT, { b: null }, 'invalid_envelope'],
+      ['null instead of a default', DEFAULT, { b: null }, 'invalid_envelope'],
       ['a default of the wrong shape', DEFAULT.replace('v: 1', 'v: "1"'), {}, 'version_mismatch'],
       ['no argument', 'mutation { ingestEvents { __typename } }', {}, 'invalid_envelope'],
       ['a literal null', literal('null'), {}, 'invalid_envelope'],
@@ -170,7 +170,7 @@ for (const [transport, ask] of TRANSPORTS) {
       });
     }
 
-    test('a literal of the right shape that the contract refuses is an outcome', async () => {
+    test('a well-formed literal that the contract refuses is an outcome', async () => {
       for (const [query, code] of [
         [literal('{ v: 2, runId: "r", events: [] }'), 'version_mismatch'],
         [literal('{ v: 1, runId: "", events: [] }'), 'missing_run_id'],

@@ -12,7 +12,7 @@ const START = `mutation ($run: ID!, $runner: String!) {
 }`;
 const JOB = 'query ($run: ID!) { job(runId: $run) { status terminalErrorClass } }';
 
-/** A server whose wall clock can be set. Its monotonic clock goes on as it does. */
+/** Starts a server whose wall clock can be set. Its monotonic clock is not affected. */
 async function startClocked() {
   const { folder, set: setClock, environment } = await settableClock();
   const runnersFile = join(folder, 'runners.json');
@@ -47,7 +47,7 @@ async function startClocked() {
 }
 
 test.skipIf(!FAKETIME)(
-  'a wall clock that is set back or forward ends no job, hides no end and silences no run',
+  'setting the wall clock back or forward ends no job, hides no end and silences no run',
   { timeout: 120_000 },
   async () => {
     const { graphql, setClock, start, job, status } = await startClocked();
@@ -77,7 +77,7 @@ test.skipIf(!FAKETIME)(
     await setClock('+3600');
     await ingest(graphql, 'grows', eventsFrom(2, 1));
     await shown(2);
-    // As long as this one takes, the long one is looked at, too.
+    // While this job runs, the long one is checked, too.
     await start('after', 'short');
     await status('after', 'terminated');
     expect(await job('long')).toEqual({ status: 'running', terminalErrorClass: null });

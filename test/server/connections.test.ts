@@ -14,7 +14,7 @@ import {
 const NUMBERS =
   'subscription ($runId: ID!, $after: SafeInt) { runEvents(runId: $runId, after: $after) { seq } }';
 
-/** What comes until all of these operations are complete. */
+/** Returns all messages until these operations are complete. */
 async function untilComplete(client: WebsocketClient, ...operations: string[]): Promise<Message[]> {
   const open = new Set(operations);
   const messages: Message[] = [];
@@ -30,7 +30,7 @@ describe('before a websocket is acknowledged', () => {
   test.each([
     ['in one frame', true],
     ['in a frame that is not the last', false],
-  ])('a message of more than 16 KiB closes it with 1009: %s', async (_, fin) => {
+  ])('a message over 16 KiB closes it with 1009: %s', async (_, fin) => {
     const { graphql } = await startTransports();
     const client = await connectWebsocket(graphql);
     const init = { type: 'connection_init', payload: { junk: 'x'.repeat(17_000) } };
@@ -38,14 +38,14 @@ describe('before a websocket is acknowledged', () => {
     expect((await client.closed()).code).toBe(1009);
   });
 
-  test('a token that is no text closes it with 4403', async () => {
+  test('a token that is not text closes it with 4403', async () => {
     const { graphql } = await startTransports();
     const client = await connectWebsocket(graphql);
     client.send({ type: 'connection_init', payload: { authorization: [[['Bearer x']]] } });
     expect((await client.closed()).code).toBe(4403);
   });
 
-  test('and once it is, messages may be long', async () => {
+  test('messages are limited, and may be long afterwards', async () => {
     const { graphql } = await startTransports();
     const runId = await newRun(graphql);
     const client = await openWebsocket(graphql);
@@ -55,10 +55,10 @@ describe('before a websocket is acknowledged', () => {
   });
 });
 
-describe('what a client sends with a subscription', () => {
+describe('the request of a subscription', () => {
   const dense = { extensions: { list: Array.from({ length: 400 }, () => ({})) } };
 
-  test('is refused with DOCUMENT_TOO_LARGE when it takes much memory, however few bytes it has', async () => {
+  test('is refused with DOCUMENT_TOO_LARGE if it takes too much memory, however few bytes it has', async () => {
     const { graphql } = await startTransports();
     const runId = await newRun(graphql);
     const payload = { query: NUMBERS, variables: { runId }, ...dense };
@@ -85,7 +85,7 @@ describe('what a client sends with a subscription', () => {
     expect(await asked.text().catch(() => 'cut')).toMatch(/DOCUMENT_TOO_LARGE|cut/);
   });
 
-  test('is counted until it ends, from the second subscription of a socket on', async () => {
+  test('is counted until the subscription ends, except for the first subscription of a socket', async () => {
     const { graphql, load } = await startTransports();
     const runId = await newRun(graphql);
     const client = await openWebsocket(graphql);
@@ -103,37 +103,34 @@ describe('what a client sends with a subscription', () => {
   });
 });
 
-describe('an operation id that is used again', () => {
+describe('a reused operation id', () => {
   const twoEvents = (first: number) => eventsFrom(first, 2);
 
-  test.each([1, 2, 5])(
-    'belongs to the last operation that began under it, after %d before it',
-    async (times) => {
-      const { graphql, feed } = await startTransports();
-      const runId = await newRun(graphql);
-      await ingest(graphql, runId, twoEvents(0));
-      const client = await openWebsocket(graphql);
-      // In one write, so that each begins before the one before it has ended.
-      for (let time = 0; time < times; time += 1) {
-        client.subscribe('a', NUMBERS, { runId });
-        client.send({ id: 'a', type: 'complete' });
-      }
-      client.subscribe('a', NUMBERS, { runId, after: 1 });
-      client.subscribe('b', NUMBERS, { runId, after: 1 });
-      await eventually(() => feed.watchedRuns() === 1);
-      await client.drain(100);
-      await ingest(graphql, runId, twoEvents(2));
-      await ingest(graphql, runId, [terminalAt(4)]);
-      const told: Record<string, unknown[]> = { a: [], b: [] };
-      for (const { id, type, payload } of await client.drain(300)) {
-        const { runEvents } = (payload as { data: { runEvents: { seq: number } } } | undefined)?.data ?? {};
-        told[id ?? '']?.push(type === 'next' ? runEvents?.seq : type);
-      }
-      expect(told).toEqual({ a: [2, 3, 4, 'complete'], b: [2, 3, 4, 'complete'] });
-    },
-  );
+  test.each([1, 2, 5])('belongs to the operation that started last, after %d earlier ones', async (times) => {
+    const { graphql, feed } = await startTransports();
+    const runId = await newRun(graphql);
+    await ingest(graphql, runId, twoEvents(0));
+    const client = await openWebsocket(graphql);
+    // In one write, so that each operation starts before the previous one has ended.
+    for (let time = 0; time < times; time += 1) {
+      client.subscribe('a', NUMBERS, { runId });
+      client.send({ id: 'a', type: 'complete' });
+    }
+    client.subscribe('a', NUMBERS, { runId, after: 1 });
+    client.subscribe('b', NUMBERS, { runId, after: 1 });
+    await eventually(() => feed.watchedRuns() === 1);
+    await client.drain(100);
+    await ingest(graphql, runId, twoEvents(2));
+    await ingest(graphql, runId, [terminalAt(4)]);
+    const told: Record<string, unknown[]> = { a: [], b: [] };
+    for (const { id, type, payload } of await client.drain(300)) {
+      const { runEvents } = (payload as { data: { runEvents: { seq: number } } } | undefined)?.data ?? {};
+      told[id ?? '']?.push(type === 'next' ? runEvents?.seq : type);
+    }
+    expect(told).toEqual({ a: [2, 3, 4, 'complete'], b: [2, 3, 4, 'complete'] });
+  });
 
-  test('leaves nothing behind once the last one is ended', async () => {
+  test('leaves nothing behind once the last operation has ended', async () => {
     const { graphql, feed, load } = await startTransports();
     const runId = await newRun(graphql);
     const client = await openWebsocket(graphql);
@@ -148,7 +145,7 @@ describe('an operation id that is used again', () => {
     expect(await client.drain(200)).toEqual([]);
   });
 
-  test('answers the last query alone', async () => {
+  test('answers only the last query', async () => {
     const { graphql } = await startTransports();
     const client = await openWebsocket(graphql);
     client.subscribe('a', '{ server { version } }');
@@ -163,7 +160,7 @@ describe('an operation id that is used again', () => {
   });
 });
 
-test('a request whose body never begins is cut after 30 s', async () => {
+test('a request whose body never starts is cut after 30 s', async () => {
   const { graphql } = await startTransports();
   const { socket, closed } = connectRaw(graphql);
   const began = performance.now();
@@ -172,10 +169,10 @@ test('a request whose body never begins is cut after 30 s', async () => {
   expect(performance.now() - began).toBeGreaterThan(29_000);
 }, 60_000);
 
-test('1,100 connections that wait with new documents leave room for the small requests of others', async () => {
+test('1,100 connections with waiting new documents leave room for small requests of others', async () => {
   const { graphql, load } = await startTransports();
   const runId = await newRun(graphql);
-  // Each of them has one heavy piece of work that waits, as many as may wait in all.
+  // Each connection has one heavy piece of work waiting, as many as may wait in total.
   const waiting = Array.from({ length: 1_100 }, () => load.turns.take({}, 3 * 1024 * 1024));
   const events = [{ seq: 0, tMs: 0, kind: 'notification', data: { text: 'x'.repeat(4_000) } }];
   const { body } = await post(graphql, INGEST, { b: { v: 1, runId, events } });

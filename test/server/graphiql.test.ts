@@ -17,11 +17,11 @@ interface Shown {
   readonly errors?: readonly { message: string }[];
 }
 
-/** GraphiQL as far as its fetcher sees it: one tab is open, its button runs or stops what it shows. */
+/** Simulates GraphiQL for its fetcher: one tab is open, and its button runs or stops that tab's operation. */
 function openTabs(url: string, tabs: readonly { query: string; variables?: string }[]) {
   let clicks = 0;
   const document = { querySelector: () => ({ click: () => (clicks += 1) }) };
-  // As in the page: the text of the functions, and nothing of this module around them.
+  // As in the page: only the text of the functions, without this module around them.
   const create = new Function('document', `${browserScript()}; return createFetcher;`)(document);
   const { fetcher, onTabChange } = create(url);
   return {
@@ -35,7 +35,7 @@ function openTabs(url: string, tabs: readonly { query: string; variables?: strin
   };
 }
 
-/** Subscribes, and keeps what GraphiQL would show. */
+/** Subscribes and collects what GraphiQL would show. */
 function watch(followed: { subscribe(observer: object): { unsubscribe(): void } }) {
   let last: Shown | undefined;
   let isComplete = false;
@@ -59,7 +59,7 @@ describe('GraphiQL', () => {
   test.each([
     ['of a server', null],
     ['of a demo', 'demo'],
-  ])('shows tabs %s that are valid, numbered, and fit into a window of 1,440 pixels', (_whose, demoRunId) => {
+  ])('shows valid, numbered tabs %s that fit into a window of 1,440 pixels', (_whose, demoRunId) => {
     const tabs = tourTabs(demoRunId);
     for (const [index, { query }] of tabs.entries()) {
       expect(validate(SCHEMA, parse(query))).toEqual([]);
@@ -91,7 +91,7 @@ describe('GraphiQL', () => {
     expect(await graphiql.run(create)).toMatchObject({ data: { createRun: { created: true } } });
     const first = watch(graphiql.run(follow));
     await first.until((shown) => shown?.feed === 'live, 0 results');
-    // GraphiQL stops what runs and reports the other tab in one turn.
+    // GraphiQL stops the running operation and reports the new tab in one event-loop turn.
     first.unsubscribe();
     graphiql.choose(ingest);
     expect(await graphiql.run(ingest)).toMatchObject({ data: { ingestEvents: { accepted: 3 } } });
@@ -106,7 +106,7 @@ describe('GraphiQL', () => {
     expect(second.isComplete()).toBe(true);
   });
 
-  test('does not start again what was stopped by its button', async () => {
+  test('does not restart an operation that was stopped by its button', async () => {
     const server = await startTestServer();
     releaseAfterwards(() => server.close());
     const tabs = tourTabs(null);
@@ -122,17 +122,17 @@ describe('GraphiQL', () => {
     expect(graphiql.clicks()).toBe(0);
   });
 
-  test('says in words that a run is unknown, and that no server answers', async () => {
+  test('explains that a run is unknown, and that no server responds', async () => {
     const server = await startTestServer();
     releaseAfterwards(() => server.close());
     const unknown = watch(openTabs(`${server.url}/graphql`, tourTabs(null)).run(1));
     await unknown.until((shown) => shown?.errors?.[0]?.message.includes('hello') === true);
     const nowhere = openTabs(`http://127.0.0.1:${await freePort()}/graphql`, tourTabs(null));
     expect(await nowhere.run(0)).toEqual({
-      errors: [{ message: expect.stringContaining('No answer from http') }],
+      errors: [{ message: expect.stringContaining('No response from http') }],
     });
     const cut = watch(nowhere.run(1));
-    await cut.until((shown) => shown?.feed.startsWith('cut: no answer from http') === true);
+    await cut.until((shown) => shown?.feed.startsWith('cut: no response from http') === true);
   });
 
   test('keeps the newest 1,000 results of a feed, and at most a million characters', () => {

@@ -36,7 +36,10 @@ interface Raw {
 
 const TOKEN = { authorization: `Bearer ${ADMIN_TOKEN}` };
 
-/** A request with the admin token and headers as they are, Host among them, which fetch would not let through. */
+/**
+ * Sends a request with the admin token and exactly these headers, including Host, which fetch would not
+ * allow.
+ */
 function send(method: string, given: Record<string, string>, body = '', path = '/graphql'): Promise<Raw> {
   const headers = { ...TOKEN, ...given };
   return new Promise((resolve, reject) => {
@@ -72,13 +75,13 @@ function expectRefusal({ status, headers, text }: Raw, expected: number, code: s
 }
 
 const foreign: readonly [string, () => Record<string, string>][] = [
-  ['a request of another site', () => ({ 'sec-fetch-site': 'cross-site' })],
-  ['a request of another port of localhost', () => ({ 'sec-fetch-site': 'same-site' })],
+  ['a request from another site', () => ({ 'sec-fetch-site': 'cross-site' })],
+  ['a request from another port of localhost', () => ({ 'sec-fetch-site': 'same-site' })],
   [
-    'a frame of another site',
+    'a frame on another site',
     () => ({ 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' }),
   ],
-  ['the public Host by the other scheme', () => ({ host: PUBLIC_HOST, origin: `http://${PUBLIC_HOST}` })],
+  ['the public Host with the other scheme', () => ({ host: PUBLIC_HOST, origin: `http://${PUBLIC_HOST}` })],
   ['a Host that only looks like a loopback address', () => ({ host: '127.999.1.1' })],
   ['an Origin of another site', () => ({ origin: 'https://evil.example' })],
   ['the Origin null', () => ({ origin: 'null' })],
@@ -89,7 +92,7 @@ const foreign: readonly [string, () => Record<string, string>][] = [
   ['an own Origin under a rebound Host', () => ({ host: 'evil.example', origin: 'http://evil.example' })],
 ];
 
-describe('what another web page could do', () => {
+describe('a request that another web page could send', () => {
   for (const [what, headers] of foreign) {
     test(`${what} is refused over HTTP, SSE, websocket and on every page`, async () => {
       const json = { 'content-type': 'application/json', ...headers() };
@@ -107,7 +110,7 @@ describe('what another web page could do', () => {
     });
   }
 
-  test('a preflight is refused without a word of permission', async () => {
+  test('a preflight is refused without any permission', async () => {
     const asking = { origin: 'https://evil.example', 'access-control-request-method': 'POST' };
     expectRefusal(await send('OPTIONS', asking), 403, 'FORBIDDEN');
     const { origin: _origin, ...silent } = asking;
@@ -116,7 +119,7 @@ describe('what another web page could do', () => {
 
   const LINK = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
 
-  test('a link of another site opens GraphiQL and executes nothing', async () => {
+  test('a link on another site opens GraphiQL and executes nothing', async () => {
     expect((await send('GET', LINK, '', '/graphiql')).status).toBe(200);
     expect((await send('GET', LINK, '', '/')).status).toBe(302);
     const query = `/graphql?query=${encodeURIComponent('{ server { version } }')}`;
@@ -135,7 +138,7 @@ describe('what another web page could do', () => {
   });
 
   test.each(['/graphql', '/graphiql', '/', '/health', '/ready', '/nowhere'])(
-    'no browser guesses a type for the answer of %s',
+    'no browser guesses the type of the answer to %s',
     async (path) => {
       const { headers } = await send('GET', {}, '', path);
       expect(headers['x-content-type-options']).toBe('nosniff');
@@ -182,7 +185,7 @@ describe('what another web page could do', () => {
   });
 });
 
-describe('whom the server answers', () => {
+describe('allowed clients', () => {
   const query = JSON.stringify({ query: '{ server { contractVersion } }' });
   const own: readonly [string, () => Record<string, string>][] = [
     ['a program without an Origin', () => ({})],
@@ -195,17 +198,17 @@ describe('whom the server answers', () => {
       },
     ],
     [
-      'its own pages, as browsers say it',
+      'its own pages, with the headers of browsers',
       () => ({ origin: server.url, 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' }),
     ],
     ['a person who typed the address', () => ({ 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate' })],
     ['a program whose Origin is the websocket', () => ({ origin: server.url.replace('http', 'ws') })],
     ['a program whose Origin is the public websocket', () => ({ origin: `wss://${PUBLIC_HOST}` })],
     [
-      'the pages of PUBLIC_URL by the port of its scheme',
+      'the pages of PUBLIC_URL with the default port of its scheme',
       () => ({ host: `${PUBLIC_HOST}:443`, origin: PUBLIC_URL }),
     ],
-    ['its own pages by port 80', () => ({ host: 'localhost:80', origin: 'http://localhost' })],
+    ['its own pages with port 80', () => ({ host: 'localhost:80', origin: 'http://localhost' })],
     ['the pages of PUBLIC_URL', () => ({ host: 'runs.example.org', origin: PUBLIC_URL })],
     ['the pages of PUBLIC_URL behind a proxy that sets Host', () => ({ origin: PUBLIC_URL })],
   ];
@@ -223,7 +226,7 @@ describe('whom the server answers', () => {
   }
 });
 
-/** Writes bytes as they are and answers all that comes back until the server closes the connection. */
+/** Writes text unchanged and returns everything received until the server closes the connection. */
 function exchange(text: string): Promise<string> {
   const { hostname, port } = new URL(server.url);
   return new Promise((resolve, reject) => {
@@ -236,7 +239,7 @@ function exchange(text: string): Promise<string> {
   });
 }
 
-describe('requests as bytes', () => {
+describe('raw requests', () => {
   const body = JSON.stringify({ query: '{ server { contractVersion } }' });
   const JSON_HEADERS = `Authorization: Bearer ${ADMIN_TOKEN}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n`;
   const H2C =
@@ -258,7 +261,7 @@ describe('requests as bytes', () => {
     );
   });
 
-  test('an upgrade to anything but a websocket is ignored, and the connection goes on', async () => {
+  test('an upgrade to anything but a websocket is ignored, and the connection stays usable', async () => {
     const first = `POST /graphql HTTP/1.1\r\nHost: localhost\r\n${H2C}${JSON_HEADERS}\r\n${body}`;
     const { hostname, port } = new URL(server.url);
     const socket = connect(Number(port), hostname);
@@ -279,7 +282,7 @@ describe('requests as bytes', () => {
     await eventually(async () => answers.includes(answered));
   });
 
-  test('a POST is no request for a websocket', async () => {
+  test('a POST is not a websocket request', async () => {
     const upgrade = 'Connection: Upgrade, close\r\nUpgrade: websocket\r\n';
     const answer = await exchange(
       `POST /graphql HTTP/1.1\r\nHost: localhost\r\n${upgrade}${JSON_HEADERS}\r\n${body}`,
@@ -289,7 +292,7 @@ describe('requests as bytes', () => {
 });
 
 describe('probes', () => {
-  test.each(['/health', '/ready'])('%s answers by any Host, and only with a status', async (path) => {
+  test.each(['/health', '/ready'])('%s answers under any Host, and only with a status', async (path) => {
     const anyone = { host: 'pod-7.internal', origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
     const { status, text } = await send('GET', anyone, '', path);
     expect([status, Object.keys(JSON.parse(text))]).toEqual([200, ['status']]);

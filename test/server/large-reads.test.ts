@@ -9,7 +9,7 @@ import { openWebsocket } from '../support/websocket-client.ts';
 
 const MiB = 1024 * 1024;
 
-/** What reads brought, and how many large ones one turn of the loop made. */
+/** The limits of all reads, and how many large ones ran in one event-loop turn. */
 const reads = { limits: [] as PageReadLimits[], large: 0, turn: -1, inTurn: 0, mostInTurn: 0 };
 
 function counting(store: Store): Store {
@@ -53,7 +53,7 @@ test.each([
   ['a page forward', '{run(id:"large"){events(first:1){nodes{data}}}}'],
   ['a page backward', '{run(id:"large"){events(last:1){nodes{data}}}}'],
 ])(
-  '%s of many bytes, asked for 20 times at once, is read once a turn and answered each time',
+  '%s of many bytes, requested 20 times at once, is read once per turn and answered each time',
   async (_, query) => {
     const before = reads.large;
     reads.mostInTurn = 0;
@@ -74,14 +74,14 @@ test.each([
   120_000,
 );
 
-test('a small page is one read, which may bring little, and is answered among large ones', async () => {
+test('a small page is one small read, and is answered between large ones', async () => {
   const client = await openWebsocket(graphql);
   for (let id = 0; id < 20; id += 1) client.subscribe(String(id), '{run(id:"large"){terminal{data}}}');
   await client.next(60_000);
   const before = reads.large;
   const { body } = await post(graphql, '{run(id:"small"){events(first:5){nodes{seq data}}}}');
   expect(body.errors).toBeUndefined();
-  // The large ones have not been read through meanwhile.
+  // The large pages have not all been read in the meantime.
   expect(reads.large - before).toBeLessThan(15);
   client.socket.terminate();
   reads.limits = [];
@@ -92,7 +92,7 @@ test('a small page is one read, which may bring little, and is answered among la
   expect(small.filter(({ maxEvents }) => maxEvents === 101)).toHaveLength(1);
 }, 120_000);
 
-test('pages hold what they held: the event that reaches 4 MiB is the last', async () => {
+test('a page ends with the event that reaches 4 MiB', async () => {
   const page = async (args: string) => {
     const query = `{run(id:"middle"){events(${args}){nodes{seq} pageInfo{hasNextPage endCursor}}}}`;
     const { body } = await post(graphql, query);
@@ -114,7 +114,7 @@ test('pages hold what they held: the event that reaches 4 MiB is the last', asyn
   ]);
 });
 
-test('an event that a selection would write beyond 64 MiB fails that subscription alone', async () => {
+test('an event that exceeds 64 MiB with a selection fails only that subscription', async () => {
   const { graphql } = await startTransports();
   const runId = await newRun(graphql);
   const times = (count: number) => Array.from({ length: count }, (_, n) => `d${n}: data`).join(' ');
@@ -131,7 +131,7 @@ test('an event that a selection would write beyond 64 MiB fails that subscriptio
   const told = new Map<string | undefined, unknown>();
   while (told.size < 3) {
     const { id, type, payload } = await client.next();
-    // The batch that tells where the history ends has no event.
+    // The batch that marks the end of the history has no event.
     if (id === 'many in batches' && type === 'next') continue;
     told.set(id, type === 'error' ? codesOf(payload) : payload);
   }

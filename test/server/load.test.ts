@@ -33,7 +33,7 @@ describe('a request that weighs too much', () => {
     expect(await client.next()).toMatchObject({ payload: { data: { ingestEvents: { accepted: 1 } } } });
   });
 
-  test('is refused by closing its websocket with 1009 when it names no operation', async () => {
+  test('is refused by closing its websocket with 1009 if it names no operation', async () => {
     const { graphql } = await startTransports();
     const client = await openWebsocket(graphql);
     client.send({ type: 'ping', payload: { list: list(200_000) } });
@@ -41,7 +41,7 @@ describe('a request that weighs too much', () => {
   });
 });
 
-test('a body that is not UTF-8 is refused with 400 however it is sent', async () => {
+test('a body that is not UTF-8 is refused with 400, however it is sent', async () => {
   const { graphql } = await startTransports();
   const body = Buffer.from('{"query":"{ server { version } }","operationName":"\xff"}', 'latin1');
   for (const accept of ['application/json', 'text/html']) {
@@ -52,10 +52,10 @@ test('a body that is not UTF-8 is refused with 400 however it is sent', async ()
   }
 });
 
-describe('requests that have not arrived', () => {
+describe('unfinished requests', () => {
   const half = Buffer.alloc(3 * MiB, ' ');
 
-  test('leave no room over HTTP for others beyond the total, until they are gone', async () => {
+  test('count towards the total over HTTP until they are gone', async () => {
     const { graphql, load } = await start();
     const runId = await newRun(graphql);
     const unfinished = connectRaw(graphql);
@@ -67,7 +67,7 @@ describe('requests that have not arrived', () => {
     expect([refused.status, codesOf(refused.body.errors)]).toEqual([503, ['OVERLOADED']]);
     const client = await openWebsocket(graphql);
     client.subscribe('1', INGEST, batch);
-    // Which operation it is for is not known before all of it is there.
+    // The operation is not known before the whole message has arrived.
     expect((await client.closed()).code).toBe(1013);
     unfinished.socket.destroy();
     await eventually(() => load.intake.heldBytes() === 0);
@@ -77,7 +77,7 @@ describe('requests that have not arrived', () => {
     await eventually(() => load.intake.heldBytes() === 0);
   });
 
-  test('are counted over websockets frame by frame, and cut with 1013 beyond the total', async () => {
+  test('are counted frame by frame over websockets, and cut with 1013 above the total', async () => {
     const { graphql, load } = await start();
     const clients = [await openWebsocket(graphql), await openWebsocket(graphql)] as const;
     const [one, other] = clients;
@@ -93,7 +93,7 @@ describe('requests that have not arrived', () => {
     await eventually(() => load.intake.heldBytes() === 0);
   });
 
-  test('are let in alone even above the total', async () => {
+  test('are admitted even above the total if there is only one', async () => {
     const { graphql } = await start();
     const runId = await newRun(graphql);
     const { body } = await post(graphql, INGEST, batchOf(runId, { text: 'x'.repeat(6 * MiB) }));
@@ -105,7 +105,7 @@ describe('the request of a subscription', () => {
   const query = (runId: string) => `subscription { runEventBatches(runId: "${runId}") { cursor } }`;
   const junk = (length: number) => ({ junk: 'x'.repeat(length) });
 
-  test('is not counted any longer once the subscription has begun, on both transports', async () => {
+  test('is no longer counted once the subscription has started, on both transports', async () => {
     const { graphql, load, feed } = await start();
     const runId = await newRun(graphql);
     const client = await openWebsocket(graphql);
@@ -122,7 +122,7 @@ describe('the request of a subscription', () => {
     await stream.body?.cancel();
   });
 
-  test('is refused with DOCUMENT_TOO_LARGE beyond 32 KiB, undeclared variables included', async () => {
+  test('is refused with DOCUMENT_TOO_LARGE above 32 KiB, including undeclared variables', async () => {
     const { graphql, load } = await start();
     const runId = await newRun(graphql);
     const client = await openWebsocket(graphql);
@@ -143,7 +143,7 @@ describe('new documents', () => {
   const longDocument = (id: number) =>
     `{ __typename ${Array.from({ length: 200 }, (_, field) => `a${id}x${field}: __typename`).join(' ')} }`;
 
-  test('are parsed one long one in a turn of the loop, and the operations of a socket begin in order', async () => {
+  test('are parsed one long one per event-loop turn, and the operations of a socket start in order', async () => {
     const { graphql } = await startTransports();
     const client = await openWebsocket(graphql);
     let turns = 0;
@@ -166,11 +166,11 @@ describe('new documents', () => {
     }
     counting = false;
     expect(answered).toEqual([...ids, 'known']);
-    // The first answer may be seen a turn late.
+    // The first answer may be observed one turn late.
     expect(before.at(-1)! - before[0]!).toBeGreaterThanOrEqual(18);
   });
 
-  test('that are remembered and cost little wait for one another, and one that costs next to nothing does not', async () => {
+  test('that are cached wait for one another, unless they cost next to nothing', async () => {
     const { graphql } = await startTransports();
     const names = Array.from({ length: 19 }, (_, n) => `v${n}: version`).join(' ');
     const fields = Array.from({ length: 45 }, (_, n) => `a${n}: server { ...V }`).join(' ');
@@ -195,7 +195,7 @@ describe('new documents', () => {
     await Promise.all(all);
   });
 
-  test('that nobody has sent before do not hold up batches, however many wait', async () => {
+  test('do not delay batches, however many are waiting', async () => {
     const { graphql } = await startTransports();
     const runId = await newRun(graphql);
     const clients = await Promise.all(Array.from({ length: 100 }, () => openWebsocket(graphql)));
@@ -219,7 +219,7 @@ describe('new documents', () => {
     });
     send('1', 1);
     await writer.next();
-    // One long document is parsed in a turn of the loop, and a batch takes a few turns.
+    // One long document is parsed per event-loop turn, and a batch takes a few turns.
     expect(answered).toBeLessThan(50);
     await Promise.all(all);
   });
@@ -244,7 +244,7 @@ describe('new documents', () => {
 });
 
 describe('answers that are not read', () => {
-  test('are cut beyond the total, those that hold most and read least first, whatever the transport', async () => {
+  test('are cut above the total on every transport, first those that hold the most and read the least', async () => {
     const { graphql, load } = await start();
     const runId = await newRun(graphql);
     await ingest(graphql, runId, [
@@ -269,7 +269,7 @@ describe('answers that are not read', () => {
   });
 });
 
-describe('a socket that goes on after refusals', () => {
+describe('a socket that continues after refusals', () => {
   test('is closed with 1013, and its operations end', async () => {
     const { graphql, feed } = await startTransports();
     const runId = await newRun(graphql);
@@ -281,7 +281,7 @@ describe('a socket that goes on after refusals', () => {
   });
 });
 
-test('requests in one write are answered in order, one at a time', async () => {
+test('pipelined requests are answered in order, one at a time', async () => {
   const { graphql } = await startTransports();
   const runId = await newRun(graphql);
   await fill(graphql, runId, 0, 3);

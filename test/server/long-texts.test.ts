@@ -12,14 +12,17 @@ beforeAll(async () => {
   server = await startServe({ NODE_OPTIONS: '--max-old-space-size=256' });
 });
 
-/** Each of them became an error with all of the text in it, or with suggestions that took many times its length. */
+/**
+ * Each of these once caused an error that contained the whole text, or suggestions that took many times its
+ * length.
+ */
 test.each([
   ['an enum value', RUNS, { f: { providers: ['x'.repeat(LONG)] } }],
   ['the name of a field', RUNS, { f: { ['x'.repeat(LONG)]: 1 } }],
   ['a title of many words', RUNS, { f: { title: 'x '.repeat(LONG / 2) } }],
   ['a date', RUNS, { f: { createdFrom: '\ud800'.repeat(LONG / 4) } }],
-  ['an object where a text belongs', RUNS, { f: { title: { text: 'x'.repeat(LONG) } } }],
-  ['a list where a date belongs', RUNS, { f: { createdFrom: ['x'.repeat(LONG)] } }],
+  ['an object instead of a text', RUNS, { f: { title: { text: 'x'.repeat(LONG) } } }],
+  ['a list instead of a date', RUNS, { f: { createdFrom: ['x'.repeat(LONG)] } }],
   ['a single enum', CREATE, { i: { id: 'r', provider: 'x'.repeat(LONG) } }],
   [
     'a label’s name',

@@ -19,13 +19,13 @@ import { openWebsocket, streamOf } from '../support/websocket-client.ts';
 const MiB = 1024 * 1024;
 const VERSION = '{ server { version } }';
 
-/** A frame of a client with so many bytes at most 125 of payload, masked with nothing. */
+/** Returns a client frame with a payload of at most 125 bytes and a mask of zeros. */
 function frame(first: number, payload = ''): Buffer {
   return Buffer.from([first, 0x80 | payload.length, 0, 0, 0, 0, ...Buffer.from(payload)]);
 }
 
 describe('frames and chunks of a byte each', () => {
-  test('are read in many turns of the loop: frames that nobody asked for', async () => {
+  test('are read in many event-loop turns: unsolicited frames', async () => {
     const { graphql } = await startTransports();
     const client = await openWebsocket(graphql);
     const { turns } = startTurnMeter();
@@ -38,7 +38,7 @@ describe('frames and chunks of a byte each', () => {
   test.each([
     ['a body that is read', 'application/json', 200],
     ['a body that is refused', 'text/plain', 415],
-  ])('are read in many turns of the loop: %s', async (_, type, status) => {
+  ])('are read in many event-loop turns: %s', async (_, type, status) => {
     const server = await startTestServer();
     releaseAfterwards(() => server.close());
     const { socket, text, received } = connectRaw(server.url);
@@ -49,13 +49,13 @@ describe('frames and chunks of a byte each', () => {
       `POST /graphql HTTP/1.1\r\nHost: ${new URL(server.url).host}\r\nContent-Type: ${type}\r\n${length}\r\n\r\n`;
     const { turns } = startTurnMeter();
     socket.write(`${head('Transfer-Encoding: chunked')}${chunks}0\r\n\r\n${head('Content-Length: 2')}{}`);
-    // The second answer comes once the first body has been read.
+    // The second answer arrives once the first body has been read.
     await received(/HTTP\/1\.1 .*HTTP\/1\.1 /s);
     expect(text().split(' ')[1]).toBe(String(status));
     expect(turns()).toBeGreaterThan(20);
   });
 
-  test('are counted with what they take: pieces of messages that do not end', async () => {
+  test('are counted with the memory that they take: pieces of unfinished messages', async () => {
     const totals = { ...totalsOf(), requestBytes: 4 * MiB };
     const { graphql, load } = await startTransports((store) => store, undefined, totals);
     const clients = await Promise.all(Array.from({ length: 4 }, () => openWebsocket(graphql)));
@@ -69,7 +69,7 @@ describe('frames and chunks of a byte each', () => {
   });
 });
 
-test('small messages of many sockets are read in turns of the loop, one part of each socket after another', async () => {
+test('small messages of many sockets are read in event-loop turns, one part per socket in rotation', async () => {
   const { graphql, load } = await startTransports();
   const clients = await Promise.all(Array.from({ length: 12 }, () => openWebsocket(graphql)));
   const messages = Buffer.concat(Array.from({ length: 12_000 }, () => frame(0x81, '{"type":"pong"}')));
@@ -83,12 +83,12 @@ test('small messages of many sockets are read in turns of the loop, one part of 
   await newcomer.next(60_000);
   expect(load.intake.heldBytes()).toBeLessThan(MiB);
   await Promise.all(clients.map((client) => client.next(60_000)));
-  // A turn reads for 10 ms: on the fastest of machines that is far less than a tenth of it all.
+  // A turn reads for 10 ms, which is far less than a tenth of everything even on the fastest machine.
   expect(turns()).toBeGreaterThan(10);
 });
 
 describe('pings', () => {
-  test('are answered in order, and those of a peer that does not read wait outside of its stream', async () => {
+  test('are answered in order, and pongs to a peer that does not read wait outside its stream', async () => {
     let read = () => {};
     const hasRead = new Promise<void>((resolve) => {
       read = resolve;
@@ -119,7 +119,7 @@ describe('pings', () => {
     await eventually(() => !stream.isPaused());
   });
 
-  test('get their payload back where it is short', async () => {
+  test('get short payloads back', async () => {
     const { graphql } = await startTransports();
     const client = await openWebsocket(graphql);
     const short = { at: 1, text: 'ä' };
@@ -132,10 +132,10 @@ describe('pings', () => {
   });
 });
 
-test('an operation that waits for its turn when its socket closes is not begun', async () => {
+test('an operation that waits for its turn is not started if its socket closes', async () => {
   const { graphql, feed } = await startTransports();
   const runId = await newRun(graphql);
-  // Long directives make a subscription that is executed for itself.
+  // Long directives force the subscription to be executed individually.
   const names = Array.from({ length: 9 }, (_, name) => `v${name}`.padEnd(125, 'x'));
   const variables = Object.fromEntries(names.map((name) => [name, true]));
   const fields = names.map((name, field) => `a${field}: seq @include(if: $${name})`);

@@ -5,7 +5,7 @@ import { newRun } from '../support/runs.ts';
 import { openWebsocket } from '../support/websocket-client.ts';
 
 test.each([1, 60, 300, 4_000])(
-  'batches of one socket are appended in the order in which they were sent, also behind one of %d KB',
+  'batches of one socket are appended in the order in which they were sent, even behind one of %d KB',
   async (kilobytes) => {
     const { graphql } = await startServe();
     const runId = await newRun(graphql);

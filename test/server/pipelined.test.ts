@@ -8,7 +8,7 @@ import { eventually, newRun } from '../support/runs.ts';
 
 const get = (url: string) => `GET /health HTTP/1.1\r\nHost: ${new URL(url).host}\r\n\r\n`;
 
-test('requests that are sent without waiting for answers are all answered, however many', async () => {
+test('pipelined requests are all answered, however many there are', async () => {
   const server = await startServe();
   const { socket, text } = connectRaw(server.url);
   for (const [sent, all] of [
@@ -20,7 +20,7 @@ test('requests that are sent without waiting for answers are all answered, howev
   }
 });
 
-test('bodies and chunks of requests that are sent without waiting come apart where they should', async () => {
+test('bodies and chunks of pipelined requests are separated correctly', async () => {
   const server = await startServe();
   const { socket, text } = connectRaw(server.url);
   const head = `POST /graphql HTTP/1.1\r\nHost: ${new URL(server.url).host}\r\nContent-Type: application/json\r\n`;
@@ -32,7 +32,7 @@ test('bodies and chunks of requests that are sent without waiting come apart whe
     `${head}Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
   ]);
   const all = requests.join('').repeat(5);
-  // In pieces of odd sizes: heads, bodies and the next heads are torn anywhere.
+  // In pieces of odd sizes, so that heads, bodies and following heads are split anywhere.
   for (let at = 0; at < all.length; at += 7_919) {
     socket.write(all.slice(at, at + 7_919));
     if (at % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -42,7 +42,7 @@ test('bodies and chunks of requests that are sent without waiting come apart whe
   expect(answered).toEqual(Array.from({ length: 5 }, () => [10, 10, 3_000, 3_000, 70_000, 70_000]).flat());
 });
 
-test('a connection that sends requests without end behind a stream is read no further, and the server serves on', async () => {
+test('a connection that sends endless requests behind a stream is not read further, and the server keeps serving', async () => {
   const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
   const runId = await newRun(server.graphql);
   const body = JSON.stringify({ query: `subscription { runEvents(runId: "${runId}") { seq } }` });
@@ -54,7 +54,7 @@ test('a connection that sends requests without end behind a stream is read no fu
   await received(/event-stream/);
   const many = get(server.url).repeat(10_000);
   let isTaken = true;
-  // What the kernels' buffers hold is taken, too.
+  // The kernel's buffers accept data, too.
   for (let writes = 0; writes < 200 && isTaken; writes += 1) {
     isTaken = await Promise.race([
       new Promise<boolean>((resolve) => socket.write(many, () => resolve(true))),
@@ -69,11 +69,11 @@ test.each([
   ['requests', (host: string) => `GET /health HTTP/1.1\r\nHost: ${host}\r\n\r\n`],
   ['requests without a Host', () => 'GET / HTTP/1.1\r\n\r\n'],
   [
-    'requests that expect something',
+    'requests with an Expect header',
     (host: string) => `GET / HTTP/1.1\r\nHost: ${host}\r\nExpect: x\r\n\r\n`,
   ],
 ])(
-  'packets that hold thousands of %s do not fill the heap',
+  'packets with thousands of %s do not fill the heap',
   async (_, of) => {
     const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
     const many = of(new URL(server.url).host).repeat(4_000);
@@ -92,7 +92,7 @@ test.each([
   90_000,
 );
 
-test('what Node could answer itself is answered', async () => {
+test('requests that Node would answer itself are answered', async () => {
   const server = await startServe();
   const { socket, received } = connectRaw(server.url);
   socket.write('GET / HTTP/1.1\r\n\r\n');
@@ -101,7 +101,7 @@ test('what Node could answer itself is answered', async () => {
   await received(/HTTP\/1\.1 417 .*100-continue/s);
 });
 
-test('a refused websocket is closed, although its client sends on and does not close', async () => {
+test('a refused websocket is closed even if its client keeps sending and does not close it', async () => {
   const server = await startServe();
   const { hostname, port, host } = new URL(server.url);
   const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
@@ -114,21 +114,21 @@ test('a refused websocket is closed, although its client sends on and does not c
   socket.on('data', (chunk) => {
     text += String(chunk);
   });
-  // Written to after the server has closed, a connection is reset.
+  // A write after the server has closed resets the connection.
   const timer = setInterval(() => socket.write('x'), 100);
   await new Promise((resolve) => socket.once('close', resolve));
   clearInterval(timer);
   expect(text).toMatch(/^HTTP\/1\.1 404 /);
 });
 
-test('requests that wait behind a stream count with all others that are in memory', async () => {
+test('requests that wait behind a stream count towards the total in memory', async () => {
   const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
   const runId = await newRun(server.graphql);
   const body = JSON.stringify({ query: `subscription { runEvents(runId: "${runId}") { seq } }` });
   const headers = Array.from({ length: 120 }, (_, n) => `X-${n}: ${'x'.repeat(90)}\r\n`).join('');
   const request = `GET /health HTTP/1.1\r\nHost: ${new URL(server.url).host}\r\n${headers}\r\n`;
   let closed = 0;
-  // 15 requests of 12 KB behind each stream are 0.2 MB: fewer connections than these may hold that much.
+  // 15 requests of 12 KB behind each stream are 0.2 MB: fewer than these connections must reach the limit.
   for (let connection = 0; connection < 200; connection += 1) {
     const raw = connectRaw(server.url);
     raw.closed.then(() => {

@@ -22,7 +22,7 @@ interface Posted {
 
 interface Manner {
   readonly headers?: Readonly<Record<string, string>>;
-  /** Without a length the body comes in chunks, which Yoga alone answers. */
+  /** Without a length the body is sent in chunks, which only Yoga answers. */
   readonly chunked?: boolean;
   readonly agent?: Agent;
   /** The pieces in which the body is sent. */
@@ -52,7 +52,7 @@ const asked = (query: string, more: object = {}) => JSON.stringify({ query, ...m
 const batch = (events: readonly object[], runId = 'r') => ({ v: 1, runId, events });
 const event = { seq: 0, tMs: 0, kind: 'assistant_text', data: { text: '€ 😀 \u0000' } };
 
-/** Each of them answers the same however often it is asked. */
+/** Bodies whose answer is always the same. */
 const BODIES = [
   asked('{ server { version } }'),
   asked('query A { server { version } } query B { runs { totalCount } }', { operationName: 'A' }),
@@ -98,7 +98,7 @@ const ACCEPTS = [
   'application/json; charset=utf-8',
 ];
 
-describe('a plain post is answered as Yoga answers it', () => {
+describe('a plain post is answered exactly as by Yoga', () => {
   beforeAll(async () => {
     const created = await post(asked(CREATE_RUN, { variables: { id: 'r' } }), {});
     expect(created.body).toContain('Success');
@@ -126,7 +126,7 @@ describe('a plain post is answered as Yoga answers it', () => {
 });
 
 describe('a plain post', () => {
-  test('may come in pieces that cut characters', async () => {
+  test('may arrive in pieces that split characters', async () => {
     const body = asked(INGEST, { variables: { b: batch([event]) } });
     const bytes = Buffer.from(body);
     const cut = bytes.indexOf('€') + 1;
@@ -136,7 +136,7 @@ describe('a plain post', () => {
     });
   });
 
-  test('leaves its connection ready for the next, whoever answered it', async () => {
+  test('leaves its connection ready for the next request, whichever path answered it', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     try {
       for (const body of [...BODIES, ...BODIES.toReversed()]) {
@@ -148,7 +148,7 @@ describe('a plain post', () => {
     }
   });
 
-  test('whose client leaves in the middle of it disturbs nobody', async () => {
+  test('whose client disconnects halfway does not affect others', async () => {
     for (let times = 0; times < 20; times += 1) {
       const sent = request(server.graphql, {
         method: 'POST',

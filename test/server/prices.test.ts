@@ -7,7 +7,7 @@ import { fill, ingest, newRun } from '../support/runs.ts';
 import { startTransports, type Transports } from '../support/transports.ts';
 import { openWebsocket } from '../support/websocket-client.ts';
 
-/** Counts pages that are read, and how many at once. */
+/** Counts the pages that are read, and how many at once. */
 const pages = { read: 0, now: 0, atOnce: 0 };
 
 function counting(store: Store): Store {
@@ -17,7 +17,7 @@ function counting(store: Store): Store {
       pages.read += 1;
       pages.now += 1;
       pages.atOnce = Math.max(pages.atOnce, pages.now);
-      // As over a network: reads that are asked for at once would be under way at once.
+      // Simulates a network: reads requested at once would run at once.
       await new Promise(setImmediate);
       try {
         return await store.readPage(...request);
@@ -68,7 +68,7 @@ function fragmentBomb(levels: number): string {
 
 const TOO_LARGE: readonly (readonly [string, string])[] = [
   ['fragments that double with each level', fragmentBomb(18)],
-  ['fragments that double until numbers end', fragmentBomb(70)],
+  ['fragments that double beyond all numbers', fragmentBomb(70)],
   [
     'hundreds of pages',
     `{runs(first:12){nodes{${times(150, (i) => `e${i}:events(first:1000){nodes{seq}}`)}}}}`,
@@ -78,7 +78,7 @@ const TOO_LARGE: readonly (readonly [string, string])[] = [
     `{run(id:"small"){${times(20, (i) => `e${i}:events(first:1000){nodes{...F}}`)}}}fragment F on RunnerEvent{${times(100, (i) => `c${i}:committedAt`)}}`,
   ],
   [
-    'the same in names that are long',
+    'fields of many events under long names',
     `{run(id:"small"){${times(60, (i) => `e${i}:events(first:1000){nodes{...F}}`)}}}fragment F on RunnerEvent{${times(5, (i) => `${'k'.repeat(2_000)}${i}:seq`)}}`,
   ],
   ['one long name', `{${'k'.repeat(129)}:__typename}`],
@@ -94,16 +94,19 @@ const TOO_LARGE: readonly (readonly [string, string])[] = [
 ];
 
 describe.each(WAYS)('over %s', (way, ask) => {
-  test.each(TOO_LARGE)('is refused with its price before anything is read: %s', async (_what, query) => {
-    const before = pages.read;
-    const { errors } = await ask(query);
-    expect(codesOf(errors)).toEqual(['DOCUMENT_TOO_LARGE']);
-    const { price, allowed } = errors![0]!.extensions;
-    expect(price).toBeGreaterThan(Number(allowed));
-    expect(pages.read).toBe(before);
-  });
+  test.each(TOO_LARGE)(
+    'a large operation is refused with its price before anything is read: %s',
+    async (_what, query) => {
+      const before = pages.read;
+      const { errors } = await ask(query);
+      expect(codesOf(errors)).toEqual(['DOCUMENT_TOO_LARGE']);
+      const { price, allowed } = errors![0]!.extensions;
+      expect(price).toBeGreaterThan(Number(allowed));
+      expect(pages.read).toBe(before);
+    },
+  );
 
-  test('variables decide what is too large', async () => {
+  test('variables decide whether an operation is too large', async () => {
     const query =
       'query($n:Int,$all:Boolean!){run(id:"small"){a:events(first:$n){nodes{seq}} ...F @include(if:$all)}}' +
       `fragment F on Run{${times(20, (i) => `e${i}:events(first:1000){nodes{seq}}`)}}`;
@@ -125,13 +128,13 @@ describe.each(WAYS)('over %s', (way, ask) => {
       const kinds = Array(20_000).fill(kind);
       const { errors } = await ask(`query($k:[RunnerEventKind!]){${run}}`, { k: kinds });
       expect(codesOf(errors)).toEqual(['BAD_USER_INPUT']);
-      expect(errors![0]!.message).toBe('$k has 20000 items: it may have 9');
+      expect(errors![0]!.message).toBe('$k has 20000 items, but at most 9 are allowed');
     }
     const literal = run.replace('$k', `[${'notification '.repeat(60)}]`);
     expect(codesOf((await ask(`{${literal}}`)).errors)).toEqual(['BAD_USER_INPUT']);
     const filter = { providers: Array(60).fill('openai') };
     const { errors } = await ask('query($f:RunFilter){runs(filter:$f){nodes{id}}}', { f: filter });
-    expect(errors![0]!.message).toBe('$f.providers has 60 items: it may have 5');
+    expect(errors![0]!.message).toBe('$f.providers has 60 items, but at most 5 are allowed');
   });
 });
 
@@ -153,38 +156,38 @@ describe('a subscription', () => {
       'subscription{runUpdated{events(first:1000){nodes{seq tMs kind data committedAt sourceSeq}} e:events(first:1000){nodes{seq tMs kind data committedAt sourceSeq}}}}',
     ],
     ['many tokens', `subscription{runEvents(runId:"small"){seq ${'#\n'.repeat(1_000)}}}`],
-  ])('is refused with %s on every transport', async (_what, query) => {
+  ])('with %s is refused on every transport', async (_what, query) => {
     expect(codesOf((await overWebsocket(query)).errors)).toEqual(['DOCUMENT_TOO_LARGE']);
     expect(await overSse(query)).toContain('DOCUMENT_TOO_LARGE');
   });
 
-  test('tells of one variable that is wrong, however many are', async () => {
+  test('reports one invalid variable, however many there are', async () => {
     const query = 'subscription($k:[RunnerEventKind!]){runEvents(runId:"small",kinds:$k){seq}}';
     for (const count of [9, 500]) {
       expect(codesOf((await overWebsocket(query, { k: Array(count).fill('x') })).errors)).toEqual([
         'BAD_USER_INPUT',
       ]);
     }
-    expect(await overSse(query, { k: Array(500).fill('x') })).toContain('it may have 9');
-    // Beyond that, what the request would keep in memory is too much before its variables are looked at.
+    expect(await overSse(query, { k: Array(500).fill('x') })).toContain('at most 9 are allowed');
+    // Above that, the memory of the request is refused before its variables are checked.
     const many = { k: Array(5_000).fill('x') };
     expect(codesOf((await overWebsocket(query, many)).errors)).toEqual(['DOCUMENT_TOO_LARGE']);
     expect(await overSse(query, many)).toContain('DOCUMENT_TOO_LARGE');
   });
 });
 
-test('an answer that reads too much stops reading, and its terminal events count', async () => {
+test('an answer that reads too much stops, and its terminal events count', async () => {
   await newRun(graphql, 'big');
   const data = { text: 'x'.repeat(12 * 1024 * 1024) };
   await ingest(graphql, 'big', [{ seq: 0, tMs: 0, kind: 'runtime_terminal', data }]);
   const before = pages.read;
   const { body } = await post(graphql, `{run(id:"big"){${times(30, (i) => `t${i}:terminal{seq}`)}}}`);
   expect(new Set(codesOf(body.errors))).toEqual(new Set(['RESPONSE_TOO_LARGE']));
-  // One read tells its size, one brings it, and one tells that it would be too much again.
+  // One read returns the size, one returns the data, and one shows that another would be too much.
   expect(pages.read - before).toBe(3);
 });
 
-test('titles and labels count as they are written', async () => {
+test('titles and labels count with their length as JSON', async () => {
   const create = 'mutation($i:CreateRunInput!){createRun(input:$i){__typename}}';
   const labels = Object.fromEntries(
     Array.from({ length: 64 }, (_, i) => [`${i}${'n'.repeat(180)}`, 'v'.repeat(200)]),

@@ -18,11 +18,11 @@ const LOAD = createLoad(totalsOf());
 
 const RUNS = Number(process.env.RUNFEED_PROOF_RUNS ?? 300);
 
-/** Both ends of one websocket: what the server's stream is given, a real receiver parses. */
+/** Both ends of one websocket. A real receiver parses everything written to the server's stream. */
 interface Line {
   readonly server: WebSocket;
   readonly stream: Socket;
-  /** The next so many messages as text. */
+  /** Returns the next `count` messages as text. */
   receive(count: number): Promise<string[]>;
 }
 
@@ -76,20 +76,20 @@ async function connect(): Promise<Line> {
 const message = (id: string, payload: string) =>
   `{"id":${JSON.stringify(id)},"type":"next","payload":${payload}}`;
 
-/** A payload that makes a message of exactly so many bytes under this id. */
+/** Returns a payload that makes a message of exactly this many bytes with this id. */
 function payloadFor(id: string, messageBytes: number): string {
   const rest = messageBytes - Buffer.byteLength(message(id, '""'));
   return JSON.stringify('x'.repeat(Math.max(0, rest)));
 }
 
-/** Anything that a client may call an operation: quotes, U+0000, half a surrogate pair, nothing. */
+/** Any operation id that a client may choose: quotes, U+0000, half a surrogate pair, empty. */
 const ids = fc.oneof(
   fc.string(),
   fc.string({ unit: 'binary' }),
   fc.constantFrom('', '"', '\\"', '\u0000', '\ud800', '€😀'),
 );
 
-/** Around every place where a frame's header or the way of writing it changes. */
+/** Sizes around every point where a frame's header, or the way to write it, changes. */
 const sizes = fc.oneof(
   fc.integer({ min: 0, max: 300 }),
   fc.integer({ min: 120, max: 131 }),
@@ -103,15 +103,15 @@ const payloads = fc.oneof(
   fc.string({ unit: 'binary' }).map((text) => JSON.stringify(text)),
 );
 
-describe('messages that are written as frames', () => {
-  test('are what a receiver reads, whatever their sizes and ids', async () => {
+describe('messages written as frames', () => {
+  test('arrive unchanged, whatever their sizes and ids', async () => {
     const portion = fc.array(fc.oneof(sizes, payloads), { minLength: 1, maxLength: 12 });
     await fc.assert(
       fc.asyncProperty(ids, portion, async (id, parts) => {
         const texts = parts.map((part) => (typeof part === 'string' ? part : payloadFor(id, part)));
         const given = texts.map((text) => Buffer.from(text));
         writeNextMessages(line.stream, messageStart(id), given);
-        // A lone surrogate is an escape in JSON text, hence the same bytes on both sides.
+        // JSON escapes a lone surrogate, so both sides have the same bytes.
         expect(await line.receive(parts.length)).toEqual(texts.map((text) => message(id, text)));
         expect(given.map(String)).toEqual(texts);
       }),
@@ -119,7 +119,7 @@ describe('messages that are written as frames', () => {
     );
   });
 
-  test('of exactly the lengths at which the header grows', async () => {
+  test('arrive with exactly the lengths at which the header grows', async () => {
     const lengths = [125, 126, 127, 65_535, 65_536, 65_537];
     const texts = lengths.map((length) => payloadFor('1', length));
     expect(texts.map((text) => Buffer.byteLength(message('1', text)))).toEqual(lengths);
@@ -131,7 +131,7 @@ describe('messages that are written as frames', () => {
     expect(await line.receive(lengths.length)).toEqual(texts.map((text) => message('1', text)));
   });
 
-  test('between those that the websocket itself sends, corked or not', async () => {
+  test('arrive between those that the websocket itself sends, corked or not', async () => {
     const part = fc.oneof(
       fc.record({ by: fc.constant('socket' as const), size: sizes }),
       fc.record({ by: fc.constant('frames' as const), size: sizes }),
@@ -159,7 +159,7 @@ describe('messages that are written as frames', () => {
   });
 });
 
-test('a replay in many small portions lets others have their turn', async () => {
+test('a replay in many small portions yields to others', async () => {
   const portions = 10_000;
   const feed: SharedFeed = {
     open: async () => {
@@ -178,7 +178,7 @@ test('a replay in many small portions lets others have their turn', async () => 
     turns += 1;
     counting = setImmediate(turn);
   });
-  // Nobody reads on meanwhile, and the kernel takes everything: the pump itself has to let others go first.
+  // Nothing else reads meanwhile, and the kernel accepts everything, so the pump itself must yield.
   const pumped = pumpFeed(feed, '1', line.server, line.stream, LOAD).next();
   await pumped;
   clearImmediate(counting);
@@ -186,7 +186,7 @@ test('a replay in many small portions lets others have their turn', async () => 
   expect(await line.receive(portions)).toHaveLength(portions);
 });
 
-test('payloads that differ are written a bounded number of bytes in a turn of the loop, however many wait for them', async () => {
+test('different payloads are written with a bounded number of bytes per event-loop turn, however many subscribers wait', async () => {
   const bytes = 1024 * 1024;
   const written = startTurnMeter();
   let news = () => {};
@@ -207,7 +207,7 @@ test('payloads that differ are written a bounded number of bytes in a turn of th
       ready: () => happened,
       close: () => {},
     };
-    // Woken by the first wait, as all who follow a run are.
+    // Woken by the first wait, like all subscribers of a run.
     const waiting = {
       ...reader,
       take: () => (waited ? reader.take() : null),

@@ -14,7 +14,7 @@ const NUMBERS = 'subscription ($runId: ID!) { runEvents(runId: $runId) { seq } }
 
 const range = (count: number) => Array.from({ length: count }, (_, seq) => seq);
 
-/** The numbers in a `next` of either subscription. */
+/** Returns the event numbers in a `next` message of either subscription. */
 function numbersIn({ payload }: Message): number[] {
   const { data } = payload as {
     data: { runEvents?: { seq: number }; runEventBatches?: { events: { seq: number }[] } };
@@ -34,7 +34,7 @@ async function drainsWithin(stream: Socket, milliseconds: number): Promise<boole
 }
 
 describe('several operations on one socket', () => {
-  test('each get everything of theirs, between pings and answers to queries', async () => {
+  test('each get all of their results, between pings and answers to queries', async () => {
     const { graphql } = await startTransports();
     const runs = [await newRun(graphql), await newRun(graphql)];
     const big = { text: '€'.repeat(30_000) };
@@ -71,7 +71,7 @@ describe('several operations on one socket', () => {
     for (const numbers of seen.values()) expect(numbers).toEqual(range(2_002));
   });
 
-  test('are so many as are allowed without a warning from Node', async () => {
+  test('can be as many as allowed without a warning from Node', async () => {
     const warnings: Error[] = [];
     const heard = (warning: Error) => void warnings.push(warning);
     process.on('warning', heard);
@@ -92,8 +92,8 @@ describe('several operations on one socket', () => {
   });
 });
 
-describe('a client that leaves in the middle of a long replay', () => {
-  test('by complete gets nothing more of it, and its socket serves on', async () => {
+describe('a client that stops a long replay', () => {
+  test('with complete gets nothing more of it, and its socket keeps working', async () => {
     const { graphql, feed } = await startTransports();
     const runId = await newRun(graphql);
     await fill(graphql, runId, 0, 20_000);
@@ -112,7 +112,7 @@ describe('a client that leaves in the middle of a long replay', () => {
     }
   });
 
-  test('by vanishing leaves nothing behind', async () => {
+  test('by disconnecting leaves nothing behind', async () => {
     const { graphql, feed } = await startTransports();
     const runId = await newRun(graphql);
     await fill(graphql, runId, 0, 20_000);
@@ -123,7 +123,7 @@ describe('a client that leaves in the middle of a long replay', () => {
     await eventually(() => feed.watchedRuns() === 0);
   });
 
-  test('and in the same breath asked for another under the same id leaves nothing behind either', async () => {
+  test('and immediately starts another with the same id leaves nothing behind', async () => {
     const { graphql, feed } = await startTransports();
     const runId = await newRun(graphql);
     const client = await openWebsocket(graphql);
@@ -143,8 +143,8 @@ describe('a client that leaves in the middle of a long replay', () => {
   });
 });
 
-describe('a client that would make the server hold much', () => {
-  test('by an id of megabytes is refused', async () => {
+describe('a client that would make the server hold much memory', () => {
+  test('with an id of megabytes is refused', async () => {
     const { graphql } = await startTransports();
     const runId = await newRun(graphql);
     await fill(graphql, runId, 0, 256);
@@ -158,14 +158,14 @@ describe('a client that would make the server hold much', () => {
     expect(numbersIn(await client.next())).toEqual([0]);
   });
 
-  test('by sending pings without reading the pongs is read no further until it has', async () => {
+  test('by sending pings without reading the pongs is not read further until it has read them', async () => {
     const { graphql } = await startTransports();
     const client = await openWebsocket(graphql);
     client.socket.pause();
     const stream = streamOf(client);
     const ping = JSON.stringify({ type: 'ping', payload: { text: 'x'.repeat(900) } });
     const some = 500;
-    // The kernel's buffers take some megabytes in both directions; what does not fit waits here.
+    // The kernel's buffers hold some megabytes in both directions. What does not fit waits here.
     let sent = 0;
     let held = false;
     while (!held && sent < 100_000) {
@@ -177,7 +177,7 @@ describe('a client that would make the server hold much', () => {
     client.socket.resume();
     client.subscribe('after all', '{ __typename }');
     const rest: string[] = [];
-    // With the answer and the end of the query.
+    // Includes the answer and the end of the query.
     while (rest.length < sent + 2) rest.push((await client.next()).type);
     expect(rest.filter((type) => type === 'pong')).toHaveLength(sent);
   });

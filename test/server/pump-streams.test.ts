@@ -9,7 +9,7 @@ import { openWebsocket } from '../support/websocket-client.ts';
 const EVENTS = 'subscription ($runId: ID!) { runEvents(runId: $runId) { seq kind data } }';
 
 describe('event streams of a feed', () => {
-  test('tell the very same texts as a websocket does', async () => {
+  test('send exactly the same texts as a websocket', async () => {
     const { graphql } = await startTransports();
     const runId = await newRun(graphql);
     const texts = ['€😀', 'a\u0000\ud800', 'line\nline\r\n\n', 'x'.repeat(100_000), randomUUID()];
@@ -29,7 +29,7 @@ describe('event streams of a feed', () => {
     }
   });
 
-  test('that stall hold the others up no more than themselves, and go on where they were', async () => {
+  test('that stall delay only themselves, and continue where they were', async () => {
     const { graphql } = await startTransports();
     const runId = await newRun(graphql);
     const data = { text: 'x'.repeat(100_000) };
@@ -56,7 +56,7 @@ describe('event streams of a feed', () => {
     expect(text.endsWith('event: complete\ndata:\n\n')).toBe(true);
   });
 
-  test('whose clients leave at any moment leave nothing behind', async () => {
+  test('whose clients disconnect at any moment leave nothing behind', async () => {
     const { graphql, feed } = await startTransports();
     const runId = await newRun(graphql);
     await fill(graphql, runId, 0, 2_000);

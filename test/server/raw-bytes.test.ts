@@ -6,12 +6,12 @@ import { beforeAll, expect, test } from 'vitest';
 import { type ServeProcess, startServe } from '../support/runfeed-process.ts';
 import { ingest, newRun } from '../support/runs.ts';
 
-/** The full proof sends a million. */
+/** The full proof sends a million requests. */
 const RUNS = Number(process.env.RUNFEED_PROOF_RUNS ?? 60);
 
 let server: ServeProcess;
 
-// In a process of its own with a small heap, which ends if anything of an input is kept.
+// In a separate process with a small heap, which ends if any input is kept in memory.
 beforeAll(async () => {
   server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
 });
@@ -31,7 +31,7 @@ const json = fc.oneof(
   junk,
 );
 
-/** A request that is nearly right: each part of it may be wrong. */
+/** A nearly valid request: each part of it may be wrong. */
 const httpRequest = fc
   .record({
     method: fc.constantFrom('POST', 'GET', 'OPTIONS', 'P\u00d6ST', ''),
@@ -96,7 +96,7 @@ const init = Buffer.concat([
   Buffer.from('{"type":"connection_init"}'),
 ]);
 
-/** Sends all of it and waits until the server has ended the connection. */
+/** Sends the bytes and waits until the server has ended the connection. */
 async function send(bytes: Buffer): Promise<void> {
   const { hostname, port } = new URL(server.url);
   const socket = connect(Number(port), hostname);
@@ -106,7 +106,7 @@ async function send(bytes: Buffer): Promise<void> {
   await once(socket, 'close');
 }
 
-test('no bytes over HTTP or a websocket end the server, and it serves on', async () => {
+test('no bytes over HTTP or a websocket stop the server from serving', async () => {
   const anything = fc.oneof(
     httpRequest,
     junk,

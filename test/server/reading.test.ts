@@ -6,7 +6,7 @@ import { eventually } from '../support/runs.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** A frame of a client, masked with nothing. */
+/** Returns a client frame with a mask of zeros. */
 function frame(first: number, payload = ''): Buffer {
   const { length } = payload;
   const size = length < 126 ? [0x80 | length] : [0x80 | 126, length >> 8, length & 0xff];
@@ -24,14 +24,14 @@ describe('a websocket', () => {
   test.each([
     ['in one packet', Number.MAX_SAFE_INTEGER],
     ['byte by byte', 1],
-    ['torn anywhere', 701],
-  ])('is served everything once and in order that comes with its request %s', async (_, size) => {
+    ['split anywhere', 701],
+  ])('gets everything that arrives with its request once and in order: %s', async (_, size) => {
     const server = await startServe();
     const { socket, text, received, closed } = connectRaw(server.url);
     socket.setNoDelay();
     const pings = Array.from({ length: 150 }, (_, n) => [
       message({ type: 'ping', payload: { n } }),
-      // A message in fragments, with a pong between them that nobody asked for.
+      // A fragmented message with an unsolicited pong between the fragments.
       frame(0x01, '{"type":"ping",'),
       frame(0x8a),
       frame(0x80, `"payload":{"n":${n + 1_000}}}`),
@@ -48,7 +48,7 @@ describe('a websocket', () => {
       if (at % 5 === 0) await turn();
     }
     await received(/\{"type":"pong"\}/);
-    // ws takes nothing after a close frame.
+    // ws accepts nothing after a close frame.
     socket.write(Buffer.concat([frame(0x88), frame(0x81, 'nobody reads this')]));
     await closed;
     const answered = [...text().matchAll(/"n":(\d+)/g)].map(([, n]) => Number(n));
@@ -65,7 +65,7 @@ describe('a websocket', () => {
     await eventually(() => text().split('\x8a\x01p').length === 501);
   });
 
-  test('that is asked for behind other requests is read', async () => {
+  test('requested behind other requests is read', async () => {
     const server = await startServe();
     const { socket, received } = connectRaw(server.url);
     const get = `GET /health HTTP/1.1\r\nHost: ${new URL(server.url).host}\r\n\r\n`;
@@ -74,7 +74,7 @@ describe('a websocket', () => {
     await received(/connection_ack/);
   });
 
-  test('with a frame that is broken is closed, whatever comes with it', async () => {
+  test('with a malformed frame is closed, whatever else arrives with it', async () => {
     const server = await startServe();
     const { socket, text, closed } = connectRaw(server.url);
     const broken = Buffer.from([0xc1, 0x80, 0, 0, 0, 0]);
@@ -87,7 +87,7 @@ describe('a websocket', () => {
   });
 });
 
-test('requests of any kind on one connection are answered in order, wherever their bytes are torn', async () => {
+test('requests of any kind on one connection are answered in order, wherever their bytes are split', async () => {
   const server = await startServe();
   const get = `GET /health HTTP/1.1\r\nHost: ${new URL(server.url).host}\r\n\r\n`;
   const body = (pad: number) =>
@@ -107,7 +107,7 @@ test('requests of any kind on one connection are answered in order, wherever the
     fc
       .tuple(fc.integer({ min: 0, max: 3_000 }), fc.integer({ min: 1, max: 4_000 }))
       .map(([pad, size]) => [chunked(body(pad), size), '200 {"data"'] as const),
-    // A body that nobody reads.
+    // A body that is not read.
     fc
       .integer({ min: 1, max: 90_000 })
       .map(
@@ -130,7 +130,7 @@ test('requests of any kind on one connection are answered in order, wherever the
           const size = sizes[next % sizes.length]!;
           socket.write(all.slice(at, at + size));
           at += size;
-          // Small pieces would take minutes, one turn each.
+          // Small pieces would take minutes at one turn each.
           if (size > 100 || next % 100 === 0) await turn();
         }
         const answers = () =>

@@ -31,13 +31,13 @@ async function postText(body: string): Promise<{ status: number; answer: Answer 
   return { status: response.status, answer: (await response.json()) as Answer };
 }
 
-/** A GraphQL answer: data, or errors that all have a listed code. */
+/** Expects a GraphQL answer: data, or errors that all have a listed code. */
 function expectAnswer(answer: Answer): void {
   if (answer.errors !== undefined) codesOf(answer.errors);
   else expect(answer.data).toBeDefined();
 }
 
-describe('a body that is no request', () => {
+describe('a body that is not a request', () => {
   const bodies = [
     '',
     'nope',
@@ -66,7 +66,7 @@ describe('a body that is no request', () => {
     });
   }
 
-  test('text that is no JSON has the status 400', async () => {
+  test('text that is not JSON has the status 400', async () => {
     expect((await postText('nope')).status).toBe(400);
   });
 
@@ -90,14 +90,9 @@ for (const [transport, ask] of TRANSPORTS) {
       ['a missing variable', 'query ($id: ID!) { run(id: $id) { id } }', {}, 'BAD_USER_INPUT'],
       ['a null variable', 'query ($id: ID!) { run(id: $id) { id } }', { id: null }, 'BAD_USER_INPUT'],
       ['an object for an id', 'query ($id: ID!) { run(id: $id) { id } }', { id: {} }, 'BAD_USER_INPUT'],
+      ['an invented cursor of runs', '{ runs(after: "x") { nodes { id } } }', undefined, 'BAD_USER_INPUT'],
       [
-        'a cursor of runs that is made up',
-        '{ runs(after: "x") { nodes { id } } }',
-        undefined,
-        'BAD_USER_INPUT',
-      ],
-      [
-        'a cursor of runs that is none',
+        'a malformed cursor of runs',
         '{ runs(before: "R1BDOk46eng=") { nodes { id } } }',
         undefined,
         'BAD_USER_INPUT',
@@ -163,14 +158,14 @@ for (const [transport, ask] of TRANSPORTS) {
       });
     }
 
-    test('an id that no run can have is no run', async () => {
+    test('an id that no run can have is an unknown run', async () => {
       for (const id of ["'; drop table Run; --", 'x'.repeat(129), '', ' ', 'ünï', '\u0000', '\ud800']) {
         const answer = await ask(server.graphql, 'query ($id: ID!) { run(id: $id) { id } }', { id });
         expect(answer).toEqual({ data: { run: null } });
       }
     });
 
-    test('data comes back as it went in', async () => {
+    test('data is returned as it was sent', async () => {
       const texts = [
         '{"__proto__":{"a":1},"constructor":1,"":2,"toString":3,"b":{"__proto__":[]}}',
         '{"z":1,"a":2,"\\u0000":"\\u0000","lone":"\\ud800","pair":"\\ud83d\\ude00","\\udfff":1}',
@@ -184,7 +179,7 @@ for (const [transport, ask] of TRANSPORTS) {
         kind: 'notification',
         data: JSON.parse(text),
       }));
-      // Stringified here, so that what the request holds is what is compared.
+      // Stringified here, so that the comparison uses what the request contained.
       const { data } = await ask(server.graphql, INGEST, { b: { v: 1, runId, events } });
       expect(data?.ingestEvents).toMatchObject({ accepted: texts.length });
       const read = await ask(server.graphql, `{ run(id: "${runId}") { events { nodes { data } } } }`);
@@ -200,7 +195,7 @@ for (const [transport, ask] of TRANSPORTS) {
       }
     });
 
-    test('what nobody foresaw is masked, and reported under the id that the client got', async () => {
+    test('an unexpected error is masked, and reported with the id that the client received', async () => {
       const { graphql, reported } = await startTransports((store) => ({
         ...store,
         createRun: async () => {
@@ -213,7 +208,7 @@ for (const [transport, ask] of TRANSPORTS) {
       expect(String(reported.get(String(answer.errors?.[0]?.extensions.errorId)))).toContain('secret');
     });
 
-    test('a store that is down is STORE_UNAVAILABLE and nothing to report', async () => {
+    test('a store that is down is STORE_UNAVAILABLE and is not reported as unexpected', async () => {
       const { graphql, reported } = await startTransports((store) => ({
         ...store,
         findRun: async () => {
@@ -233,7 +228,7 @@ for (const [transport, ask] of TRANSPORTS) {
   });
 }
 
-describe('anything at all', () => {
+describe('arbitrary input', () => {
   const words = fc.constantFrom(
     ...[
       '{',
@@ -375,7 +370,7 @@ describe('anything at all', () => {
     );
   });
 
-  test('the server is alive after all of it', async () => {
+  test('the server still answers afterwards', async () => {
     const runId = await newRun(server.graphql);
     const event = { seq: 0, tMs: 0, kind: 'notification', data: {} };
     expect(await ingest(server.graphql, runId, [event])).toMatchObject({ accepted: 1 });

@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 afterAll(() => server.close());
 
-/** The codes that a document is refused with, the same over both transports. */
+/** Returns the codes that refuse a document, which must be equal on both transports. */
 async function refusedWith(query: string, variables?: unknown): Promise<string[]> {
   const { body } = await post(server.graphql, query, variables);
   const overHttp = codesOf(body.errors);
@@ -86,7 +86,7 @@ describe('documents', () => {
     expect(await refusedWith(query)).toEqual(['DOCUMENT_TOO_LARGE']);
   });
 
-  test('introspection that would multiply is refused, in fragments too', async () => {
+  test('introspection that would multiply is refused, even in fragments', async () => {
     const cycle = (level: number): string =>
       level === 0 ? 'name' : `fields { type { ${cycle(level - 1)} } }`;
     expect(await refusedWith(`{ __schema { types { ${cycle(8)} } } }`)).toEqual([
@@ -101,7 +101,7 @@ describe('documents', () => {
     expect(await refusedWith(query)).toEqual(['DOCUMENT_TOO_LARGE']);
   });
 
-  test('a subscription that asks for the same data under more than 16 names is refused', async () => {
+  test('a subscription that requests the same data under more than 16 names is refused', async () => {
     const names = (count: number) => Array.from({ length: count }, (_, index) => `d${index}: data`).join(' ');
     const query = (count: number) => `subscription { runEvents(runId: "nobody") { ${names(count)} } }`;
     expect(await refusedWith(query(17))).toEqual(['DOCUMENT_TOO_LARGE']);
@@ -134,7 +134,7 @@ describe('operations', () => {
 });
 
 describe('requests', () => {
-  /** Posts so many bytes, with a content-length or in chunks, and answers what came back. */
+  /** Posts this many bytes, with a content-length or in chunks, and returns the response. */
   function postBytes(bytes: number, chunked: boolean): Promise<{ status: number; text: string }> {
     return new Promise((resolve, reject) => {
       const headers = {

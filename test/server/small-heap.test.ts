@@ -11,10 +11,10 @@ import { openWebsocket } from '../support/websocket-client.ts';
 
 const MiB = 1024 * 1024;
 
-test('a server with a heap of 128 MB refuses what it has no room for, and serves on', async () => {
+test('a server with a heap of 128 MB refuses what it has no room for, and keeps serving', async () => {
   const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
   const { hostname, port } = new URL(server.url);
-  // Together 128 MiB that do not end.
+  // 128 MiB of unfinished requests in total.
   const unfinished = Buffer.alloc(8 * MiB, ' ');
   for (let sockets = 0; sockets < 16; sockets += 1) {
     const socket = connect(Number(port), hostname);
@@ -34,7 +34,7 @@ test('a server with a heap of 128 MB refuses what it has no room for, and serves
   expect((await fetch(`${server.url}/health`)).status).toBe(200);
 }, 120_000);
 
-test('a server with a heap of 128 MB answers or refuses large reads at once, and serves on', async () => {
+test('a server with a heap of 128 MB answers or refuses concurrent large reads, and keeps serving', async () => {
   const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
   const runId = await newRun(server.graphql);
   for (const from of [0, 50]) {
@@ -57,7 +57,7 @@ test('a server with a heap of 128 MB answers or refuses large reads at once, and
   expect((await fetch(`${server.url}/health`)).status).toBe(200);
 }, 120_000);
 
-test('many who ask for GraphiQL and do not read it share one page', async () => {
+test('many clients that request GraphiQL and do not read it share one page', async () => {
   const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
   await (await fetch(`${server.url}/graphiql`)).text();
   const connections = Array.from({ length: 200 }, () => connectRaw(server.url));
@@ -76,7 +76,7 @@ test.each([
   ['large ones', 15_000],
   ['small ones', 0],
 ])(
-  'a server with a heap of 128 MB bounds open subscriptions over all sockets: %s',
+  'a server with a heap of 128 MB bounds open subscriptions across all sockets: %s',
   async (_, characters) => {
     const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
     await newRun(server.graphql, 'watched');

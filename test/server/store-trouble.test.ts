@@ -16,7 +16,7 @@ import { execute } from '../support/sql.ts';
 
 const isRoot = process.getuid?.() === 0;
 
-/** Twice the second after which only the folder is looked at, and a little more. */
+/** A little more than twice the second after which only the folder is checked. */
 const CHECKS_LESS_AFTER_MS = 2_500;
 
 const READY = [200, { status: 'ready' }];
@@ -35,7 +35,7 @@ async function readiness({ url }: TestServer): Promise<[number, unknown]> {
 
 const aboutTheStore = ({ logged }: TestServer) => logged.filter((line) => line.startsWith('the store'));
 
-/** The codes of a query's errors; none when it succeeded. */
+/** Returns the codes of a query's errors, or none if it succeeded. */
 async function faultsOf(server: TestServer, query: string, variables?: Record<string, unknown>) {
   const { body } = await post(server.graphql, query, variables);
   return body.errors ? codesOf(body.errors) : [];
@@ -43,7 +43,7 @@ async function faultsOf(server: TestServer, query: string, variables?: Record<st
 
 const createRun = (server: TestServer, id: string) => faultsOf(server, CREATE_RUN, { id });
 
-/** A tmpfs of this size, gone at the end of the test. */
+/** Mounts a tmpfs of this size for the duration of the test. */
 function mountTmpfs(size: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'runfeed-tmpfs-'));
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder]);
@@ -66,9 +66,9 @@ const TAKEN_AWAY = [
   ['the lock is deleted', '-lock', (path: string) => rmSync(path)],
 ] as const;
 
-describe('a SQLite server whose files are taken away', () => {
+describe('a SQLite server whose files are removed', () => {
   test.each(TAKEN_AWAY)(
-    'acknowledges nothing more once %s, is not ready, and says so in one line',
+    'acknowledges nothing more once %s, is not ready, and logs one line',
     async (_, part, take) => {
       const server = await start();
       await newRun(server.graphql);
@@ -77,14 +77,14 @@ describe('a SQLite server whose files are taken away', () => {
       expect(await createRun(server, 'lost')).toEqual(['STORE_UNAVAILABLE']);
       expect(await createRun(server, 'lost-too')).toEqual(['STORE_UNAVAILABLE']);
       expect(await readiness(server)).toEqual(NOT_READY);
-      const told = `the store is failing: ${path} was deleted or replaced while the server runs, `;
+      const told = `the store is failing: ${path} was deleted or replaced, `;
       expect(aboutTheStore(server)).toEqual([expect.stringContaining(told)]);
       expect(aboutTheStore(server)[0]).toContain('restart the server');
     },
   );
 
   test.each(TAKEN_AWAY)(
-    'goes on acknowledging nothing once %s, however long, and nothing that was refused and is sent again',
+    'never acknowledges anything again once %s, not even a retry of what was refused',
     async (_, part, take) => {
       const server = await start();
       const runId = await newRun(server.graphql);
@@ -103,7 +103,7 @@ describe('a SQLite server whose files are taken away', () => {
     30_000,
   );
 
-  test('notices it as well after it has run for a while and checks less', async () => {
+  test('notices it even after running for a while, when it checks less often', async () => {
     const cases = [
       ...TAKEN_AWAY.map(([name, part, take]) => ({ name, take: (path: string) => take(`${path}${part}`) })),
       {
@@ -126,7 +126,7 @@ describe('a SQLite server whose files are taken away', () => {
     );
   });
 
-  test('notices that a linked database file is turned to another one', async () => {
+  test('notices that the link to the database file now points to another file', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'runfeed-linked-'));
     releaseAfterwards(() => rmSync(folder, { recursive: true }));
     const link = join(folder, 'link.sqlite');
@@ -145,8 +145,8 @@ describe('a SQLite server whose files are taken away', () => {
   });
 });
 
-describe.skipIf(!isRoot)('a SQLite server on a disk of its own (needs root for mount)', () => {
-  test('a full disk is told of once, and so is its end; meanwhile the server is not ready', async () => {
+describe.skipIf(!isRoot)('a SQLite server on a separate disk (needs root for mount)', () => {
+  test('logs a full disk once, and its recovery once; meanwhile the server is not ready', async () => {
     const disk = mountTmpfs('6m');
     const server = await start({ DATABASE_URL: `file:${disk}/runfeed.db` });
     const runId = await newRun(server.graphql);
@@ -165,7 +165,7 @@ describe.skipIf(!isRoot)('a SQLite server on a disk of its own (needs root for m
     expect(await readiness(server)).toEqual(READY);
     expect(aboutTheStore(server)).toEqual([
       expect.stringMatching(/^the store is failing: .*SQLITE_FULL/),
-      'the store works again',
+      'the store has recovered',
     ]);
   });
 
@@ -177,7 +177,7 @@ describe.skipIf(!isRoot)('a SQLite server on a disk of its own (needs root for m
     await expect(startTestServer({ DATABASE_URL })).rejects.toMatchObject({
       name: 'StartFault',
       message: expect.stringMatching(
-        /^DATABASE_URL: .*runfeed\.db cannot be used as a database: .*\((SQLITE|EROFS)\w*\)$/,
+        /^DATABASE_URL: cannot use .*runfeed\.db as a database: .*\((SQLITE|EROFS)\w*\)$/,
       ),
     });
   });
@@ -185,44 +185,41 @@ describe.skipIf(!isRoot)('a SQLite server on a disk of its own (needs root for m
 
 test.each([
   [
-    'no database',
+    'a database file in another format',
     'runfeed.db',
     (path: string) => writeFileSync(path, 'text'.repeat(1_000)),
     /\(SQLITE_NOTADB\)/,
   ],
   [
-    'a folder',
+    'a file instead of the data folder',
     'runfeed.db/below.db',
     (path: string) => writeFileSync(join(path, '..'), ''),
     /EEXIST|ENOTDIR/,
   ],
   [
-    'a file for jobs',
+    'a file instead of the jobs folder',
     'runfeed.db',
     (path: string) => writeFileSync(join(path, '..', 'jobs'), ''),
     /^StartFault: JOBS_FOLDER: E/,
   ],
   [
-    'a key',
+    'a key file that is too short',
     'runfeed.db',
     (path: string) => writeFileSync(`${path}-key`, 'short'),
-    /runfeed\.db-key should hold/,
+    /runfeed\.db-key must contain/,
   ],
-])(
-  'a server does not start where there is %s in place of what it needs, and names the file',
-  async (_, name, put, cause) => {
-    const DATABASE_URL = (await freshSqliteUrl()).replace('runfeed.db', name);
-    put(databaseFile(DATABASE_URL));
-    const refused = await startTestServer({ DATABASE_URL }).catch((error: unknown) => error);
-    expect(refused).toMatchObject({ name: 'StartFault' });
-    expect(String(refused)).toMatch(cause);
-    expect(String(refused)).toContain(dirname(databaseFile(DATABASE_URL)));
-    expect(String(refused)).not.toContain('\n');
-  },
-);
+])('a server does not start with %s, and names the file', async (_, name, put, cause) => {
+  const DATABASE_URL = (await freshSqliteUrl()).replace('runfeed.db', name);
+  put(databaseFile(DATABASE_URL));
+  const refused = await startTestServer({ DATABASE_URL }).catch((error: unknown) => error);
+  expect(refused).toMatchObject({ name: 'StartFault' });
+  expect(String(refused)).toMatch(cause);
+  expect(String(refused)).toContain(dirname(databaseFile(DATABASE_URL)));
+  expect(String(refused)).not.toContain('\n');
+});
 
 describePostgres('a server on a Postgres', ({ freshUrl }) => {
-  test('that cancels statements or only reads answers STORE_UNAVAILABLE and tells of each once', async () => {
+  test('that cancels statements or is read-only answers STORE_UNAVAILABLE and logs each problem once', async () => {
     const url = await freshUrl();
     const database = new URL(url).pathname.slice(1);
     const admin = `${url}?options=-c%20default_transaction_read_only%3Doff`;
@@ -245,7 +242,7 @@ describePostgres('a server on a Postgres', ({ freshUrl }) => {
     expect(await readiness(server)).toEqual(READY);
     expect(aboutTheStore(server)).toEqual([
       expect.stringMatching(/^the store is failing: .*(read-only|terminat|25006)/),
-      'the store works again',
+      'the store has recovered',
     ]);
     await set("SET statement_timeout = '200ms'");
     const rival = new pg.Client({ connectionString: admin, statement_timeout: 0 });

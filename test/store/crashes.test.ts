@@ -23,7 +23,9 @@ async function open(url: string): Promise<Store> {
   return store;
 }
 
-/** Everything that the child was told is stored is there, the three runs are level, and each head fits its log. */
+/**
+ * Checks that every acknowledged event is stored, that the three runs are level, and that heads match logs.
+ */
 async function expectWhole(store: Store, workspace: string, { lines }: Child): Promise<void> {
   const acknowledged = Number(lines.at(-1));
   const ends = new Set<number>();
@@ -38,7 +40,7 @@ async function expectWhole(store: Store, workspace: string, { lines }: Child): P
   expect(Math.min(...ends)).toBeGreaterThanOrEqual(acknowledged);
 }
 
-test('on SQLite what was acknowledged outlives a killed process, and nothing is half there', async () => {
+test('on SQLite acknowledged events survive a killed process, and no commit is stored in part', async () => {
   const url = await freshSqliteUrl();
   for (let round = 0; round < 3; round += 1) {
     const workspace = randomUUID();
@@ -51,13 +53,13 @@ test('on SQLite what was acknowledged outlives a killed process, and nothing is 
   }
 });
 
-describePrivatePostgres('on a Postgres that goes away', () => {
+describePrivatePostgres('on a Postgres server that goes down', () => {
   async function crash(server: PrivatePostgres, store: Store): Promise<void> {
     await server.stop('immediate');
     await expect(store.ping()).rejects.toThrow(StoreUnavailable);
   }
 
-  test('what was acknowledged outlives its crash, and the same store goes on afterwards', async () => {
+  test('acknowledged events survive a crash, and the same store continues to work', async () => {
     const server = await privatePostgres();
     const url = await freshPostgresUrl(server.url);
     const store = await open(url);
@@ -73,7 +75,7 @@ describePrivatePostgres('on a Postgres that goes away', () => {
     await createRun(store);
   });
 
-  test('a restart in order breaks the calls under way off, and the next ones are answered', async () => {
+  test('an orderly restart aborts running calls, and later calls succeed', async () => {
     const server = await privatePostgres();
     const store = await open(await freshPostgresUrl(server.url));
     const run = await createRun(store);
@@ -84,13 +86,13 @@ describePrivatePostgres('on a Postgres that goes away', () => {
   });
 });
 
-test('a Postgres that nobody runs is unavailable', async () => {
+test('a Postgres server that is not running is reported as unavailable', async () => {
   const url = `postgresql://postgres@127.0.0.1:${await freePort()}/postgres`;
   await expect(openStore(url)).rejects.toThrow(StoreUnavailable);
 });
 
 describePostgres('on a Postgres server', ({ freshUrl }) => {
-  test('a database that is not there is a mistake, which trying again does not mend', async () => {
+  test('a database that does not exist is a permanent error, not an unavailable store', async () => {
     const url = new URL(await freshUrl());
     url.pathname = '/runfeed_no_such_database';
     const fault = await openStore(url.href).catch((error: unknown) => error);

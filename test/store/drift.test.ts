@@ -26,7 +26,7 @@ const LISTS = [
   { name: 'run_runtime_check', column: 'runtime', values: RUN_RUNTIMES, chained: false },
 ] as const;
 
-/** The checks that follow from the code's lists, in the words in which each database keeps them. */
+/** The CHECK constraints that follow from the code's lists, as each database prints them. */
 const EXPECTED_CHECKS = {
   postgres: LISTS.map(({ name, column, values }) => {
     const list = values.map((value) => `'${value}'::text`).join(', ');
@@ -56,13 +56,13 @@ const EXPECTED_OPTIONS = {
   ],
 };
 
-describeStores('the history of migrations', ({ dialect, freshUrl }) => {
+describeStores('the migrations', ({ dialect, freshUrl }) => {
   const migratedUrl = async (): Promise<string> => {
     const url = await freshUrl();
     await (await openStore(url)).close();
     return url;
   };
-  /** The history with one of its words changed. */
+  /** Returns the history with one word replaced. */
   const tampered = (word: string | RegExp, by: string) => {
     const history = structuredClone(readHistory(dialect));
     for (const { migrationFile } of history.migrationDirectories) {
@@ -73,7 +73,7 @@ describeStores('the history of migrations', ({ dialect, freshUrl }) => {
     expect(history).not.toEqual(readHistory(dialect));
     return history;
   };
-  /** The URL of a database made by such a history. */
+  /** Creates a database with that history and returns its URL. */
   const tamperedUrl = async (word: string | RegExp, by: string): Promise<string> => {
     const url = await freshUrl();
     for (const { migrationFile } of tampered(word, by).migrationDirectories) {
@@ -82,7 +82,7 @@ describeStores('the history of migrations', ({ dialect, freshUrl }) => {
     return url;
   };
 
-  test('ends in exactly what the schema says', async () => {
+  test('lead to exactly the schema', async () => {
     const engine = await startSchemaEngine(await freshUrl());
     expect(await diffHistoryWithSchema(engine, readHistory(dialect), readSchema(dialect))).toBe('');
   });
@@ -91,38 +91,38 @@ describeStores('the history of migrations', ({ dialect, freshUrl }) => {
     ['a column is missing', '"title" TEXT,', '', /ADD COLUMN\s+"title"/],
     ['a column has another type', /"t_ms" BIGINT NOT NULL/, '"t_ms" TEXT NOT NULL', /"t_ms"/],
     ['a column may be null', /"kind" TEXT NOT NULL/, '"kind" TEXT', /kind/],
-    ['a default is another', /DEFAULT -1/, 'DEFAULT 0', /DEFAULT -1/],
+    ['a default differs', /DEFAULT -1/, 'DEFAULT 0', /DEFAULT -1/],
     ['an index is missing', /CREATE INDEX .*/, '', /CREATE INDEX "run_workspace_key_idx"/],
     ['an index is not unique', 'CREATE UNIQUE INDEX', 'CREATE INDEX', /CREATE UNIQUE INDEX/],
     [
-      'there is a table too many',
+      'there is an extra table',
       'CREATE UNIQUE INDEX',
       'CREATE TABLE "extra" (id INTEGER PRIMARY KEY); CREATE UNIQUE INDEX',
       /DROP TABLE "extra"/,
     ],
-  ])('is found to have drifted when %s', async (_, word, by, mended) => {
+  ])('are found to have drifted when %s', async (_, word, by, mended) => {
     const engine = await startSchemaEngine(await freshUrl());
     expect(await diffHistoryWithSchema(engine, tampered(word, by), readSchema(dialect))).toMatch(mended);
   });
 
-  test("has the checks that follow from the code's lists", async () => {
+  test("create the checks that follow from the code's lists", async () => {
     expect(await readChecks(await migratedUrl())).toEqual(EXPECTED_CHECKS[dialect]);
   });
 
   test.each([
-    ['another value', /'mistral'/, `'mistrel'`],
-    ['a value too many', /'managed'/, `'managed', 'other'`],
-    ['one check less', /,\s+CONSTRAINT "event_kind_check".*/, ''],
-    ['another column', /CHECK \("kind"/, 'CHECK ("kind" IS NULL OR "kind"'],
-  ])('is found to have drifted when its checks have %s', async (_, word, by) => {
+    ['a different value', /'mistral'/, `'mistrel'`],
+    ['an extra value', /'managed'/, `'managed', 'other'`],
+    ['a check missing', /,\s+CONSTRAINT "event_kind_check".*/, ''],
+    ['a different column', /CHECK \("kind"/, 'CHECK ("kind" IS NULL OR "kind"'],
+  ])('are found to have drifted when the checks have %s', async (_, word, by) => {
     expect(await readChecks(await tamperedUrl(word, by))).not.toEqual(EXPECTED_CHECKS[dialect]);
   });
 
-  test('has the table options that are meant', async () => {
+  test('create tables with the expected options', async () => {
     expect(await readTableOptions(await migratedUrl())).toEqual(EXPECTED_OPTIONS[dialect]);
   });
 
-  test('is found to have drifted when a table has other options', async () => {
+  test('are found to have drifted when a table has different options', async () => {
     const url = await freshUrl();
     const other = dialect === 'postgres' ? 'WITH (fillfactor = 90)' : 'STRICT, WITHOUT ROWID';
     await executeScript(
@@ -136,7 +136,7 @@ describeStores('the history of migrations', ({ dialect, freshUrl }) => {
     ]);
   });
 
-  test("leaves nothing to do for Prisma's own tool once the store was opened", async () => {
+  test("leave nothing for Prisma's own tool to apply after the store was opened", async () => {
     const engine = await startSchemaEngine(await migratedUrl());
     expect(await diagnoseHistory(engine, readHistory(dialect))).toEqual({
       editedMigrationNames: [],
@@ -146,7 +146,7 @@ describeStores('the history of migrations', ({ dialect, freshUrl }) => {
     });
   });
 
-  test("is known to Prisma's own tool by its checksums and names", async () => {
+  test("have the names and checksums that Prisma's own tool computes", async () => {
     const engine = await startSchemaEngine(await migratedUrl());
     const edited = await diagnoseHistory(engine, tampered('-- CreateTable', '-- CREATE TABLE'));
     expect(edited.editedMigrationNames).toContain(readMigrations(dialect)[0]?.name);

@@ -3,7 +3,7 @@ import { freshSqliteUrl } from '../support/databases.ts';
 import { freePort } from '../support/ports.ts';
 import { runRunfeed } from '../support/runfeed-process.ts';
 
-/** Makes a process in which nobody finds the packages of SQLite's driver. */
+/** A Node option that hides the packages of the SQLite driver from a process. */
 const WITHOUT_DRIVER = `--import=data:text/javascript,${encodeURIComponent(`
   import Module from 'node:module';
   const find = Module._resolveFilename;
@@ -13,7 +13,7 @@ const WITHOUT_DRIVER = `--import=data:text/javascript,${encodeURIComponent(`
   };
 `)}`;
 
-test('a server without its driver does not start, and says in one line what to do', async () => {
+test('a server without the SQLite driver does not start and prints in one line what to do', async () => {
   const { code, stdout, stderr } = await runRunfeed(['serve'], {
     NODE_OPTIONS: WITHOUT_DRIVER,
     DATABASE_URL: await freshSqliteUrl(),
@@ -21,11 +21,11 @@ test('a server without its driver does not start, and says in one line what to d
   });
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toMatch(
-    /^runfeed: DATABASE_URL: SQLite's driver cannot be loaded: .*install runfeed again .*Node v\d+.*Cannot find module.*\n$/,
+    /^runfeed: DATABASE_URL: cannot load the SQLite driver: .*reinstall runfeed .*Node v\d+.*Cannot find module.*\n$/,
   );
 });
 
-test('Postgres needs no driver of SQLite', async () => {
+test('a server on Postgres does not need the SQLite driver', async () => {
   const { code, stderr } = await runRunfeed(['serve'], {
     NODE_OPTIONS: WITHOUT_DRIVER,
     DATABASE_URL: `postgresql://me@127.0.0.1:${await freePort()}/runfeed`,

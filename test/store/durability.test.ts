@@ -4,8 +4,8 @@ import { append, createRun, events } from '../suites/store-records.ts';
 import { describePostgres } from '../support/databases.ts';
 import { execute } from '../support/sql.ts';
 
-describePostgres('a Postgres database that is set up to lose commits', ({ freshUrl, open }) => {
-  /** Has every insert of an event note the settings that it was made under. */
+describePostgres('a Postgres database that is configured to lose commits', ({ freshUrl, open }) => {
+  /** Adds a trigger that records the settings under which an event is inserted. */
   const noteSettings = async (url: string): Promise<void> => {
     await execute(url, 'CREATE TABLE noted (durable text, isolation text, memory text)');
     await execute(

@@ -10,7 +10,7 @@ import { freshSqliteUrl } from '../support/databases.ts';
 import { manyRuns } from '../support/many-runs.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 
-/** A reading that finds nothing takes four steps, and one of all runs a single step. */
+/** A query that finds nothing takes four steps, a query for all runs one step. */
 const RUNS = 5_000;
 const PAGE: ListPage = { cursor: null, direction: 'older', limit: 1 };
 const NOTHING: RunListFilter = {
@@ -42,19 +42,19 @@ async function start() {
   return { reader, flood };
 }
 
-test('a flood of readings of one owner delays another owner’s by a step for each of its own', async () => {
+test('a flood of queries of one owner delays another owner’s query by one step per step', async () => {
   const { reader, flood } = await start();
   let answered = 0;
   const readings = flood({}).map((reading) => reading.then(() => (answered += 1)));
   const settled = Promise.allSettled(readings);
   await reader.runs(NOTHING, PAGE, {});
-  // While the other owner's reading took its steps, the flood took as many: only a few of its readings ended.
+  // The flood took as many steps as the other owner's query, so only a few of its queries ended.
   expect(answered).toBeLessThan(8);
   await reader.close();
   await settled;
 });
 
-test('an owner with too many waiting readings is refused until they end, and another owner is not', async () => {
+test('an owner with too many waiting queries is refused until they end; another owner is not', async () => {
   const { reader, flood } = await start();
   const greedy = {};
   const all = { ...NOTHING, words: [] };
@@ -65,7 +65,7 @@ test('an owner with too many waiting readings is refused until they end, and ano
   expect(await reader.runs(all, PAGE, greedy)).toEqual([RUNS]);
 });
 
-test('readings of many owners are refused where too many wait in all', async () => {
+test('queries of many owners are refused if too many wait in total', async () => {
   const { reader, flood } = await start();
   const readings = Array.from({ length: 20 }, () => flood({})).flat();
   const settled = Promise.allSettled(readings);
@@ -76,7 +76,7 @@ test('readings of many owners are refused where too many wait in all', async () 
   );
 });
 
-test('an owner without readings is let in however many wait in all', async () => {
+test('an owner without queries is admitted however many wait in total', async () => {
   const { reader, flood } = await start();
   const settled = Promise.allSettled(Array.from({ length: 16 }, () => flood({})).flat());
   expect(await reader.runs({ ...NOTHING, words: [] }, PAGE, {})).toEqual([RUNS]);
@@ -84,7 +84,7 @@ test('an owner without readings is let in however many wait in all', async () =>
   await settled;
 });
 
-test('the readings of an owner that has gone are dropped', async () => {
+test('the queries of an owner that has closed are dropped', async () => {
   const { reader, flood } = await start();
   const client = new EventEmitter();
   const settled = Promise.allSettled(flood(client));
@@ -97,7 +97,7 @@ test('the readings of an owner that has gone are dropped', async () => {
   expect(await reader.runs({ ...NOTHING, words: [] }, PAGE, {})).toEqual([RUNS]);
 });
 
-test('closing rejects the readings that wait instead of doing them first', async () => {
+test('closing rejects waiting queries instead of running them first', async () => {
   const { reader, flood } = await start();
   const settled = Promise.allSettled([...flood({}), ...flood({})]);
   await reader.close();

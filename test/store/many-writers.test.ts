@@ -6,7 +6,7 @@ import { describePostgres } from '../support/databases.ts';
 
 const RUNS = 20;
 const ROUNDS = 500;
-/** Coprime with the number of runs: each gives an order of its own, and 1 and 19 are each other's reverse. */
+/** Coprime with the number of runs: each gives a different order, and those of 1 and 19 are reversed. */
 const STRIDES = [1, 19, 7, 13] as const;
 
 describePostgres('several processes on one Postgres database', ({ open, freshUrl }) => {
@@ -16,7 +16,7 @@ describePostgres('several processes on one Postgres database', ({ open, freshUrl
   };
   const createRuns = (store: Store) => Promise.all(Array.from({ length: RUNS }, () => createRun(store)));
 
-  test('of those that append behind the same event exactly one wins, in any order of runs, without a deadlock', async () => {
+  test('exactly one of the appends after an event wins, in any order and without deadlock', async () => {
     const stores = await openTwo();
     const runs = await createRuns(stores[0]);
     let head: Head = EMPTY_HEAD;
@@ -42,7 +42,7 @@ describePostgres('several processes on one Postgres database', ({ open, freshUrl
     }
   });
 
-  test('writers that never wait for each other lose nothing and double nothing', async () => {
+  test('writers that never wait for each other lose and duplicate nothing', async () => {
     const stores = await openTwo();
     const runs = await createRuns(stores[0]);
     const appendUntilWon = async (writer: number): Promise<number> => {
@@ -73,7 +73,7 @@ describePostgres('several processes on one Postgres database', ({ open, freshUrl
     expect(Math.min(...won)).toBeGreaterThan(0);
   });
 
-  test("a run whose row another transaction holds is left out at once, and the commit's others are stored", async () => {
+  test('a run whose row is locked is skipped at once, and the other runs are stored', async () => {
     const url = await freshUrl();
     const store = await open(url);
     const [held, free]: RunRecord[] = [await createRun(store), await createRun(store)];

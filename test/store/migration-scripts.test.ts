@@ -11,12 +11,12 @@ import { releaseAfterwards } from '../support/releases.ts';
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** A copy of the `prisma` folder that a script may write to. */
+/** Copies the `prisma` folder so that a script can write to the copy. */
 async function copyPrisma(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'runfeed-prisma-'));
   releaseAfterwards(() => rm(folder, { recursive: true, force: true }));
   await cp(join(ROOT, 'prisma'), join(folder, 'prisma'), { recursive: true });
-  // The schema engine takes the server's own adapter from the build.
+  // The schema engine imports the server's adapter from the build.
   for (const beside of ['node_modules', 'dist', 'package.json'])
     await symlink(join(ROOT, beside), join(folder, beside));
   return join(folder, 'prisma');
@@ -28,7 +28,7 @@ async function addNote(prisma: string): Promise<void> {
   await writeFile(file, schema.replace(/^(\s+title .*)$/m, '$1\n  note String?'));
 }
 
-test('the SQLite schema is what the script derives, and the script says when it is not', async () => {
+test('the SQLite schema is what the script derives, and `--check` fails if it is not', async () => {
   await run(process.execPath, ['prisma/derive-sqlite.mjs', '--check'], { cwd: ROOT });
   const prisma = await copyPrisma();
   await addNote(prisma);
@@ -40,7 +40,7 @@ test('the SQLite schema is what the script derives, and the script says when it 
 });
 
 describePostgres('the script that writes migrations', () => {
-  test("writes both dialects' next step, after which there is nothing to write", async () => {
+  test('writes the next migration of both dialects, after which there is nothing to write', async () => {
     const prisma = await copyPrisma();
     await addNote(prisma);
     const script = join(prisma, 'new-migration.mjs');
@@ -55,7 +55,7 @@ describePostgres('the script that writes migrations', () => {
     await expect(run(process.execPath, [script, 'again'])).rejects.toThrow('nothing to write');
   });
 
-  test('refuses a name that would not do for a folder', async () => {
+  test('refuses a name that is not a valid folder name', async () => {
     const script = join(await copyPrisma(), 'new-migration.mjs');
     await expect(run(process.execPath, [script, '../x'])).rejects.toThrow('give the migration a name');
   });

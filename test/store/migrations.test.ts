@@ -16,7 +16,7 @@ describeStores('opening a store', (database) => {
     return openStore(url).catch((error: unknown) => error);
   };
 
-  test("applies the history once and records it as Prisma's own tool would", async () => {
+  test("applies the migrations once and records them as Prisma's own tool would", async () => {
     const url = await migrated();
     await (await openStore(url)).close();
     const rows = await execute(
@@ -32,7 +32,7 @@ describeStores('opening a store', (database) => {
     );
   });
 
-  test('keeps what is stored', async () => {
+  test('keeps stored runs', async () => {
     const url = await database.freshUrl();
     const store = await openStore(url);
     const { run } = await store.createRun({
@@ -54,17 +54,17 @@ describeStores('opening a store', (database) => {
     expect(String(await refusal(added))).toMatch(/99991231000000_from_the_future.*run the newer runfeed/);
   });
 
-  test('refuses a database whose step differs from the one here', async () => {
-    expect(String(await refusal(`UPDATE _prisma_migrations SET checksum = 'x'`))).toMatch(/_init differs/);
+  test('refuses a database whose migration was edited after it was applied', async () => {
+    expect(String(await refusal(`UPDATE _prisma_migrations SET checksum = 'x'`))).toMatch(/_init was edited/);
   });
 
-  test('refuses a database whose step never finished', async () => {
+  test('refuses a database with a migration that never finished', async () => {
     expect(String(await refusal('UPDATE _prisma_migrations SET finished_at = NULL'))).toMatch(
       /_init .*never finished/,
     );
   });
 
-  test('a refused database is let go of, and opens once it is put right', async () => {
+  test('a refused database is released and opens after it is repaired', async () => {
     const url = await migrated();
     await execute(url, `UPDATE _prisma_migrations SET migration_name = 'other-' || migration_name`);
     await expect(openStore(url)).rejects.toThrow('other-');
@@ -73,9 +73,9 @@ describeStores('opening a store', (database) => {
   });
 });
 
-describePostgres('ten that open one empty Postgres database at once', (database) => {
+describePostgres('ten processes that open one empty Postgres database at once', (database) => {
   test.each(['read committed', 'repeatable read'])(
-    'all succeed where transactions are %s',
+    'all succeed if transactions are %s',
     async (isolation) => {
       const url = await database.freshUrl();
       const name = new URL(url).pathname.slice(1);
@@ -93,20 +93,20 @@ describe('pending migrations', () => {
   const applied = (name: string) => ({ name, checksum: `sum-of-${name}`, finished: true });
   const history = [step('1'), step('2'), step('3')];
 
-  test('are those that were not applied, in order', () => {
+  test('are the migrations not yet applied, in order', () => {
     expect(pendingMigrations(history, [])).toEqual(history);
     expect(pendingMigrations(history, [applied('1')])).toEqual([step('2'), step('3')]);
     expect(pendingMigrations(history, [applied('1'), applied('2'), applied('3')])).toEqual([]);
   });
 
-  test('include one that was merged late, between applied ones', () => {
+  test('include a migration that was merged late, between applied ones', () => {
     expect(pendingMigrations(history, [applied('1'), applied('3')])).toEqual([step('2')]);
   });
 });
 
-test("Prisma's connection to SQLite can't write", async () => {
+test("Prisma's connection to SQLite cannot write", async () => {
   const store = await openStore(await freshSqliteUrl());
-  await expect(store.catalog.run.deleteMany()).rejects.toThrow(/only reads/i);
+  await expect(store.catalog.run.deleteMany()).rejects.toThrow(/is read-only/i);
   await expect(store.catalog.$queryRaw`DELETE FROM run RETURNING key`).rejects.toThrow(/readonly/i);
   await store.close();
 });

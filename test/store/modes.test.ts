@@ -22,7 +22,7 @@ const CLOSED = {
   'runfeed.db-wal': '600',
 };
 
-/** Opens a store on this file, whatever the umask; closed at the end of the test. */
+/** Opens a store on this file under a permissive umask. It is closed after the test. */
 async function open(url: string): Promise<void> {
   const before = process.umask(0o000);
   const store = await openStore(url).finally(() => process.umask(before));
@@ -30,7 +30,7 @@ async function open(url: string): Promise<void> {
   await store.ping();
 }
 
-test('a database and its new folders are for their owner alone, whatever the umask', async () => {
+test('only the owner can access a database and its new folders, whatever the umask', async () => {
   const folder = join(dirname(databaseFile(await freshSqliteUrl())), 'a', 'b');
   await open(`file:${join(folder, 'runfeed.db')}`);
   expect(await modesIn(folder)).toMatchObject(CLOSED);
@@ -38,7 +38,7 @@ test('a database and its new folders are for their owner alone, whatever the uma
   for (const made of [folder, dirname(folder)]) expect((await stat(made)).mode & 0o777).toBe(0o700);
 });
 
-test('what is open to others of an older database is closed, also when a link leads to it', async () => {
+test('files of an older database lose access for other users, even behind a link', async () => {
   const url = await freshSqliteUrl();
   const file = databaseFile(url);
   const store = await openStore(url);
@@ -51,6 +51,6 @@ test('what is open to others of an older database is closed, also when a link le
   await symlink(file, join(links, 'linked.db'));
   await open(`file:${join(links, 'linked.db')}`);
   expect(await modesIn(dirname(file))).toMatchObject(CLOSED);
-  // Others may have been given a way through a folder that exists.
+  // An existing folder is left alone: other users may have been given access to it on purpose.
   expect((await stat(dirname(file))).mode & 0o777).toBe(0o755);
 });

@@ -14,7 +14,7 @@ async function open(url: string) {
   return store;
 }
 
-test('a second opening of a file in the same process is refused with words that help', async () => {
+test('opening a file again in the same process is refused with a message that says what to do', async () => {
   const url = await freshSqliteUrl();
   const store = await open(url);
   await expect(openStore(url)).rejects.toThrow(`${databaseFile(url)} is in use by another runfeed process`);
@@ -22,7 +22,7 @@ test('a second opening of a file in the same process is refused with words that 
   await store.ping();
 });
 
-test('a second process is refused, and the first goes on', async () => {
+test('a second process is refused, and the first continues to work', async () => {
   const url = await freshSqliteUrl();
   const store = await open(url);
   const rival = startChild('hold.ts', url);
@@ -31,13 +31,13 @@ test('a second process is refused, and the first goes on', async () => {
   await store.ping();
 });
 
-test('once closed, the file opens again', async () => {
+test('the file can be opened again after it was closed', async () => {
   const url = await freshSqliteUrl();
   await (await openStore(url)).close();
   await (await open(url)).ping();
 });
 
-test('once its process was killed, the file opens again', async () => {
+test('the file can be opened again after its process was killed', async () => {
   const url = await freshSqliteUrl();
   const holder = startChild('hold.ts', url);
   await holder.printed(1);
@@ -47,7 +47,7 @@ test('once its process was killed, the file opens again', async () => {
   await (await open(url)).ping();
 });
 
-test('a file that could not be opened is not held', async () => {
+test('a file that could not be opened is not locked', async () => {
   const url = await freshSqliteUrl();
   await mkdir(databaseFile(url));
   await expect(openStore(url)).rejects.toThrow();
@@ -55,7 +55,7 @@ test('a file that could not be opened is not held', async () => {
   await (await open(url)).ping();
 });
 
-test('a way round through a symbolic link is refused too', async () => {
+test('opening the file through a symbolic link is refused, too', async () => {
   const url = await freshSqliteUrl();
   const file = databaseFile(url);
   await open(url);
@@ -65,7 +65,7 @@ test('a way round through a symbolic link is refused too', async () => {
   await expect(openStore(`file:${join(`${file}-folder`, 'runfeed.db')}`)).rejects.toThrow('is in use');
 });
 
-test('the folder is made, and a relative path starts at the working directory', async () => {
+test('the folder is created, and a relative path is relative to the working directory', async () => {
   const folder = await mkdtemp('runfeed-relative-');
   releaseAfterwards(() => rm(folder, { recursive: true, force: true }));
   await open(`file:${relative(process.cwd(), folder)}/a/b/runfeed.db`);

@@ -25,7 +25,7 @@ beforeEach(async () => {
 
 const read = (sql: string, ...args: unknown[]) => adapter.queryRaw({ sql, args, argTypes: [] });
 
-/** What SQLite makes of a parameter: its type and its text. */
+/** Returns SQLite's type and text of a parameter. */
 async function bound(value: unknown, scalarType: ArgScalarType): Promise<unknown> {
   const { rows } = await adapter.queryRaw({
     sql: 'WITH given AS (SELECT ? AS value) SELECT typeof(value), CAST(value AS text) FROM given',
@@ -35,8 +35,8 @@ async function bound(value: unknown, scalarType: ArgScalarType): Promise<unknown
   return rows[0];
 }
 
-describe('what Prisma reads from SQLite', () => {
-  test('has the columns that the tables declare', async () => {
+describe('Prisma’s adapter for SQLite', () => {
+  test('returns the declared column types', async () => {
     const { columnNames, columnTypes, rows } = await read('SELECT * FROM thing ORDER BY key');
     expect(columnNames).toEqual(['key', 'big', 'real', 'text', 'json', 'flag', 'at', 'bytes']);
     const names = ['Int32', 'Int64', 'Double', 'Text', 'Json', 'Boolean', 'DateTime', 'Bytes'] as const;
@@ -47,7 +47,7 @@ describe('what Prisma reads from SQLite', () => {
     ]);
   });
 
-  test('tells an expression’s type from its values', async () => {
+  test('derives the type of an expression from its values', async () => {
     const { columnTypes } = await read(
       `SELECT count(*), max(text), sum(real), NULL, x'00', nullif(key, 1) FROM thing GROUP BY key`,
     );
@@ -55,7 +55,7 @@ describe('what Prisma reads from SQLite', () => {
     expect(columnTypes).toEqual(names.map((name) => ColumnTypeEnum[name]));
   });
 
-  test('is asked for with parameters of their own types', async () => {
+  test('passes parameters with their types', async () => {
     expect(await bound('7', 'int')).toEqual(['real', '7.0']);
     expect(await bound(7, 'int')).toEqual(['real', '7.0']);
     expect(await bound('9007199254740993', 'bigint')).toEqual(['integer', '9007199254740993']);
@@ -70,13 +70,13 @@ describe('what Prisma reads from SQLite', () => {
     expect(await bound(null, 'string')).toEqual(['null', null]);
   });
 
-  test('is the same the second time, with other values', async () => {
+  test('reuses a statement with different values', async () => {
     const texts = ['SELECT text FROM thing WHERE key = ?', 1, 2] as const;
     expect((await read(texts[0], texts[1])).rows).toEqual([['a']]);
     expect((await read(texts[0], texts[2])).rows).toEqual([[null]]);
   });
 
-  test('fails with SQLite’s own code and words', async () => {
+  test('fails with SQLite’s code and message', async () => {
     await expect(read('SELECT missing FROM thing')).rejects.toMatchObject({
       name: 'DriverAdapterError',
       cause: { kind: 'sqlite', originalCode: 'SQLITE_ERROR', originalMessage: 'no such column: missing' },
@@ -86,10 +86,10 @@ describe('what Prisma reads from SQLite', () => {
     });
   });
 
-  test('is read and never written', async () => {
+  test('refuses writes', async () => {
     const write = { sql: 'DELETE FROM thing', args: [], argTypes: [] };
-    await expect(adapter.executeRaw(write)).rejects.toThrow('only reads');
-    await expect(adapter.executeScript(write.sql)).rejects.toThrow('only reads');
-    await expect(adapter.startTransaction()).rejects.toThrow('only reads');
+    await expect(adapter.executeRaw(write)).rejects.toThrow('is read-only');
+    await expect(adapter.executeScript(write.sql)).rejects.toThrow('is read-only');
+    await expect(adapter.startTransaction()).rejects.toThrow('is read-only');
   });
 });

@@ -18,17 +18,17 @@ import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { createIdleInbox, createIdleJobs } from '../support/idle-jobs.ts';
 import { OPERATOR } from '../support/operator.ts';
 
-/** A server whose inside can be looked at: both transports over a store seen through `wrap`. */
+/** A server with visible internals: both transports over a store wrapped by `wrap`. */
 export interface ComposedServer {
   readonly graphql: string;
   readonly feed: Feed;
-  /** How many listen on the plane now. */
+  /** Returns the number of listeners on the plane. */
   listeners(): number;
-  /** Closes sockets with 1012 and cuts event streams, then the rest. */
+  /** Closes sockets with 1012 and cuts event streams, then closes everything else. */
   close(): Promise<void>;
 }
 
-/** Starts one on this database; on a port of its choice unless one is given. */
+/** Starts a server on this database, on a free port unless one is given. */
 export async function composeServer(
   databaseUrl: string,
   { port = 0, wrap = (store: Store) => store } = {},

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Store } from '../../src/store/store.ts';
 
-/** How often each way of reading was used. */
+/** How often each read method was called. */
 export interface Reads {
   pages: number;
   heads: number;
@@ -9,8 +9,8 @@ export interface Reads {
 }
 
 /**
- * Counts a store's reads, each of which takes some milliseconds as over a network: readers that ask for the same
- * meanwhile show whether they share.
+ * Counts a store's reads. Each read takes some milliseconds, as over a network, so that concurrent readers of
+ * the same data show whether they share it.
  */
 export function countingStore(): { readonly wrap: (store: Store) => Store; readonly reads: Reads } {
   const reads: Reads = { pages: 0, heads: 0, runs: 0 };

@@ -12,17 +12,20 @@ interface Batch {
   readonly ended: boolean;
 }
 
-/** Follows a run whose numbers have no gaps, as many clients at once do: little is kept of what comes. */
+/** Follows a run whose numbers have no gaps. Keeps little of what it receives, because many run at once. */
 export interface Dashboard {
-  /** Number of the last event seen. */
+  /** Returns the number of the last event seen. */
   cursor(): number;
-  /** Close codes of its connections so far, after each of which it came back by its cursor. */
+  /** The close codes of its connections so far. After each it resumed from its cursor. */
   readonly closes: readonly number[];
-  /** Resolves at the run's end; rejects when an event is missing, comes twice, or the operation is refused. */
+  /**
+   * Resolves at the end of the run. Rejects if an event is missing or duplicated, or the operation is
+   * refused.
+   */
   readonly done: Promise<void>;
 }
 
-/** Starts to follow after this number; waits up to `jitterMs` before each connection. */
+/** Starts to follow after this number. Waits up to `jitterMs` milliseconds before each connection. */
 export function startDashboard(
   graphql: string,
   runId: string,
@@ -38,7 +41,7 @@ export function startDashboard(
   });
   const closes: number[] = [];
 
-  /** Whether the run's end came. */
+  /** Resolves to true if the end of the run arrived. */
   function follow(): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const socket = new WebSocket(graphql.replace('http', 'ws'), 'graphql-transport-ws');
@@ -48,7 +51,7 @@ export function startDashboard(
         socket.terminate();
       };
       socket.on('open', () => socket.send('{"type":"connection_init"}'));
-      // A server that is not there yet; what follows is a close.
+      // The server is not available yet. A close follows.
       socket.on('error', () => {});
       socket.on('close', (code) => {
         closes.push(code);
@@ -63,7 +66,7 @@ export function startDashboard(
         }
         if (type === 'error') fail(JSON.stringify(payload));
         if (type === 'complete') {
-          if (!ended) fail('complete before the end');
+          if (!ended) fail('received complete before the end of the run');
           socket.removeAllListeners('close');
           socket.terminate();
           resolve(true);
@@ -85,7 +88,7 @@ export function startDashboard(
   }
 
   const done = comeBack();
-  // Whoever waits for it hears of it; until then a failure must not end the process.
+  // The caller awaits this promise. Until then a failure must not end the process.
   done.catch(() => {});
   return { cursor: () => cursor, closes, done };
 }

@@ -6,7 +6,7 @@ import { atSize, PROOF_TIMEOUT_MS } from '../proofs/size.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
 
 const CYCLES = atSize(2_000);
-/** A subscription that stayed would be kilobytes; what the heap moves by itself is about one megabyte in all. */
+/** A leaked subscription would take kilobytes. The heap itself fluctuates by about one megabyte in total. */
 const GROWTH_MAX_BYTES = 2 * 1024 * 1024 + 100 * CYCLES;
 
 interface Measured {
@@ -17,7 +17,7 @@ interface Measured {
 }
 
 test(
-  'clients that subscribe and leave, in every way there is, leave nothing behind',
+  'clients that subscribe and leave in any way leave nothing behind',
   async () => {
     const program = fileURLToPath(new URL('children/leave-again.ts', import.meta.url));
     const args = ['--expose-gc', '--import', 'tsx', program, await freshSqliteUrl(), String(CYCLES)];
@@ -25,7 +25,7 @@ test(
     const { before, after } = JSON.parse(stdout) as { before: Measured; after: Measured };
     expect([after.watchedRuns, after.listeners]).toEqual([0, 0]);
     for (const [kind, count] of Object.entries(after.resources)) {
-      // A keep-alive connection of the test's own client may come and go.
+      // The test's own client may open or close a keep-alive connection.
       expect(count, kind).toBeLessThanOrEqual((before.resources[kind] ?? 0) + 2);
     }
     const grown = after.heapBytes - before.heapBytes;

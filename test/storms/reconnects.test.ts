@@ -20,7 +20,7 @@ const runIds = Array.from({ length: RUNS }, (_, run) => `run-${run}`);
 const fromTheStart = (): number => -1;
 const fromAnywhere = (): number => Math.floor(Math.random() * EVENTS) - 1;
 
-/** A database in which every run has history, and no server on it. */
+/** Creates a database in which every run has history, with no server running on it. */
 async function databaseWithHistory(): Promise<string> {
   const url = await freshSqliteUrl();
   const server = await composeServer(url);
@@ -55,19 +55,23 @@ function tellReads(what: string, { pages, heads, runs }: Reads): void {
   );
 }
 
-/** A run's head is read when it is first followed and first written, and those of all followed runs once a second. */
+/**
+ * Expects few reads of heads: one when a run is first followed and one when it is first written, plus those
+ * of all followed runs once a second.
+ */
 function expectFewHeads({ heads }: Reads, since: number): void {
   const polls = Math.ceil((Date.now() - since) / FEED_LIMITS.pollMs);
   expect(heads).toBeLessThanOrEqual(3 * RUNS + polls);
 }
 
-describe('a storm of clients that come back', () => {
+describe('a storm of reconnecting clients', () => {
   test.each([
     ['from the start', fromTheStart, PAGES],
-    // Whoever comes after a reader who stands further back shares its pages: that spares all but a few.
-    ['each from its own place', fromAnywhere, PAGES + 7],
+    // A client that follows a reader at an earlier position shares its pages, which saves all but a few
+    // reads.
+    ['each from a different cursor', fromAnywhere, PAGES + 7],
   ] as const)(
-    '%s reads as often as there are pages, not clients; what is live is not read at all',
+    '%s causes reads per page instead of per client, and none for live events',
     async (what, after, pagesPerRun) => {
       const { graphql, reads } = await startCounted(await databaseWithHistory());
       const since = Date.now();
@@ -82,7 +86,7 @@ describe('a storm of clients that come back', () => {
       const last = EVENTS + LIVE_BATCHES * 5;
       await Promise.all(runIds.map((runId) => ingest(graphql, runId, [terminalAt(last)])));
       await Promise.all(dashboards.map(({ done }) => done));
-      // The poll may find a commit just before its wake-up tells of it.
+      // The poll may find a commit just before its wake-up arrives.
       expect(reads.pages - history).toBeLessThanOrEqual(RUNS);
       expectFewHeads(reads, since);
     },
@@ -90,7 +94,7 @@ describe('a storm of clients that come back', () => {
   );
 
   test(
-    'after a restart that told them so misses nothing and sees nothing twice',
+    'after an announced restart misses nothing and receives nothing twice',
     async () => {
       const url = await databaseWithHistory();
       const first = await composeServer(url);
@@ -103,7 +107,7 @@ describe('a storm of clients that come back', () => {
       };
       await appendToAll();
       await arrived(dashboards, next - 1);
-      // Some get these before the restart and some after it.
+      // Some clients receive these events before the restart and some after it.
       await appendToAll();
       await first.close();
       const { wrap, reads } = countingStore();

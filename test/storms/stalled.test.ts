@@ -13,14 +13,17 @@ const RUN_BYTES = Math.min(100, Math.max(20, atSize(20))) * 1024 * 1024;
 const FULL = PROOF_SIZE >= 10;
 const HEALTHY = 10;
 const LIVE = 100;
-/** Slow is who takes nothing for 30 s, which is looked at every 5 s; it then has 30 s for the close frame. */
+/**
+ * A consumer is slow if it accepts nothing for 30 s, which is checked every 5 s. It then has 30 s for the
+ * close frame.
+ */
 const FOUND_SLOW_MS = 38_000;
 
 const EVENT_BYTES = 20 * 1024;
 const EVENTS = Math.floor(RUN_BYTES / EVENT_BYTES);
-/** A socket of ws with its protocol, its watch and the portion that waits; a queue would hold the run. */
+/** A ws socket with its protocol, its watch and the waiting portion. A queue would hold the run. */
 const BYTES_PER_SOCKET = 192 * 1024;
-/** What the server holds beside: pages, shared payloads, the ring, and what V8 does not give back. */
+/** Other memory of the server: pages, shared payloads, the ring, and memory that V8 does not release. */
 const SHARED_BYTES = 64 * 1024 * 1024;
 
 const FOLLOW = `subscription ($runId: ID!, $after: SafeInt) {
@@ -45,7 +48,7 @@ async function fillBytes(graphql: string, runId: string): Promise<void> {
   }
 }
 
-/** Subscribes, reads the first event and then nothing more. */
+/** Subscribes, reads the first event and nothing more. */
 async function stall(graphql: string, runId: string): Promise<WebsocketClient> {
   const client = await openWebsocket(graphql);
   client.subscribe('1', FOLLOW, { runId });
@@ -54,7 +57,9 @@ async function stall(graphql: string, runId: string): Promise<WebsocketClient> {
   return client;
 }
 
-/** Appends events one by one and answers how many milliseconds each took to reach all that read, the slowest last. */
+/**
+ * Appends events one by one. Returns how many milliseconds each took to reach all readers, the slowest last.
+ */
 async function appendLive(
   graphql: string,
   runId: string,
@@ -71,7 +76,10 @@ async function appendLive(
   return took.sort((one, other) => one - other);
 }
 
-/** What the kernel holds for all TCP sockets of this machine, in bytes, where it tells: no process's memory has that. */
+/**
+ * Returns the bytes that the kernel buffers for all TCP sockets of this machine, if it reports them. They
+ * belong to no process's memory.
+ */
 function kernelBytes(): number {
   const path = '/proc/net/sockstat';
   const pages = existsSync(path) ? /^TCP:.* mem (\d+)/m.exec(readFileSync(path, 'utf8'))?.[1] : undefined;
@@ -82,7 +90,7 @@ const p99 = (sorted: readonly number[]) => sorted[Math.floor(sorted.length * 0.9
 const mebibytes = (bytes: number) => `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 
 test(
-  'sockets that stop reading cost the server little, and those that read nothing',
+  'sockets that stop reading cost the server little and do not slow down the others',
   async () => {
     const { graphql, memory } = await startWatchedServer(await freshSqliteUrl());
     const runId = await newRun(graphql);
@@ -103,21 +111,22 @@ test(
         `${SOCKETS} stalled sockets on ${mebibytes(RUN_BYTES)}: the server grew by ${mebibytes(rss - before.rss)} ` +
           `(heap ${mebibytes(heapUsed - before.heapUsed)}, buffers ${mebibytes(external - before.external)}), the kernel's ` +
           `socket buffers by ${mebibytes(kernelBytes() - kernelBefore)}; ` +
-          `the slowest of ${HEALTHY} healthy ones: p99 ${p99(quick)} ms before, ${p99(beside)} ms beside them`,
+          `the slowest of ${HEALTHY} healthy ones: p99 ${p99(quick)} ms before, ${p99(beside)} ms alongside them`,
       );
     }
-    // A queue for each would hold what the kernel did not take: most of the run, times sockets.
+    // A queue per socket would hold what the kernel did not buffer: most of the run, times the number of
+    // sockets.
     expect(after.rss - before.rss).toBeLessThan(SHARED_BYTES + SOCKETS * BYTES_PER_SOCKET);
 
     if (FULL) {
       await sleep(FOUND_SLOW_MS);
-      // What the kernel still holds of theirs is gigabytes: it is read, but not kept.
+      // The kernel still buffers gigabytes for them. They are read but not kept.
       for (const { socket } of stalled) socket.removeAllListeners('message').resume();
       const codes = (await Promise.all(stalled.map(({ closed }) => closed(60_000)))).map(({ code }) => code);
-      // Who does not get to the close frame in time is cut instead.
+      // A socket that does not reach the close frame in time is cut instead.
       expect(codes.filter((code) => code !== 4413 && code !== 1006)).toEqual([]);
       expect(codes).toContain(4413);
-      console.info(`${codes.filter((code) => code === 4413).length} of them were told 4413`);
+      console.info(`${codes.filter((code) => code === 4413).length} of them were closed with 4413`);
     } else {
       for (const { socket } of stalled) socket.terminate();
     }

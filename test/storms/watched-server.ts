@@ -3,21 +3,21 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { releaseAfterwards } from '../support/releases.ts';
 
-/** A server's memory in bytes, after a collection of what is garbage. */
+/** A server's memory in bytes, after garbage collection. */
 export interface Memory {
   readonly rss: number;
   readonly heapUsed: number;
-  /** Of buffers. */
+  /** Memory of buffers. */
   readonly external: number;
 }
 
-/** A server in a process of its own whose memory can be read. */
+/** A server in a separate process that reports its memory. */
 export interface WatchedServer {
   readonly graphql: string;
   memory(): Promise<Memory>;
 }
 
-/** Starts one on this database; it is killed when the test has finished. */
+/** Starts a server on this database. It is killed after the test. */
 export async function startWatchedServer(databaseUrl: string): Promise<WatchedServer> {
   const program = fileURLToPath(new URL('children/serve-watched.ts', import.meta.url));
   const child = spawn(process.execPath, ['--expose-gc', '--import', 'tsx', program, databaseUrl], {
@@ -27,7 +27,7 @@ export async function startWatchedServer(databaseUrl: string): Promise<WatchedSe
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const line = async (): Promise<string> => {
     const { done, value } = await lines.next();
-    if (done) throw new Error('the server ended');
+    if (done) throw new Error('the server has exited');
     return value;
   };
   return {

@@ -5,11 +5,11 @@ import { createHearing, hearAll, wakeOf } from '../wakeups/hearing.ts';
 import { openTestPlane, TEST_TIMING } from './remote-wakeups.ts';
 
 const IS_DOWN = /^wake-ups between processes are down/;
-const IS_BACK = /^wake-ups between processes are back/;
+const IS_BACK = /^wake-ups between processes work again/;
 
-/** What planes do when what carries their wakes fails. */
+/** Tests planes whose carrier fails. */
 export function testBrokenPlanes(carrier: Carrier): void {
-  /** A sound plane, and one over a connection that can be broken. */
+  /** Opens a healthy plane, and one over a connection that can be broken. */
   async function openBreakable() {
     const sound = await carrier.fresh();
     const { config, way } = await carrier.breakable(sound);
@@ -20,7 +20,7 @@ export function testBrokenPlanes(carrier: Carrier): void {
     return { sound, way, logged, gaps, other, plane };
   }
 
-  /** Both directions work. */
+  /** Expects that wakes arrive in both directions. */
   async function expectWakes(one: ServerPlane, other: ServerPlane): Promise<void> {
     const [atOne, atOther] = [await hearAll(one), await hearAll(other)];
     one.publish([wakeOf(101)]);
@@ -28,7 +28,7 @@ export function testBrokenPlanes(carrier: Carrier): void {
     await Promise.all([atOther.until(({ run }) => run === 101), atOne.until(({ run }) => run === 102)]);
   }
 
-  test('a connection that the server ends is opened again, and the gap told', async () => {
+  test('a connection that the server ends is reopened, and the gap is reported', async () => {
     const { sound, way, logged, gaps, other, plane } = await openBreakable();
     await expectWakes(plane, other);
     expect(logged.heard).toEqual([]);
@@ -40,7 +40,7 @@ export function testBrokenPlanes(carrier: Carrier): void {
     expect(gaps.heard).toHaveLength(1);
   });
 
-  test('a connection that is open and carries nothing is found out and replaced', async () => {
+  test('a connection that is open but carries nothing is detected and replaced', async () => {
     const { way, logged, gaps, other, plane } = await openBreakable();
     await expectWakes(plane, other);
     way.freeze();
@@ -51,7 +51,7 @@ export function testBrokenPlanes(carrier: Carrier): void {
     await expectWakes(plane, other);
   });
 
-  test('a process that stands still for longer than a probe may take does not blame its connection', async () => {
+  test('a process that is paused for longer than a probe may take keeps its connection', async () => {
     const config = await carrier.fresh();
     const logged = createHearing<string>();
     const plane = await openTestPlane(config, logged.hear, {
@@ -69,7 +69,7 @@ export function testBrokenPlanes(carrier: Carrier): void {
     expect(logged.heard).toEqual([]);
   });
 
-  test('while the server is gone wakes are dropped and counted, those within the process are not', async () => {
+  test('wakes to other processes are dropped and counted while the server is gone, wakes within the process are not', async () => {
     const { way, logged, gaps, other, plane } = await openBreakable();
     way.cut();
     await logged.until((line) => IS_DOWN.test(line));
@@ -82,14 +82,14 @@ export function testBrokenPlanes(carrier: Carrier): void {
     expect(ear.heard).toHaveLength(3);
     expect(plane.dropped()).toBe(3);
     leave();
-    // Told once, however often it tries.
+    // Reported once, however often it retries.
     expect(logged.heard).toHaveLength(1);
     way.mend();
     await gaps.until(() => true);
     await expectWakes(plane, other);
   });
 
-  test('a plane whose server is not there opens, and works once it is', async () => {
+  test('a plane opens without its server, and works once the server is available', async () => {
     const sound = await carrier.fresh();
     const { config, way } = await carrier.breakable(sound);
     way.cut();
@@ -113,7 +113,7 @@ export function testBrokenPlanes(carrier: Carrier): void {
     expect(plane.dropped()).toBeGreaterThanOrEqual(1);
   });
 
-  test('a plane that was closed leaves neither sockets nor timers', async () => {
+  test('a closed plane leaves neither sockets nor timers', async () => {
     const config = await carrier.fresh();
     const held = () =>
       process.getActiveResourcesInfo().filter((name) => /TCPSocket|TLSWrap|Timeout/.test(name)).length;

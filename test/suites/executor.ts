@@ -2,41 +2,41 @@ import { expect, test } from 'vitest';
 import type { RunnerJobHandle } from '../../src/contract/jobs.ts';
 import type { JobObservation, JobSpec, Substrate } from '../../src/jobs/substrate.ts';
 
-/** What a job's main process does. */
+/** The behavior of a job's main process. */
 export type JobBehaviour =
-  /** Runs until SIGTERM, and ends at it. */
+  /** Runs until SIGTERM and then exits. */
   | { readonly does: 'run' }
   | { readonly does: 'exit'; readonly code: number }
   /** Runs until SIGKILL. */
   | { readonly does: 'ignore SIGTERM' };
 
-/** A substrate to be tested. */
+/** A substrate under test. */
 export interface ExecutorHarness {
   readonly substrate: Substrate;
-  /** Another one over the same jobs, as a second server process or a restarted one has it. */
+  /** Opens another substrate over the same jobs, like a second server process or a restarted one. */
   open(): Promise<Substrate>;
-  /** A spec of which the substrate makes a job that behaves like this. */
+  /** Returns a spec from which the substrate creates a job with this behavior. */
   specOf(behaviour: JobBehaviour, run: { readonly workspaceId: string; readonly runId: string }): JobSpec;
-  /** How many objects were ever made for this run. */
+  /** Returns how many objects were ever created for this run. */
   made(run: { readonly workspaceId: string; readonly runId: string }): number;
-  /** Where there never was anything. */
+  /** A handle of a job that never existed. */
   readonly nowhere: RunnerJobHandle;
 }
 
 const WORKSPACE = 'workspace-1';
-/** Longer than anything here takes, shorter than a test may. */
+/** Longer than anything here takes, but shorter than the timeout of a test. */
 const PATIENCE_MS = 20_000;
 const LOOK_MS = 10;
 
 let lastRun = 0;
 
-/** Ids that no other test uses. */
+/** Returns ids that no other test uses. */
 export function freshRun(): { workspaceId: string; runId: string } {
   lastRun += 1;
   return { workspaceId: WORKSPACE, runId: `run-${process.pid}-${lastRun}` };
 }
 
-/** Looks until what is seen is as wished. */
+/** Polls the job until its snapshot matches, and returns the snapshot. Throws when this takes too long. */
 export async function observed(
   substrate: Substrate,
   handle: RunnerJobHandle,
@@ -46,7 +46,7 @@ export async function observed(
   for (;;) {
     const seen = await substrate.getStatus(handle);
     if (wished(seen)) return seen;
-    if (performance.now() > until) throw new Error(`it stays ${JSON.stringify(seen)}`);
+    if (performance.now() > until) throw new Error(`timed out: the job is still ${JSON.stringify(seen)}`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }
@@ -55,7 +55,7 @@ const isRunning = ({ status, missing }: JobObservation) => status === 'running' 
 const isOver = ({ status }: JobObservation) => status === 'terminated' || status === 'failed';
 const isOverOrGone = (seen: JobObservation) => isOver(seen) || seen.missing === true;
 
-/** What every substrate does, whatever jobs run on there. `open` makes a harness and releases it after the test. */
+/** Tests that apply to every substrate. `open` creates a harness and releases it after the test. */
 export function testExecutor(open: () => Promise<ExecutorHarness>): void {
   async function startRunning(behaviour: JobBehaviour = { does: 'run' }) {
     const harness = await open();
@@ -65,7 +65,7 @@ export function testExecutor(open: () => Promise<ExecutorHarness>): void {
     return { ...harness, run, handle };
   }
 
-  test('a started job gets to run, and its handle survives being stored', async () => {
+  test('a started job runs, and its handle survives being stored', async () => {
     const { substrate, specOf } = await open();
     const handle = await substrate.start(specOf({ does: 'run' }, freshRun()));
     const stored: RunnerJobHandle = JSON.parse(JSON.stringify(handle));
@@ -74,7 +74,7 @@ export function testExecutor(open: () => Promise<ExecutorHarness>): void {
     expect(await observed(substrate, stored, isRunning)).not.toHaveProperty('terminalErrorClass');
   });
 
-  test('a run that is started again has the same handle: at once, later, from elsewhere, after its end', async () => {
+  test('starting a run again returns the same handle: at once, later, from another server, after its end', async () => {
     const { substrate, open: another, specOf, made } = await open();
     const run = freshRun();
     const spec = specOf({ does: 'run' }, run);
@@ -90,7 +90,7 @@ export function testExecutor(open: () => Promise<ExecutorHarness>): void {
     expect(made(run)).toBe(1);
   });
 
-  test('twenty starts of one run at the same time make one job', async () => {
+  test('twenty concurrent starts of one run create one job', async () => {
     const { substrate, specOf, made } = await open();
     const run = freshRun();
     const spec = specOf({ does: 'run' }, run);
@@ -99,7 +99,7 @@ export function testExecutor(open: () => Promise<ExecutorHarness>): void {
     expect(made(run)).toBe(1);
   });
 
-  test('two servers that start one run at the same time make one job', async () => {
+  test('two servers that start one run at once create one job', async () => {
     const { substrate, open: another, specOf, made } = await open();
     const run = freshRun();
     const spec = specOf({ does: 'run' }, run);
@@ -109,7 +109,7 @@ export function testExecutor(open: () => Promise<ExecutorHarness>): void {
     expect(made(run)).toBe(1);
   });
 
-  test('any legal id of a run is one of its own: the longest, odd characters, capitals, another workspace', async () => {
+  test('every legal run id is distinct: the longest, odd characters, capitals, another workspace', async () => {
     const { substrate, specOf } = await open();
     const { workspaceId, runId } = freshRun();
     const ids = [runId, `${runId}.`, `${runId}:_-`, runId.toUpperCase(), runId.padEnd(128, 'x'), '.', '..'];
@@ -144,7 +144,7 @@ export function testExecutor(open: () => Promise<ExecutorHarness>): void {
     expect(seen.terminalErrorMessage).toContain(String(code));
   });
 
-  test('a stop ends a job that heeds SIGTERM, long before its grace is over', async () => {
+  test('a stop ends a job that obeys SIGTERM long before the grace period ends', async () => {
     const { substrate, handle } = await startRunning();
     const asked = performance.now();
     await substrate.stop(handle, { graceMs: 60_000 });
@@ -152,23 +152,23 @@ export function testExecutor(open: () => Promise<ExecutorHarness>): void {
     expect(performance.now() - asked).toBeLessThan(60_000);
   });
 
-  test('a stop kills a job that ignores SIGTERM when its grace is over, and not before', async () => {
+  test('a stop kills a job that ignores SIGTERM when the grace period ends, and not before', async () => {
     const { substrate, handle } = await startRunning({ does: 'ignore SIGTERM' });
     const graceMs = 300;
     const asked = performance.now();
     await substrate.stop(handle, { graceMs });
     await observed(substrate, handle, isOver);
-    // Timers may fire a little early.
+    // Timers may fire slightly early.
     expect(performance.now() - asked).toBeGreaterThan(graceMs - 20);
   });
 
-  test('a stop without any grace kills', async () => {
+  test('a stop without a grace period kills the job', async () => {
     const { substrate, handle } = await startRunning({ does: 'ignore SIGTERM' });
     await substrate.stop(handle, { graceMs: 0 });
     await observed(substrate, handle, isOverOrGone);
   });
 
-  test('a stop that comes twice, after the end, or to nowhere is a success', async () => {
+  test('a stop succeeds when repeated, after the end, and for a job that never existed', async () => {
     const { substrate, handle, nowhere } = await startRunning();
     await Promise.all([substrate.stop(handle), substrate.stop(handle)]);
     const end = await observed(substrate, handle, isOver);
@@ -178,7 +178,7 @@ export function testExecutor(open: () => Promise<ExecutorHarness>): void {
     await substrate.stop(nowhere);
   });
 
-  test('a stop from another server counts as much', async () => {
+  test('a stop from another server works, too', async () => {
     const { open: another, handle, substrate } = await startRunning();
     await (await another()).stop(handle);
     expect((await observed(substrate, handle, isOver)).status).toBe('terminated');
@@ -192,14 +192,14 @@ export function testExecutor(open: () => Promise<ExecutorHarness>): void {
     expect(isOverOrGone(await substrate.getStatus(handle))).toBe(true);
   });
 
-  test('where nothing is, nothing is seen: missing, and no logs', async () => {
+  test('a job that never existed is missing and has no logs', async () => {
     const { substrate, specOf, nowhere } = await open();
     expect(await substrate.getStatus(nowhere)).toMatchObject({ missing: true });
     expect((await substrate.tailLogs?.(nowhere)) ?? null).toBeNull();
     expect(await substrate.find(specOf({ does: 'run' }, freshRun()))).toEqual([]);
   });
 
-  test('what runs is found by its run and listed, by every server', async () => {
+  test('every server finds a job by its run and lists it', async () => {
     const { substrate, open: another, specOf } = await open();
     const [run, other] = [freshRun(), freshRun()];
     const before = Date.now();
@@ -209,13 +209,13 @@ export function testExecutor(open: () => Promise<ExecutorHarness>): void {
       expect(await each.find(specOf({ does: 'run' }, run))).toEqual([handle]);
       const found = (await each.list()).filter(({ runId }) => runId === run.runId);
       expect(found).toEqual([{ handle, ...run, createdAt: expect.any(Number), ownedIfHash: null }]);
-      // Some substrates count whole seconds.
+      // Some substrates report whole seconds.
       expect(found[0]!.createdAt).toBeGreaterThan(before - 2_000);
       expect(found[0]!.createdAt).toBeLessThan(Date.now() + 2_000);
     }
   });
 
-  test('what was removed is gone: after its end, while it runs, twice, from nowhere', async () => {
+  test('a removed job is gone: after its end, while it runs, when repeated, and if it never existed', async () => {
     const { substrate, specOf, handle, run, nowhere } = await startRunning({ does: 'ignore SIGTERM' });
     const ended = freshRun();
     const endedHandle = await substrate.start(specOf({ does: 'exit', code: 0 }, ended));

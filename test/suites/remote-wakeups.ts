@@ -6,7 +6,7 @@ import { releaseAfterwards } from '../support/releases.ts';
 import type { Carrier } from '../wakeups/carriers.ts';
 import { createHearing, hearAll, wakeOf } from '../wakeups/hearing.ts';
 
-/** Breaks are found soon and mended at once, so that tests need not wait for them. */
+/** Broken connections are detected quickly and repaired at once, so that tests need not wait. */
 export const TEST_TIMING: LinkTiming = {
   probeMs: 1_000,
   probeTimeoutMs: 1_000,
@@ -14,7 +14,7 @@ export const TEST_TIMING: LinkTiming = {
   maxBackoffMs: 100,
 };
 
-/** Opens a plane for the test; what it logs goes to `say`. */
+/** Opens a plane for the test. Its log lines go to `say`. */
 export async function openTestPlane(
   config: PlaneConfig,
   say: (line: string) => void = () => {},
@@ -29,14 +29,14 @@ export async function openTestPlane(
   return plane;
 }
 
-/** What planes do for each other that share a server. */
+/** Tests planes of several processes that share a server. */
 export function testPlanesBetweenProcesses(carrier: Carrier): void {
   async function openTwo(): Promise<[ServerPlane, ServerPlane, PlaneConfig]> {
     const config = await carrier.fresh();
     return [await openTestPlane(config), await openTestPlane(config), config];
   }
 
-  test('each hears the other’s wakes, without chunks, and its own only once', async () => {
+  test('each receives the other’s wakes, without chunks, and its own only once', async () => {
     const [one, other] = await openTwo();
     const [atOne, atOther] = [await hearAll(one), await hearAll(other)];
     const head = { lastSeq: 7, lastSourceSeq: 7, lastTMs: 0, eventCount: 8, serverEvents: 0, dataBytes: 9 };
@@ -48,14 +48,14 @@ export function testPlanesBetweenProcesses(carrier: Carrier): void {
     const first = wakeOf(1, { workspace: 'Wörk "1"\u0000\ud800🎈', lastSeq: 7, chunk });
     one.publish([first]);
     await atOther.until(({ run }) => run === 1);
-    // On its way after the first one's echo, had there been one.
+    // If the first wake had an echo, it would arrive before this wake.
     other.publish([wakeOf(2)]);
     await atOne.until(({ run }) => run === 2);
     expect(atOther.heard).toEqual([{ ...first, chunk: null }, wakeOf(2)]);
     expect(atOne.heard).toEqual([first, wakeOf(2)]);
   });
 
-  test('those of one database hear nothing of another', async () => {
+  test('planes of one database receive no wakes of another', async () => {
     const one = await openTestPlane(await carrier.fresh());
     const [stranger, , config] = await openTwo();
     const neighbour = await openTestPlane(config);
@@ -66,7 +66,7 @@ export function testPlanesBetweenProcesses(carrier: Carrier): void {
     expect(atStranger.heard).toEqual([wakeOf(2)]);
   });
 
-  test('what happens to a run in one turn is told as one wake, which names the strongest and the last', async () => {
+  test('the changes of a run in one turn are sent as one wake with the strongest kind and the last number', async () => {
     const [one, other] = await openTwo();
     const atOther = await hearAll(other);
     one.publish([wakeOf(1, { kind: 'created', lastSeq: -1 }), wakeOf(2, { lastSeq: 3 })]);
@@ -80,7 +80,7 @@ export function testPlanesBetweenProcesses(carrier: Carrier): void {
     ]);
   });
 
-  test('ten thousand wakes of a turn are one message when they are of few runs, and few of many runs', async () => {
+  test('ten thousand wakes in one turn are one message for few runs, and a few messages for many runs', async () => {
     const [one, other, config] = await openTwo();
     const messages = createHearing<string>();
     const gone = new AbortController();
@@ -101,12 +101,12 @@ export function testPlanesBetweenProcesses(carrier: Carrier): void {
     expect(one.dropped()).toBe(0);
   });
 
-  test('what waits is bounded: past ten thousand runs wakes are dropped for the others, and counted', async () => {
+  test('waiting wakes are bounded: above ten thousand runs, wakes to other processes are dropped and counted', async () => {
     const [one, other] = await openTwo();
     const [atOne, atOther] = [await hearAll(one), await hearAll(other)];
     one.publish(Array.from({ length: 10_003 }, (_, run) => wakeOf(run)));
     expect(one.dropped()).toBe(3);
-    // A run that waits already is told of all the same.
+    // A run that is already waiting is still reported.
     one.publish([wakeOf(0, { lastSeq: 5 })]);
     expect(one.dropped()).toBe(3);
     await atOther.until(({ run }) => run === 9_999);
@@ -115,7 +115,7 @@ export function testPlanesBetweenProcesses(carrier: Carrier): void {
     expect(atOther.heard[0]).toEqual(wakeOf(0, { lastSeq: 5 }));
   });
 
-  test('who has been told that it listens hears what another sends after that, two hundred times', async () => {
+  test('a confirmed listener receives everything that is sent afterwards, two hundred times', async () => {
     const [one, other] = await openTwo();
     for (let run = 0; run < 200; run += 1) {
       const ear = createHearing<Wake>();
@@ -138,7 +138,7 @@ export function testPlanesBetweenProcesses(carrier: Carrier): void {
     }
   });
 
-  test('what was published before a close still reaches the others', async () => {
+  test('wakes published before a close still reach the others', async () => {
     const [one, other] = await openTwo();
     const atOther = await hearAll(other);
     one.publish([wakeOf(1, { kind: 'ended' })]);
@@ -146,7 +146,7 @@ export function testPlanesBetweenProcesses(carrier: Carrier): void {
     await atOther.until(({ kind }) => kind === 'ended');
   });
 
-  test('what others put on the channel changes nothing', async () => {
+  test('foreign messages on the channel are ignored', async () => {
     const [one, other, config] = await openTwo();
     const gone = new AbortController();
     const link = await carrier.link(config)({ message: () => {}, broke: () => {} }, gone.signal);

@@ -3,10 +3,10 @@ import { EMPTY_HEAD } from '../../src/store/store.ts';
 import type { TestDatabase } from '../support/databases.ts';
 import { append, createRun, events, readLog } from './store-records.ts';
 
-/** How a store ends. */
+/** Tests closing a store. */
 export function testClosing({ open, freshUrl }: TestDatabase): void {
   describe('closing', () => {
-    test('what was asked for before is answered, however much it is', async () => {
+    test('everything requested before is answered, however much it is', async () => {
       const url = await freshUrl();
       const store = await open(url);
       const runs = await Promise.all(Array.from({ length: 60 }, () => createRun(store)));

@@ -4,7 +4,7 @@ import { EMPTY_HEAD, type Head, type RunRecord, type Store } from '../../src/sto
 import type { TestDatabase } from '../support/databases.ts';
 import { append, createRun, event, events, GREATEST, readLog } from './store-records.ts';
 
-/** How events get into logs. */
+/** Tests appending events to logs. */
 export function testCommits({ open }: TestDatabase): void {
   let store: Store;
   beforeAll(async () => {
@@ -29,7 +29,7 @@ export function testCommits({ open }: TestDatabase): void {
       }
     });
 
-    test('the head is the one that came with the events', async () => {
+    test('the head is the one stored with the events', async () => {
       const run = await createRun(store);
       const head: Head = {
         lastSeq: 9,
@@ -47,7 +47,7 @@ export function testCommits({ open }: TestDatabase): void {
       expect(await store.findRun(run.workspace, run.id)).toEqual({ ...run, ...head });
     });
 
-    test('a log that does not end where expected gets nothing, and its head stays', async () => {
+    test('a log that does not end where expected is unchanged, and so is its head', async () => {
       const run = await createRun(store);
       const first = append(run, EMPTY_HEAD, events(0, 3));
       await store.commit([first]);
@@ -60,7 +60,7 @@ export function testCommits({ open }: TestDatabase): void {
       expect(await timesOf(run)).toEqual([null, null]);
     });
 
-    test('a run that lost the compare does not hold up the others of its commit', async () => {
+    test('a run that lost the comparison does not delay the other runs of its commit', async () => {
       const [winner, loser, another] = [
         await createRun(store),
         await createRun(store),
@@ -75,18 +75,18 @@ export function testCommits({ open }: TestDatabase): void {
       expect(await readLog(store, loser)).toEqual(events(0, 1));
     });
 
-    test('a run that is not there is not appended to', async () => {
+    test('nothing is appended to a run that does not exist', async () => {
       const run = await createRun(store);
       const gone = append({ key: 2_000_000_000 }, EMPTY_HEAD, events(0, 1));
       expect(await store.commit([gone, append(run, EMPTY_HEAD, events(0, 1))])).toEqual(new Set([run.key]));
       expect(await store.readPage(2_000_000_000, -1, { maxEvents: 1, maxBytes: 1 })).toBeNull();
     });
 
-    test('an empty commit stores nothing and is no error', async () => {
+    test('an empty commit stores nothing and is not an error', async () => {
       expect(await store.commit([])).toEqual(new Set());
     });
 
-    test('a commit that the database refuses stores nothing of any of its runs', async () => {
+    test('a commit that the database refuses stores nothing for any of its runs', async () => {
       const [run, guilty] = [await createRun(store), await createRun(store)];
       const twice = append(guilty, EMPTY_HEAD, [event(1), event(1)]);
       await expect(store.commit([append(run, EMPTY_HEAD, events(0, 2)), twice])).rejects.toThrow();
@@ -113,14 +113,14 @@ export function testCommits({ open }: TestDatabase): void {
       const first = append(run, EMPTY_HEAD, all);
       await store.commit([first]);
       expect(await readLog(store, run)).toEqual(all);
-      // What a mistaken program would send: the type says that it can't.
+      // What a faulty program would send, despite its type.
       const unknownKind = 'assistant_thought' as (typeof RUNNER_EVENT_KINDS)[number];
       await expect(
         store.commit([append(run, first.head, [event(20, { kind: unknownKind })])]),
-      ).rejects.toThrow(/check|no kind/i);
+      ).rejects.toThrow(/check|unknown event kind/i);
     });
 
-    test('numbers reach from 0 to 2^53 - 1, and times too', async () => {
+    test('numbers and times range from 0 to 2^53 - 1', async () => {
       const run = await createRun(store);
       const edges = [
         event(0, { tMs: 0, committedAt: 0 }),
@@ -135,7 +135,7 @@ export function testCommits({ open }: TestDatabase): void {
       expect(await timesOf(run)).toEqual([BigInt(GREATEST), BigInt(GREATEST)]);
     });
 
-    test('of many that append behind the same event at once, one is stored', async () => {
+    test('one of many concurrent appends after the same event is stored', async () => {
       const run = await createRun(store);
       const answers = await Promise.all(
         Array.from({ length: 20 }, (_, index) =>

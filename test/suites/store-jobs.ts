@@ -13,7 +13,7 @@ const LEASE = {
   known: ['fly', 'process'] as ProviderRuntimeKind[],
 };
 
-/** A job of a run, on a host of its own. */
+/** Returns a job of a run, on a separate host. */
 export function jobOf(run: number): NewJob {
   return {
     run,
@@ -30,14 +30,14 @@ export function jobOf(run: number): NewJob {
   };
 }
 
-/** How jobs are created, changed and handed out. */
+/** Tests creating, changing and leasing jobs. */
 export function testJobs({ open }: TestDatabase): void {
   let store: Store;
   beforeAll(async () => {
     store = await open();
   });
 
-  /** A host of its own for each test, so that leases of one do not meet jobs of another. */
+  /** Creates a job on a separate host for each test, so that its leases do not affect jobs of other tests. */
   async function newJob(job: Partial<NewJob> = {}): Promise<NewJob> {
     return { ...jobOf((await createRun(store)).key), ...job };
   }
@@ -62,7 +62,7 @@ export function testJobs({ open }: TestDatabase): void {
   ) => store.jobs.lease({ ...LEASE, ...more, host, owner, substrates });
 
   describe('jobs', () => {
-    test('a new job is queued and due, and what was asked for comes back', async () => {
+    test('a new job is queued and due, and is read back as it was requested', async () => {
       const asked = await newJob();
       expect(await store.jobs.create(asked)).toBe(true);
       const { job, now } = await read(asked.run);
@@ -79,7 +79,7 @@ export function testJobs({ open }: TestDatabase): void {
       expect((await read(job.run)).job.runner).toBe('demo');
     });
 
-    test('twenty that create one job at once make one', async () => {
+    test('twenty concurrent requests for one job create one', async () => {
       const asked = await newJob();
       const answers = await Promise.all(Array.from({ length: 20 }, () => store.jobs.create(asked)));
       expect(answers.filter(Boolean)).toHaveLength(1);
@@ -96,7 +96,7 @@ export function testJobs({ open }: TestDatabase): void {
       expect(await fence()).toBe('pid 7');
     });
 
-    test('a commit that expects another fence is lost', async () => {
+    test('a commit that expects a different fence is refused', async () => {
       const { job } = await created();
       const head = (await store.readHeads([job.run])).get(job.run)!;
       const event = {
@@ -133,7 +133,7 @@ export function testJobs({ open }: TestDatabase): void {
       expect((await store.jobs.read([asked.run])).size).toBe(0);
     });
 
-    test('a change is written only over what was read', async () => {
+    test('a change is stored only if the job is still as it was read', async () => {
       const { job } = await created();
       const state: JobState = { ...job, status: 'provisioning', appName: 'app', machineId: 'm', exitCode: 3 };
       expect(await store.jobs.save(job.run, job.version, state)).toBe(true);
@@ -145,7 +145,7 @@ export function testJobs({ open }: TestDatabase): void {
       });
     });
 
-    test('a due job goes to one of many at once, and to another when its lease is over', async () => {
+    test('a due job goes to one of many at once, and to another when its lease expires', async () => {
       const { job } = await created();
       const host = job.host!;
       const owners = Array.from({ length: 8 }, (_, index) => `owner ${index}`);
@@ -164,7 +164,7 @@ export function testJobs({ open }: TestDatabase): void {
       expect(await lease(host, 'after it')).toHaveLength(1);
     });
 
-    test('a lease that is renewed goes on, and only its owner renews it', async () => {
+    test('a renewed lease continues, and only its owner can renew it', async () => {
       const { job } = await created();
       const host = job.host!;
       await lease(host, 'one', { leaseMs: 0 });
@@ -174,7 +174,7 @@ export function testJobs({ open }: TestDatabase): void {
       expect(await lease(host, 'two')).toEqual([]);
     });
 
-    test('a job that changed while its step was taken stays due as the change says', async () => {
+    test('a job that changed during its step is due when the change says', async () => {
       const { job } = await created();
       const [taken] = await lease(job.host!);
       const { version } = taken!.job;
@@ -189,7 +189,7 @@ export function testJobs({ open }: TestDatabase): void {
       expect(await lease(job.host!)).toHaveLength(1);
     });
 
-    test('what is not due, settled, of another machine or of another substrate is not handed out', async () => {
+    test('jobs that are not due, settled, on another machine or on another substrate are not leased', async () => {
       const { job } = await created();
       const host = job.host!;
       expect(await lease(randomUUID())).toEqual([]);
@@ -202,7 +202,7 @@ export function testJobs({ open }: TestDatabase): void {
       expect(await lease(host)).toEqual([]);
     });
 
-    test('a job whose machine nobody looks after any more is handed to another', async () => {
+    test('a job whose machine is no longer looked after is leased to another', async () => {
       const { job } = await created();
       const old: JobState = { ...job, nextStepAt: job.nextStepAt - 700_000 };
       await store.jobs.save(job.run, job.version, old);
@@ -210,18 +210,18 @@ export function testJobs({ open }: TestDatabase): void {
       expect(elsewhere.map(({ job: { run } }) => run)).toContain(job.run);
     });
 
-    test('a job on a substrate that is not known any more is handed out when nobody has looked after it for long', async () => {
+    test('a job on an unknown substrate is leased when it has not been looked after for a long time', async () => {
       const { job } = await created();
       const strangers = { ...LEASE, host: job.host!, owner: 'one', substrates: [], known: [] };
       const runs = async () => (await store.jobs.lease(strangers)).map(({ job: { run } }) => run);
       expect(await runs()).not.toContain(job.run);
       await store.jobs.save(job.run, job.version, { ...job, nextStepAt: job.nextStepAt - 700_000 });
-      // One whose substrate is known and may not be called now waits, however long.
+      // A job whose substrate is known but may not be called now waits, however long.
       expect(await lease(job.host!, 'one', { known: ['process'] }, [])).toEqual([]);
       expect(await runs()).toContain(job.run);
     });
 
-    test('how long a job has had its status is given back with it', async () => {
+    test('releasing a job stores how long it has had its status', async () => {
       const { job } = await created();
       const [taken] = await lease(job.host!);
       await store.jobs.giveBack('one', [
@@ -230,7 +230,7 @@ export function testJobs({ open }: TestDatabase): void {
       expect((await read(job.run)).job).toMatchObject({ statusMs: 1_234, lookedAt: 5_678 });
     });
 
-    test('after a clock was set back, what was looked at in its future is due, and a lease is over in time', async () => {
+    test('after the clock is set back, jobs checked in its future are due, and leases expire in time', async () => {
       const { job } = await created();
       const host = job.host!;
       const [taken] = await lease(host, 'one', { leaseMs: 3_600_000 });
@@ -245,11 +245,11 @@ export function testJobs({ open }: TestDatabase): void {
       expect(recalled.leaseUntil).toBeGreaterThan(now);
       await store.jobs.recall(60_000);
       expect((await read(job.run)).job.version).toBe(recalled.version);
-      // Not taken from its owner, who may be at work.
+      // It is not taken from its owner, which may still be working on it.
       expect(await lease(host, 'two')).toEqual([]);
     });
 
-    test('what is due next is asked after as it is handed out: by host, substrate, lease and what is settled', async () => {
+    test('the next due time follows the same rules as leases: host, substrate, lease and settled jobs', async () => {
       const other = await open();
       const run = await createRun(other);
       const job: NewJob = { ...(await newJob()), run: run.key };

@@ -35,7 +35,7 @@ const some = <Value>(values: readonly Value[]) =>
   fc.option(fc.uniqueArray(fc.constantFrom(...values), { minLength: 1, maxLength: 3 }));
 const time = fc.option(fc.integer({ min: 0, max: 50 }));
 
-/** How the pages of lists are found. */
+/** Tests the pages of lists. */
 export function testLists({ open }: TestDatabase): void {
   let store: Store;
   let keys: number[];
@@ -79,7 +79,7 @@ export function testLists({ open }: TestDatabase): void {
   }
 
   describe('lists', () => {
-    test('of runs hold exactly those that a filter names, page by page', async () => {
+    test('of runs contain exactly those that match a filter, page by page', async () => {
       const rows = await store.catalog.run.findMany({ include: { job: true } });
       const filters = fc.record({
         workspace: fc.constantFrom(WORKSPACE, 'other', 'nobody'),
@@ -106,7 +106,7 @@ export function testLists({ open }: TestDatabase): void {
       );
     });
 
-    test('of jobs hold exactly those that a filter names, page by page', async () => {
+    test('of jobs contain exactly those that match a filter, page by page', async () => {
       const rows = await store.catalog.job.findMany({ include: { runRow: true } });
       const filters = fc.record({
         workspace: fc.constantFrom(WORKSPACE, 'other'),
@@ -134,7 +134,7 @@ export function testLists({ open }: TestDatabase): void {
       );
     });
 
-    test('compare labels as JSON text: a number of any size, and no text for a number', async () => {
+    test('compare labels as JSON text: numbers of any size, and a text never equals a number', async () => {
       for (const n of [0.1 + 0.2, 12_345_678_901_234_567_000, 1e300, 1, '1']) {
         const found = await store.lists.runs({ ...ANY_RUN, labels: { n } }, FIRST);
         expect(found.length, String(n)).toBeGreaterThan(0);

@@ -7,7 +7,7 @@ import { createRun, event } from './store-records.ts';
 
 const leaseOf = (owner: string, leaseMs = 60_000) => ({ owner, leaseMs });
 
-/** How followed runs are created and handed from one process to another. */
+/** Tests creating followed runs and passing them from one process to another. */
 export function testNativeRuns({ open }: TestDatabase): void {
   let store: Store;
   beforeAll(async () => {
@@ -21,7 +21,7 @@ export function testNativeRuns({ open }: TestDatabase): void {
 
   const fenceOf = async (run: number) => (await store.readHeads([run])).get(run)?.fence;
 
-  /** Ends the run, or only puts an event into its log. */
+  /** Appends a terminal event or a notification to the run's log. */
   async function append(run: number, kind: 'runtime_terminal' | 'notification'): Promise<void> {
     const head = (await store.readHeads([run])).get(run)!;
     const seq = head.lastSeq + 1;
@@ -35,7 +35,7 @@ export function testNativeRuns({ open }: TestDatabase): void {
     expect(size).toBe(1);
   }
 
-  /** Takes runs over until there is none; answers those of this test. */
+  /** Takes over runs until none is left. Returns those of this test. */
   async function takenBy(owner: string, runs: readonly number[]): Promise<number[]> {
     const taken: number[] = [];
     for (;;) {
@@ -46,7 +46,7 @@ export function testNativeRuns({ open }: TestDatabase): void {
   }
 
   describe('followed runs', () => {
-    test('what was created comes back, and its log is its owner’s', async () => {
+    test('a created run is read back unchanged, and its owner owns its log', async () => {
       const asked = await newNativeRun();
       const owner = randomUUID();
       expect(await store.nativeRuns.read(asked.run)).toBeNull();
@@ -58,7 +58,7 @@ export function testNativeRuns({ open }: TestDatabase): void {
       expect(await fenceOf(asked.run)).toBe(owner);
     });
 
-    test('of twenty that create one at once one does', async () => {
+    test('one of twenty concurrent requests creates a followed run', async () => {
       const asked = await newNativeRun();
       const owners = Array.from({ length: 20 }, () => randomUUID());
       const answers = await Promise.all(
@@ -69,7 +69,7 @@ export function testNativeRuns({ open }: TestDatabase): void {
     });
 
     test.each(['notification', 'runtime_terminal'] as const)(
-      'none is made of a run that has a %s',
+      'a run that has a %s cannot become a followed run',
       async (kind) => {
         const asked = await newNativeRun();
         await append(asked.run, kind);
@@ -79,7 +79,7 @@ export function testNativeRuns({ open }: TestDatabase): void {
       },
     );
 
-    test('one whose lease is over goes to one of many at once, and so does its log', async () => {
+    test('a run whose lease has expired goes to one of many at once, and so does its log', async () => {
       const asked = await newNativeRun();
       await store.nativeRuns.create(asked, leaseOf('dead', 0));
       const owners = Array.from({ length: 8 }, () => randomUUID());
@@ -88,7 +88,7 @@ export function testNativeRuns({ open }: TestDatabase): void {
       expect(await fenceOf(asked.run)).toBe(owners[taken.findIndex((runs) => runs.length > 0)]);
     });
 
-    test('one that is renewed stays its owner’s, until it ends', async () => {
+    test('a renewed run stays with its owner until it ends', async () => {
       const asked = await newNativeRun();
       const owner = randomUUID();
       await store.nativeRuns.create(asked, leaseOf(owner, 0));
@@ -99,7 +99,7 @@ export function testNativeRuns({ open }: TestDatabase): void {
       expect(await store.nativeRuns.renew(leaseOf(owner), [asked.run])).toEqual(new Set());
     });
 
-    test('one that is given back can be taken at once, and only its owner gives it back', async () => {
+    test('a released run can be taken at once, and only its owner can release it', async () => {
       const asked = await newNativeRun();
       const owner = randomUUID();
       await store.nativeRuns.create(asked, leaseOf(owner));
@@ -109,7 +109,7 @@ export function testNativeRuns({ open }: TestDatabase): void {
       expect(await takenBy('other', [asked.run])).toEqual([asked.run]);
     });
 
-    test('one that its owner follows is not handed out to the same owner', async () => {
+    test('a run that an owner follows is not assigned to the same owner again', async () => {
       const asked = await newNativeRun();
       const owner = randomUUID();
       await store.nativeRuns.create(asked, leaseOf(owner, 0));
@@ -123,7 +123,7 @@ export function testNativeRuns({ open }: TestDatabase): void {
       expect(await takenBy('other', [asked.run])).toEqual([asked.run]);
     });
 
-    test('a lease that ends too far from now ends within the time that a lease lasts', async () => {
+    test('a lease that would end too late ends within the duration of a lease', async () => {
       const asked = await newNativeRun();
       await store.nativeRuns.create(asked, leaseOf('dead', 3_600_000));
       expect(await takenBy('other', [asked.run])).toEqual([]);
@@ -133,7 +133,7 @@ export function testNativeRuns({ open }: TestDatabase): void {
       expect(await takenBy('other', [asked.run])).toEqual([asked.run]);
     });
 
-    test('one that has ended is handed out until it is settled, and one that goes on is not settled', async () => {
+    test('an ended run is assigned until it is settled, and a running one cannot be settled', async () => {
       const asked = await newNativeRun();
       await store.nativeRuns.create(asked, leaseOf('one', 0));
       await store.nativeRuns.settle(asked.run);

@@ -12,7 +12,7 @@ import { append, createLog, createRun, event, events, GREATEST } from './store-r
 
 const UNLIMITED: PageLimits = { maxEvents: 1_000, maxBytes: GREATEST };
 
-/** What the page's contract says of a list that is read from its start. */
+/** Returns the page that the contract defines for a list read from its start. */
 function expectedPage(ordered: readonly StoredEvent[], { maxEvents, maxBytes }: PageLimits): StoredEvent[] {
   const page: StoredEvent[] = [];
   let bytes = 0;
@@ -24,7 +24,7 @@ function expectedPage(ordered: readonly StoredEvent[], { maxEvents, maxBytes }: 
   return page;
 }
 
-/** How logs are read back. */
+/** Tests reading logs. */
 export function testPages({ open }: TestDatabase): void {
   let store: Store;
   beforeAll(async () => {
@@ -32,14 +32,14 @@ export function testPages({ open }: TestDatabase): void {
   });
 
   describe('pages', () => {
-    test('a page holds what is after the cursor, in order, and the head', async () => {
+    test('a page contains the events after the cursor, in order, and the head', async () => {
       const run = await createLog(store, events(10, 5));
       const page = await store.readPage(run.key, 11, UNLIMITED);
       expect(page?.events).toEqual(events(12, 3));
       expect(page?.head).toEqual(append(run, EMPTY_HEAD, events(10, 5)).head);
     });
 
-    test('backward it holds what is before the cursor, nearest first', async () => {
+    test('a backward page contains the events before the cursor, nearest first', async () => {
       const run = await createLog(store, events(10, 5));
       const page = await store.readPage(run.key, 13, UNLIMITED, 'backward');
       expect(page?.events).toEqual(events(10, 3).reverse());
@@ -55,12 +55,12 @@ export function testPages({ open }: TestDatabase): void {
       expect((await store.readPage(run.key, 0, UNLIMITED, 'backward'))?.events).toEqual([]);
     });
 
-    test('a run that is not there has no page', async () => {
+    test('a run that does not exist has no page', async () => {
       expect(await store.readPage(2_000_000_000, -1, UNLIMITED)).toBeNull();
       expect(await store.readPage(2_000_000_000, GREATEST, UNLIMITED, 'backward')).toBeNull();
     });
 
-    test("a page never holds another run's events", async () => {
+    test("a page never contains another run's events", async () => {
       const runs = await Promise.all([createLog(store, events(0, 3)), createLog(store, events(0, 3))]);
       const own = event(3, { data: '{"own":true}' });
       const head = append(runs[0], EMPTY_HEAD, events(0, 3)).head;
@@ -69,7 +69,7 @@ export function testPages({ open }: TestDatabase): void {
       expect((await store.readPage(runs[1].key, 1, UNLIMITED))?.events).toEqual([event(2)]);
     });
 
-    test('the first event comes however big it is, and the next one only in the next page', async () => {
+    test('the first event is returned however big it is, and the next one only in the next page', async () => {
       const big = event(0, { data: JSON.stringify({ text: 'x'.repeat(3_000_000) }) });
       const run = await createLog(store, [big, event(1)]);
       const first = await store.readPage(run.key, -1, { maxEvents: 10, maxBytes: 1 });
@@ -78,7 +78,7 @@ export function testPages({ open }: TestDatabase): void {
       expect(second?.events).toEqual([event(1)]);
     });
 
-    test('bytes are those of UTF-8', async () => {
+    test('bytes are counted in UTF-8', async () => {
       const data = JSON.stringify({ text: '日本語'.repeat(100) });
       const run = await createLog(store, [event(0, { data }), event(1, { data }), event(2, { data })]);
       const limit = Buffer.byteLength(data);
@@ -88,11 +88,11 @@ export function testPages({ open }: TestDatabase): void {
       expect(larger?.events.map(({ seq }) => seq)).toEqual([0, 1]);
     });
 
-    test('a strict page brings nothing above its bytes, and names the event that would, in both directions', async () => {
+    test('a strict page never exceeds its bytes, and names the event that would, in both directions', async () => {
       const sized = (seq: number, length: number) =>
         event(seq, { data: JSON.stringify({ text: 'é'.repeat(length) }) });
       const bytesOf = ({ data }: StoredEvent) => Buffer.byteLength(data);
-      // Stores may read large data apart from small.
+      // Stores may read large data separately from small data.
       const log = [sized(0, 10), sized(1, 300_000), sized(2, 20), sized(3, 100_000)];
       const run = await createLog(store, log);
       const read = async (after: number, maxBytes: number, direction?: 'backward') => {
@@ -121,7 +121,7 @@ export function testPages({ open }: TestDatabase): void {
       expect(await read(3, 10)).toMatchObject({ seqs: [], omitted: undefined });
     });
 
-    test('any cursor, limits and direction give the page that a plain list would', async () => {
+    test('any cursor, limits and direction give the same page as a plain list', async () => {
       const log = Array.from({ length: 40 }, (_, index) =>
         event(index * 3, { data: JSON.stringify({ text: 'é'.repeat((index * 37) % 90) }) }),
       );
@@ -149,7 +149,7 @@ export function testPages({ open }: TestDatabase): void {
     const numbers = (found: readonly FoundEvent[]) =>
       found.map(({ seq, sourceSeq }) => [sourceSeq, seq]).sort();
 
-    test('are found by their own numbers while the log has no others', async () => {
+    test('are found by their own numbers while the log contains no others', async () => {
       const run = await createLog(store, [event(2), event(5), event(9)]);
       const found = await store.readProduced(run.key, asked(2, 3, 9), 0);
       expect(numbers(found)).toEqual([
@@ -161,7 +161,7 @@ export function testPages({ open }: TestDatabase): void {
       expect(await store.readProduced(2_000_000_000, asked(2), 0)).toEqual([]);
     });
 
-    test("are found behind the server's own events, which are never among them", async () => {
+    test("are found behind the server's own events, which are never returned", async () => {
       const own = (seq: number) => event(seq, { sourceSeq: null });
       const log = [
         event(0),
@@ -182,7 +182,7 @@ export function testPages({ open }: TestDatabase): void {
       ]);
     });
 
-    test('are found without data that is longer than was asked for', async () => {
+    test('are found without data that is longer than requested', async () => {
       const data = JSON.stringify({ text: '€'.repeat(30) });
       const run = await createLog(store, [event(0, { data }), event(1, { data })]);
       const bytes = Buffer.byteLength(data);
@@ -197,7 +197,7 @@ export function testPages({ open }: TestDatabase): void {
       expect(found).toEqual([event(0, { data }), { ...event(1), data: null }]);
     });
 
-    test('are found at the greatest numbers', async () => {
+    test('are found at the highest numbers', async () => {
       const last = event(GREATEST, { sourceSeq: GREATEST - 1 });
       const run = await createLog(store, [event(GREATEST - 1, { sourceSeq: null }), last]);
       expect(await store.readProduced(run.key, asked(GREATEST - 1), 1)).toEqual([last]);

@@ -9,10 +9,10 @@ import {
   type StoredEvent,
 } from '../../src/store/store.ts';
 
-/** The greatest whole number that the contract allows. */
+/** The highest number that the contract allows. */
 export const GREATEST = Number.MAX_SAFE_INTEGER;
 
-/** A run that nobody made yet, in a workspace of its own. */
+/** Returns a new run in a separate workspace. */
 export function newRun(changes: Partial<NewRun> = {}): NewRun {
   return {
     workspace: `workspace-${randomUUID()}`,
@@ -31,7 +31,7 @@ export async function createRun(store: Store, changes: Partial<NewRun> = {}): Pr
   return (await store.createRun(newRun(changes))).run;
 }
 
-/** A producer's event with its number; the rest is the same in all unless given. */
+/** Returns a producer's event with this number. Everything else is the same for all events unless given. */
 export function event(seq: number, changes: Partial<StoredEvent> = {}): StoredEvent {
   return {
     seq,
@@ -44,12 +44,12 @@ export function event(seq: number, changes: Partial<StoredEvent> = {}): StoredEv
   };
 }
 
-/** As many events as asked for, numbered from `first`. */
+/** Returns `count` events, numbered from `first`. */
 export function events(first: number, count: number): StoredEvent[] {
   return Array.from({ length: count }, (_, index) => event(first + index));
 }
 
-/** The append that puts events behind a head, with the head that follows from them. */
+/** Returns the append that puts events after a head, with the resulting head. */
 export function append(
   run: Pick<RunRecord, 'key'>,
   head: Head,
@@ -57,7 +57,7 @@ export function append(
   changes: Partial<Append> = {},
 ): Append {
   const last = added.at(-1);
-  if (!last) throw new Error('an append has at least one event');
+  if (!last) throw new Error('an append must have at least one event');
   const produced = added.flatMap(({ sourceSeq }) => sourceSeq ?? []);
   return {
     run: run.key,
@@ -80,16 +80,16 @@ export function append(
   };
 }
 
-/** Creates a run whose log holds these events. */
+/** Creates a run whose log contains these events. */
 export async function createLog(store: Store, added: readonly StoredEvent[]): Promise<RunRecord> {
   const run = await createRun(store);
   await store.commit([append(run, EMPTY_HEAD, added)]);
   return run;
 }
 
-/** The whole log, read forward in one page without limits worth the name. */
+/** Reads the whole log forward in one page with practically no limits. */
 export async function readLog(store: Store, run: Pick<RunRecord, 'key'>): Promise<readonly StoredEvent[]> {
   const page = await store.readPage(run.key, -1, { maxEvents: 1_000_000, maxBytes: GREATEST });
-  if (!page) throw new Error(`run ${run.key} is not there`);
+  if (!page) throw new Error(`run ${run.key} does not exist`);
   return page.events;
 }

@@ -13,13 +13,13 @@ import { append, createRun, event, events, GREATEST, readLog } from './store-rec
 const ENOUGH = { maxEvents: 1_000, maxBytes: GREATEST };
 const START: EndedPlace = { endedAt: -1, key: -1 };
 
-/** How the history of ended runs is removed. */
+/** Tests removing the history of ended runs. */
 export function testRemoval({ open }: TestDatabase): void {
   let store: Store;
   beforeAll(async () => {
     store = await open();
   });
-  /** A run that has these events and then its terminal one, number `terminalSeq`. */
+  /** Creates a run with these events, then its terminal one, number `terminalSeq`. */
   async function endedLog(
     history: readonly StoredEvent[],
     terminalSeq: number,
@@ -35,7 +35,7 @@ export function testRemoval({ open }: TestDatabase): void {
   const seqsOf = async (run: RunRecord) => (await readLog(store, run)).map(({ seq }) => seq);
 
   describe('ended runs', () => {
-    test('come in the order in which they ended, each once, in pages of any size', async () => {
+    test('are listed in the order in which they ended, each once, in pages of any size', async () => {
       const own = await open();
       const runs: RunRecord[] = [];
       for (const endedAt of [500, 100, 300, 300, 300, 900]) {
@@ -71,7 +71,7 @@ export function testRemoval({ open }: TestDatabase): void {
     });
   });
 
-  describe('the mark of what is removed', () => {
+  describe('the removal mark', () => {
     test('moves to the last event before the terminal one, and nothing else changes', async () => {
       const run = await endedLog([event(3), event(7)], 20, 1);
       const before = await headOf(run);
@@ -82,7 +82,7 @@ export function testRemoval({ open }: TestDatabase): void {
       expect(await headOf(run)).toEqual({ ...before, removedThrough: 7 });
     });
 
-    test('stays where it is in a run that goes on, has nothing to remove, or is not there', async () => {
+    test('stays where it is in a run that continues, has nothing to remove, or does not exist', async () => {
       const running = await createRun(store);
       await store.commit([append(running, EMPTY_HEAD, events(0, 3))]);
       const bare = await endedLog([], 5, 1);
@@ -104,7 +104,7 @@ export function testRemoval({ open }: TestDatabase): void {
       return run;
     }
 
-    test('is in every page in which it was before, and in no other', async () => {
+    test('is in every page that contained it before, and in no other', async () => {
       const run = await setAside();
       for (const limits of [ENOUGH, { maxEvents: 1, maxBytes: 1 }]) {
         for (const after of [-1, 0, 4, 8]) {
@@ -121,7 +121,7 @@ export function testRemoval({ open }: TestDatabase): void {
       }
     });
 
-    test('is left out of a strict page that it does not fit, which names it, whatever its size', async () => {
+    test('is left out of a strict page that it does not fit in, which names it, whatever its size', async () => {
       for (const length of [10, 100_000]) {
         const data = JSON.stringify({ outcome: 'completed', text: 'é'.repeat(length) });
         const large = event(9, { kind: 'runtime_terminal', data });
@@ -157,7 +157,7 @@ export function testRemoval({ open }: TestDatabase): void {
       expect(await found([0, 4, 9], 1_000)).toEqual([]);
     });
 
-    test('stays where it is while anything is left before it, and so does a run that goes on', async () => {
+    test('is not moved while events are left before it, or while the run continues', async () => {
       const whole = await endedLog(events(0, 3), 3, 1);
       const running = await createRun(store);
       await store.commit([append(running, EMPTY_HEAD, events(0, 1))]);
@@ -171,8 +171,8 @@ export function testRemoval({ open }: TestDatabase): void {
     });
   });
 
-  describe('deleting what is removed', () => {
-    test('goes in steps, oldest first, up to the mark and no further', async () => {
+  describe('deleting removed events', () => {
+    test('runs in steps, oldest first, up to the mark and no further', async () => {
       const run = await endedLog(events(0, 7), 7, 1);
       await store.markRemoved(run.key);
       const step = { maxEvents: 3, maxBytes: GREATEST };
@@ -185,7 +185,7 @@ export function testRemoval({ open }: TestDatabase): void {
       expect(await store.deleteRemoved(run.key, -1, step)).toBeNull();
     });
 
-    test('takes nothing that the mark does not cover', async () => {
+    test('deletes nothing that the mark does not cover', async () => {
       const unmarked = await endedLog(events(0, 3), 3, 1);
       const running = await createRun(store);
       await store.commit([append(running, EMPTY_HEAD, events(0, 3))]);
@@ -197,7 +197,7 @@ export function testRemoval({ open }: TestDatabase): void {
       expect(await seqsOf(running)).toEqual([0, 1, 2]);
     });
 
-    test("leaves other runs' events alone", async () => {
+    test("does not touch other runs' events", async () => {
       const runs = [await endedLog(events(0, 3), 3, 1), await endedLog(events(0, 3), 3, 1)];
       for (const { key } of runs) await store.markRemoved(key);
       await store.deleteRemoved(runs[0]!.key, -1, ENOUGH);
@@ -205,8 +205,8 @@ export function testRemoval({ open }: TestDatabase): void {
       expect(await seqsOf(runs[1]!)).toEqual([0, 1, 2, 3]);
     });
 
-    test('takes at least one event however big it is, and ends a step early for big ones', async () => {
-      // Random, or Postgres would store it in next to nothing.
+    test('deletes at least one event however big it is, and ends a step early for big ones', async () => {
+      // Random, because Postgres would compress it to almost nothing.
       const text = () =>
         Array.from({ length: 5_000 }, () => Math.random().toString(36).slice(2, 12)).join('');
       const big = [0, 1, 2].map((seq) => event(seq, { data: JSON.stringify({ text: text() }) }));
@@ -217,7 +217,7 @@ export function testRemoval({ open }: TestDatabase): void {
       expect(await store.deleteRemoved(run.key, 2, step)).toBeNull();
     });
 
-    test('leaves what is known of the run as it was', async () => {
+    test('leaves the record of the run unchanged', async () => {
       const run = await endedLog(events(0, 5), 5, 77);
       const before = await headOf(run);
       await store.markRemoved(run.key);

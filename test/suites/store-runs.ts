@@ -4,7 +4,7 @@ import { EMPTY_HEAD, RUN_RUNTIMES, type Store } from '../../src/store/store.ts';
 import type { TestDatabase } from '../support/databases.ts';
 import { createRun, newRun } from './store-records.ts';
 
-/** How runs are created and found. */
+/** Tests creating and finding runs. */
 export function testRuns({ open }: TestDatabase): void {
   let store: Store;
   beforeAll(async () => {
@@ -12,7 +12,7 @@ export function testRuns({ open }: TestDatabase): void {
   });
 
   describe('runs', () => {
-    test('a new run is what was asked for, with an empty log', async () => {
+    test('a new run is stored as requested, with an empty log', async () => {
       const asked = newRun({ provider: 'gemini', runtime: 'native' });
       const { created, run } = await store.createRun(asked);
       expect(created).toBe(true);
@@ -35,14 +35,14 @@ export function testRuns({ open }: TestDatabase): void {
       }
     });
 
-    test('creating it again answers the first one unchanged', async () => {
+    test('creating a run again returns the first one unchanged', async () => {
       const asked = newRun({ provider: 'openai' });
       const first = await store.createRun(asked);
       const again = await store.createRun({ ...asked, provider: 'mistral', runtime: 'native' });
       expect(again).toEqual({ created: false, run: first.run });
     });
 
-    test('twenty that create the same run at once get one run, and one of them made it', async () => {
+    test('twenty concurrent requests for the same run get one run, and one of them created it', async () => {
       const asked = newRun();
       const answers = await Promise.all(Array.from({ length: 20 }, () => store.createRun(asked)));
       expect(new Set(answers.map(({ run }) => run.key)).size).toBe(1);
@@ -57,7 +57,7 @@ export function testRuns({ open }: TestDatabase): void {
       expect((await store.findRun(other.workspace, 'shared'))?.key).toBe(other.key);
     });
 
-    test('ids are compared to the letter', async () => {
+    test('ids are compared exactly', async () => {
       const run = await createRun(store, { id: 'Run-é' });
       for (const id of ['run-é', 'RUN-É', 'Run-e', 'Run-e\u0301', ' Run-é', 'Run-é ', 'Run-_', 'Run-%']) {
         expect(await store.findRun(run.workspace, id)).toBeNull();
@@ -70,7 +70,7 @@ export function testRuns({ open }: TestDatabase): void {
       expect(await store.findRun('no-such-workspace', run.id)).toBeNull();
     });
 
-    test('heads come by key, without those that are not there', async () => {
+    test('heads are returned by key, without runs that do not exist', async () => {
       const [one, two] = [await createRun(store), await createRun(store)];
       const heads = await store.readHeads([two.key, 2_000_000_000, one.key]);
       expect([...heads.keys()].sort()).toEqual([one.key, two.key].sort());
@@ -78,7 +78,7 @@ export function testRuns({ open }: TestDatabase): void {
       expect(await store.readHeads([])).toEqual(new Map());
     });
 
-    test('the catalog reads what was stored, with its title and labels', async () => {
+    test('the catalog returns what was stored, with title and labels', async () => {
       const labels = { team: 'a "quoted" \\ name', empty: '' };
       const run = await createRun(store, { title: 'Überschrift 🦊', labels: JSON.stringify(labels) });
       const found = await store.catalog.run.findMany({ where: { workspace: run.workspace } });

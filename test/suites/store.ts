@@ -9,7 +9,7 @@ import { testPages } from './store-pages.ts';
 import { testRemoval } from './store-removal.ts';
 import { testRuns } from './store-runs.ts';
 
-/** What every store does, whatever it keeps its rows in. */
+/** Tests that apply to every store, whichever database it uses. */
 export function testStore(database: TestDatabase): void {
   testRuns(database);
   testCommits(database);

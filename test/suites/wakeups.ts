@@ -18,9 +18,9 @@ const chunk: Chunk = {
   },
 };
 
-/** What every plane does within its process, whatever it may do beyond. `open` opens one that nobody else uses. */
+/** Tests that apply to every plane within its process. `open` opens a plane for exclusive use by one test. */
 export function testPlane(open: () => Promise<WakeupPlane>): void {
-  test('a wake is heard before publish returns, with its chunk, by those of its run and those of all', async () => {
+  test('a wake is delivered before publish returns, with its chunk, to listeners of its run and of all runs', async () => {
     const plane = await open();
     const ofRun = createHearing();
     const ofOther = createHearing();
@@ -34,7 +34,7 @@ export function testPlane(open: () => Promise<WakeupPlane>): void {
     expect(all.heard).toEqual(wakes);
   });
 
-  test('within a process nothing is folded', async () => {
+  test('wakes within a process are not merged', async () => {
     const plane = await open();
     const all = await hearAll(plane);
     const wakes = [
@@ -46,7 +46,7 @@ export function testPlane(open: () => Promise<WakeupPlane>): void {
     expect(all.heard).toEqual(wakes);
   });
 
-  test('whoever has left hears nothing more, and the others of the same run still do', async () => {
+  test('a listener that has left receives nothing more, and the others of the same run still do', async () => {
     const plane = await open();
     const [left, stayed, leftAll] = [createHearing(), createHearing(), createHearing()];
     const leave = await plane.listen(1, left.hear);
@@ -59,7 +59,7 @@ export function testPlane(open: () => Promise<WakeupPlane>): void {
     expect([left.heard, stayed.heard, leftAll.heard]).toEqual([[], [wakeOf(1)], []]);
   });
 
-  test('who listens, leaves and listens again hears each wake once', async () => {
+  test('a listener that leaves and returns receives each wake once', async () => {
     const plane = await open();
     const ear = createHearing();
     for (let times = 0; times < 3; times += 1) (await plane.listen(1, ear.hear))();

@@ -1,18 +1,18 @@
 import { execute } from './sql.ts';
 
-/** A CHECK constraint in the words of the database's own catalog. */
+/** A CHECK constraint as the database's catalog returns it. */
 export interface Check {
   readonly name: string;
   readonly definition: string;
 }
 
-/** What a table was made with besides its columns and constraints; empty when nothing. */
+/** The options of a table besides columns and constraints. Empty if there are none. */
 export interface TableOptions {
   readonly table: string;
   readonly options: string;
 }
 
-/** Every named CHECK of the database, by name. */
+/** Returns every named CHECK constraint of the database, ordered by name. */
 export async function readChecks(url: string): Promise<Check[]> {
   if (url.startsWith('file:')) {
     const tables = await readSqliteTables(url);
@@ -30,7 +30,7 @@ export async function readChecks(url: string): Promise<Check[]> {
   return rows.map(({ name, definition }) => ({ name: String(name), definition: String(definition) }));
 }
 
-/** The options of every table but Prisma's own, by name. */
+/** Returns the options of every table except Prisma's own, ordered by name. */
 export async function readTableOptions(url: string): Promise<TableOptions[]> {
   if (url.startsWith('file:')) {
     const tables = await readSqliteTables(url);

@@ -11,26 +11,38 @@ import { execute } from './sql.ts';
 
 export { type PrivatePostgres, privatePostgres } from './private-postgres.ts';
 
-/** A Postgres server that the tests may make databases on, such as `postgresql://postgres@127.0.0.1:5432/postgres`. */
+/**
+ * A Postgres server on which the tests may create databases, such as
+ * `postgresql://postgres@127.0.0.1:5432/postgres`.
+ */
 const testPostgresUrl = process.env.TEST_POSTGRES_URL;
 
-/** One kind of database to run a suite on. */
+/** A kind of database to run a suite on. */
 export interface TestDatabase {
   readonly dialect: Store['dialect'];
-  /** URL of an empty database. Gone at the end of the test, or of the file when called outside of a test. */
+  /**
+   * Returns the URL of an empty database. It is removed at the end of the test, or of the file if called
+   * outside of a test.
+   */
   freshUrl(): Promise<string>;
-  /** Opens a store, on an empty database unless a URL is given; closed like `freshUrl`'s database goes. */
+  /**
+   * Opens a store, by default on an empty database. It is closed when a database of `freshUrl` would be
+   * removed.
+   */
   open(url?: string): Promise<Store>;
 }
 
-/** A `file:` URL in a temporary folder of its own; the file is not there yet. */
+/** Returns a `file:` URL in a new temporary folder. The file does not exist yet. */
 export async function freshSqliteUrl(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'runfeed-sqlite-'));
   releaseAfterwards(() => rm(folder, { recursive: true, force: true }));
   return `file:${join(folder, 'runfeed.db')}`;
 }
 
-/** Makes an empty database on a server. On TEST_POSTGRES_URL's it is dropped again, by force; another's go with it. */
+/**
+ * Creates an empty database on a server. On the server of TEST_POSTGRES_URL the database is force-dropped
+ * afterwards; on other servers it goes with the server.
+ */
 export async function freshPostgresUrl(server: string | undefined = testPostgresUrl): Promise<string> {
   if (!server) throw new Error('set TEST_POSTGRES_URL to a Postgres server');
   const name = `runfeed_test_${randomUUID().replaceAll('-', '')}`;
@@ -46,13 +58,13 @@ export async function freshPostgresUrl(server: string | undefined = testPostgres
 const sqlite = testDatabase('sqlite', freshSqliteUrl);
 const postgres = testDatabase('postgres', freshPostgresUrl);
 
-/** Runs a suite on SQLite, and on Postgres when TEST_POSTGRES_URL is set. */
+/** Runs a suite on SQLite, and on Postgres if TEST_POSTGRES_URL is set. */
 export function describeStores(name: string, suite: (database: TestDatabase) => void): void {
   describe(`${name} (SQLite)`, () => suite(sqlite));
   describePostgres(`${name} (Postgres)`, suite);
 }
 
-/** Runs a suite on Postgres when TEST_POSTGRES_URL is set, and else says that it was skipped. */
+/** Runs a suite on Postgres if TEST_POSTGRES_URL is set. Otherwise reports that it was skipped. */
 export function describePostgres(name: string, suite: (database: TestDatabase) => void): void {
   describe(name, () => {
     if (testPostgresUrl) suite(postgres);
@@ -60,7 +72,9 @@ export function describePostgres(name: string, suite: (database: TestDatabase) =
   });
 }
 
-/** Runs a suite that needs `privatePostgres` where Postgres is installed, and else says that it was skipped. */
+/**
+ * Runs a suite that needs `privatePostgres` if Postgres is installed. Otherwise reports that it was skipped.
+ */
 export function describePrivatePostgres(name: string, suite: () => void): void {
   describe(name, () => {
     if (postgresBinaries()) suite();

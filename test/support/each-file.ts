@@ -1,5 +1,5 @@
 import { afterAll } from 'vitest';
 import { releaseFile } from './releases.ts';
 
-// Vitest runs this before each file, so that it is registered first and runs last: it runs these hooks newest first.
+// Vitest runs this before each file. Hooks run newest first, so this one is registered first and runs last.
 afterAll(releaseFile);

@@ -3,21 +3,24 @@ import type { Answer } from './request.ts';
 
 const CODES: ReadonlySet<unknown> = new Set([...OUTCOME_CODES, ...FAULT_CODES]);
 
-/** The codes of errors that a client was told of. Throws when one of them is no well-formed error with a listed code. */
+/**
+ * Returns the codes of errors that a client received. Throws if one of them is malformed or has no listed
+ * code.
+ */
 export function codesOf(errors: unknown): string[] {
   if (!Array.isArray(errors) || errors.length === 0) {
-    throw new Error(`no list of errors: ${JSON.stringify(errors)}`);
+    throw new Error(`not a list of errors: ${JSON.stringify(errors)}`);
   }
   return errors.map((error: unknown) => {
     const { message, extensions } = error as NonNullable<Answer['errors']>[number];
-    if (typeof message !== 'string' || message === '') throw new Error('an error without words');
+    if (typeof message !== 'string' || message === '') throw new Error('an error has no message');
     const code = extensions?.code;
-    if (!CODES.has(code)) throw new Error(`no listed code: ${JSON.stringify(error)}`);
+    if (!CODES.has(code)) throw new Error(`the code is not listed: ${JSON.stringify(error)}`);
     if ((code === 'INTERNAL_SERVER_ERROR') !== 'errorId' in extensions) {
-      throw new Error(`an id belongs to what is unexpected, and only to that: ${JSON.stringify(error)}`);
+      throw new Error(`unexpected errors, and only they, must have an errorId: ${JSON.stringify(error)}`);
     }
     if ('http' in extensions || 'originalError' in extensions || 'stack' in extensions) {
-      throw new Error(`tells of its inside: ${JSON.stringify(error)}`);
+      throw new Error(`the error reveals internals: ${JSON.stringify(error)}`);
     }
     return String(code);
   });

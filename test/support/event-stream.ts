@@ -7,20 +7,20 @@ export interface StreamEvent {
   readonly data: string;
 }
 
-/** An event stream, read raw as `curl -N` reads it. */
+/** An event stream, read raw like `curl -N` does. */
 export interface EventStream {
   readonly status: number;
   readonly contentType: string;
-  /** The next event; null once the connection has ended, however it did. */
+  /** Returns the next event, or null once the connection has ended for any reason. */
   next(): Promise<StreamEvent | null>;
-  /** Every event from here to the end of the connection. */
+  /** Returns all further events until the end of the connection. */
   rest(): Promise<StreamEvent[]>;
-  /** Everything that has come so far, comments too. */
+  /** Returns everything received so far, including comments. */
   text(): string;
   abort(): void;
 }
 
-/** Posts an operation and reads what streams back. */
+/** Posts an operation and reads the event stream that answers it. */
 export function openEventStream(
   url: string,
   query: string,
@@ -37,7 +37,7 @@ export function openEventStream(
     sent.end(JSON.stringify({ query, variables }));
     releaseAfterwards(() => sent.destroy());
     sent.once('response', (response) => {
-      // What was read is not looked through again: a stream of megabytes comes in thousands of chunks.
+      // Parsed text is not scanned again, because a stream of megabytes arrives in thousands of chunks.
       const chunks: string[] = [];
       let pending = '';
       let looked = 0;

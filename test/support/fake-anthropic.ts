@@ -6,7 +6,7 @@ import { releaseAfterwards } from './releases.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** How one request is answered. */
+/** How to answer a request. */
 export type Plan =
   | {
       readonly kind: 'refuse';
@@ -14,20 +14,20 @@ export type Plan =
       readonly body?: unknown;
       readonly headers?: Readonly<Record<string, string>>;
     }
-  /** The connection is broken before anything is answered. */
+  /** Breaks the connection before answering. */
   | { readonly kind: 'hang up' }
   | {
       readonly kind: 'stream';
       readonly bytes: Uint8Array;
-      /** In chunks of so many bytes, each written by itself. */
+      /** Writes the answer in separate chunks of this many bytes. */
       readonly chunkBytes?: number;
-      /** A pause after each chunk, in milliseconds. */
+      /** Pauses this many milliseconds after each chunk. */
       readonly pauseMs?: number;
-      /** What happens after the bytes: by default the answer ends as it should. */
+      /** What happens after the bytes. By default the answer ends normally. */
       readonly after?: 'end' | 'cut' | 'stall';
     };
 
-/** A request as it arrived. */
+/** A received request. */
 export interface SeenRequest {
   readonly method: string;
   readonly path: string;
@@ -35,46 +35,52 @@ export interface SeenRequest {
   readonly body: unknown;
 }
 
-/** A session that the test plays. */
+/** A session controlled by the test. */
 export interface FakeSession {
   readonly id: string;
-  /** Happens: it is in the history and on every open stream. */
+  /** Adds events to the history and to every open stream. */
   emit(...events: readonly Fields[]): void;
-  /** Happens while nobody's stream carries it. */
+  /** Adds events to the history but to no stream. */
   miss(...events: readonly Fields[]): void;
-  /** Cuts every open stream; answers how many there were. */
+  /** Cuts every open stream. Returns how many there were. */
   cut(): number;
-  /** Streams that are open now, and that ever were; and how often the history was read to its end. */
+  /**
+   * Returns how many streams are open, how many were ever opened, and how often the history was read to its
+   * end.
+   */
   streams(): { readonly open: number; readonly opened: number; readonly histories: number };
-  /** The next streams are answered so instead. */
+  /** Answers the next requests for streams with these plans. */
   refuseStreams(...plans: readonly Plan[]): void;
-  /** What was sent to it. */
+  /** The events sent to the session. */
   readonly received: readonly unknown[];
 }
 
-/** A provider over HTTP that plays what the test says. */
+/** A provider over HTTP that is controlled by the test. */
 export interface FakeAnthropic {
   readonly url: string;
   readonly requests: readonly SeenRequest[];
-  /** How the next Messages requests are answered, one after another; the last plan goes for all that follow. */
+  /**
+   * Sets how the next Messages requests are answered, one after another. The last plan applies to all that
+   * follow.
+   */
   answer(...plans: readonly Plan[]): void;
-  /** Requests for messages whose answer has not ended. */
+  /** Returns the number of Messages requests whose answer has not ended. */
   openAnswers(): number;
   session(id: string, more?: Fields): FakeSession;
 }
 
-/** The bytes of server-sent events. */
+/** Returns events as the bytes of server-sent events. */
 export function sse(...events: readonly Fields[]): Uint8Array {
   const text = events.map((event) => `event: ${String(event.type)}\ndata: ${JSON.stringify(event)}\n\n`);
   return new TextEncoder().encode(text.join(''));
 }
 
-/** An error's body as the provider writes it. */
+/** Returns the body of an error in the provider's format. */
 export function errorBody(type: string, message: string): Fields {
   return { type: 'error', error: { type, message }, request_id: 'req_1' };
 }
 
-/** Starts one; it is gone when the test has finished. */
+/** Starts a fake provider for the duration of the test. */
 export async function startFakeAnthropic(): Promise<FakeAnthropic> {
   const requests: SeenRequest[] = [];
   const sessions = new Map<string, PlayedSession>();
@@ -83,7 +89,7 @@ export async function startFakeAnthropic(): Promise<FakeAnthropic> {
 
   async function answerMessages(response: ServerResponse): Promise<void> {
     const plan = plans.length > 1 ? plans.shift() : plans[0];
-    if (!plan) throw new Error('the test gave no plan for a Messages request');
+    if (!plan) throw new Error('unexpected Messages request: call answer() with a plan first');
     openAnswers += 1;
     response.once('close', () => {
       openAnswers -= 1;
@@ -170,7 +176,7 @@ interface PlayedSession {
   readonly received: unknown[];
 }
 
-/** Pages are small, so that every test has several. */
+/** Events per page of the history. Small, so that every test has several pages. */
 const PAGE = 3;
 
 async function answerSession(
@@ -188,7 +194,7 @@ async function answerSession(
   }
   if (rest === '/events') {
     const from = Number(url.searchParams.get('page') ?? 0);
-    // What only streams carry is in no history.
+    // Events without an id occur only in streams, not in the history.
     const told = session.history.filter((event) => event.id !== undefined);
     const next = from + PAGE < told.length ? String(from + PAGE) : null;
     if (next === null) session.histories += 1;

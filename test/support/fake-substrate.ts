@@ -3,33 +3,33 @@ import type { ProviderRuntimeKind, RunnerJobHandle } from '../../src/contract/jo
 import { type JobErrorClass, SubstrateError, type SubstrateFailure } from '../../src/jobs/errors.ts';
 import type { FoundObject, JobObservation, JobSpec, Substrate } from '../../src/jobs/substrate.ts';
 
-/** A call that was made. */
+/** A recorded call. */
 export interface SubstrateCall {
   readonly method: Method;
-  /** What it was about, as far as it was about one run. */
+  /** The run that the call concerned. Null if it did not concern a single run. */
   readonly runId: string | null;
   readonly graceMs?: number;
 }
 
 type Method = 'start' | 'getStatus' | 'stop' | 'find' | 'list' | 'remove' | 'logTail';
 
-/** A job in the fake. Tests may change what it is like. */
+/** A job in the fake substrate. Tests may change its fields. */
 export interface FakeJob {
   readonly spec: JobSpec;
   readonly handle: RunnerJobHandle;
   readonly createdAt: number;
   state: 'provisioning' | 'running' | 'ended';
-  /** How it ended. */
+  /** How the job ended. Null while it has not. */
   end: Pick<JobObservation, 'status' | 'terminalErrorClass' | 'terminalErrorMessage' | 'exitCode'> | null;
   removed: boolean;
   ignoresSigterm: boolean;
   /** Stays in `provisioning` while this is true. */
   held: boolean;
-  /** Its host is out of reach: the last known status, and nothing that is asked for happens. */
+  /** The host is unreachable: the last known status is reported, and requests have no effect. */
   unreachable: boolean;
   resourceStats: JobObservation['resourceStats'];
   logs: string;
-  /** Looks, finds and lists for which it is not there. */
+  /** The number of further calls of `getStatus`, `find` and `list` that do not see the job. */
   hidden: number;
   killTimer: NodeJS.Timeout | null;
 }
@@ -43,18 +43,18 @@ interface ScriptedFault {
 
 type ScriptedFailure = Pick<SubstrateFailure, 'errorClass'> & Partial<SubstrateFailure>;
 
-/** Jobs in memory, and all that can go wrong with them. */
+/** Substrates with jobs in memory, and controls for everything that can go wrong with them. */
 export interface FakeSubstrates {
-  /** One server process's substrate over these jobs. */
+  /** Opens the substrate of one server process over these jobs. */
   open(): Substrate;
-  /** Every job ever made, oldest first. */
+  /** Every job ever created, oldest first. */
   readonly jobs: readonly FakeJob[];
-  /** The newest job of this run. */
+  /** Returns the newest job of this run. Throws if there is none. */
   job(runId: string): FakeJob;
   readonly calls: readonly SubstrateCall[];
   /**
-   * The next `times` calls of this method throw; with `done` after they did their work, as when an answer is lost.
-   * Times not used up are taken back by `mend`.
+   * Makes the next `times` calls of this method throw. With `done` they throw after doing their work, as if
+   * the answer was lost. `mend` cancels the remaining times.
    */
   fail(
     method: Method,
@@ -62,16 +62,18 @@ export interface FakeSubstrates {
     options?: { readonly times?: number; readonly done?: boolean },
   ): void;
   mend(): void;
-  /** So many looks, finds and lists pass before a new job is seen. */
+  /** The number of calls of `getStatus`, `find` and `list` that do not see a new job. */
   lag: number;
-  /** The main process ends by itself. */
+  /** Ends the job's main process with this exit code. */
   exit(job: FakeJob, exitCode: number, errorClass?: JobErrorClass): void;
-  /** The substrate takes it away without a trace. */
+  /** Removes the job without a trace. */
   lose(job: FakeJob): void;
   close(): void;
 }
 
-/** `behave` is asked about every new job: what its process is like, and whether it ends at once. */
+/**
+ * Creates fake substrates. `behave` is called with every new job to set its behavior, and may end it at once.
+ */
 export function createFakeSubstrates({
   kind = 'process',
   behave = () => {},
@@ -147,7 +149,7 @@ export function createFakeSubstrates({
     return { status, ...(job.resourceStats && { resourceStats: job.resourceStats }) };
   }
 
-  /** Every call goes through here: it is recorded, and goes wrong if it is to. */
+  /** Records a call, and makes it fail if a fault was scheduled for it. */
   async function call<Value>(made: SubstrateCall, work: () => Value): Promise<Value> {
     calls.push(made);
     await Promise.resolve();
@@ -155,7 +157,7 @@ export function createFakeSubstrates({
     if (!fault) return work();
     fault.times -= 1;
     if (fault.done) work();
-    throw new SubstrateError({ message: `${made.method} was told to fail`, ...fault.failure });
+    throw new SubstrateError({ message: `${made.method} fails as scheduled by the test`, ...fault.failure });
   }
 
   const runOf = (handle: RunnerJobHandle) => under(handle)?.spec.runId ?? null;
@@ -201,7 +203,7 @@ export function createFakeSubstrates({
           const job = under(handle);
           if (!job) return;
           if (job.unreachable) {
-            const message = 'it is not gone yet';
+            const message = 'the job is not gone yet';
             throw new SubstrateError({ errorClass: 'substrate_error', message, transient: true });
           }
           end(job, { status: 'terminated', exitCode: 137 });

@@ -4,13 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-/** Of Debian's package `faketime`: without it the wall clock of a process cannot be set alone. */
+/**
+ * The library of Debian's package `faketime`. Without it the wall clock of a single process cannot be set.
+ */
 export const FAKETIME = readdirSync('/usr/lib')
   .map((folder) => `/usr/lib/${folder}/faketime/libfaketimeMT.so.1`)
   .find((file) => existsSync(file));
-if (!FAKETIME) console.warn('faketime is not installed: what happens when the clock is set is not tested');
+if (!FAKETIME) console.warn('faketime is not installed: tests that set the clock are skipped');
 
-/** The environment of a process whose wall clock can be set, such as by `+3600`. Its monotonic clock goes on. */
+/**
+ * Returns the environment of a process whose wall clock can be set, for example to `+3600`. Its monotonic
+ * clock is not affected.
+ */
 export async function settableClock() {
   const folder = await mkdtemp(join(tmpdir(), 'runfeed-clock-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));

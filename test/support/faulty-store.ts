@@ -1,9 +1,12 @@
 import { type Append, type Store, StoreUnavailable } from '../../src/store/store.ts';
 
-/** What happens to a commit: the statement fails; the connection goes before it; the connection goes after it. */
+/** How a commit fails: the statement is refused, or the connection is lost before or after it. */
 export type CommitFault = 'refused' | 'lost before' | 'lost after';
 
-/** A store some of whose commits fail: `faultOf` is asked before each. Everything else is the store's own. */
+/**
+ * Wraps a store so that some commits fail. `faultOf` is called before each commit. Everything else is
+ * unchanged.
+ */
 export function failingCommits(
   store: Store,
   faultOf: (appends: readonly Append[]) => CommitFault | null,

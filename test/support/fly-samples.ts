@@ -2,26 +2,27 @@ import { existsSync, readFileSync } from 'node:fs';
 
 const SAMPLES = new URL('../../../shared/fly/samples/', import.meta.url);
 
-/** Whether what was once seen of the real API is at hand. */
+/** True if recorded samples of the real API are available. */
 export const haveFlySamples = existsSync(SAMPLES);
 
-if (!haveFlySamples) console.warn(`${SAMPLES.pathname} is not there: what needs samples of Fly is skipped.`);
+if (!haveFlySamples)
+  console.warn(`${SAMPLES.pathname} does not exist: tests that need samples of Fly are skipped.`);
 
-/** One sample, as JSON. */
+/** Returns a sample as parsed JSON. */
 export function flySample(name: string): unknown {
   return JSON.parse(readFileSync(new URL(name, SAMPLES), 'utf8'));
 }
 
-/** An answer that the real API gave, with the name of the case. */
+/** An answer of the real API, with the name of the case. */
 export interface FlyErrorSample {
   readonly case: string;
   readonly http: number;
   readonly body?: unknown;
-  /** Where it is no JSON. */
+  /** The body if it is not JSON. */
   readonly raw?: string;
 }
 
-/** All answers that tell of errors; none when there are no samples. */
+/** Returns all samples of errors. Empty if there are no samples. */
 export function flyErrorSamples(): readonly FlyErrorSample[] {
   if (!haveFlySamples) return [];
   const { errors }: { errors: readonly FlyErrorSample[] } = JSON.parse(

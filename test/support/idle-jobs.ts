@@ -6,7 +6,7 @@ import { type NativeInbox, openNativeInbox } from '../../src/native/inbox.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { WakeupPlane } from '../../src/wakeups/plane.ts';
 
-/** The jobs of a server that has no runners and looks after none. */
+/** Creates the jobs of a server that has no runners and looks after no jobs. */
 export function createIdleJobs(store: Store, ingest: Ingest, wakeups: WakeupPlane): Promise<Jobs> {
   const keyring = createKeyring([new Uint8Array(32)]);
   return createJobs({
@@ -24,7 +24,7 @@ export function createIdleJobs(store: Store, ingest: Ingest, wakeups: WakeupPlan
   });
 }
 
-/** The native inbox of a server that has no key. */
+/** Creates the native inbox of a server that has no provider key. */
 export function createIdleInbox(store: Store, ingest: Ingest, wakeups: WakeupPlane): NativeInbox {
   const keyring = createKeyring([new Uint8Array(32)]);
   const log = { warn: () => {}, error: () => {} };

@@ -16,7 +16,7 @@ import { createFakeSubstrates, type FakeSubstrates } from './fake-substrate.ts';
 import { releaseAfterwards } from './releases.ts';
 import { eventually } from './runs.ts';
 
-/** Short enough for tests, and in the order of the real ones. */
+/** Limits that are short enough for tests and relate to one another like the real ones. */
 export const SHORT_LIMITS: JobLimits = {
   leaseMs: 1_000,
   abandonedMs: 300,
@@ -63,7 +63,7 @@ export const DEMO_RUNNERS: RunnersConfig = {
   substrateSecrets: [],
 };
 
-/** A line that was logged, as text. */
+/** Logged lines as text. */
 export type LogLines = string[];
 
 /** The jobs of one server process. */
@@ -72,20 +72,20 @@ export interface JobsProcess {
   readonly ingest: Ingest;
   readonly store: Store;
   readonly log: LogLines;
-  /** As a clean shutdown does; the store stays. */
+  /** Closes the jobs as a clean shutdown does. The store stays open. */
   close(): Promise<void>;
 }
 
-/** What a process's jobs are made with, where it is not as always. */
+/** Deviations from the defaults of a process's jobs. */
 export interface ProcessOptions {
   readonly limits?: Partial<JobLimits>;
   readonly sweep?: 'remove' | 'dry-run' | 'off';
   readonly runners?: RunnersConfig;
-  /** Whether it looks after them; by default it does. */
+  /** True if the process does not look after jobs. Defaults to false. */
   readonly idle?: boolean;
 }
 
-/** Opens the jobs of a process over a store and substrates; closed after the test. */
+/** Opens the jobs of a process over a store and substrates. They are closed after the test. */
 export async function openJobs(
   store: Store,
   substrates: Substrate | readonly Substrate[],
@@ -128,7 +128,7 @@ export async function openJobs(
   return { jobs, ingest, store, log, close };
 }
 
-/** A request for a job of a run that no other test has. */
+/** Returns a request for a job of a run that no other test uses. */
 export function jobRequest(changes: Partial<JobRequest> = {}): JobRequest {
   return {
     workspace: 'default',
@@ -146,7 +146,7 @@ export function jobRequest(changes: Partial<JobRequest> = {}): JobRequest {
   };
 }
 
-/** Starts a job and answers its run's key and id. */
+/** Starts a job and returns its run's key and id. */
 export async function startJob(
   { jobs }: JobsProcess,
   changes: Partial<JobRequest> = {},
@@ -155,14 +155,14 @@ export async function startJob(
   return { run: run.key, runId: run.id };
 }
 
-/** The job as it is stored. */
+/** Reads the stored job of a run. */
 export async function readJob({ store }: JobsProcess, run: number): Promise<JobRecord> {
   const reading = (await store.jobs.read([run])).get(run);
   if (!reading) throw new Error(`run ${run} has no job`);
   return reading.job;
 }
 
-/** The job, once it is as wished. */
+/** Waits until the stored job meets the condition, and returns it. */
 export async function jobWhen(
   process: JobsProcess,
   run: number,
@@ -173,30 +173,30 @@ export async function jobWhen(
     job = await readJob(process, run);
     return wished(job);
   }).catch((cause: unknown) => {
-    throw new Error(`the job stays ${JSON.stringify(job)}`, { cause });
+    throw new Error(`timed out: the job is still ${JSON.stringify(job)}`, { cause });
   });
   return job;
 }
 
 export const isRunning = ({ status }: JobRecord) => status === 'running';
 export const hasEnded = ({ status }: JobRecord) => status === 'terminated' || status === 'failed';
-/** Its run has its terminal event, and nothing of it is left. */
+/** Returns true if the job is settled: its run has a terminal event and nothing is left to do. */
 export const isSettled = ({ settledAt, leaseOwner }: JobRecord) => settledAt !== null && leaseOwner === null;
 
-/** Every event of a run. */
+/** Reads every event of a run. */
 export async function eventsOf({ store }: JobsProcess, run: number): Promise<readonly StoredEvent[]> {
   const page = await store.readPage(run, -1, { maxEvents: 1_000, maxBytes: 2 ** 24 });
   return page?.events ?? [];
 }
 
-/** What the only terminal event of a run says. */
+/** Reads the data of a run's only terminal event. */
 export async function terminalOf(process: JobsProcess, run: number): Promise<Record<string, unknown>> {
   const terminals = (await eventsOf(process, run)).filter(({ kind }) => kind === 'runtime_terminal');
   if (terminals.length !== 1) throw new Error(`the run has ${terminals.length} terminal events`);
   return JSON.parse(terminals[0]!.data) as Record<string, unknown>;
 }
 
-/** Claims the job as this instance, and answers how to send events as it. */
+/** Claims the job as this instance. Also returns a function that sends events as this instance. */
 export async function claim(
   process: JobsProcess,
   { run, runId }: { run: number; runId: string },
@@ -220,14 +220,14 @@ export async function claim(
 
 type FakeOptions = NonNullable<Parameters<typeof createFakeSubstrates>[0]>;
 
-/** The fake substrates of a test, closed after it. */
+/** Creates fake substrates that are closed after the test. */
 export function fakes(options: FakeOptions = {}): FakeSubstrates {
   const fake = createFakeSubstrates(options);
   releaseAfterwards(() => fake.close());
   return fake;
 }
 
-/** One process, on a store of its own. */
+/** Opens one process on a separate store. */
 export async function oneProcess(database: TestDatabase, fake = fakes(), options: ProcessOptions = {}) {
   const store = await database.open();
   return { fake, process: await openJobs(store, fake.open(), options) };
@@ -240,6 +240,6 @@ export async function runningJob(process: JobsProcess, request: Parameters<typeo
   return started;
 }
 
-/** The calls of one kind that were made. */
+/** Returns the recorded calls of one method. */
 export const callsOf = (fake: FakeSubstrates, wanted: string) =>
   fake.calls.filter(({ method }) => method === wanted);

@@ -11,7 +11,7 @@ import { type Answer, post } from './request.ts';
 import { eventually } from './runs.ts';
 import { startTestServer } from './server.ts';
 
-/** A key as SECRET_KEYS has it. */
+/** Returns a new key in the format of SECRET_KEYS. */
 export const newKey = () => randomBytes(32).toString('base64');
 
 const WORKER = `
@@ -34,7 +34,7 @@ const WORKER = `
   })();
 `;
 
-/** Runners for every kind of test, as processes of this machine. */
+/** Runners for every kind of test, as processes on this machine. */
 const RUNNERS = {
   sleeper: { substrate: 'process', providers: ['openai', 'anthropic'], command: ['sleep', '120'] },
   printer: {
@@ -58,7 +58,7 @@ const RUNNERS = {
     ],
     secrets: { MODEL_KEY: '$TEST_MODEL_KEY' },
   },
-  // 256 KiB from its end is in the middle of the key.
+  // The point 256 KiB before the end is in the middle of the key.
   'long-line': {
     substrate: 'process',
     providers: ['openai'],
@@ -80,15 +80,15 @@ const RUNNERS = {
 /** A server with runners. */
 export interface JobServer {
   readonly graphql: string;
-  /** Asks as the operator, or with a token. */
+  /** Sends a request as the operator, or with a token. */
   ask(
     query: string,
     variables?: unknown,
     token?: string,
   ): Promise<{ readonly status: number; readonly body: Answer }>;
-  /** Makes a token as the server would, with a right and, if need be, another key. */
+  /** Creates a token like the server does, optionally with a right and another key. */
   token(runId: string, right?: Runner['right'], options?: TokenOptions): Promise<string>;
-  /** Closes the server; its jobs live on. */
+  /** Closes the server. Its jobs keep running. */
   leave(): Promise<void>;
 }
 
@@ -98,13 +98,13 @@ interface TokenOptions {
   readonly workspace?: string;
 }
 
-/** What a server of jobs is started with, to start another one like it. */
+/** The settings of a job server, to start another one like it. */
 export interface JobServerPlace {
   readonly databaseUrl: string;
   readonly folder: string;
 }
 
-/** Makes a place. Everything in it is gone after the test. */
+/** Creates settings for a job server. Everything they refer to is removed after the test. */
 export async function jobServerPlace(): Promise<JobServerPlace> {
   const databaseUrl = await freshSqliteUrl();
   const folder = await mkdtemp(join(tmpdir(), 'runfeed-jobs-'));
@@ -112,7 +112,7 @@ export async function jobServerPlace(): Promise<JobServerPlace> {
   return { databaseUrl, folder };
 }
 
-/** Starts a server; its jobs are killed and it is closed after the test. */
+/** Starts a job server. After the test its jobs are killed and it is closed. */
 export async function startJobServer(
   keys: readonly [string, ...string[]] = [newKey()],
   at?: JobServerPlace,
@@ -177,7 +177,7 @@ export const START_JOB = `mutation ($i: StartJobInput!) { startJob(input: $i) {
   ... on Error { code message }
 } }`;
 
-/** Starts a job of the runner that sleeps and answers its run's id. */
+/** Starts a job with the sleeping runner and returns the id of its run. */
 export async function sleeping({ ask }: JobServer, more: object = {}): Promise<string> {
   const runId = randomUUID();
   const { body } = await ask(START_JOB, { i: { runId, provider: 'openai', runner: 'sleeper', ...more } });
@@ -186,7 +186,7 @@ export async function sleeping({ ask }: JobServer, more: object = {}): Promise<s
   return runId;
 }
 
-/** The job of a run with these fields, once the condition holds. */
+/** Waits until the job of a run meets the condition, and returns these fields of it. */
 export async function jobWhen<Job>(
   { ask }: JobServer,
   runId: string,
@@ -200,7 +200,7 @@ export async function jobWhen<Job>(
     job = body.data.job as unknown as Job | null;
     return job !== null && wished(job);
   }, 20_000).catch((cause: unknown) => {
-    throw new Error(`the job stays ${JSON.stringify(job)}`, { cause });
+    throw new Error(`timed out: the job is still ${JSON.stringify(job)}`, { cause });
   });
   return job!;
 }

@@ -16,12 +16,15 @@ function byEnd(one: EndedPlace, other: EndedPlace): number {
   return one.endedAt - other.endedAt || one.key - other.key;
 }
 
-/** A store in memory, with a door for retention. What is not a promise here is answered at once. */
+/**
+ * A store in memory, with controls for retention. Everything here that does not return a promise takes effect
+ * at once.
+ */
 export interface MemoryStore extends Store {
-  /** Everything that was committed to the run, in order, removed or not. */
+  /** Returns everything committed to the run, in order, including removed events. */
   committed(run: number): readonly StoredEvent[];
   removedThrough(run: number): number;
-  /** What retention will do: moves the mark first, then takes the events up to it away. */
+  /** Acts like retention: moves the mark, then removes the events up to it. */
   removeThrough(run: number, seq: number): void;
 }
 
@@ -29,14 +32,14 @@ interface Log {
   readonly identity: Omit<RunRecord, keyof Head>;
   head: Head;
   endedAt: number | null;
-  /** Removed events stay here, out of the readers' sight. */
+  /** All events. Removed ones stay here, invisible to readers. */
   readonly events: StoredEvent[];
 }
 
 /**
- * The store's promises kept in memory. Each call does its work in one step, and awaits `turn` before and after it:
- * whoever gives out the turns decides in which order the calls take effect and in which their answers arrive. It
- * calls itself Postgres, because then whoever uses it has to expect other writers.
+ * Creates a store that keeps the store's contract in memory. Each call does its work in one step and awaits
+ * `turn` before and after it, so the caller who schedules turns decides in which order calls take effect and
+ * answers arrive. The store claims to be Postgres, so that its users must expect other writers.
  */
 export function createMemoryStore(turn: (call: string) => Promise<unknown> = async () => {}): MemoryStore {
   const logs = new Map<number, Log>();
@@ -149,7 +152,7 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
         const last = log && lastBeforeEnd(log);
         if (last) log.head = { ...log.head, removedThrough: last.seq };
       }),
-    // What is marked is out of sight at once, so that nothing is left to be deleted.
+    // Marked events are invisible at once, so nothing is left to delete.
     deleteRemoved: () => call('deleteRemoved', () => null),
     setTerminalAside: () => call('setTerminalAside', () => {}),
     ping: async () => {},

@@ -1,7 +1,7 @@
 import type { Answer } from './request.ts';
 import { openWebsocket } from './websocket-client.ts';
 
-/** Asks for one operation and answers its first result. Variables that are text are JSON already. */
+/** Runs an operation and returns its first result. Variables that are text must already be JSON. */
 export type Ask = (graphql: string, query: string, variables?: unknown) => Promise<Answer>;
 
 const payloadOf = (query: string, variables: unknown) =>
@@ -9,7 +9,7 @@ const payloadOf = (query: string, variables: unknown) =>
     typeof variables === 'string' ? variables : JSON.stringify(variables ?? null)
   }}`;
 
-/** The ways to ask for a query or mutation, by name. */
+/** The transports for a query or mutation, by name. */
 export const TRANSPORTS: readonly (readonly [string, Ask])[] = [
   [
     'HTTP',
@@ -31,7 +31,7 @@ export const TRANSPORTS: readonly (readonly [string, Ask])[] = [
   ],
 ];
 
-/** One field of an answer's data, as the test knows it to be. Throws when it is not there. */
+/** Returns one field of an answer's data, with the type that the test expects. Throws if it is missing. */
 export function resultOf<Value>({ data, errors }: Answer, field: string): Value {
   const value: unknown = data?.[field];
   if (value === undefined || value === null) throw new Error(`no ${field}: ${JSON.stringify(errors)}`);

@@ -3,12 +3,12 @@ import { createServer, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { releaseAfterwards } from './releases.ts';
 
-/** An admin token as ADMIN_TOKEN_FILE may hold it. */
+/** An admin token in the format of ADMIN_TOKEN_FILE. */
 export const ADMIN_TOKEN = 'an-admin-token-that-only-tests-know-of';
 
 /**
- * Stands before a server with a PUBLIC_URL, which may be down, and sends each request and websocket on with the admin
- * token. Answers the address of its `/graphql`.
+ * Starts a proxy to a server with a PUBLIC_URL, which may be down, that adds the admin token to each request
+ * and websocket. Returns the address of the proxy's `/graphql`.
  */
 export async function openOperatorFront(graphql: string, token: string = ADMIN_TOKEN): Promise<string> {
   const authorization = `Bearer ${token}`;

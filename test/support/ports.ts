@@ -1,18 +1,19 @@
 import { createServer } from 'node:net';
 
-/** A port of 127.0.0.1 that nobody listens on. */
+/** Returns a free port of 127.0.0.1. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   await new Promise((resolve) => server.close(resolve));
-  if (!address || typeof address === 'string') throw new Error('no TCP port to be had');
+  if (!address || typeof address === 'string') throw new Error('no TCP port available');
   return address.port;
 }
 
 /**
- * A free port for a server that is stopped and started again, below those that the system gives to clients: of those,
- * one of the clients that keep trying to reconnect could be given the server's own while that is down.
+ * Returns a free port for a server that is restarted, below the range that the system assigns to clients.
+ * From that range the server's own port could be assigned to a client that keeps reconnecting while the
+ * server is down.
  */
 export async function fixedPort(): Promise<number> {
   for (;;) {

@@ -9,33 +9,45 @@ import { releaseAfterwards } from './releases.ts';
 
 const run = promisify(execFile);
 
-/** A Postgres server of one's own, to be stopped and started at will. */
+/** A private Postgres server that the test can stop and start. */
 export interface PrivatePostgres {
-  /** Its `postgres` database, on the same port for as long as it lives. */
+  /** The URL of its `postgres` database. The port never changes. */
   readonly url: string;
-  /** Resolves when it is down: `immediate` as in a crash, `fast` in order, breaking connections off either way. */
+  /**
+   * Stops the server, like a crash (`immediate`) or in order (`fast`). Both break connections. Resolves when
+   * it is down.
+   */
   stop(mode: 'immediate' | 'fast'): Promise<void>;
-  /** Resolves when it takes connections again. */
+  /** Starts the server. Resolves when it accepts connections. */
   start(): Promise<void>;
-  /** Stops it and removes its folder. Happens by itself at the end of the test or file; twice does no harm. */
+  /**
+   * Stops the server and removes its folder. Called automatically at the end of the test or file. Repeated
+   * calls are harmless.
+   */
   release(): Promise<void>;
 }
 
-/** The folder of `initdb` and `pg_ctl`: the PATH's, `pg_config`'s, or Debian's newest. Undefined without Postgres. */
+/**
+ * Returns the folder of `initdb` and `pg_ctl` from the PATH, `pg_config`, or Debian's newest version.
+ * Undefined without Postgres.
+ */
 export function postgresBinaries(): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(':'), ...configuredFolder(), ...debianFolders()];
   return folders.find((folder) => ['initdb', 'pg_ctl'].every((name) => existsSync(join(folder, name))));
 }
 
-/** Makes and starts a Postgres server in a folder of its own, on a free port of 127.0.0.1; takes a second or two. */
+/**
+ * Creates and starts a Postgres server in a temporary folder, on a free port of 127.0.0.1. Takes a second or
+ * two.
+ */
 export async function privatePostgres(): Promise<PrivatePostgres> {
   const binaries = postgresBinaries();
-  if (!binaries) throw new Error('a private Postgres server needs initdb and pg_ctl in the PATH');
+  if (!binaries) throw new Error('a private Postgres server requires initdb and pg_ctl in the PATH');
   const folder = await mkdtemp(join(tmpdir(), 'runfeed-postgres-'));
   const data = join(folder, 'data');
   const port = await fixedPort();
   const options = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''`;
-  // Postgres refuses to run as root, which is who runs the tests in many a container.
+  // Postgres refuses to run as root, and in many containers the tests run as root.
   const asRoot = process.getuid?.() === 0;
   const call = async (program: string, ...args: string[]): Promise<void> => {
     const command = [join(binaries, program), ...args];

@@ -5,24 +5,24 @@ import { join } from 'node:path';
 import { fixedPort } from './ports.ts';
 import { releaseAfterwards } from './releases.ts';
 
-/** A Redis server of one's own, to be stopped and started at will. */
+/** A private Redis server that the test can stop and start. */
 export interface PrivateRedis {
-  /** The same for as long as it lives. */
+  /** The server's URL. It never changes. */
   readonly url: string;
-  /** Resolves when it is down. Its clients' connections break. */
+  /** Stops the server and breaks its clients' connections. Resolves when it is down. */
   stop(): Promise<void>;
-  /** Resolves when it takes connections again; what it held is gone. */
+  /** Starts the server without its previous data. Resolves when it accepts connections. */
   start(): Promise<void>;
 }
 
 const PROGRAM = 'redis-server';
 
-/** Whether `redis-server` is in the PATH. */
+/** Returns true if `redis-server` is in the PATH. */
 export function hasRedis(): boolean {
   return (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, PROGRAM)));
 }
 
-/** Starts a Redis server that keeps nothing on disk, on a free port of 127.0.0.1. Gone at the end of the test. */
+/** Starts a Redis server without persistence, on a free port of 127.0.0.1, for the duration of the test. */
 export async function privateRedis(): Promise<PrivateRedis> {
   const port = String(await fixedPort());
   const start = async () => {
@@ -38,7 +38,7 @@ export async function privateRedis(): Promise<PrivateRedis> {
     let printed = '';
     while (!printed.includes('Ready to accept connections')) {
       const data = await Promise.race([once(child.stdout, 'data'), exit]);
-      if (!data) throw new Error(`${PROGRAM} ended before it was ready: ${printed}`);
+      if (!data) throw new Error(`${PROGRAM} exited before it was ready: ${printed}`);
       printed += String(data[0]);
     }
     child.stdout.resume();

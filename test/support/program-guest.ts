@@ -3,7 +3,7 @@ import type { FakeMachine, Guest } from './fake-fly/machine.ts';
 
 const SIGKILL_CODE = 137;
 
-/** Runs a Node program, in this folder and with the machine's environment, as what runs in a machine of the fake Fly. */
+/** Runs a Node program in a machine of the fake Fly, in this folder and with the machine's environment. */
 export function programGuest(program: string, { id, config }: FakeMachine, folder: string): Guest {
   const child = spawn(process.execPath, [program], {
     cwd: folder,

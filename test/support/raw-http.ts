@@ -1,17 +1,17 @@
 import { connect, type Socket } from 'node:net';
 import { releaseAfterwards } from './releases.ts';
 
-/** A connection that sends bytes as they are given. */
+/** A connection that sends bytes unchanged. */
 export interface RawConnection {
   readonly socket: Socket;
-  /** Everything that has come. */
+  /** Returns everything received. */
   text(): string;
-  /** Resolves once what has come matches; rejects when the connection ends before. */
+  /** Resolves once the received text matches. Rejects if the connection ends first. */
   received(pattern: RegExp): Promise<void>;
   readonly closed: Promise<void>;
 }
 
-/** Connects to the server of this URL. Gone at the end of the test. */
+/** Connects to the server of this URL for the duration of the test. */
 export function connectRaw(url: string): RawConnection {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
@@ -19,7 +19,7 @@ export function connectRaw(url: string): RawConnection {
   let all = '';
   let changed = () => {};
   let ended = false;
-  // One that is cut while it sends fails; that it is closed is what tests look at.
+  // A connection that is cut while it sends fails. Tests check that it is closed instead.
   socket.on('error', () => {});
   socket.on('data', (chunk: Buffer) => {
     all += chunk.toString('latin1');
@@ -47,7 +47,7 @@ export function connectRaw(url: string): RawConnection {
   };
 }
 
-/** The head of a post of JSON. */
+/** Returns the head of a post with a JSON body. */
 export function postHead(url: string, length: number): string {
   return `POST /graphql HTTP/1.1\r\nHost: ${new URL(url).host}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
 }

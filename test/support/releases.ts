@@ -4,7 +4,10 @@ type Release = () => unknown;
 
 const untilTheEnd: Release[] = [];
 
-/** Calls `release` when the running test has finished, or outside of one (`beforeAll`) when its file has. Newest first. */
+/**
+ * Calls `release` after the running test, or after the file if no test is running (`beforeAll`). Newest
+ * first.
+ */
 export function releaseAfterwards(release: Release): void {
   try {
     onTestFinished(async () => void (await release()));
@@ -13,7 +16,7 @@ export function releaseAfterwards(release: Release): void {
   }
 }
 
-/** Releases what a file holds; the setup of every file calls it at the file's end. */
+/** Releases everything that a file registered. The setup of every file calls this at the end of the file. */
 export async function releaseFile(): Promise<void> {
   for (const release of untilTheEnd.splice(0).reverse()) await release();
 }

@@ -8,7 +8,7 @@ export interface Answer {
   }[];
 }
 
-/** Posts an operation as JSON and answers status and body. */
+/** Posts an operation as JSON. Returns the status and body. */
 export async function post(
   url: string,
   query: string,

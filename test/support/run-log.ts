@@ -1,14 +1,14 @@
 import type { JsonObject } from '../../src/contract/events.ts';
 import { post } from './request.ts';
 
-/** An event as the server has it. */
+/** An event as the server returns it. */
 export interface LoggedEvent {
   readonly seq: number;
   readonly kind: string;
   readonly data: JsonObject;
 }
 
-/** A run as the server has it. */
+/** A run as the server returns it. */
 export interface LoggedRun {
   readonly provider: string;
   readonly runtime: string;
@@ -25,7 +25,7 @@ const RUN = `query ($id: ID!, $after: String) {
   }
 }`;
 
-/** All of a run; null when there is none. */
+/** Reads a run with all events. Null if it does not exist. */
 export async function readRun(graphql: string, id: string): Promise<LoggedRun | null> {
   const events: LoggedEvent[] = [];
   for (let after: string | null = null; ; ) {
@@ -46,7 +46,7 @@ export async function readRun(graphql: string, id: string): Promise<LoggedRun | 
   }
 }
 
-/** All that the model said. */
+/** Returns the whole text of the model. */
 export function textOf(events: readonly LoggedEvent[]): string {
   return events.flatMap(({ kind, data }) => (kind === 'assistant_text' ? [String(data.text)] : [])).join('');
 }

@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { freshSqliteUrl } from './databases.ts';
 import { releaseAfterwards } from './releases.ts';
 
-/** The package's own folder. */
+/** The folder of the package. */
 export const PACKAGE_FOLDER = fileURLToPath(new URL('../..', import.meta.url));
 
 const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
-/** How a process ended, and all that it printed. */
+/** How a process ended, and everything that it printed. */
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -18,22 +18,22 @@ export interface Exit {
   readonly stderr: string;
 }
 
-/** The built `runfeed` as a process of its own. */
+/** The built `runfeed` as a separate process. */
 export interface RunfeedProcess {
   readonly pid: number;
   readonly stdin: Writable;
-  /** Resolves with the match once standard output holds one; rejects when the process ends before that. */
+  /** Resolves to the match once standard output matches. Rejects if the process ends first. */
   printed(pattern: RegExp): Promise<RegExpExecArray>;
   kill(signal: NodeJS.Signals): void;
-  /** Reads its output no further, as `head` does. */
+  /** Stops reading its output, like `head` does. */
   hangUp(): void;
-  /** Resolves when it is gone and everything it printed is read. */
+  /** Resolves when the process has ended and all its output is read. */
   readonly exit: Promise<Exit>;
 }
 
 /**
- * Starts `runfeed` with these arguments and nothing in its environment but PATH and what is given; it is killed when
- * the test has finished, if it still runs then.
+ * Starts `runfeed` with these arguments and only PATH and the given variables in its environment. If it is
+ * still running after the test, it is killed.
  */
 export function startRunfeed(
   args: readonly string[],
@@ -47,7 +47,7 @@ export function startRunfeed(
   const exit = once(child, 'close').then(
     ([code, signal]): Exit => ({ code, signal, stdout: output.stdout(), stderr: output.stderr() }),
   );
-  // It may be gone before it has read all that it is sent.
+  // The process may end before it has read all its input.
   child.stdin.on('error', () => {});
   releaseAfterwards(async () => {
     child.kill('SIGKILL');
@@ -63,7 +63,9 @@ export function startRunfeed(
         const more = once(child.stdout, 'data').then(() => null);
         const ended = await Promise.race([more, exit]);
         if (ended && !pattern.test(ended.stdout)) {
-          throw new Error(`runfeed ended with ${ended.code ?? ended.signal} before that: ${ended.stderr}`);
+          throw new Error(
+            `runfeed exited with ${ended.code ?? ended.signal} before it printed that: ${ended.stderr}`,
+          );
         }
       }
     },
@@ -73,22 +75,22 @@ export function startRunfeed(
   };
 }
 
-/** Runs `runfeed` to its end with its input closed. */
+/** Runs `runfeed` until it exits, with closed input. */
 export function runRunfeed(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Exit> {
   const child = startRunfeed(args, env);
   child.stdin.end();
   return child.exit;
 }
 
-/** `runfeed serve` that listens. */
+/** A listening `runfeed serve`. */
 export interface ServeProcess extends RunfeedProcess {
   readonly url: string;
   readonly databaseUrl: string;
-  /** Its `/graphql`. */
+  /** The URL of its `/graphql`. */
   readonly graphql: string;
 }
 
-/** Starts `runfeed serve`, unless told otherwise on a free port and a fresh SQLite file, and waits until it listens. */
+/** Starts `runfeed serve`, by default on a free port and a new SQLite file, and waits until it listens. */
 export async function startServe(env: Readonly<Record<string, string>> = {}): Promise<ServeProcess> {
   const DATABASE_URL = env.DATABASE_URL ?? (await freshSqliteUrl());
   const server = startRunfeed(['serve'], { PORT: '0', LOG_LEVEL: 'warn', ...env, DATABASE_URL });

@@ -1,17 +1,17 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Models that say what is written here: one tool call, and an answer once its result is there. */
+/** Scripted models: one tool call, and an answer after the result of the tool. */
 export interface ScriptedModels {
   readonly url: string;
-  /** Paths that were asked for. */
+  /** Returns the requested paths. */
   asked(): readonly string[];
   close(): void;
 }
 
 const ANSWER = 'There is one file here: hello.txt 👋';
 
-/** OpenAI's Responses API under `/v1`, and Gemini's under `/v1beta`, on loopback. */
+/** Starts OpenAI's Responses API under `/v1` and Gemini's API under `/v1beta`, on loopback. */
 export async function startScriptedModels(): Promise<ScriptedModels> {
   const asked: string[] = [];
   const server = createServer((request, response) => {

@@ -3,15 +3,17 @@ import { type Config, readConfig } from '../../src/config/env.ts';
 import { type RunningServer, startServer } from '../../src/server/server.ts';
 import { freshSqliteUrl } from './databases.ts';
 
-/** A server in the process of the test. */
+/** A server in the test's own process. */
 export interface TestServer extends RunningServer {
   readonly graphql: string;
   readonly config: Config;
-  /** The messages that it has logged, in order: none unless the environment has a LOG_LEVEL. */
+  /** The messages that the server has logged, in order. Empty unless the environment sets LOG_LEVEL. */
   readonly logged: readonly string[];
 }
 
-/** A whole server on a free port of loopback, by default on a fresh SQLite file. Close it in the test. */
+/**
+ * Starts a complete server on a free loopback port, by default on a new SQLite file. The test must close it.
+ */
 export async function startTestServer(env: Readonly<Record<string, string>> = {}): Promise<TestServer> {
   const databaseUrl = env.DATABASE_URL ?? (await freshSqliteUrl());
   const read = readConfig({ PORT: '0', LOG_LEVEL: 'silent', ...env, DATABASE_URL: databaseUrl });

@@ -2,7 +2,10 @@ import pg from 'pg';
 import { databaseFile } from '../../src/config/data-folder.ts';
 import { Database } from '../../src/store/sqlite/driver.ts';
 
-/** Runs one statement on a connection of its own, past every store. A SQLite file must not be open elsewhere. */
+/**
+ * Runs one statement on a separate connection, bypassing every store. A SQLite file must not be open
+ * elsewhere.
+ */
 export async function execute(url: string, sql: string): Promise<Record<string, unknown>[]> {
   return url.startsWith('file:') ? executeOnSqlite(url, sql) : executeOnPostgres(url, sql);
 }
@@ -29,7 +32,7 @@ async function executeOnPostgres(url: string, sql: string): Promise<Record<strin
   }
 }
 
-/** Runs a script of many statements on a connection of its own. */
+/** Runs a script of many statements on a separate connection. */
 export async function executeScript(url: string, script: string): Promise<void> {
   if (!url.startsWith('file:')) return void (await executeOnPostgres(url, script));
   const database = new Database(databaseFile(url));

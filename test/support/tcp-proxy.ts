@@ -2,26 +2,26 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { releaseAfterwards } from './releases.ts';
 
-/** What stands between a client and a server, and does to their connections what networks do. */
+/** A proxy between clients and a server that disturbs their connections like networks do. */
 export interface TcpProxy {
-  /** The server's URL by way of the proxy. */
+  /** The server's URL through the proxy. */
   readonly url: string;
-  /** Cuts every connection that is open; answers how many. */
+  /** Cuts every open connection. Returns how many there were. */
   cut(): number;
-  /** From now on nothing passes, and nobody is told; until `resume`. Connections are taken, too. */
+  /** Stops forwarding, unnoticed by both sides, until `resume`. New connections are accepted. */
   stall(): void;
   resume(): void;
-  /** How many connections it has taken. */
+  /** Returns how many connections the proxy has accepted. */
   taken(): number;
 }
 
-/** How connections are treated from their first bytes on. */
+/** How to treat connections by their first bytes. */
 export interface TcpProxyOptions {
-  /** Connections whose first bytes match are cut, as by something that lets no websockets through. */
+  /** Cuts connections whose first bytes match, like a device that does not support websockets. */
   readonly refuse?: RegExp;
 }
 
-/** Starts a proxy before the server at this URL, on a port of its own until the test has finished. */
+/** Starts a proxy to the server at this URL, on a free port, for the duration of the test. */
 export async function startTcpProxy(server: string, { refuse }: TcpProxyOptions = {}): Promise<TcpProxy> {
   const { hostname, port } = new URL(server);
   const open = new Set<Socket>();

@@ -22,16 +22,16 @@ import { createIdleInbox, createIdleJobs } from './idle-jobs.ts';
 import { OPERATOR } from './operator.ts';
 import { releaseAfterwards } from './releases.ts';
 
-/** Both transports over a store of the test's making, without the server's guard. */
+/** Both transports over a store that the test provides, without the server's guard. */
 export interface Transports {
   readonly graphql: string;
   readonly feed: Feed;
-  /** What was reported as unexpected, by the id that the client was told. */
+  /** Errors reported as unexpected, by the id that the client received. */
   readonly reported: ReadonlyMap<string, unknown>;
   readonly load: Load;
 }
 
-/** Starts them on a fresh SQLite store seen through `wrap`. Gone at the end of the test. */
+/** Starts both transports on a new SQLite store, wrapped by `wrap`, for the duration of the test. */
 export async function startTransports(
   wrap: (store: Store) => Store = (store) => store,
   patienceMs: number = FEED_LIMITS.patienceMs,

@@ -1,17 +1,17 @@
 import { releaseAfterwards } from './releases.ts';
 
-/** Adds up what is done in each turn of the event loop. */
+/** Adds up the work done in each event-loop turn. */
 export interface TurnMeter {
   add(amount: number): void;
-  /** The most that one turn came to. */
+  /** Returns the most work done in one turn. */
   most(): number;
-  /** What all turns came to. */
+  /** Returns the total work of all turns. */
   all(): number;
-  /** How many turns there were. */
+  /** Returns the number of turns. */
   turns(): number;
 }
 
-/** Starts at nothing. Stops at the end of the test. */
+/** Starts a meter at zero. It stops at the end of the test. */
 export function startTurnMeter(): TurnMeter {
   let inTurn = 0;
   let most = 0;

@@ -1,17 +1,17 @@
 import type { Wake, WakeListener, WakeupPlane } from '../../src/wakeups/plane.ts';
 
-/** What becomes of a wake on its way. */
+/** What happens to a wake on its way. */
 export type WakeFate = 'told' | 'told later' | 'told twice' | 'told without its chunk' | 'lost';
 
-/** A plane that may do to a wake what the plane's contract allows. */
+/** A plane that does to wakes everything that the plane's contract allows. */
 export interface UnreliablePlane extends WakeupPlane {
-  /** How many are registered. */
+  /** Returns the number of registered listeners. */
   listeners(): number;
 }
 
 /**
- * Registration takes effect between two turns, and wakes that come later are told after a turn of their own: whoever
- * gives out the turns may let them overtake each other.
+ * Creates an unreliable plane. Registration takes effect between two turns, and late wakes are delivered
+ * after a separate turn, so the caller who schedules turns may reorder them.
  */
 export function createUnreliablePlane(
   nextFate: () => WakeFate,

@@ -3,33 +3,33 @@ import type { Socket } from 'node:net';
 import { type ClientOptions, type RawData, WebSocket } from 'ws';
 import { releaseAfterwards } from './releases.ts';
 
-/** A message of graphql-transport-ws as it came. */
+/** A received message of graphql-transport-ws. */
 export interface Message {
   readonly type: string;
   readonly id?: string;
   readonly payload?: unknown;
 }
 
-/** How the server closed. */
+/** The close code and reason of the server. */
 export interface Closing {
   readonly code: number;
   readonly reason: string;
 }
 
-/** A websocket that keeps what comes until it is asked for. */
+/** A websocket that queues received messages until they are requested. */
 export interface WebsocketClient {
   readonly socket: WebSocket;
-  /** Sends text as it is, anything else as JSON. */
+  /** Sends text unchanged and anything else as JSON. */
   send(message: unknown): void;
   subscribe(id: string, query: string, variables?: unknown, operationName?: string): void;
-  /** The next message that nobody has taken. Throws when none comes in time or the socket closes. */
+  /** Returns the next queued message. Rejects if none arrives in time or the socket closes. */
   next(timeoutMs?: number): Promise<Message>;
-  /** Every message that comes until nothing has for `quietMs`. */
+  /** Returns all messages until none has arrived for `quietMs` milliseconds. */
   drain(quietMs: number): Promise<Message[]>;
   closed(timeoutMs?: number): Promise<Closing>;
 }
 
-/** What a connection is made with. */
+/** The options of a connection. */
 export interface ConnectOptions extends ClientOptions {
   readonly protocols?: string[];
 }
@@ -39,7 +39,10 @@ interface Waiter {
   readonly fail: (error: Error) => void;
 }
 
-/** Connects, without a word. Everything is listened for before the socket opens. Gone at the end of the test. */
+/**
+ * Connects without sending anything. Listeners are added before the socket opens. The socket is closed at the
+ * end of the test.
+ */
 export async function connectWebsocket(url: string, options: ConnectOptions = {}): Promise<WebsocketClient> {
   const { protocols = ['graphql-transport-ws'], ...rest } = options;
   const socket = new WebSocket(url.replace(/^http/, 'ws'), protocols, rest);
@@ -78,8 +81,11 @@ export async function connectWebsocket(url: string, options: ConnectOptions = {}
           reject(error);
         },
       };
-      // One that gave up must not take the next message from whoever waits then.
-      const timer = setTimeout(() => waiter.fail(new Error(`nothing came for ${timeoutMs} ms`)), timeoutMs);
+      // A waiter that timed out must not take the next message from a later one.
+      const timer = setTimeout(
+        () => waiter.fail(new Error(`no message arrived within ${timeoutMs} ms`)),
+        timeoutMs,
+      );
       waiting.add(waiter);
     });
   }
@@ -104,14 +110,17 @@ export async function connectWebsocket(url: string, options: ConnectOptions = {}
     closed: async (timeoutMs = 10_000) => {
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => reject(new Error(`not closed within ${timeoutMs} ms`)), timeoutMs);
+        timer = setTimeout(
+          () => reject(new Error(`the socket was not closed within ${timeoutMs} ms`)),
+          timeoutMs,
+        );
       });
       return Promise.race([closing, late]).finally(() => clearTimeout(timer));
     },
   };
 }
 
-/** Connects and shakes hands. */
+/** Connects and completes the handshake of graphql-transport-ws. */
 export async function openWebsocket(url: string, options: ConnectOptions = {}): Promise<WebsocketClient> {
   const client = await connectWebsocket(url, options);
   client.send({ type: 'connection_init' });
@@ -120,7 +129,7 @@ export async function openWebsocket(url: string, options: ConnectOptions = {}): 
   return client;
 }
 
-/** The stream of a client's websocket, for bytes that ws would not write. */
+/** Returns the stream of a client's websocket, to send bytes that ws would not write. */
 export function streamOf({ socket }: WebsocketClient): Socket {
   return (socket as unknown as { readonly _socket: Socket })._socket;
 }

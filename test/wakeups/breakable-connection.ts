@@ -1,21 +1,21 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { releaseAfterwards } from '../support/releases.ts';
 
-/** A way to a server that can be broken in the ways in which networks break. Gone at the end of the test. */
+/** A proxy to a server that can fail as networks do. It is closed after the test. */
 export interface BreakableConnection {
-  /** The same URL by this way. */
+  /** The server's URL with the address of the proxy. */
   readonly url: string;
-  /** The ports by which the server knows the connections that go through here now. */
+  /** Returns the ports from which the server sees the current connections. */
   ports(): number[];
-  /** Connections stay open and carry nothing, in neither direction, and so do new ones. */
+  /** Keeps connections open but silent in both directions, new ones too. */
   freeze(): void;
-  /** Breaks every connection off and takes no new ones. */
+  /** Closes every connection and refuses new ones. */
   cut(): void;
-  /** New connections work again. What was frozen stays so. */
+  /** Lets new connections work again. Frozen connections stay frozen. */
   mend(): void;
 }
 
-/** Lays a way to the host and port of the URL. */
+/** Starts a proxy to the host and port of the URL. */
 export async function breakableConnection(url: string, defaultPort: number): Promise<BreakableConnection> {
   const target = new URL(url);
   const pairs = new Set<readonly [Socket, Socket]>();
@@ -39,7 +39,7 @@ export async function breakableConnection(url: string, defaultPort: number): Pro
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
-  if (!address || typeof address === 'string') throw new Error('no TCP port to be had');
+  if (!address || typeof address === 'string') throw new Error('no TCP port available');
   const way = new URL(url);
   way.host = `127.0.0.1:${address.port}`;
 

@@ -9,20 +9,20 @@ import { describePostgres, freshPostgresUrl } from '../support/databases.ts';
 import { execute } from '../support/sql.ts';
 import { type BreakableConnection, breakableConnection } from './breakable-connection.ts';
 
-/** A Redis server that the tests may use, such as `redis://127.0.0.1:6379`. */
+/** The Redis server for tests, such as `redis://127.0.0.1:6379`. Empty if there is none. */
 const testRedisUrl = process.env.TEST_REDIS_URL ?? '';
 
-/** What carries wakes between processes. */
+/** A service that carries wakes between processes. */
 export interface Carrier {
-  /** A database of which nobody else tells. */
+  /** Returns the configuration of a plane that no other test uses. */
   fresh(): Promise<PlaneConfig>;
-  /** The same over a connection that can be broken. */
+  /** Returns the same configuration over a connection that can be broken. */
   breakable(
     config: PlaneConfig,
   ): Promise<{ readonly config: PlaneConfig; readonly way: BreakableConnection }>;
-  /** What a plane of that configuration uses, to overhear it. */
+  /** Returns the link that a plane of that configuration uses, to listen in on it. */
   link(config: PlaneConfig): OpenLink;
-  /** Has the server end the connections that come from these ports. */
+  /** Makes the server close the connections from these ports. */
   kill(config: PlaneConfig, ports: readonly number[]): Promise<void>;
 }
 
@@ -43,7 +43,7 @@ const postgres: Carrier = {
 };
 
 const redis: Carrier = {
-  // Its name is all that is taken from the database.
+  // Only the name of the database is used.
   fresh: async () => ({ databaseUrl: `postgresql://nowhere/${randomUUID()}`, redisUrl: testRedisUrl }),
   breakable: async ({ databaseUrl }) => {
     const way = await breakableConnection(testRedisUrl, 6379);
@@ -61,7 +61,7 @@ const redis: Carrier = {
   },
 };
 
-/** Runs a suite for everything that carries wakes between processes and whose server is named in the environment. */
+/** Runs a suite for each carrier whose server is configured in the environment. */
 export function describeCarriers(name: string, suite: (carrier: Carrier) => void): void {
   describePostgres(`${name} (Postgres)`, () => suite(postgres));
   describe(`${name} (Redis)`, () => {
@@ -70,5 +70,5 @@ export function describeCarriers(name: string, suite: (carrier: Carrier) => void
   });
 }
 
-/** A Redis server for tests that need no more than its address; undefined: none. */
+/** The URL of the Redis server for tests, or undefined if there is none. */
 export const redisUrl: string | undefined = testRedisUrl || undefined;

@@ -8,8 +8,8 @@ import { createHearing, hearAll, wakeOf } from './hearing.ts';
 const TIMING = { ...TEST_TIMING, probeMs: 50, probeTimeoutMs: 50 };
 
 /**
- * Links within the process. Those that `isDeaf` picks take every message and bring none, as behind a wrong pooler. A
- * message takes `turns` turns of the loop.
+ * Creates links within the process. Those that `isDeaf` selects send every message and receive none, as
+ * behind an unsuitable pooler. A message takes `turns` turns of the event loop.
  */
 function createBus(
   isDeaf: (link: number) => boolean,
@@ -32,14 +32,14 @@ function createBus(
   };
 }
 
-test('a link that takes everything and brings nothing is replaced, and the gap told', async () => {
+test('a link that sends but receives nothing is replaced, and the gap is reported', async () => {
   const bus = createBus((link) => link === 0);
   const [logged, gaps] = [createHearing<string>(), createHearing<string>()];
   const plane = await openRemotePlane(bus.open, { warn: (_, message) => logged.hear(message) }, TIMING);
   releaseAfterwards(() => plane.close());
   plane.onGap(() => gaps.hear('gap'));
   await gaps.until(() => true);
-  await logged.until((line) => line.endsWith('are back'));
+  await logged.until((line) => line.endsWith('work again'));
   expect(logged.heard).toHaveLength(2);
   const other = await openRemotePlane(bus.open, { warn: () => {} }, TIMING);
   releaseAfterwards(() => other.close());
@@ -49,7 +49,7 @@ test('a link that takes everything and brings nothing is replaced, and the gap t
   await ear.until(({ run }) => run === 1);
 });
 
-test('links that open and stay deaf are told of once, not at every attempt', async () => {
+test('links that open but never receive are logged once, not at every attempt', async () => {
   const bus = createBus(() => true);
   const logged = createHearing<string>();
   const plane = await openRemotePlane(bus.open, { warn: (_, message) => logged.hear(message) }, TIMING);
@@ -61,12 +61,12 @@ test('links that open and stay deaf are told of once, not at every attempt', asy
   expect(logged.heard).toEqual([expect.stringContaining('down')]);
 });
 
-test('a link whose answer takes a few turns is not blamed for a process that stood still', async () => {
+test('a link whose probe takes a few turns is kept when the process was blocked', async () => {
   const bus = createBus(() => false, 5);
   const logged = createHearing<string>();
   const plane = await openRemotePlane(bus.open, { warn: (_, message) => logged.hear(message) }, TIMING);
   releaseAfterwards(() => plane.close());
-  // The first probe is on its way.
+  // Blocks the process while the first probe is on its way.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4 * TIMING.probeTimeoutMs);
   const ear = await hearAll(plane);
   const other = await openRemotePlane(bus.open, { warn: () => {} }, TIMING);

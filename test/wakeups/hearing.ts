@@ -1,14 +1,14 @@
 import type { Wake, WakeupPlane } from '../../src/wakeups/plane.ts';
 
-/** What somebody hears of, in order. */
+/** Records what a listener receives, in order. */
 export interface Hearing<Heard> {
   readonly heard: readonly Heard[];
   hear(item: Heard): void;
-  /** Resolves when something like that has been heard, now or earlier. */
+  /** Resolves when a matching item has been received, now or earlier. */
   until(found: (item: Heard) => boolean): Promise<void>;
 }
 
-/** An ear that has heard nothing yet. */
+/** Creates an empty recording. */
 export function createHearing<Heard>(): Hearing<Heard> {
   const heard: Heard[] = [];
   const waiting = new Set<() => void>();
@@ -31,14 +31,14 @@ export function createHearing<Heard>(): Hearing<Heard> {
   };
 }
 
-/** Hears all that a plane tells. */
+/** Records all wakes of a plane. */
 export async function hearAll(plane: WakeupPlane): Promise<Hearing<Wake>> {
   const hearing = createHearing<Wake>();
   await plane.listenToAll(hearing.hear);
   return hearing;
 }
 
-/** A wake of a run that grew, without its chunk unless told otherwise. */
+/** Returns an `appended` wake without a chunk. `more` overrides its fields. */
 export function wakeOf(run: number, more: Partial<Wake> = {}): Wake {
   return { run, workspace: 'default', kind: 'appended', lastSeq: 0, chunk: null, ...more };
 }

@@ -19,7 +19,7 @@ const wake: fc.Arbitrary<RemoteWake> = fc.record({
   lastSeq: fc.oneof(fc.constant(-1), fc.maxSafeNat()),
 });
 
-/** In an order of their own, for messages tell of one workspace after the other. */
+/** Sorts wakes, because messages are grouped by workspace. */
 function sorted(wakes: readonly RemoteWake[]): string[] {
   return wakes
     .map(({ run, workspace, kind, lastSeq }) => JSON.stringify([run, workspace, kind, lastSeq]))
@@ -27,7 +27,7 @@ function sorted(wakes: readonly RemoteWake[]): string[] {
 }
 
 describe('messages', () => {
-  test('bring all wakes as they were, each message in less than Postgres takes', () => {
+  test('carry all wakes unchanged, each message within the limit of Postgres', () => {
     fc.assert(
       fc.property(fc.array(wake, { maxLength: 600, size: 'max' }), (wakes) => {
         const { messages, unsendable } = encodeWakes('me', wakes);
@@ -43,7 +43,7 @@ describe('messages', () => {
     );
   });
 
-  test('leave out what fits into none, and count it', () => {
+  test('omit and count wakes that are too long for a message', () => {
     const small = { run: 1, workspace: 'a', kind: 'ended', lastSeq: 3 } as const;
     const { messages, unsendable } = encodeWakes('me', [{ ...small, workspace: 'b'.repeat(7_900) }, small]);
     expect(unsendable).toBe(1);
@@ -52,14 +52,14 @@ describe('messages', () => {
     ]);
   });
 
-  test('of oneself say nothing but that a probe came back, and probes of others nothing at all', () => {
+  test('of the process itself are ignored except probes, and probes of others are ignored', () => {
     const { messages } = encodeWakes('me', [{ run: 1, workspace: 'a', kind: 'ended', lastSeq: 3 }]);
     expect(messages.map((text) => decodeMessage(text, 'me'))).toEqual([null]);
     expect(decodeMessage(encodeProbe('me', 17), 'me')).toEqual({ type: 'probe', number: 17 });
     expect(decodeMessage(encodeProbe('me', 17), 'you')).toBeNull();
   });
 
-  test('of whatever kind are read without a fault', () => {
+  test('with any content are decoded without an error', () => {
     const anything = fc.oneof(
       fc.string(),
       fc.json().map((json) => `1:you:${json}`),
@@ -68,7 +68,7 @@ describe('messages', () => {
   });
 });
 
-test('wakes of one run fold alike in whatever order they come, to the strongest kind and the last number', () => {
+test('wakes of one run fold in any order to the strongest kind and the highest number', () => {
   const strength = { appended: 0, job: 1, created: 2, ended: 3 } as const;
   fc.assert(
     fc.property(fc.array(wake, { minLength: 1 }), (wakes) => {

@@ -7,6 +7,6 @@ describeCarriers('a plane within its process', (carrier) => {
   testPlane(async () => openTestPlane(await carrier.fresh()));
 });
 
-describeCarriers('planes of several processes', testPlanesBetweenProcesses);
+describeCarriers('the planes of several processes', testPlanesBetweenProcesses);
 
 describeCarriers('a plane whose connection fails', testBrokenPlanes);

@@ -27,7 +27,7 @@ describePostgres('two processes that wake each other over Redis', () => {
 });
 
 function testTwoProcesses(env: Readonly<Record<string, string>>): void {
-  test('what one stores reaches the subscribers of the other, to the end', async () => {
+  test('events stored by one reach the subscribers of the other, up to the terminal event', async () => {
     const [one, other] = await startTwo();
     expect((await post(one.graphql, CREATE_RUN, { id: 'r' })).body.errors).toBeUndefined();
     const stream = await openEventStream(other.graphql, 'subscription { runEvents(runId: "r") { seq } }');
@@ -39,11 +39,11 @@ function testTwoProcesses(env: Readonly<Record<string, string>>): void {
     expect(await stream.next()).toMatchObject({ event: 'complete' });
   });
 
-  // Nothing polls for these: only a wake can have brought them.
-  test('runs that are made, grow and end at one are told to the dashboards of the other', async () => {
+  // Run updates are not polled: only a wake can announce them.
+  test('runs that are created, grow and end at one are reported to subscribers of the other', async () => {
     const [one, other] = await startTwo();
     const stream = await openEventStream(other.graphql, 'subscription { runUpdated { id eventCount } }');
-    // Until the first comes it may not be registered yet.
+    // The subscription may not be registered before the first update arrives.
     const registered = stream.next();
     for (let told = false, tries = 0; !told; tries += 1) {
       await post(one.graphql, CREATE_RUN, { id: `first-${tries}` });
@@ -70,7 +70,7 @@ function testTwoProcesses(env: Readonly<Record<string, string>>): void {
     }
   });
 
-  test('wakes alone bring every event: a feed that never polls misses none', async () => {
+  test('wakes are enough: a feed that never polls misses no event', async () => {
     const databaseUrl = await freshPostgresUrl();
     const [one, other] = [await openProcess(), await openProcess()];
     const { run } = await one.store.createRun({
@@ -102,7 +102,7 @@ function testTwoProcesses(env: Readonly<Record<string, string>>): void {
       const arrived = new Promise<void>((resolve) => {
         next = () => seen.includes(seq) && resolve();
       });
-      // Both write the one log, in turns.
+      // Both processes write to the same log in turns.
       const writer = seq % 2 === 0 ? one : other;
       const { ok } = await writer.ingest.append(run, {
         events: [{ ...event(seq), data: '{}' }],

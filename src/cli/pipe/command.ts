@@ -4,7 +4,7 @@ import type { RuntimeName } from '../../runtimes/registry.ts';
 
 type Command = readonly [string, ...string[]];
 
-/** What programs and their packages are called. */
+/** Runtimes by the names of their programs and npm packages. */
 const PROGRAMS = new Map<string, RuntimeName>([
   ['goose', 'goose'],
   ['codex', 'codex'],
@@ -14,14 +14,14 @@ const PROGRAMS = new Map<string, RuntimeName>([
   ['claude-code', 'claude-code'],
 ]);
 
-/** What fetches a package and runs it: the package is its first argument that is no option. */
+/** Programs that download and run a package: the first argument that is not an option. */
 const LAUNCHERS = ['npx', 'bunx', 'pnpx'];
 
-/** The runtime that a command's name tells; null: none that is known. */
+/** The runtime that the command's name identifies. Null if the name is unknown. */
 export function runtimeOf([program, ...args]: Command): RuntimeName | null {
   const launched =
     LAUNCHERS.includes(basename(program)) && args.find((argument) => !argument.startsWith('-'));
-  // A package may be named with its version: @openai/codex@latest.
+  // The package may have a version: @openai/codex@latest.
   const name = basename(launched || program).replace(/(?<=.)@.*$/, '');
   return PROGRAMS.get(name) ?? null;
 }
@@ -29,19 +29,19 @@ export function runtimeOf([program, ...args]: Command): RuntimeName | null {
 const PROMPT = '{prompt}';
 
 /**
- * Puts the payload's `prompt` where the command says `{prompt}`. Throws when there is none to put in, and when it would
- * be read as an option: whoever gives a prompt is not to choose how the agent runs.
+ * Replaces `{prompt}` in the command with the payload's `prompt`. Throws if the payload has no prompt, and if
+ * the agent would read the prompt as an option: the author of a prompt must not control how the agent runs.
  */
 export function withPrompt(command: Command, payload: JsonObject | null): Command {
   if (!command.some((argument) => argument.includes(PROMPT))) return command;
   const prompt = payload?.prompt;
   if (typeof prompt !== 'string') {
-    throw new Error(`the command has ${PROMPT} in it, and the job's payload no text under prompt`);
+    throw new Error(`the command contains ${PROMPT}, but the job's payload has no string field prompt`);
   }
   const bare = command.indexOf(PROMPT);
   if (prompt.startsWith('-') && bare >= 0 && !command.slice(0, bare).includes('--')) {
     throw new Error(
-      `the prompt begins with - and would be an option: have the runner's command say -- ${PROMPT} or --option=${PROMPT}`,
+      `the prompt begins with - and would be read as an option: use -- ${PROMPT} or --option=${PROMPT} in the runner's command`,
     );
   }
   const [program, ...args] = command;

@@ -5,35 +5,35 @@ import { pause } from '../../lib/backoff.ts';
 import { unlessAborted } from '../../lib/cancellable.ts';
 import type { RuntimeAdapter, RuntimeExit } from '../../runtimes/adapter.ts';
 
-/** What gets a runtime's output to the server. Nothing here throws: the command goes on whatever becomes of its events. */
+/** Sends a runtime's output to the server. Never throws: the command continues even if events are lost. */
 export interface Feeder {
-  /** Resolves when the events of these bytes are in the spool, for which there may have to be room first. */
+  /** Resolves once the events of these bytes are in the spool. Waits while the spool is full. */
   push(bytes: Uint8Array): Promise<void>;
-  /** The runtime is gone: from now on a wait for room is given up when it has taken too long. */
+  /** Call when the runtime is gone: any wait for room is then limited to `flushTimeoutMs`. */
   hurry(): void;
-  /** Ends the run; resolves when all is delivered or the time is over. */
+  /** Ends the run. Resolves when all events are delivered or `flushTimeoutMs` has passed. */
   end(exit: RuntimeExit): Promise<FeederEnd>;
 }
 
 /** How a run's delivery ended. */
 export interface FeederEnd extends ReporterClosed {
-  /** Not even the spool has the end of the run. */
+  /** True if events were dropped: not even the spool holds the whole run. */
   readonly isCut: boolean;
 }
 
-/** What a feeder needs. */
+/** The options of {@link createFeeder}. */
 export interface FeederOptions {
   readonly adapter: RuntimeAdapter;
   readonly reporter: Reporter;
   readonly flushTimeoutMs: number;
-  /** Hears of what the user should know. */
+  /** Reports a message to the user. */
   readonly tell: (text: string) => void;
 }
 
-/** After this the disk is asked again whether it takes something. */
+/** How long to wait before a failed write to the spool is retried, in milliseconds. */
 const DISK_MS = 1_000;
 
-/** Feeds a reporter. */
+/** Creates a feeder that passes bytes through the adapter to the reporter. */
 export function createFeeder({ adapter, reporter, flushTimeoutMs, tell }: FeederOptions): Feeder {
   const givenUp = new AbortController();
   const given = givenUp.signal;
@@ -53,25 +53,27 @@ export function createFeeder({ adapter, reporter, flushTimeoutMs, tell }: Feeder
     clearTimeout(impatience);
     if (!hurried || !waiting) return;
     impatience = setTimeout(
-      () => giveUp('the spool stays full: what follows is not reported'),
+      () => giveUp('the spool stayed full: later events are not reported'),
       flushTimeoutMs,
     );
   }
 
-  /** What is to be tried next in place of an event that was refused; null: nothing more can be reported. */
+  /** The event to try next after this one was refused. Null: give up on it. */
   async function insteadOf(event: RunnerEvent, error: unknown): Promise<RunnerEvent | null> {
     const failure = reporter.failure();
     if (failure || !(error instanceof ReportFailed)) {
-      giveUp(`no more events are taken, but the command goes on: ${failure?.message ?? String(error)}`);
+      giveUp(
+        `events are no longer reported, but the command continues: ${failure?.message ?? String(error)}`,
+      );
       return null;
     }
     if (error.code === 'spool_failed') {
-      if (!diskTold) tell(`${error.message}; the command is held back until it does`);
+      if (!diskTold) tell(`${error.message}; the command is paused until writing succeeds`);
       diskTold = true;
       await pause(DISK_MS, given);
       return event;
     }
-    // This event alone is refused, such as one of more than 15 MiB.
+    // Only this event is refused, for example because it exceeds 15 MiB.
     const { kind, tMs, seq } = event;
     const payload = { kind, code: error.code, message: error.message };
     return kind === 'notification' && event.data.event === 'left_out'

@@ -1,21 +1,21 @@
 import { openFileSpool } from '../../client/file-spool.ts';
 import type { Spool } from '../../client/spool.ts';
 
-/** Where a run's spool is, and what goes into it. */
+/** The options of {@link openSpool}. */
 export interface SpoolOptions {
   readonly folder: string;
   readonly spoolMib: number;
-  /** The number that the server's log goes on with; null: it is not known. */
+  /** The number of the next event in the server's log. Null: unknown. */
   readonly nextSeq: number | null;
-  /** Hears of what the user should know. */
+  /** Reports a message to the user. */
   readonly tell: (text: string) => void;
 }
 
 const MAX_TAKEN = 1_000;
 
 /**
- * Opens a run's spool. A damaged file is set aside with one line that names it. What is left before the damage is
- * dropped if the server has more than that already.
+ * Opens a run's spool. A damaged file is set aside and reported in one line. The events before the damage are
+ * dropped if the server's log already continues after them.
  */
 export async function openSpool({ folder, spoolMib, nextSeq, tell }: SpoolOptions): Promise<Spool> {
   let isDamaged = false;
@@ -24,7 +24,9 @@ export async function openSpool({ folder, spoolMib, nextSeq, tell }: SpoolOption
       maxCharacters: spoolMib * 1024 * 1024,
       onDamaged: ({ file, place, setAside }) => {
         isDamaged = true;
-        tell(`${file} is damaged at ${place} and set aside as ${setAside}; events before that are kept`);
+        tell(
+          `${file} is damaged at ${place} and set aside as ${setAside}; the events before the damage are kept`,
+        );
       },
     });
   const spool = await open();

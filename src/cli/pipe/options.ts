@@ -5,18 +5,18 @@ import { ENDPOINT_OPTIONS } from '../endpoint.ts';
 import { UsageError } from '../usage-error.ts';
 import { runtimeOf } from './command.ts';
 
-/** What `runfeed pipe` was told. */
+/** The parsed arguments of `runfeed pipe`. */
 export interface PipeOptions {
-  /** The command to run; null: standard input is what it printed. */
+  /** The command to run. Null: standard input is the output of a command. */
   readonly command: readonly [string, ...string[]] | null;
   readonly run: string | undefined;
   readonly url: string | undefined;
   readonly token: string | undefined;
-  /** Null: its first lines tell. */
+  /** Null: the runtime is detected from the first lines of the output. */
   readonly runtime: RuntimeName | null;
   readonly provider: RunProvider;
   readonly title: string | undefined;
-  /** Where spools are kept, a folder for each run; undefined: in the folder for temporary files. */
+  /** The parent of the runs' spool folders. Undefined: a folder in the temporary folder. */
   readonly spool: string | undefined;
   readonly spoolMib: number;
   readonly flushTimeoutMs: number;
@@ -25,7 +25,7 @@ export interface PipeOptions {
 const FLUSH_TIMEOUT_S = 60;
 const SPOOL_MIB = 64;
 
-/** Reads the arguments; throws a UsageError. */
+/** Parses the arguments and applies defaults. Throws a {@link UsageError}. */
 export function readPipeOptions(argv: readonly string[]): PipeOptions {
   const end = argv.indexOf('--');
   const { values } = readArguments(end < 0 ? argv : argv.slice(0, end), {
@@ -56,21 +56,21 @@ export function readPipeOptions(argv: readonly string[]): PipeOptions {
 }
 
 function readCommand([program, ...args]: readonly string[]): readonly [string, ...string[]] {
-  if (!program) throw new UsageError('after -- comes the command to run');
+  if (!program) throw new UsageError('-- must be followed by the command to run');
   return [program, ...args];
 }
 
 function readRuntime(name: string | undefined): RuntimeName | null {
   if (name === undefined) return null;
   if (isRuntimeName(name)) return name;
-  throw new UsageError(`--runtime is one of ${RUNTIME_NAMES.join(', ')}`);
+  throw new UsageError(`--runtime must be one of ${RUNTIME_NAMES.join(', ')}`);
 }
 
 function readProvider(name: string | undefined): RunProvider | null {
   if (name === undefined) return null;
   const provider = RUN_PROVIDERS.find((known) => known === name);
   if (provider) return provider;
-  throw new UsageError(`--provider is one of ${RUN_PROVIDERS.join(', ')}`);
+  throw new UsageError(`--provider must be one of ${RUN_PROVIDERS.join(', ')}`);
 }
 
 function providerOf(runtime: RuntimeName | null): RunProvider {

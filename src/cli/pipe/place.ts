@@ -3,32 +3,33 @@ import type { Spool } from '../../client/spool.ts';
 import type { RunnerEvent } from '../../contract/events.ts';
 import type { Target } from './target.ts';
 
-/** What is compared before a command is started. */
+/** The inputs of {@link checkPlace}. */
 export interface Places {
   readonly target: Target;
-  /** What an earlier process may have left behind. */
+  /** May hold undelivered events of an earlier process. */
   readonly spool: Spool;
-  /** Where that is. */
+  /** The folder of the spool. */
   readonly folder: string;
   readonly flushTimeoutMs: number;
 }
 
 /**
- * Whether an earlier process began this run. Throws when nothing may follow: the run has ended, the spool is another
- * run's, or nobody can say how far the run is. What is left of a run that has ended is delivered first.
+ * Returns true if an earlier process began this run. Throws if the command must not start: the run has ended,
+ * the spool does not match the run, or the run's position is unknown. Undelivered events of an ended run are
+ * delivered first.
  */
 export async function checkPlace({ target, spool, folder, flushTimeoutMs }: Places): Promise<boolean> {
   const { runId, endpoint, place } = target;
   const last = spool.last();
   if (place === null && last === null) {
     throw new Error(
-      `cannot reach ${endpoint.url}, and no events of this run are kept here: nothing was started`,
+      `cannot reach ${endpoint.url}, and no events of this run are on disk: nothing was started, try again later`,
     );
   }
   const range = spool.held().range;
   if (place && range && (range.fromSeq > place.nextSeq || range.toSeq + 1 < place.nextSeq)) {
     throw new Error(
-      `${folder} holds events ${range.fromSeq} to ${range.toSeq}, which do not go with run ${runId} (its next is ${place.nextSeq}): remove that folder to go on without them`,
+      `${folder} holds events ${range.fromSeq} to ${range.toSeq}, which do not match run ${runId} (its next event is ${place.nextSeq}): remove the folder to continue without them`,
     );
   }
   const isOver = last !== null && (JSON.parse(last.json) as RunnerEvent).kind === 'runtime_terminal';
@@ -39,7 +40,7 @@ export async function checkPlace({ target, spool, folder, flushTimeoutMs }: Plac
     last === null
       ? ''
       : undelivered
-        ? '; its last events are not delivered'
-        : '; its last events are delivered now';
+        ? '; its last events were not delivered'
+        : '; its last events have now been delivered';
   throw new Error(`run ${runId} has ended, so nothing was started${rest}`);
 }

@@ -1,17 +1,17 @@
 import type { Readable } from 'node:stream';
 import { createBell } from '../../lib/bell.ts';
 
-/** Reads a stream for as long as something is to be expected of it. */
+/** Reads a stream until it ends, or until no more output is expected. */
 export interface Reading {
   /** The next bytes; null at the end. */
   next(): Promise<Uint8Array | null>;
-  /** Who writes is done: what follows comes within so many milliseconds of what came before, or is not waited for. */
+  /** Call when the writer is done: reading then ends at the first pause longer than `withinMs`. */
   finish(withinMs: number): void;
 }
 
 /**
- * Reads no further than it is asked to, so that the writer is held back. The end alone would not do: a process that was
- * left behind may hold the stream open for ever.
+ * Reads only on demand, so that a slow reader slows the writer down. The end of the stream alone is not
+ * enough: a process that was left behind may hold the stream open forever.
  */
 export function createReading(stream: Readable): Reading {
   const chunks: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();

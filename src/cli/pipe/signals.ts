@@ -1,19 +1,19 @@
-/** The signals by which somebody ends a run. */
+/** The signals that end a run. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Where this process's signals go. */
+/** Routes this process's signals. */
 export interface Signals {
-  /** Aborts with the first one that comes while nobody takes them. */
+  /** Aborts on the first signal that arrives while no handler is set. */
   readonly beforeStart: AbortSignal;
-  /** The one that did that. */
+  /** The signal that aborted `beforeStart` and has not been handled since. */
   stoppedBy(): NodeJS.Signals | null;
-  /** From now on this takes them, also one that has come already. */
+  /** Sets the handler. It is called immediately if a signal has already arrived. */
   to(handle: (signal: NodeJS.Signals) => void): void;
-  /** Takes none any more: they do what they do by themselves. */
+  /** Restores the default effect of the signals. */
   release(): void;
 }
 
-/** Takes this process's signals from here on. */
+/** Starts to catch SIGINT, SIGTERM and SIGHUP of this process. */
 export function watchSignals(): Signals {
   const starting = new AbortController();
   let stoppedBy: NodeJS.Signals | null = null;

@@ -9,34 +9,34 @@ import type { Output } from '../output.ts';
 import { codeOfSignal } from '../signal-code.ts';
 import { createReading } from './reading.ts';
 
-/** What a runtime prints, and how it ended. */
+/** A runtime's output and how the runtime ended. */
 export interface Source {
   /** The next bytes; null at the end. */
   next(): Promise<Uint8Array | null>;
-  /** Passes a signal on. */
+  /** Forwards a signal to the runtime. */
   signal(signal: NodeJS.Signals): void;
-  /** Resolves once the runtime is gone, which may be before its last output was read. */
+  /** Resolves once the runtime is gone, possibly before its last output is read. */
   readonly exit: Promise<SourceExit>;
 }
 
-/** How it ended, for the adapter and for whoever started this. */
+/** How a runtime ended. */
 export interface SourceExit {
   readonly runtime: RuntimeExit;
-  /** Whether it ever ran. */
+  /** False if the command could not be started. */
   readonly started: boolean;
-  /** As a shell has it: 128 and the signal's number where one ended it. */
+  /** The exit code as a shell reports it: 128 plus the signal's number if a signal ended the runtime. */
   readonly code: number;
 }
 
-/** After its process is gone, output that does not come within this belongs to something that was left behind. */
+/** Output that arrives later than this after the process is gone belongs to a process it left behind. */
 const LINGER_MS = 2_000;
-/** More than is reported, so that no secret is cut before it is redacted. */
+/** Longer than the reported tail, so that no secret is cut before it is redacted. */
 const STDERR_TAIL_LENGTH = 16_384;
-/** A shell's own codes for a command that is not there, and for one that cannot be started. */
+/** A shell's exit codes for a command that does not exist, and for one that cannot be started. */
 const NOT_FOUND = 127;
 const NOT_STARTED = 126;
 
-/** Linux: 32 pages, with the NUL at the end. */
+/** The limit on Linux: 32 pages, including the final NUL. */
 const MAX_ARGUMENT_BYTES = 128 * 1024 - 1;
 
 class ArgumentTooLong extends Error {
@@ -49,7 +49,10 @@ class ArgumentTooLong extends Error {
   }
 }
 
-/** Starts a command. Its standard error is passed on to `errors`; standard input is this process's own. */
+/**
+ * Starts a command. Its standard error is copied to `errors`; it inherits this process's standard input.
+ * Never throws: a command that cannot be started has exit code 126 or 127.
+ */
 export function startCommand(
   command: readonly [string, ...string[]],
   env: Readonly<Record<string, string | undefined>>,
@@ -64,7 +67,7 @@ export function startCommand(
   try {
     return follow(program, spawn(program, args, { env, stdio: ['inherit', 'pipe', 'pipe'] }), errors);
   } catch (error) {
-    // Some reasons not to start are thrown, such as a command line that is too long; others come later.
+    // Some failures are thrown here, such as a command line that is too long; others are emitted later.
     return unstarted(program, error, errors);
   }
 }
@@ -97,14 +100,14 @@ function follow(
   return {
     next: reading.next,
     signal: (signal) => {
-      // Ctrl-C reaches every process of a terminal by itself, and two of them mean more than one to most agents.
+      // Ctrl-C reaches every process of a terminal, and most agents react differently to a second one.
       if (signal !== 'SIGINT' || !hasTerminal()) child.kill(signal);
     },
     exit: watch(),
   };
 }
 
-/** What another process prints into this one's standard input. The end of it is all that is known of how that ended. */
+/** Reads another process's output from standard input. How that process ended is unknown. */
 export function readInput(input: Readable = process.stdin): Source {
   const reading = createReading(input);
   let resolveExit: (exit: SourceExit) => void = () => {};
@@ -125,7 +128,7 @@ export function readInput(input: Readable = process.stdin): Source {
       return chunk;
     },
     signal: (signal) => {
-      // The writer most likely got it, too, and may have last words.
+      // The writer most likely received the signal too, and may still print something.
       reading.finish(signalled ? 0 : LINGER_MS);
       signalled ??= signal;
     },
@@ -144,27 +147,27 @@ async function passOn(next: () => Promise<Uint8Array | null>, errors: Output): P
 }
 
 async function notStarted(program: string, error: unknown, errors: Output): Promise<SourceExit> {
-  const told = `${program} cannot be started: ${whyNotStarted(error)}`;
+  const told = `cannot start ${program}: ${whyNotStarted(error)}`;
   await errors.write(`runfeed: ${told}\n`);
   const code = codeOf(error) === 'ENOENT' ? NOT_FOUND : NOT_STARTED;
   return { runtime: { exitCode: code, stderrTail: told }, started: false, code };
 }
 
-/** By its code alone: a message may repeat the command line. */
+/** Uses the error's code only: its message may contain the command line. */
 function whyNotStarted(error: unknown): string {
   if (error instanceof ArgumentTooLong) {
     const { place, bytes } = error;
-    return `argument ${place} has ${bytes} bytes, and the system takes at most ${MAX_ARGUMENT_BYTES} in one. Leave {prompt} out of the command and have it read the prompt from the file that RUNFEED_PAYLOAD_FILE names`;
+    return `argument ${place} has ${bytes} bytes, but the system allows at most ${MAX_ARGUMENT_BYTES}. Remove {prompt} from the command and let it read the prompt from the file that RUNFEED_PAYLOAD_FILE names`;
   }
   switch (codeOf(error)) {
     case 'ENOENT':
-      return 'there is no such command';
+      return 'command not found';
     case 'EACCES':
-      return 'its file may not be executed (EACCES)';
+      return 'permission denied (EACCES)';
     case 'E2BIG':
-      return 'its arguments and its environment together are longer than the system takes (E2BIG). Have it read the payload from the file that RUNFEED_PAYLOAD_FILE names';
+      return 'its arguments and environment together exceed the system limit (E2BIG). Let it read the payload from the file that RUNFEED_PAYLOAD_FILE names';
     case 'ERR_INVALID_ARG_VALUE':
-      return 'an argument or a variable has a NUL character in it';
+      return 'an argument or an environment variable contains a NUL character';
     default:
       return codeOf(error);
   }

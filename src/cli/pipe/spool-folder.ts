@@ -4,20 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createReleasers } from '../../lib/releasers.ts';
 
-/** A run's own folder, which no other process uses meanwhile. */
+/** The folder of one run, locked against other processes. */
 export interface SpoolFolder {
   readonly path: string;
-  /** Lets go of it; removes it if nothing is left in it. */
+  /** Releases the lock, and removes the folder if it is empty. */
   release(): Promise<void>;
 }
 
-/** In the folder for temporary files anybody can take the first of these names; then the next one serves. */
+/** Any user can take a name in the temporary folder. Then the next name is tried, up to this many. */
 const MAX_PARENTS = 10;
 
 /**
- * Takes the folder for a run on a server, so that the next process for this run finds what was not delivered. `base` is
- * where these folders lie, which exists; undefined: a folder of this user's among the temporary files. Throws where the run's folder
- * is another user's, a link, or open to others: what lies in it could be anybody's.
+ * Locks the folder of a run on a server. The next process for this run finds the undelivered events there.
+ * `base` is the existing parent folder; undefined: this user's folder in the temporary folder. Throws if
+ * another process holds the lock, or if the run's folder belongs to another user, is a link, or is open to
+ * others: its content could be forged.
  */
 export async function takeSpoolFolder(
   base: string | undefined,
@@ -28,7 +29,7 @@ export async function takeSpoolFolder(
   const path = join(base ?? (await ownParent()), key);
   if ((await claimFolder(path)) !== 'own') {
     throw new Error(
-      `${path} is not a folder that this user alone can use (mode 0700), so its events may be anybody's: remove it, or name another folder with --spool`,
+      `${path} is not a folder that only this user can access (mode 0700), so its events may be forged: remove it, or pass another folder with --spool`,
     );
   }
   const releasers = createReleasers();
@@ -43,14 +44,14 @@ async function ownParent(): Promise<string> {
   for (let number = 0; number < MAX_PARENTS; number += 1) {
     const path = number === 0 ? name : `${name}-${number}`;
     const state = await claimFolder(path);
-    // It is this user's to tighten, and each run's folder in it is looked at, too.
+    // The folder is this user's, so its mode can be corrected. Each run's folder in it is checked as well.
     if (state === 'open') await chmod(path, 0o700);
     if (state !== 'foreign') return path;
   }
-  throw new Error(`${name} and the names after it belong to others: name a folder with --spool`);
+  throw new Error(`${name} and its numbered alternatives cannot be used: pass a folder with --spool`);
 }
 
-/** Makes the folder if there is none, and tells whose it is. `open`: this user's own, and others can use it, too. */
+/** Creates the folder if missing and returns whose it is. `open`: this user's, but accessible to others. */
 async function claimFolder(path: string): Promise<'own' | 'open' | 'foreign'> {
   await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
@@ -58,11 +59,11 @@ async function claimFolder(path: string): Promise<'own' | 'open' | 'foreign'> {
   const stats = await lstat(path);
   const isOwn = process.getuid === undefined || stats.uid === process.getuid();
   if (!stats.isDirectory() || !isOwn) return 'foreign';
-  // Windows has no such modes.
+  // Windows has no such file modes.
   return process.getuid !== undefined && (stats.mode & 0o077) !== 0 ? 'open' : 'own';
 }
 
-/** Two processes in one spool would mix up its numbers. What a killed one left behind counts no more. */
+/** Two processes in one spool would mix up its numbers. The lock of a killed process is replaced. */
 async function lock(path: string): Promise<void> {
   for (let tries = 0; tries < 2; tries += 1) {
     try {
@@ -74,15 +75,17 @@ async function lock(path: string): Promise<void> {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
       const pid = Number(await readFile(path, 'utf8').catch(() => ''));
       if (isAlive(pid)) {
-        throw new Error(`process ${pid} reports to this run already (if it is no runfeed, remove ${path})`);
+        throw new Error(
+          `process ${pid} already reports to this run (if it is not a runfeed process, remove ${path})`,
+        );
       }
       await rm(path, { force: true });
     }
   }
-  throw new Error(`another process has just taken ${path}`);
+  throw new Error(`another process has just locked ${path}: try again`);
 }
 
-/** In a container it may well have been given this process's own number. */
+/** In a container, a killed process may have had this process's own number. */
 function isAlive(pid: number): boolean {
   if (!Number.isSafeInteger(pid) || pid <= 0 || pid === process.pid) return false;
   try {

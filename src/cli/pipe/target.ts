@@ -10,22 +10,26 @@ import type { PipeOptions } from './options.ts';
 export interface Target {
   readonly runId: string;
   readonly endpoint: Endpoint;
-  /** How far the run is; null: the server cannot be reached to ask. */
+  /** The run's position. Null: the server cannot be reached. */
   readonly place: Place | null;
-  /** What the command is to do, when this is a job's runner. */
+  /** The job's payload. Null outside a job, or if the job has none. */
   readonly payload: JsonObject | null;
-  /** Variables for the command that nobody else may see. */
+  /** Secret variables for the command's environment. */
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** How far a run is. */
+/** A run's position: the next event's number, the last event's time, and whether the run has ended. */
 export interface Place {
   readonly nextSeq: number;
   readonly lastTMs: number;
   readonly ended: boolean;
 }
 
-/** The job's run, claimed, or the one that the options name. Throws ClaimRefused, or what else stands against it. */
+/**
+ * Inside a job, claims the job's run; otherwise finds or creates the run that the options name. Throws
+ * ClaimRefused, a UsageError, or an Error if the run cannot be used. If the server is unreachable, throws
+ * only if no run is named.
+ */
 export function findTarget(options: PipeOptions, signal: AbortSignal): Promise<Target> {
   const job = readRunnerEnvironment();
   return job ? claimTarget(job, options, signal) : openRun(options);
@@ -37,7 +41,7 @@ async function claimTarget(
   signal: AbortSignal,
 ): Promise<Target> {
   if (run !== undefined || url !== undefined || token !== undefined) {
-    throw new UsageError('inside a job --run, --url and --token are the job’s: leave them out');
+    throw new UsageError('inside a job, --run, --url and --token are set by the job: leave them out');
   }
   const graphql = `${job.apiBase}/graphql`;
   const claim = await claimJob({ url: graphql, token: job.token, instance: job.instance, signal });
@@ -57,12 +61,13 @@ async function openRun(options: PipeOptions): Promise<Target> {
   const { run } = options;
   if (run === undefined) {
     const created = await createRun(endpoint, options);
-    process.stderr.write(`runfeed: the run is ${created.id}\n`);
+    process.stderr.write(`runfeed: created run ${created.id}\n`);
     return { ...target, runId: created.id, place: created };
   }
   try {
     const found = (await findRun(endpoint, run)) ?? (await createRun(endpoint, options));
-    if (found.job) throw new Error(`run ${run} has a job: only that job's runner sends its events`);
+    if (found.job)
+      throw new Error(`run ${run} has a job, and only its runner may send events: use another run`);
     return { ...target, runId: run, place: found };
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
@@ -93,6 +98,6 @@ async function createRun(endpoint: Endpoint, { run: id, provider, title }: PipeO
   const input = { id, provider, title, ...(provider === 'anthropic' && { runtime: 'managed' }) };
   const { createRun } = await request(endpoint, CREATE_RUN, { input });
   const { run, message } = createRun as { readonly run?: FoundRun; readonly message?: string };
-  if (!run) throw new Error(`the run was not made: ${message}`);
+  if (!run) throw new Error(`the run was not created: ${message}`);
   return run;
 }

@@ -2,20 +2,21 @@ import type { StreamedEvent, StreamGap } from '../../client/feed.ts';
 import type { JsonObject, JsonValue } from '../../contract/events.ts';
 import { harmless, type Look, type Paint, preview } from './style.ts';
 
-/** Turns a run's events into what a terminal shows. */
+/** Formats a run's events as terminal output. */
 export interface Printer {
-  /** What to print for the next event; empty for what a person need not see. */
+  /** The text to print for the next event. Empty for events that are of no interest to a person. */
   event(event: StreamedEvent): string;
+  /** The line that says which events retention removed. */
   gap(gap: StreamGap): string;
-  /** What ends a line that text was flowing on. */
+  /** A line feed if streamed text has left a line unfinished, else empty. */
   end(): string;
 }
 
 const WIDTH = 100;
-/** Calls of which the answer may still come; of the oldest the duration is forgotten. */
+/** The most unanswered calls to remember. Beyond this, the oldest call is printed without its duration. */
 const MAX_OPEN_CALLS = 1_000;
 
-/** A printer at the beginning of a line. */
+/** Creates a printer whose output begins on a new line. */
 export function createPrinter(paint: Paint): Printer {
   let flowing: 'text' | 'thinking' | null = null;
   let startedAt: number | null = null;
@@ -129,7 +130,7 @@ function fieldOf(value: JsonValue | undefined, name: string): JsonValue | undefi
     : undefined;
 }
 
-/** An input that is one text is shown as that; others as JSON. */
+/** Shows an input with a single text field as that text, and any other as JSON. */
 function inputOf(input: JsonValue | undefined): string {
   if (typeof input === 'string') return input;
   if (typeof input !== 'object' || input === null) return String(input ?? '');
@@ -137,7 +138,7 @@ function inputOf(input: JsonValue | undefined): string {
   return values.length === 1 && typeof values[0] === 'string' ? values[0] : JSON.stringify(input);
 }
 
-/** The texts of a result that is made of content blocks; of others what an input would show. */
+/** Shows a result of content blocks as their texts, and any other result like an input. */
 function outputOf(output: JsonValue | undefined): string {
   if (!Array.isArray(output)) return inputOf(output);
   const texts = output.map((block) => textOf(fieldOf(block, 'text'))).filter(Boolean);

@@ -3,27 +3,27 @@ import { readClientEnvironment } from '../../config/client-env.ts';
 
 const CODES = { dim: 2, bold: 1, red: 31, green: 32, yellow: 33, cyan: 36 } as const;
 
-/** How a text may stand out. */
+/** A text style. */
 export type Look = keyof typeof CODES;
 
-/** Makes a text stand out, or leaves it as it is. */
+/** Applies a style to a text, or returns the text unchanged where styles are off. */
 export type Paint = (look: Look, text: string) => string;
 
-/** Paints on a terminal, unless that is not wanted; elsewhere not. */
+/** Styles are on if standard output is a terminal and neither `noColor` nor NO_COLOR is set. */
 export function choosePaint(noColor: boolean): Paint {
   const paints = !noColor && !readClientEnvironment().noColor && isatty(1);
   return (look, text) => (paints && text !== '' ? `\u001b[${CODES[look]}m${text}\u001b[0m` : text);
 }
 
 /**
- * A text without control characters but line feeds and tabs, and without those that turn the direction of writing: what
- * a model wrote must not steer a terminal.
+ * Removes control characters except line feeds and tabs, and characters that change the writing direction:
+ * model output must not control a terminal.
  */
 export function harmless(text: string): string {
   return text.replace(/[^\P{Cc}\n\t]|\p{Bidi_Control}/gu, '');
 }
 
-/** At most so many characters of a text on one line. */
+/** Shortens a text to one line of at most `width` characters. */
 export function preview(text: string, width: number): string {
   const line = harmless(text.slice(0, 4 * width))
     .replace(/\s+/g, ' ')

@@ -17,15 +17,15 @@ import { isKnownState, observe } from './fly/states.ts';
 import { createStats } from './fly/stats.ts';
 import { destroyForGood, destroyMachine, stopMachine } from './fly/stop.ts';
 
-/** A state is told of once; a substrate that makes up new ones is not to fill the log. */
+/** Each state is logged once. A substrate that makes up new ones must not fill the log. */
 const MAX_STATES_TOLD = 20;
 
-/** What the configuration has under `fly`: see `fly/config.ts`. */
+/** Opens the substrate with the configuration under `fly`: see `fly/config.ts`. Throws if it is invalid. */
 export function openSubstrate({ config, log }: SubstrateSetup): OpenedSubstrate {
   const parsed = flyConfigSchema.safeParse(config);
   if (!parsed.success) {
     const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
-    throw new Error(`the configuration of substrate fly is wrong: ${problems.join('; ')}`);
+    throw new Error(`the configuration of substrate fly is invalid: ${problems.join('; ')}`);
   }
   return {
     substrate: createFlySubstrate(parsed.data, { log }),
@@ -37,8 +37,8 @@ export function openSubstrate({ config, log }: SubstrateSetup): OpenedSubstrate 
 }
 
 /**
- * Jobs on Fly Machines: an app for each workspace, a machine for each run, found again by their names. Talks to nobody
- * before its first call.
+ * Creates a substrate that runs jobs on Fly Machines: an app for each workspace and a machine for each run,
+ * found again by their names. Sends nothing before its first call.
  */
 export function createFlySubstrate(
   config: FlyConfig,
@@ -54,7 +54,7 @@ export function createFlySubstrate(
   const statesTold = new Set<string>();
   const redact = createRedactor([config.token]);
 
-  /** Starts of one run that come while one is under way share it. */
+  /** Concurrent starts of one run share one attempt. */
   async function start(spec: JobSpec): Promise<RunnerJobHandle> {
     const key = JSON.stringify([spec.workspaceId, spec.runId]);
     const redactSpec = createRedactor([config.token, ...spec.secrets]);
@@ -85,10 +85,7 @@ export function createFlySubstrate(
   function tellUnknownState({ appName, machineId }: RunnerJobHandle, { state }: Machine): void {
     if (isKnownState(state) || statesTold.has(state) || statesTold.size >= MAX_STATES_TOLD) return;
     statesTold.add(state);
-    log.warn(
-      { appName, machineId, state: state.slice(0, 100) },
-      'Fly tells of a state that is not known here',
-    );
+    log.warn({ appName, machineId, state: state.slice(0, 100) }, 'Fly reported an unknown machine state');
   }
 
   function logTail(handle: RunnerJobHandle, lines: number, marginBytes: number): Promise<LogTail | null> {
@@ -102,7 +99,7 @@ export function createFlySubstrate(
     host: null,
     showsEnvironment: true,
     pollMs: config.pollMs,
-    // Its log is not kept with the machine, which costs money as long as it is there.
+    // The log is not kept with the machine, which costs money as long as it exists.
     keepEndedMs: 0,
     machineClaims: true,
     start,

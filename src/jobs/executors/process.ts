@@ -26,13 +26,13 @@ import { observe } from './process/verdict.ts';
 
 const DEFAULT_LINES = 100;
 
-/** What Node's timers can count. */
+/** The longest delay of Node's timers. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** A log is asked for on the day after, too. */
+/** Logs are still wanted a day later. */
 const KEEP_MS = 24 * 3_600_000;
 
-/** The substrate with the commands of its runners. */
+/** Opens the substrate with the commands of its runners. */
 export async function openSubstrate({
   runners,
   folder,
@@ -58,27 +58,27 @@ export async function openSubstrate({
   };
 }
 
-/** Throws when commands could not reach the folders that they start in. */
+/** Throws if commands could not reach the folders that they start in. */
 function requireWay(folder: string, user: JobsUser): void {
   makeFolder(folder, 0o700);
   const { uid, gid } = user.kind === 'one' ? user : { uid: user.first, gid: user.first };
   const closed = closedFolder(dirname(folder), { uid, gid });
   if (closed === null) return;
   throw new Error(
-    `JOBS_USER may not pass through ${closed} to the jobs in ${folder}: set JOBS_FOLDER to a folder in a place that is open to it, or run chmod o+x ${closed}`,
+    `JOBS_USER cannot pass through ${closed} to the jobs in ${folder}: set JOBS_FOLDER to a folder that it can reach, or run chmod o+x ${closed}`,
   );
 }
 
-/** The image that stands for a command line: the runner's name, and a digest that changes with the command line. */
+/** Returns the image that stands for a command line: the runner's name and a digest of the command line. */
 export function processImage(runner: string, command: readonly string[]): string {
   return `${runner}@sha256:${createHash('sha256').update(JSON.stringify(command)).digest('hex')}`;
 }
 
 /**
- * The substrate that runs jobs as processes of this machine, each under a shim of its own that outlives the server. Under
- * systemd the server's unit needs `KillMode=process`, or its stop takes the jobs with it. Needs Linux, whose `/proc`
- * tells processes apart and finds those that left their group: a {@link SubstrateError} says so elsewhere. A spec's
- * `resources` are not enforced.
+ * Creates a substrate that runs jobs as processes on this machine, each under its own shim, which outlives
+ * the server. Under systemd the server's unit needs `KillMode=process`, or stopping it ends the jobs. Needs
+ * Linux, whose `/proc` identifies processes and finds those that left their group; throws a
+ * {@link SubstrateError} elsewhere. A spec's `resources` are not enforced.
  */
 export function createProcessSubstrate(
   options: ProcessSubstrateOptions,
@@ -105,7 +105,7 @@ export function createProcessSubstrate(
     if (appName === host) return folders.ofMachine(machineId);
     throw new SubstrateError({
       errorClass: 'host_lost',
-      message: `the job is on host ${appName}, and this is ${host}`,
+      message: `the job runs on host ${appName}, but this is ${host}`,
       transient: true,
     });
   }
@@ -135,7 +135,7 @@ export function createProcessSubstrate(
     await launchShim(path, order, environment, startMs);
   }
 
-  /** Another user has another home. */
+  /** Another user gets its own HOME and the like. */
   function commandEnvironment(path: string): Readonly<Record<string, string>> {
     if (!jobsUser) return environment;
     const shared = Object.entries(environment).filter(([name]) => !OWN_TO_USER.includes(name));
@@ -143,8 +143,8 @@ export function createProcessSubstrate(
   }
 
   /**
-   * The shim kills in time; this is for one that was killed itself, or is stuck. Measured by the monotonic clock, since
-   * the wall clock can be set. A later call can only bring the kill nearer.
+   * The shim kills in time; this is for a shim that was killed itself, or is stuck. Timed by the monotonic
+   * clock, since the wall clock can be set. A later call can only bring the kill forward.
    */
   async function killLater(folder: JobFolder, graceMs: number): Promise<void> {
     const { machineId } = folder;
@@ -154,7 +154,7 @@ export function createProcessSubstrate(
     const due = now + graceMs + shimMs;
     if (known && known.due <= due) return;
     clearTimeout(known?.timer);
-    // Whoever asked asks again until the job has an end, and hears of a failure then.
+    // The caller repeats the stop until the job has ended, and then gets the error.
     const kill = () => void forceEnd(folder, shimMs).catch(() => {});
     kills.set(machineId, { due, timer: setTimeout(kill, Math.min(due - now, MAX_TIMER_MS)).unref() });
   }
@@ -174,7 +174,7 @@ export function createProcessSubstrate(
       return {
         status: 'failed',
         terminalErrorClass: 'lost',
-        terminalErrorMessage: 'the job has no folder',
+        terminalErrorMessage: 'the job’s folder does not exist',
         missing: true,
       };
     }
@@ -204,14 +204,14 @@ export function createProcessSubstrate(
     start: (spec) =>
       told('start a job', async () => {
         const { workspaceId, runId, image, specHash } = spec;
-        // What runs is found also when its command is not configured any more.
+        // A running job is found even if its command is no longer configured.
         const folder =
           folders.ofRun(spec) ??
           (commandOf(spec) && (await folders.make({ workspaceId, runId, image, specHash })));
         if (folder.spec.specHash !== specHash) {
           throw new SubstrateError({
             errorClass: 'config_invalid',
-            message: 'the run has a job with another spec',
+            message: 'the run already has a job with another spec',
           });
         }
         const { machineId } = folder;
@@ -220,7 +220,7 @@ export function createProcessSubstrate(
         await launched.finally(() => launching.delete(machineId));
         return handleOf(folder);
       }),
-    getStatus: (handle) => told('look at a job', () => observed(handle)),
+    getStatus: (handle) => told('check the status of a job', () => observed(handle)),
     stop: (handle, { graceMs: asked = graceMs } = {}) =>
       told('stop a job', async () => {
         const folder = folderOf(handle);

@@ -1,25 +1,25 @@
 import type { Append } from '../store.ts';
 
-/** Text of a Postgres array of numbers. Joined here because the driver's own encoder looks at every element. */
+/** Encodes a Postgres array of numbers. Joined here because the driver's encoder inspects every element. */
 function numbers(values: readonly (number | null)[]): string {
   return `{${values.map((value) => value ?? 'NULL').join(',')}}`;
 }
 
-/** Control characters and surrogates: JSON may spell them with escapes that an array's text does not know. */
+/** Control characters and surrogates: JSON may write them as escapes that array literals do not support. */
 const SPELLED_OTHERWISE = /[^ -\ud7ff\ue000-\uffff]/;
 
-/** Quotes one string for an array's text. Both escape alike otherwise, and JSON's way is six times as fast. */
+/** Quotes one string for an array literal. JSON otherwise escapes the same way and is six times as fast. */
 function quoted(value: string): string {
   if (!SPELLED_OTHERWISE.test(value)) return JSON.stringify(value);
   return `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 }
 
-/** Text of a Postgres array of strings. */
+/** Encodes a Postgres array of strings. */
 function strings(values: readonly (string | null)[]): string {
   return `{${values.map((value) => (value === null ? 'NULL' : quoted(value))).join(',')}}`;
 }
 
-/** The commit statement's parameters: one array a column, first the heads, then the events. */
+/** Returns the parameters of the commit statement: one array per column, first of heads, then of events. */
 export function commitParameters(appends: readonly Append[]): string[] {
   const events = appends.flatMap(({ run, events }) => events.map((event) => ({ run, event })));
   return [
@@ -45,5 +45,5 @@ export function commitParameters(appends: readonly Append[]): string[] {
   ];
 }
 
-/** Text of a Postgres array of numbers, for the statements that take one. */
+/** Encodes numbers as the text of a Postgres array, for statements with an array parameter. */
 export const numberArray = numbers;

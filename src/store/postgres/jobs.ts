@@ -14,8 +14,9 @@ import {
 type Call = readonly [name: JobStatementName, parameters: Parameters];
 
 /**
- * The jobs on Postgres: any number of processes, one clock. `types` reads the answers as the store does; `track` sees
- * every call, so that faults are told as the store's and closing waits for it.
+ * Creates the job store on Postgres, for any number of processes that share the database's clock. `types` are
+ * the store's type parsers. `track` wraps every call, so that it throws the store's faults and `close` waits
+ * for it.
  */
 export function createPostgresJobs(
   pool: Pool,
@@ -27,7 +28,7 @@ export function createPostgresJobs(
     return connection.query<Row>({ name, text, values: order.map((key) => parameters[key] ?? null), types });
   };
 
-  /** Two statements in one commit; the second one only if the first one changed something. Answers whether it did. */
+  /** Runs two statements in one commit, the second only if the first changed a row. True if it did. */
   async function both(first: Call, second: Call): Promise<boolean> {
     return inTransaction(pool, async (client) => {
       const changed = (await run(client, first)).rowCount === 1;

@@ -9,7 +9,7 @@ import {
 import type { ListPage, ListStore } from '../lists.ts';
 import { numbered } from './named.ts';
 
-/** `labels` is of type `json`, which keeps the text that was stored. */
+/** `labels` has the type `json`, which preserves the stored text. */
 const DIALECT: ListDialect = {
   labelText: (name) => `CAST(r.labels -> CAST(@${name} AS TEXT) AS TEXT)`,
   labelPath: (label) => label,
@@ -17,7 +17,7 @@ const DIALECT: ListDialect = {
   wordValue: (word) => `%${word.replace(/[\\%_]/g, '\\$&')}%`,
 };
 
-/** The lists on Postgres, one statement a page. `track` sees every call, so that faults are told as the store's. */
+/** Creates the lists on Postgres, one statement per page. `track` makes calls throw the store's faults. */
 export function createPostgresLists(
   pool: Pool,
   track: <Answer>(work: Promise<Answer>) => Promise<Answer>,

@@ -8,12 +8,12 @@ import {
   readMigrations,
 } from '../migrations.ts';
 
-/** The advisory lock that Prisma's own migrate command takes, so that the two never run at once. */
+/** The advisory lock that `prisma migrate` takes too, so that the two never run at once. */
 const MIGRATION_LOCK = 72707369;
 
 /**
- * Applies what is pending, in one transaction under a lock: any number of processes may start at once. Answers the
- * database's id.
+ * Applies pending migrations in one transaction under a lock, so that any number of processes may start at
+ * once. Returns the database's id.
  */
 export async function migratePostgres(pool: Pool): Promise<string> {
   const client = await pool.connect();
@@ -38,7 +38,7 @@ export async function migratePostgres(pool: Pool): Promise<string> {
     client.release();
     return named.rows[0]!.id;
   } catch (error) {
-    // Destroyed rather than returned: the server rolls back what is open.
+    // The connection is destroyed, not returned to the pool: Postgres then rolls the transaction back.
     client.release(true);
     throw error;
   }

@@ -1,7 +1,7 @@
 import type { Pool, QueryConfig, QueryResult, QueryResultRow } from 'pg';
 import type { JobDialect } from '../job-statements.ts';
 
-/** Postgres' own words. */
+/** The SQL of Postgres where the two databases differ. */
 export const POSTGRES_DIALECT: JobDialect = {
   nowMs: 'CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)',
   skipLocked: 'FOR UPDATE SKIP LOCKED',
@@ -11,14 +11,14 @@ export const POSTGRES_DIALECT: JobDialect = {
     FROM json_array_elements(CAST(@jobs AS JSON)) j)`,
 };
 
-/** A statement whose parameters have numbers. */
+/** A statement with numbered parameters. */
 export interface Numbered {
   readonly text: string;
   /** The parameters' names in the order of their numbers. */
   readonly order: readonly string[];
 }
 
-/** Postgres numbers its parameters. */
+/** Replaces named parameters (`@name`) by Postgres' numbered ones (`$1`). */
 export function numbered(statement: string): Numbered {
   const order: string[] = [];
   const text = statement.replace(/@(\w+)/g, (_, key: string) => {
@@ -28,15 +28,15 @@ export function numbered(statement: string): Numbered {
   return { text, order };
 }
 
-/** What parameters are given by. */
+/** Parameter values by name. */
 export type Parameters = Readonly<Record<string, string | number | null>>;
 
-/** Runs one statement on one connection. */
+/** A pool or one of its connections, on which one statement can run. */
 export interface Connection {
   query<Row extends QueryResultRow>(config: QueryConfig): Promise<QueryResult<Row>>;
 }
 
-/** Does work in one transaction. */
+/** Runs `work` in one transaction on a pooled connection. Rolls back and rethrows if it fails. */
 export async function inTransaction<Answer>(
   pool: Pool,
   work: (client: Connection) => Promise<Answer>,
@@ -49,7 +49,7 @@ export async function inTransaction<Answer>(
     client.release();
     return answer;
   } catch (error) {
-    // Destroyed rather than returned: the server rolls back what is open.
+    // The connection is destroyed, not returned to the pool: Postgres then rolls the transaction back.
     client.release(true);
     throw error;
   }

@@ -11,7 +11,7 @@ import {
   POSTGRES_DIALECT,
 } from './named.ts';
 
-/** The followed runs on Postgres. `types` and `track` as for jobs. */
+/** Creates the store of followed runs on Postgres. For `types` and `track` see `createPostgresJobs`. */
 export function createPostgresNativeRuns(
   pool: Pool,
   types: NonNullable<QueryConfig['types']>,

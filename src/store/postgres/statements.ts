@@ -1,4 +1,4 @@
-/** The statements of the Postgres store. Each is prepared once per connection under its key's name. */
+/** The statements of the Postgres store. Each is prepared once per connection, named after its key. */
 
 const HEAD = `r.last_seq AS "lastSeq", r.last_source_seq AS "lastSourceSeq", r.last_t_ms AS "lastTMs",
   r.event_count AS "eventCount", r.server_events AS "serverEvents", r.data_bytes AS "dataBytes",
@@ -8,12 +8,12 @@ const EVENT =
 
 const SET_ASIDE = EVENT.replace('e.kind', `'runtime_terminal' AS kind`);
 
-/** The columns of an event, with its data only on that condition, and its size. */
+/** The columns of an event, with its size, and with its data only if the condition holds. */
 const ofSize = (columns: string, condition: string) =>
   `${columns.replace('e.data::text', `CASE WHEN ${condition} THEN e.data::text END AS data`)},
     octet_length(e.data::text) AS bytes`;
 
-/** An event that was looked for by a number, with its data as far as that may be as long as `asked.bytes`. */
+/** The columns of an event found by its producer's `seq`, with its data only up to `asked.bytes` bytes. */
 const FOUND = (columns: string) =>
   columns.replace(
     'e.data::text',
@@ -21,8 +21,9 @@ const FOUND = (columns: string) =>
   );
 
 /**
- * Reads one page and the head in one snapshot. The window adds the sizes up, so that the first event always comes. In a
- * strict page ($5 is 1 and not 0) the event that brings it above the limit comes without its data, and is the last.
+ * Reads one page and the head in one snapshot. A window function sums the sizes, so that the first event is
+ * always included. In a strict page ($5 is 1, not 0) the event that exceeds the limit is the last and has no
+ * data.
  */
 function page(comparison: '>' | '<', order: 'ASC' | 'DESC'): string {
   return `SELECT ${HEAD}, ${ofSize(EVENT, '$5::int = 0 OR e.total <= $4')}
@@ -42,8 +43,9 @@ export const STATEMENTS = {
 
   readHeads: `SELECT r.key, ${HEAD} FROM run r WHERE r.key = ANY($1::int[])`,
 
-  // The rows are locked before they are updated, and those that another writer holds are skipped: updating the same
-  // runs from several processes without that deadlocks. A skipped run is judged again like a lost compare.
+  // Rows are locked before they are updated, and rows that another writer holds are skipped: otherwise
+  // updates of the same runs by several processes deadlock. A skipped run is judged again, like a run whose
+  // log has moved.
   commit: `WITH head AS (
       SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],
           $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[])
@@ -82,21 +84,22 @@ export const STATEMENTS = {
       WHERE e.run = $1
     ORDER BY seq`,
 
-  // Ordered, so that the planner takes the index: where few runs have events it read the whole table for each run.
+  // The ORDER BY makes the planner use the index. Without it, the whole table was read for each run where
+  // few runs have events.
   readEnded: `SELECT r.key, r.ended_at AS "endedAt",
       (SELECT e.seq FROM event e WHERE e.run = r.key ORDER BY e.seq LIMIT 1) IS NULL AS removed
     FROM run r WHERE (r.ended_at, r.key) > ($1::bigint, $2::int) AND r.ended_at < $3::bigint
     ORDER BY r.ended_at, r.key LIMIT $4`,
 
-  // The last event's number rather than the terminal one's less one: numbers that were never used are no hole.
+  // The last event's number, not the terminal event's minus one: numbers that were never used are not a gap.
   markRemoved: `UPDATE run r SET removed_through = l.seq
     FROM run k CROSS JOIN LATERAL (
       SELECT seq FROM event WHERE run = k.key AND seq < k.terminal_seq ORDER BY seq DESC LIMIT 1
     ) l
     WHERE k.key = $1 AND r.key = k.key AND r.removed_through < l.seq`,
 
-  // What is selected decides how far the step came, not what this statement deleted: another process may have been
-  // faster. The size is that of the stored form, so that nothing is unpacked to be thrown away.
+  // The selected rows, not the deleted ones, say how far the step got: another process may have deleted some
+  // first. Sizes are those of the stored form, so that nothing is decompressed only to be deleted.
   deleteRemoved: `WITH step AS (
       SELECT s.seq FROM (
         SELECT p.seq, p.bytes, sum(p.bytes) OVER (ORDER BY p.seq) AS total
@@ -122,8 +125,8 @@ export const STATEMENTS = {
   readTerminal: `SELECT ${ofSize(SET_ASIDE, '$3::int = 0 OR octet_length(e.data::text) <= $2::bigint')}
     FROM terminal e WHERE e.run = $1`,
 
-  // A record in the write-ahead log and a durable commit, with no row of any table. What reads alone cannot do even
-  // that, and is asked first: `transaction_read_only` is on in a standby too.
+  // Writes a record to the write-ahead log and commits durably, without a row in any table. A read-only
+  // server cannot do even that, so this is checked first: `transaction_read_only` is on in a standby, too.
   ping: `SELECT CASE WHEN current_setting('transaction_read_only') = 'on' THEN true
       ELSE pg_logical_emit_message(true, 'runfeed', '') IS NULL END AS "readOnly"`,
 } as const;

@@ -24,25 +24,28 @@ import { STATEMENTS, type StatementName } from './statements.ts';
 
 const POOL_SIZE = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
-/** A server that was cut off without a word is given up on after this. */
+/** A query fails after this, because a server that was cut off silently never answers. */
 const QUERY_TIMEOUT_MS = 30_000;
 /**
- * What the store relies on, whatever the cluster, the database or the URL says: that acknowledged is durable, and
- * that a statement sees all that was committed before it began.
+ * What the store relies on, whatever the settings of the cluster, the database or the URL: acknowledged
+ * commits are durable, and a statement sees everything that was committed before it began.
  */
 const SESSION_SETTINGS = '-c synchronous_commit=on -c default_transaction_isolation=read\\ committed';
 
-/** int8 as a number: the contract keeps every number of ours below 2^53. */
+/** Reads int8 as a number: the contract keeps every number below 2^53. */
 const types = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
     oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format),
 };
 
-/** An event of a page, without its data where that is beyond the limit of a strict page. */
+/** An event of a page. `data` is null if it exceeds the limit of a strict page. */
 type EventRow = Omit<StoredEvent, 'data'> & { readonly data: string | null; readonly bytes: number };
 type PageRow = Head & (EventRow | { readonly seq: null });
 
-/** The store for many processes: one pool, shared by the prepared statements here and by Prisma's model API. */
+/**
+ * Opens the store for many processes. One pool of 10 connections serves the prepared statements and Prisma.
+ * `onPoolError` is called when an idle connection breaks.
+ */
 export async function openPostgresStore(
   url: string,
   onPoolError: (error: Error) => void = () => {},
@@ -55,7 +58,8 @@ export async function openPostgresStore(
     keepAlive: true,
     application_name: 'runfeed',
   });
-  // An idle connection that breaks is reported here and replaced; without a listener it would end the process.
+  // The pool reports a broken idle connection here and replaces it. Without a listener the process would
+  // crash.
   pool.on('error', onPoolError);
   const underWay = new Set<Promise<unknown>>();
   const track = async <Answer>(work: Promise<Answer>): Promise<Answer> => {
@@ -92,12 +96,13 @@ export async function openPostgresStore(
     nativeRuns: createPostgresNativeRuns(pool, types, track),
     createRun: async (run) => {
       const values = [run.workspace, run.id, run.provider, run.runtime, run.title, run.labels, run.createdAt];
-      // Two statements: one that inserts and selects would not see a row that a rival inserted meanwhile.
+      // Two statements: a single one that inserts and selects would not see a row that a rival has just
+      // inserted.
       const before = await query<RunRecord>('findRun', [run.workspace, run.id]);
       if (before[0]) return { created: false, run: before[0] };
       const inserted = await query<{ key: number }>('insertRun', values);
       const [stored] = await query<RunRecord>('findRun', [run.workspace, run.id]);
-      if (!stored) throw new Error(`run ${run.id} was inserted and is not there`);
+      if (!stored) throw new Error(`run ${run.id} was inserted but cannot be found`);
       return { created: inserted.length > 0, run: stored };
     },
     findRun: async (workspace, id) => (await query<RunRecord>('findRun', [workspace, id]))[0] ?? null,
@@ -122,7 +127,7 @@ export async function openPostgresStore(
       const head = headOf(first);
       const page = pageOf(rows.flatMap((row) => (row.seq === null ? [] : [row])));
       if (page.omitted || !endsBeyond(page.events, head, after, direction)) return { head, ...page };
-      // Read after the page: what was set aside by then was in the page or is found now.
+      // Read after the page: a terminal event that was moved meanwhile is either in the page or found now.
       const values = [run, limits.maxBytes, limits.strict ? 1 : 0];
       return { head, ...pageOf(await query<EventRow>('readTerminal', values)) };
     },
@@ -142,10 +147,11 @@ export async function openPostgresStore(
     setTerminalAside: async (run) => void (await query('setTerminalAside', [run])),
     ping: async () => {
       const [answer] = await query<{ readOnly: boolean }>('ping', []);
-      if (answer?.readOnly) throw new StoreUnavailable('the database is read-only: a standby, or set so');
+      if (answer?.readOnly)
+        throw new StoreUnavailable('the database is read-only: use the primary server, or make it writable');
     },
     close: async () => {
-      // A pool that is told to end forgets the calls that still wait for a connection.
+      // Ending the pool would abandon calls that still wait for a connection.
       await Promise.allSettled(underWay);
       await prisma.$disconnect();
       await pool.end();
@@ -153,7 +159,10 @@ export async function openPostgresStore(
   };
 }
 
-/** Adds ours behind the URL's own `options`, which the driver would else put in place of ours; the last one counts. */
+/**
+ * Appends our settings to the URL's `options`, which would otherwise replace ours in the driver. The last
+ * value of a setting counts.
+ */
 function withSessionSettings(url: string): string {
   const [, search = ''] = url.split('?', 2);
   const given = new URLSearchParams(search).get('options') ?? '';

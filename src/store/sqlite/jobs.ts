@@ -18,7 +18,7 @@ import type {
 } from '../jobs.ts';
 import type { Database, Statement } from './driver.ts';
 
-/** SQLite's own words. */
+/** The SQL of SQLite where the two databases differ. */
 export const SQLITE_DIALECT: JobDialect = {
   nowMs: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
   skipLocked: '',
@@ -28,7 +28,7 @@ export const SQLITE_DIALECT: JobDialect = {
       json_extract(value, '$[4]') AS status_ms, json_extract(value, '$[5]') AS looked_at FROM json_each(@jobs))`,
 };
 
-/** What the writing thread does to jobs, each in one transaction. Arguments and answers cross threads. */
+/** The writes of the job store, each in one transaction. They run in the writer thread. */
 export interface JobWrites {
   createJob(job: NewJob): boolean;
   saveJob(run: number, version: number, state: JobState): boolean;
@@ -45,9 +45,9 @@ function prepare<Row = unknown>(database: Database, name: JobStatementName): Sta
   return database.prepare<[Parameters], Row>(jobStatement(name, SQLITE_DIALECT));
 }
 
-/** The jobs' writes of an open, migrated database. */
+/** Prepares the job writes on an open, migrated database. Ends all leases. */
 export function createJobWrites(database: Database): JobWrites {
-  // Whoever opens the file has it alone: a lease that is there is a dead process's.
+  // Only one process can open the file, so any existing lease belongs to a dead process.
   prepare(database, 'freeLeases').run({});
   const insertJob = prepare(database, 'insertJob');
   const closeLog = prepare(database, 'closeLog');
@@ -87,13 +87,13 @@ export function createJobWrites(database: Database): JobWrites {
   };
 }
 
-/** Reading jobs on a connection that only reads. */
+/** The reads of the job store, on a read-only connection. */
 export interface JobReads {
   read(runs: readonly number[]): Map<number, JobReading>;
   nextDue(request: DueRequest): NextDue;
 }
 
-/** The jobs' reads of an open, migrated database. */
+/** Prepares the job reads on an open, migrated database. */
 export function createJobReads(database: Database): JobReads {
   const readJobs = prepare<JobRecord & { now: number }>(database, 'readJobs');
   const nextDue = prepare<NextDue>(database, 'nextDue');

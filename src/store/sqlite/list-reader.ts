@@ -2,26 +2,26 @@ import { EventEmitter } from 'node:events';
 import { type ListStore, TooManyReadings } from '../lists.ts';
 import { startThread } from './thread.ts';
 
-/** Readings that may wait at once, over all owners; each holds no more than its filter and its page. */
+/** The most queries that may wait at once over all owners. Each holds only its filter and its page. */
 const MAX_READINGS = 1_000;
-/** An owner with fewer is let in nevertheless: a few owners could otherwise shut out all others. */
+/** An owner with fewer waiting queries is always admitted, or a few owners could shut out all others. */
 const ALWAYS_ADMITTED = 2;
-/** Readings of one owner that may wait at once: those of two documents with as many lists as a document may have. */
+/** The most queries of one owner that may wait at once: two documents with the most lists allowed. */
 export const MAX_READINGS_PER_OWNER = 64;
 
 /** The lists of the embedded store, read in a thread. */
 export interface ListReader extends ListStore {
-  /** Ends the thread. Readings that still wait reject with `StoreUnavailable`. */
+  /** Ends the thread. Queries that still wait reject with `StoreUnavailable`. */
   close(): Promise<void>;
 }
 
 /**
- * Starts the reading thread on a migrated file. What no index answers, such as a word of a title, looks at every run:
- * some 100 ms for 200,000 of them, in which the loop would stand still.
+ * Starts the list thread on a migrated file. A query that no index covers, such as for a word of a title,
+ * scans every run: about 100 ms for 200,000 runs, for which the event loop would stand still.
  */
 export async function startListReader(file: string): Promise<ListReader> {
   const thread = await startThread({ module: 'list-thread', file, work: 'list-reading' });
-  /** Objects cannot cross to the thread, so it knows owners by number. */
+  /** Owner objects cannot be sent to the thread, so it knows owners by number. */
   const numbers = new WeakMap<object, number>();
   const waiting = new Map<number, number>();
   const gone = new Set<number>();
@@ -37,11 +37,11 @@ export async function startListReader(file: string): Promise<ListReader> {
     return number;
   }
 
-  /** Drops the readings of an owner that nobody is left to answer. */
+  /** Drops the queries of an owner that has closed. */
   function forget(number: number): void {
     if (!waiting.has(number)) return;
     gone.add(number);
-    // A thread that has ended has rejected them already.
+    // If the thread has ended, it has already rejected them.
     thread.call('forget', [number]).catch(() => {});
   }
 
@@ -52,13 +52,13 @@ export async function startListReader(file: string): Promise<ListReader> {
       throw new TooManyReadings('too many lists are being read');
     }
     if (before >= MAX_READINGS_PER_OWNER) {
-      throw new TooManyReadings(`more than ${MAX_READINGS_PER_OWNER} lists are being read for one client`);
+      throw new TooManyReadings(`this client is already reading ${MAX_READINGS_PER_OWNER} lists`);
     }
     waiting.set(number, before + 1);
     try {
       return (await thread.call(name, [filter, page, number])) as number[];
     } catch (error) {
-      throw gone.has(number) ? new TooManyReadings('the client has gone') : error;
+      throw gone.has(number) ? new TooManyReadings('the client disconnected') : error;
     } finally {
       const left = waiting.get(number)! - 1;
       if (left > 0) waiting.set(number, left);

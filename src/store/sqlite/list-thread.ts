@@ -5,9 +5,9 @@ import { Database } from './driver.ts';
 import { createListReadings, type ListReading } from './lists.ts';
 import { failureOf, type ThreadAnswer, type ThreadCall, type ThreadStart } from './thread.ts';
 
-/** The thread that `list-reader.ts` starts: one connection that only reads, many readings in turn. */
+/** The thread that `list-reader.ts` starts: one read-only connection, on which many queries take turns. */
 const parent = parentPort;
-if (!parent) throw new Error('this file is the start of a thread');
+if (!parent) throw new Error('this file must be run as a worker thread');
 
 try {
   serve(new Database(workerData as string, { readonly: true }), parent);
@@ -28,7 +28,7 @@ function serve(database: Database, port: MessagePort): void {
   let scheduled = false;
 
   port.on('message', (call: ThreadCall | 'close') => {
-    // What waits is dropped: the end of the thread rejects it. A step under way has ended by now.
+    // Waiting queries are dropped: the end of the thread rejects them. No step is running now.
     if (call === 'close') {
       database.close();
       port.close();
@@ -55,10 +55,10 @@ function serve(database: Database, port: MessagePort): void {
 
   function forget(owner: number): void {
     for (const { id } of waiting.drop(owner))
-      answer({ id, ok: false, isPassing: true, code: '', message: 'the reading was dropped' });
+      answer({ id, ok: false, isPassing: true, code: '', message: 'the query was dropped' });
   }
 
-  /** One step of one reading. Owners take turns, and an owner's readings do: a long one holds up no other. */
+  /** Runs one step of one query. Owners take turns, as do an owner's queries: a long one blocks no other. */
   function step(): void {
     scheduled = false;
     const next = database.open ? waiting.shift() : undefined;
@@ -73,7 +73,7 @@ function serve(database: Database, port: MessagePort): void {
     setImmediate(step);
   }
 
-  /** Does a step, and sends the answer after the last one. */
+  /** Runs one step. Sends the answer and returns true after the last one. */
   function isDone({ id, reading }: UnderWay): boolean {
     try {
       const result = reading.next();

@@ -9,20 +9,20 @@ import {
 import type { JobListFilter, ListPage, RunListFilter } from '../lists.ts';
 import type { Database, Statement } from './driver.ts';
 
-/** Rows that are looked at before other readings get their turn: few at first, since most lists find theirs at once. */
+/** Rows scanned before other queries get a turn: few at first, since most lists find their rows at once. */
 const FIRST_SLICE_ROWS = 64;
-/** Then some milliseconds' work. */
+/** Rows scanned in each later turn: a few milliseconds' work. */
 const SLICE_ROWS = 2_000;
-/** Compiled statements that are kept. Their texts differ by which conditions a filter has. */
+/** The most compiled statements to keep. Their texts differ by the conditions of the filter. */
 const MAX_STATEMENTS = 200;
 
-/** Statuses that few jobs have at a time. */
+/** Statuses that only few jobs have at any time. */
 const PASSING_STATUSES: readonly string[] = ['queued', 'provisioning', 'running', 'stopping'];
 
-/** A page in the making: each step looks at some rows, and the last one answers the keys, the newest first. */
+/** A running query. Each step scans some rows; the last one returns the page's keys, the newest first. */
 export type ListReading = Generator<void, number[], void>;
 
-/** The list readings of an open, migrated database. */
+/** The list queries of an open, migrated database. */
 export interface ListReadings {
   runs(filter: RunListFilter, page: ListPage): ListReading;
   jobs(filter: JobListFilter, page: ListPage): ListReading;
@@ -31,7 +31,7 @@ export interface ListReadings {
 const DIALECT: ListDialect = {
   labelText: (name) => `(r.labels -> @${name})`,
   labelPath: (label) => `$.${JSON.stringify(label)}`,
-  // SQLite's own LIKE and lower() know the case of ASCII alone.
+  // SQLite's LIKE and lower() only handle ASCII.
   hasWord: (name) => `instr(fold(r.title), @${name}) > 0`,
   wordValue: (word) => word.toLowerCase(),
 };
@@ -42,7 +42,7 @@ interface Row {
   readonly matches: 0 | 1 | null;
 }
 
-/** Makes the readings on a connection that only reads. */
+/** Creates the list queries on a read-only connection. Registers the SQL function `fold`. */
 export function createListReadings(database: Database): ListReadings {
   database.function('fold', { deterministic: true }, (text: unknown) =>
     typeof text === 'string' ? text.toLowerCase() : null,
@@ -83,7 +83,7 @@ export function createListReadings(database: Database): ListReadings {
   };
 }
 
-/** Rows that an index has in the order of their keys: a superset of the list, as small as an index can tell. */
+/** Rows that an index returns in key order: the smallest superset of the list that an index has. */
 interface Stream {
   readonly table: 'run' | 'job';
   readonly key: 'key' | 'run';
@@ -107,7 +107,7 @@ function runStream(where: string): Stream {
   return { table: 'run', key: 'key', where };
 }
 
-/** The next keys out of several streams. The values of one condition are distinct, so no key comes twice. */
+/** Returns SQL for the next keys of several streams. A condition's values are distinct, so no key repeats. */
 function merged(streams: readonly Stream[], page: ListPage): string {
   const { comparison, order } = pageOrder(page);
   const parts = streams.map(

@@ -1,11 +1,11 @@
 import { chmodSync, closeSync, existsSync, openSync, statSync } from 'node:fs';
 
-/** Everything that SQLite keeps a database, and our lock on it, in. */
+/** The suffixes of all files in which SQLite keeps a database and our lock on it. */
 const SUFFIXES = ['', '-wal', '-shm', '-journal', '-lock', '-lock-journal'];
 
 /**
- * Makes a database file that only its owner can read, whatever the umask, and takes from others what is open to them of
- * one that exists. SQLite gives the files that it makes later the mode of the database.
+ * Creates a database file that only its owner can read, whatever the umask, and removes group and other
+ * permissions from existing files. SQLite gives the files that it creates later the mode of the database.
  */
 export function keepToOwner(file: string): void {
   for (const path of [file, `${file}-lock`]) {
@@ -22,7 +22,7 @@ function tighten(path: string, mode: number): void {
     chmodSync(path, mode & 0o700);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : '';
-    // Another user's file that this one may write. Its owner decides who reads it.
+    // The file belongs to another user, who decides who may read it.
     if (code !== 'EPERM' && code !== 'EROFS') throw error;
   }
 }

@@ -3,7 +3,7 @@ import type { NativeLease, NativeRunRecord, NewNativeRun } from '../native-runs.
 import type { Database, Statement } from './driver.ts';
 import { SQLITE_DIALECT } from './jobs.ts';
 
-/** What the writing thread does to followed runs, each in one transaction. Arguments and answers cross threads. */
+/** The writes to followed runs, each in one transaction. They run in the writer thread. */
 export interface NativeRunWrites {
   createNativeRun(run: NewNativeRun, lease: NativeLease): boolean;
   takeNativeRun(lease: NativeLease, own: readonly number[]): number | null;
@@ -22,7 +22,7 @@ function prepare<Row = unknown>(
   return database.prepare<[Parameters], Row>(nativeRunStatement(name, SQLITE_DIALECT));
 }
 
-/** The writes of an open, migrated database. */
+/** Prepares the writes to followed runs on an open, migrated database. */
 export function createNativeRunWrites(database: Database): NativeRunWrites {
   const insert = prepare(database, 'insertNativeRun');
   const fenceEmpty = prepare(database, 'fenceEmptyLog');
@@ -57,7 +57,7 @@ export function createNativeRunWrites(database: Database): NativeRunWrites {
   };
 }
 
-/** Reads a followed run on a connection that only reads. */
+/** Prepares the reads of followed runs, and of the database's time, on a read-only connection. */
 export function createNativeRunRead(database: Database): {
   readonly read: (run: number) => NativeRunRecord | null;
   readonly now: () => number;

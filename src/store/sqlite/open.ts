@@ -13,17 +13,17 @@ import { withoutLinks } from './files.ts';
 import { lockDatabaseFile } from './lock.ts';
 import { keepToOwner } from './modes.ts';
 
-/** Does what opens a database; an error of the system or of SQLite, which names no file, then names it. */
+/** Runs `open` and adds the file's name to errors of the system and of SQLite, which do not name it. */
 export async function opening<Opened>(file: string, open: () => Opened | Promise<Opened>): Promise<Opened> {
   try {
     return await open();
   } catch (error) {
     if (!codeOf(error)) throw error;
-    throw new Error(`${file} cannot be used as a database: ${lineOf(error)}`, { cause: error });
+    throw new Error(`cannot use ${file} as a database: ${lineOf(error)}`, { cause: error });
   }
 }
 
-/** Takes the file for this process, makes its folder, brings its schema up to date, and opens it for reading. */
+/** Creates the folder, locks the file for this process, applies migrations and opens it for reading. */
 export function openDatabase(file: string): { database: Database; close: () => void } {
   makeFolder(dirname(file), 0o700);
   const path = withoutLinks(file);
@@ -50,11 +50,11 @@ export function openDatabase(file: string): { database: Database; close: () => v
   }
 }
 
-/** Opens a connection that writes. There is one at a time: first for the migrations, then the writing thread's. */
+/** Opens a connection that writes. Only one exists at a time: for migrations, then in the writer. */
 export function openForWriting(file: string): Database {
   const database = new Database(file);
   database.pragma('journal_mode = WAL');
-  // better-sqlite3 is compiled with NORMAL for WAL, which may lose acknowledged commits to a power cut.
+  // better-sqlite3 is compiled with NORMAL for WAL, which may lose acknowledged commits in a power cut.
   database.pragma('synchronous = FULL');
   database.pragma('foreign_keys = ON');
   database.pragma('journal_size_limit = 67108864');
@@ -72,7 +72,7 @@ function migrate(database: Database): void {
       )
       .all()
       .map((row): AppliedMigration => ({ ...row, finished: row.finished === 1 }));
-    // Prisma keeps its times in SQLite as Unix milliseconds.
+    // Prisma stores times in SQLite as Unix milliseconds.
     const record = database.prepare(
       `INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, finished_at, applied_steps_count)
        VALUES (?, ?, ?, unixepoch() * 1000, unixepoch() * 1000, 1)`,

@@ -2,16 +2,16 @@ import { RUNNER_EVENT_KINDS, type RunnerEventKind } from '../../contract/events.
 import type { Append, Head } from '../store.ts';
 
 /**
- * Appends on their way to the writing thread. Cloning an object for every event costs a third of storing it; columns
- * of numbers and one string of all data cost a tenth of that.
+ * Appends, packed for the writer thread. Cloning an object per event costs a third of storing it; columns of
+ * numbers and one string of all data cost a tenth of that.
  */
 export interface PackedAppends {
   readonly runs: readonly PackedRun[];
-  /** Four numbers for each event: seq, sourceSeq (NaN: null), tMs, committedAt. */
+  /** Four numbers per event: seq, sourceSeq (NaN means null), tMs, committedAt. */
   readonly numbers: Float64Array;
-  /** For each event the place of its kind in the contract's list. */
+  /** Per event, the index of its kind in `RUNNER_EVENT_KINDS`. */
   readonly kinds: Uint8Array;
-  /** For each event the length of its data, in UTF-16 units. */
+  /** Per event, the length of its data in UTF-16 units. */
   readonly lengths: Uint32Array;
   readonly data: string;
 }
@@ -28,7 +28,7 @@ interface PackedRun {
 const NUMBERS = 4;
 const KIND_PLACES = new Map(RUNNER_EVENT_KINDS.map((kind, place) => [kind, place]));
 
-/** Packs appends for the thread. */
+/** Packs appends into a few typed arrays and one string. {@link readRows} unpacks them. */
 export function packAppends(appends: readonly Append[]): PackedAppends {
   const count = appends.reduce((sum, { events }) => sum + events.length, 0);
   const numbers = new Float64Array(count * NUMBERS);
@@ -57,22 +57,22 @@ export function packAppends(appends: readonly Append[]): PackedAppends {
 
 function placeOf(kind: RunnerEventKind): number {
   const place = KIND_PLACES.get(kind);
-  if (place === undefined) throw new Error(`the contract has no kind ${kind}`);
+  if (place === undefined) throw new Error(`unknown event kind ${kind}`);
   return place;
 }
 
-/** The events that were packed, in their order, as rows of the event table. */
+/** Reads packed events in order as rows of the event table. */
 export interface PackedRows {
-  /** The values of the next `count` rows, one row after another. */
+  /** Returns the values of the next `count` rows, one row after another. */
   take(run: number, count: number): EventValue[];
-  /** Leaves so many out. */
+  /** Skips the next `count` rows. */
   skip(count: number): void;
 }
 
-/** What a column of the event table takes. */
+/** A value of a column of the event table. */
 export type EventValue = number | string | null;
 
-/** Reads the rows straight from the columns: an object for each event would cost a quarter of storing it. */
+/** Reads rows directly from the packed columns: an object per event would cost a quarter of storing it. */
 export function readRows({ numbers, kinds, lengths, data }: PackedAppends): PackedRows {
   let index = 0;
   let from = 0;

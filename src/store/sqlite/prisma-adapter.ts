@@ -9,12 +9,12 @@ import {
 import { LRUCache } from 'lru-cache';
 import { Database, SqliteError, type Statement } from './driver.ts';
 
-/** Compiled statements that are kept. Prisma's texts differ by the selection and by the number of keys. */
+/** The most compiled statements to keep. Prisma's texts differ by the selection and the number of keys. */
 const MAX_STATEMENTS = 200;
 
 const NAMES = { provider: 'sqlite', adapterName: 'runfeed-sqlite' } as const;
 
-/** The types that Prisma's migrations declare. What a column of another type is, its values tell. */
+/** The column types that Prisma's migrations declare. Other columns get a type from their values. */
 const DECLARED: Readonly<Record<string, ColumnType>> = {
   BIGINT: ColumnTypeEnum.Int64,
   BLOB: ColumnTypeEnum.Bytes,
@@ -35,22 +35,22 @@ interface Prepared {
 }
 
 /**
- * Prisma's reads on a connection of their own that only reads. Prisma's own adapter brings better-sqlite3 12 along,
- * which ends the process on Node 24.19 and newer, and compiles a statement for every query; this one takes the driver
- * that runs and keeps its statements.
+ * Creates an adapter with which Prisma reads a file on a separate read-only connection. Prisma's own adapter
+ * depends on better-sqlite3 12, which crashes Node 24.19 and newer, and compiles a statement for every query.
+ * This one uses the driver in use and caches its statements.
  */
 export function createReadingAdapter(file: string): SqlDriverAdapterFactory {
   return { ...NAMES, connect: async () => adapterOf(new Database(file, { readonly: true })) };
 }
 
-/** An open connection as Prisma wants it. It refuses whatever writes. */
+/** Adapts an open connection to Prisma. All writes are refused. */
 export function adapterOf(database: Database): SqlDriverAdapter {
   const statements = new LRUCache<string, Prepared>({ max: MAX_STATEMENTS });
 
   function prepared(sql: string): Prepared {
     const known = statements.get(sql);
     if (known) return known;
-    // As numbers, integers beyond 2^53 would come rounded.
+    // Without this, integers beyond 2^53 would be rounded.
     const statement = database.prepare<unknown[], unknown[]>(sql).raw().safeIntegers();
     const columns = statement.columns();
     const made = {
@@ -85,10 +85,10 @@ export function adapterOf(database: Database): SqlDriverAdapter {
 }
 
 async function refuse(): Promise<never> {
-  throw new Error('this connection only reads');
+  throw new Error('this connection is read-only');
 }
 
-/** A value of Prisma's as a parameter: Prisma sends what JSON has no type for as text. */
+/** Converts a value of Prisma to a parameter. Prisma sends types that JSON does not have as text. */
 function toSqlite(value: unknown, type: ArgType | undefined): unknown {
   if (typeof value === 'boolean') return Number(value);
   if (value instanceof Date) return toTimestamp(value);
@@ -113,7 +113,7 @@ function toTimestamp(date: Date): string {
   return date.toISOString().replace('Z', '+00:00');
 }
 
-/** A value of SQLite's as Prisma takes it: its integers come as bigints, of which Prisma takes none. */
+/** Converts a value of SQLite for Prisma, which does not accept the bigints that the driver returns. */
 function fromSqlite(value: unknown, type: ColumnType): unknown {
   if (typeof value !== 'bigint' && typeof value !== 'number') return value;
   if (type === ColumnTypeEnum.DateTime) return new Date(Number(value)).toISOString();
@@ -121,7 +121,7 @@ function fromSqlite(value: unknown, type: ColumnType): unknown {
   return typeof value === 'number' || Number.isSafeInteger(number) ? number : value.toString();
 }
 
-/** What an expression's first value is; any type will do for a column that has none. */
+/** Returns the type of an expression's first value. Any type will do for a column without values. */
 function typeOfValues(rows: readonly (readonly unknown[])[], index: number): ColumnType {
   const value = rows.find((row) => row[index] !== null)?.[index];
   if (typeof value === 'string') return ColumnTypeEnum.Text;
@@ -130,7 +130,7 @@ function typeOfValues(rows: readonly (readonly unknown[])[], index: number): Col
   return value === undefined ? ColumnTypeEnum.Int32 : ColumnTypeEnum.Bytes;
 }
 
-/** SQLite's refusals in Prisma's terms. `faults.ts` goes by the code; the driver does not tell SQLite's number. */
+/** Converts an error of SQLite for Prisma. `faults.ts` reads the code; the driver hides the number. */
 function asAdapterError(error: unknown): unknown {
   if (!(error instanceof SqliteError)) return error;
   const { code, message } = error;

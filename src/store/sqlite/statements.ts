@@ -7,7 +7,7 @@ const HEAD = `last_seq AS lastSeq, last_source_seq AS lastSourceSeq, last_t_ms A
   terminal_seq AS terminalSeq, removed_through AS removedThrough, fence`;
 const EVENT = 'seq, source_seq AS sourceSeq, t_ms AS tMs, kind, data, committed_at AS committedAt';
 
-/** Data above so many UTF-8 bytes is left out of pages and read by itself, once its size is known to fit. */
+/** Data of more UTF-8 bytes is not read with its page but separately, once its size is known to fit. */
 const LARGE_DATA_BYTES = 64 * 1024;
 const PAGE_EVENT = EVENT.replace(
   ' data,',
@@ -17,13 +17,13 @@ const FOUND_EVENT = EVENT.replace(' data,', ' CASE WHEN octet_length(data) <= ? 
 const SET_ASIDE = (columns: string) => columns.replace(' kind,', ` 'runtime_terminal' AS kind,`);
 
 type MoveHead = Head & Pick<Append, 'run' | 'expectedLastSeq' | 'startedAt' | 'endedAt'>;
-/** How many events one statement inserts where a batch has so many: 1.5 times as fast as one by one. */
+/** Events that one statement inserts if a batch has enough of them: 1.5 times as fast as one at a time. */
 export const ROWS_AT_ONCE = 16;
 
 /** SQLite has no booleans. */
 type EndedRow = Omit<EndedRun, 'removed'> & { readonly removed: 0 | 1 };
 
-/** An event of a page, without its data where that is large. */
+/** An event of a page. `data` is null if it is large. */
 export type PageRow = StoredEvent | (Omit<StoredEvent, 'data'> & { readonly data: null });
 
 /** Every statement of the SQLite store, compiled once. */
@@ -33,7 +33,7 @@ export interface Statements {
   readonly readHead: Statement<[run: number], Head>;
   readonly moveHead: Statement<MoveHead>;
   readonly insertEvent: Statement<EventValue[]>;
-  /** {@link ROWS_AT_ONCE} of them. */
+  /** Inserts {@link ROWS_AT_ONCE} events. */
   readonly insertEvents: Statement<EventValue[]>;
   readonly readAfter: Statement<[run: number, after: number, limit: number], PageRow>;
   readonly readBefore: Statement<[run: number, before: number, limit: number], PageRow>;
@@ -84,7 +84,7 @@ export function prepareStatements(database: Database): Statements {
     readBefore: database.prepare(
       `SELECT ${PAGE_EVENT} FROM event WHERE run = ? AND seq < ? ORDER BY seq DESC LIMIT ?`,
     ),
-    // The length without the text: it is known from the row's head.
+    // Only the length, which SQLite reads from the header of the row without the text.
     readSize: database
       .prepare<[number, number], number>('SELECT octet_length(data) FROM event WHERE run = ? AND seq = ?')
       .pluck(),
@@ -99,7 +99,7 @@ export function prepareStatements(database: Database): Statements {
          NOT EXISTS (SELECT 1 FROM event WHERE run = key) AS removed
        FROM run WHERE (ended_at, key) > (?, ?) AND ended_at < ? ORDER BY ended_at, key LIMIT ?`,
     ),
-    // The last event's number rather than the terminal one's less one: numbers that were never used are no hole.
+    // The last event's number, not the terminal event's minus one: numbers never used are not a gap.
     markRemoved: database.prepare(
       `UPDATE run SET removed_through = last.seq
        FROM (SELECT key AS run, (SELECT max(seq) FROM event WHERE run = key AND seq < terminal_seq) AS seq

@@ -17,8 +17,8 @@ import { type PageRow, prepareStatements } from './statements.ts';
 import { startWriter, type Writer } from './writer.ts';
 
 /**
- * The embedded store. Writes happen in a thread of their own, on the one connection that writes; reads happen here, on
- * one that only reads, each in one snapshot.
+ * Opens the embedded store at a `file:` URL. Writes run in a thread, on the only connection that writes.
+ * Reads run in the calling thread on a read-only connection, each in one snapshot.
  */
 export async function openSqliteStore(url: string): Promise<Store> {
   const file = databaseFile(url);
@@ -30,7 +30,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
   const id = database.prepare<[], string>(DATABASE_ID).pluck().get()!;
   const jobReads = createJobReads(database);
   const nativeReads = createNativeRunRead(database);
-  // Read-only by construction: Prisma's own connection can neither write nor hold a write lock over an await.
+  // Read-only by construction: Prisma's connection can neither write nor hold a write lock across an await.
   const prisma = new PrismaClient({ adapter: createReadingAdapter(file) });
   releasers.add(() => prisma.$disconnect());
   const answer = async <Result>(work: () => Result): Promise<Result> => {
@@ -41,7 +41,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
     }
   };
   const begin = database.transaction((work: () => unknown) => work());
-  /** For answers of several statements: the writing thread may commit between two of them. */
+  /** For answers that take several statements: the writer thread may commit between two of them. */
   const answerInSnapshot = <Result>(work: () => Result) => answer(() => begin(work) as Result);
   return {
     dialect: 'sqlite',
@@ -132,7 +132,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
   };
 }
 
-/** Starts both threads at once. Where one cannot start, everything is released and its error thrown. */
+/** Starts both threads at once. If one cannot start, everything is released and its error is thrown. */
 async function startThreads(file: string, releasers: Releasers): Promise<[Writer, ListReader]> {
   const started = async <Thread extends { close(): Promise<void> }>(start: Promise<Thread>) => {
     const thread = await start;
@@ -150,7 +150,7 @@ async function startThreads(file: string, releasers: Releasers): Promise<[Writer
   }
 }
 
-/** Reads what a page's rows leave out, by the event's number. */
+/** Reads the large data that a page's rows omit, by the event's `seq`. */
 interface LargeData {
   size(seq: number): number;
   data(seq: number): string;

@@ -5,14 +5,14 @@ import { asStoreFault } from '../faults.ts';
 import { StoreUnavailable } from '../store.ts';
 import { sqliteReason } from './faults.ts';
 
-/** A call on its way to a thread, and its answer on the way back. */
+/** A call sent to a thread. Its answer has the same `id`. */
 export interface ThreadCall {
   readonly id: number;
   readonly name: string;
   readonly args: readonly unknown[];
 }
 
-/** An error on its way between threads. `code` is empty when it has none. */
+/** An error as it is sent between threads. `code` is empty if the error has none. */
 export interface Failure {
   readonly isPassing: boolean;
   readonly code: string;
@@ -23,29 +23,29 @@ export type ThreadAnswer =
   | { readonly id: number; readonly ok: true; readonly value: unknown }
   | ({ readonly id: number; readonly ok: false } & Failure);
 
-/** The thread's first message: whether it could open the database. */
+/** The thread's first message, which says whether it could open the database. */
 export type ThreadStart = { readonly ok: true } | ({ readonly ok: false } & Failure);
 
-/** A thread with a database connection of its own. */
+/** A thread with its own database connection. */
 export interface Thread {
-  /** Resolves with the answer. Throws `StoreUnavailable` for what may pass. */
+  /** Resolves with the answer. Throws `StoreUnavailable` for transient faults. */
   call(name: string, args: readonly unknown[]): Promise<unknown>;
-  /** How many calls have no answer yet. */
+  /** Returns the number of calls without an answer yet. */
   waiting(): number;
   /**
-   * Asks the thread to close and resolves when its connection is closed. The module decides which calls it still
-   * answers; the others reject with `StoreUnavailable`.
+   * Asks the thread to close and resolves when its connection is closed. The module decides which calls it
+   * still answers; the others reject with `StoreUnavailable`.
    */
   close(): Promise<void>;
 }
 
-/** What a thread is started with. */
+/** Options of {@link startThread}. */
 export interface ThreadOptions {
-  /** The module that it runs, in the folder of this one, without its extension. */
+  /** The module that the thread runs: a file in this folder, without its extension. */
   readonly module: string;
-  /** Its `workerData`: the database file. */
+  /** The database file, passed as `workerData`. */
   readonly file: string;
-  /** How its work is called in errors, such as `writing`. */
+  /** The name of the thread's work in errors, such as `writing`. */
   readonly work: string;
 }
 
@@ -54,7 +54,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** Starts a thread; resolves once it has opened the database, and throws why it could not. */
+/** Starts a thread. Resolves once the thread has opened the database, or throws why it could not. */
 export async function startThread({ module, file, work }: ThreadOptions): Promise<Thread> {
   const thread = new Worker(threadFile(module), { workerData: file });
   const waiting = new Map<number, Waiting>();
@@ -98,7 +98,10 @@ export async function startThread({ module, file, work }: ThreadOptions): Promis
   };
 }
 
-/** An error as it goes to another thread: an error object would lose its class on the way, and SQLite's all they say. */
+/**
+ * Converts an error for another thread. An error object would lose its class on the way, and SQLite's would
+ * lose everything.
+ */
 export function failureOf(error: unknown): Failure {
   const fault = asStoreFault(error, sqliteReason);
   return { isPassing: fault instanceof StoreUnavailable, code: codeOf(error), message: lineOf(fault) };
@@ -109,7 +112,7 @@ function errorOf({ isPassing, code, message }: Failure): Error {
   return code ? Object.assign(error, { code }) : error;
 }
 
-/** Node 20 runs no TypeScript: where this file is still TypeScript, under the tests, the thread starts from the build. */
+/** Node 20 cannot run TypeScript. In tests, where this file is TypeScript, the built module runs. */
 function threadFile(module: string): URL {
   const built = !import.meta.url.endsWith('.ts');
   return new URL(built ? `./${module}.js` : `../../../dist/store/sqlite/${module}.js`, import.meta.url);

@@ -3,9 +3,9 @@ import { openForWriting } from './open.ts';
 import { failureOf, type ThreadAnswer, type ThreadCall, type ThreadStart } from './thread.ts';
 import { createWrites, type Writes } from './writes.ts';
 
-/** The thread that `writer.ts` starts: one connection, one request after another. */
+/** The thread that `writer.ts` starts: one connection, on which requests run one after another. */
 const port = parentPort;
-if (!port) throw new Error('this file is the start of a thread');
+if (!port) throw new Error('this file must be run as a worker thread');
 
 const file = workerData as string;
 
@@ -28,7 +28,7 @@ try {
 function answering(writes: Writes): (call: ThreadCall) => ThreadAnswer {
   return ({ id, name, args }) => {
     try {
-      // The name picks the function that these arguments were given for: `write` in writer.ts is typed so.
+      // The types of `write` in writer.ts ensure that the arguments fit the named function.
       const write = writes[name as keyof Writes] as (...args: readonly unknown[]) => unknown;
       return { id, ok: true, value: write(...args) };
     } catch (error) {

@@ -6,20 +6,20 @@ import { createNativeRunWrites, type NativeRunWrites } from './native-runs.ts';
 import { type PackedAppends, readRows } from './packing.ts';
 import { prepareStatements, ROWS_AT_ONCE, type Statements } from './statements.ts';
 
-/** Everything that changes the database, each in one transaction. Arguments and answers cross threads. */
+/** All writes to the database, each in one transaction. They run in the writer thread. */
 export interface Writes extends JobWrites, NativeRunWrites {
-  /** Answers whether the run is new. */
+  /** Returns true if the run is new. */
   createRun(run: NewRun): boolean;
-  /** Answers the runs that were appended to. */
+  /** Returns the keys of the runs that were appended to. */
   commit(appends: PackedAppends): number[];
   markRemoved(run: number): void;
   deleteRemoved(run: number, after: number, limits: PageLimits): number | null;
   setTerminalAside(run: number): void;
-  /** Writes a page that stays the same, durably, where there is room for more than that. */
+  /** Writes an unchanged page durably. Throws `StoreUnavailable` if the disk has almost no space left. */
   ping(): void;
 }
 
-/** The writes of an open, migrated database in this file. */
+/** Prepares all writes on an open, migrated database in this file. */
 export function createWrites(database: Database, file: string): Writes {
   const statements = prepareStatements(database);
   const commit = database.transaction((appends: PackedAppends) => commitAppends(statements, appends));
@@ -55,7 +55,7 @@ function commitAppends(statements: Statements, appends: PackedAppends): number[]
       continue;
     }
     let left = count;
-    // Given as arguments and not as one array, which is a third slower.
+    // Passed as separate arguments: one array is a third slower.
     for (; left >= ROWS_AT_ONCE; left -= ROWS_AT_ONCE)
       statements.insertEvents.run(...rows.take(run, ROWS_AT_ONCE));
     for (; left > 0; left -= 1) statements.insertEvent.run(...rows.take(run, 1));

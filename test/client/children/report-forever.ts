@@ -1,4 +1,4 @@
-// Reports one event after the other until it is killed, each named by its number, and prints each number once it is taken.
+// Reports events, each with its number as text, until it is killed. Prints each number once it is accepted.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openFileSpool } from '../../../src/client/file-spool.ts';
 import { createReporter } from '../../../src/client/reporter.ts';

@@ -1,5 +1,5 @@
-// A runner that claims its job, prints all that it knows, in every way, and goes on until it is stopped. What it was
-// handed out lies in `claimed-<run>.json` of its folder.
+// A runner that claims its job, prints everything it knows in every way, and continues until it is stopped.
+// It records what it received in `claimed-<run>.json` in its folder.
 import { renameSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -28,7 +28,7 @@ for (const text of texts) {
   console.log('url:', encodeURIComponent(text));
   console.error(new Error(`401: ${JSON.stringify({ key: text })}`));
 }
-console.log('all was told');
+console.log('all was printed');
 const file = `claimed-${RUNFEED_RUN_ID}.json`;
 writeFileSync(
   `${file}.draft`,

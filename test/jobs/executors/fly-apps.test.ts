@@ -9,14 +9,14 @@ const MISSING = { kind: 'answer', answer: { status: 404, body: { error: 'not fou
 const UNAVAILABLE = { kind: 'answer', answer: { status: 503, body: '' } } as const;
 
 describe('a workspace’s app', () => {
-  test('is made once and then known', async () => {
+  test('is created once and then remembered', async () => {
     const { fly, substrate } = await openFly();
     for (let runs = 0; runs < 3; runs += 1) await substrate.start(specOf({ does: 'run' }));
     expect(fly.asked('createApp')).toHaveLength(1);
     expect(fly.asked('getApp')).toHaveLength(2);
   });
 
-  test('that another server makes at the same moment is used', async () => {
+  test('is used if another server creates it at the same moment', async () => {
     const { fly, substrate, made } = await openFly();
     fly.fail('getApp', MISSING);
     fly.world.apps.set(APP, { name: APP, org: 'acme', network: null, lag: 0 });
@@ -26,9 +26,9 @@ describe('a workspace’s app', () => {
   });
 
   test.each([
-    ['the answer to making it is lost', { kind: 'done, then reset' }],
-    ['making it fails once', UNAVAILABLE],
-  ] as const)('is there in the end when %s', async (_, fault) => {
+    ['the answer to its creation is lost', { kind: 'done, then reset' }],
+    ['its creation fails once', UNAVAILABLE],
+  ] as const)('exists in the end when %s', async (_, fault) => {
     const { fly, substrate, made } = await openFly();
     fly.fail('createApp', fault);
     const spec = specOf({ does: 'run' });
@@ -36,7 +36,7 @@ describe('a workspace’s app', () => {
     expect(made(spec)).toBe(1);
   });
 
-  test('that is not known everywhere at once is waited for', async () => {
+  test('is waited for if it is not known everywhere at once', async () => {
     const { fly, substrate, made } = await openFly();
     fly.world.appLag = 2;
     const spec = specOf({ does: 'run' });
@@ -45,7 +45,7 @@ describe('a workspace’s app', () => {
     expect(fly.asked('createApp')).toHaveLength(1);
   });
 
-  test('that is gone is made again, once', async () => {
+  test('is created again once if it is gone', async () => {
     const { fly, substrate, made } = await openJob();
     fly.world.apps.clear();
     const spec = specOf({ does: 'run' });
@@ -57,7 +57,7 @@ describe('a workspace’s app', () => {
     });
   });
 
-  test('whose name belongs to another organization is not used, and no other name is tried', async () => {
+  test('is not used if its name belongs to another organization, and no other name is tried', async () => {
     const { fly, substrate } = await openFly();
     fly.world.apps.set(APP, { name: APP, org: 'others', network: null, lag: 0 });
     const failure = await failureOf(substrate.start(specOf({ does: 'run' })));
@@ -66,7 +66,7 @@ describe('a workspace’s app', () => {
     expect(fly.asked('createApp')).toEqual([]);
   });
 
-  test('that the token may not look at is a matter of the token, when it may look at nothing', async () => {
+  test('fails with auth if the token may not read any app', async () => {
     const { fly, substrate } = await openFly();
     const forbidden = { kind: 'answer', answer: { status: 403, body: { error: 'not authorized' } } } as const;
     fly.fail('getApp', forbidden);
@@ -77,7 +77,7 @@ describe('a workspace’s app', () => {
     });
   });
 
-  test('gets its cookie back, and no other app’s', async () => {
+  test('gets back its own cookie, and no other app’s', async () => {
     const { fly, substrate } = await openFly();
     const handle = await substrate.start(specOf({ does: 'run' }));
     const other = await substrate.start(specOf({ does: 'run' }, { ...freshRun(), workspaceId: 'other' }));
@@ -90,8 +90,8 @@ describe('a workspace’s app', () => {
   });
 });
 
-describe('the list of everything that is ours', () => {
-  test('has the machines of all workspaces, and nothing of anybody else', async () => {
+describe('the list of all machines that runfeed created', () => {
+  test('has the machines of all workspaces and no others', async () => {
     const { fly, substrate } = await openFly();
     const runs = [freshRun(), { ...freshRun(), workspaceId: 'other' }];
     for (const run of runs) await substrate.start(specOf({ does: 'run' }, run));
@@ -106,7 +106,7 @@ describe('the list of everything that is ours', () => {
     expect(listed).toEqual(expect.arrayContaining(runs));
   });
 
-  test('has what it could read when one app cannot be read, and says so', async () => {
+  test('has what could be read if one app cannot be read, and logs the failure', async () => {
     const { fly, substrate, logged } = await openFly();
     const runs = [freshRun(), { ...freshRun(), workspaceId: 'other' }];
     for (const run of runs) await substrate.start(specOf({ does: 'run' }, run));
@@ -115,13 +115,13 @@ describe('the list of everything that is ours', () => {
     expect(logged).toEqual([expect.stringContaining('Fly answered 503')]);
   });
 
-  test('fails when not even the apps can be listed', async () => {
+  test('fails if the apps cannot be listed', async () => {
     const { fly, substrate } = await openJob();
     fly.fail('listApps', UNAVAILABLE, 4);
     expect(await failureOf(substrate.list())).toMatchObject({ transient: true });
   });
 
-  test('may be empty without anything being gone: a look at the machine still finds it', async () => {
+  test('may be empty although nothing is gone: a look at the machine still finds it', async () => {
     const { fly, substrate, handle, spec } = await openRunningJob();
     fly.world.emptyLists = 6;
     for (let polls = 0; polls < 3; polls += 1) {
@@ -132,7 +132,7 @@ describe('the list of everything that is ours', () => {
     expect(await substrate.list()).toHaveLength(1);
   });
 
-  test('spares what does not tell its age as if it were new', async () => {
+  test('treats a machine of unknown age as new', async () => {
     const { substrate, machine } = await openJob();
     Object.assign(machine, { createdAt: 'yesterday' });
     const before = Date.now();

@@ -33,7 +33,7 @@ test.each([
   { graceMs: 300_001 },
   { pollMs: 10 },
   { surprise: true },
-])('what makes no sense is refused, and the token not repeated: %o', (wrong) => {
+])('an invalid value is refused without repeating the token: %o', (wrong) => {
   const { success, error } = flyConfigSchema.safeParse({ ...NEEDED, ...wrong });
   expect(success).toBe(false);
   expect(JSON.stringify(error)).not.toContain(NEEDED.token);
@@ -45,7 +45,7 @@ test('addresses may end with a slash', async () => {
   expect(fly.requests.map(({ url }) => url.pathname)).toEqual(['/v1/apps']);
 });
 
-test('a substrate that is closed takes no calls', async () => {
+test('a closed substrate refuses calls', async () => {
   const { substrate, handle } = await openJob();
   await substrate.close();
   expect(await failureOf(substrate.getStatus(handle))).toMatchObject({ transient: true });

@@ -8,7 +8,7 @@ import type { FakeMachine, Guest } from '../../support/fake-fly/machine.ts';
 import { type FakeFly, startFakeFly } from '../../support/fake-fly/server.ts';
 import { releaseAfterwards } from '../../support/releases.ts';
 
-/** Everything at once: what the limits are is tested where it matters. */
+/** No waiting: the limits themselves are tested where they matter. */
 export const FAST: FlyLimits = {
   ...FLY_LIMITS,
   requestMs: 5_000,
@@ -22,15 +22,15 @@ export const FAST: FlyLimits = {
 
 export const IMAGE = `registry.example/runner@sha256:${'ab'.repeat(32)}`;
 
-/** A Fly and a substrate on it. */
+/** A fake Fly and a substrate on it. */
 export interface FlyHarness extends ExecutorHarness {
   readonly fly: FakeFly;
-  /** What the substrate told. */
+  /** What the substrate logged. */
   readonly logged: string[];
   openWith(config?: Readonly<Record<string, unknown>>, limits?: Partial<FlyLimits>): Substrate;
 }
 
-/** Starts both. Whatever was asked for must have been asked as Fly's documentation says. */
+/** Starts both. Afterwards checks that every request conformed to Fly's documentation. */
 export async function openFly(limits: Partial<FlyLimits> = {}): Promise<FlyHarness> {
   const fly = await startFakeFly({ guestOf });
   releaseAfterwards(async () => {
@@ -72,7 +72,7 @@ export async function openFly(limits: Partial<FlyLimits> = {}): Promise<FlyHarne
   };
 }
 
-/** A spec of a job that behaves like this in the fake. */
+/** Returns a spec of a job that behaves like this in the fake. */
 export function specOf(behaviour: JobBehaviour, run = freshRun(), more: Partial<JobSpec> = {}): JobSpec {
   return {
     ...run,
@@ -102,17 +102,17 @@ function withResolvers(): { promise: Promise<number>; resolve: (code: number) =>
   return { promise, resolve };
 }
 
-/** Why a call failed. */
+/** Returns why a call failed. */
 export async function failureOf(call: Promise<unknown>): Promise<SubstrateFailure> {
   const error: unknown = await call.then(
     () => null,
     (thrown: unknown) => thrown,
   );
-  if (!(error instanceof SubstrateError)) throw new Error('no SubstrateError', { cause: error });
+  if (!(error instanceof SubstrateError)) throw new Error('expected a SubstrateError', { cause: error });
   return error.failure;
 }
 
-/** A job whose machine does only what the test says. */
+/** Starts a job whose machine does only what the test says. */
 export async function openJob(limits: Partial<FlyLimits> = {}) {
   const harness = await openFly(limits);
   harness.fly.world.progress = 'by hand';
@@ -121,7 +121,7 @@ export async function openJob(limits: Partial<FlyLimits> = {}) {
   return { ...harness, spec, handle, machine: harness.fly.machine() };
 }
 
-/** The same, with its main process running. */
+/** The same, with the main process running. */
 export async function openRunningJob(limits: Partial<FlyLimits> = {}) {
   const job = await openJob(limits);
   job.fly.advance(job.machine);

@@ -16,7 +16,7 @@ function answers(samples: ReturnType<typeof flyErrorSamples>, prefix: RegExp): [
 }
 
 describe('a region without room', () => {
-  test('is left for the next one, and the region where the machine is in the end is told', async () => {
+  test('is skipped for the next one, and the actual region is reported', async () => {
     const { fly, openWith } = await openFly();
     fly.world.fullRegions.add('ams').add('fra');
     const substrate = openWith({ fallbackRegions: ['fra', 'ams', 'iad'] });
@@ -26,7 +26,7 @@ describe('a region without room', () => {
     expect(await substrate.getStatus(handle)).toMatchObject({ region: 'iad' });
   });
 
-  test('when there is no other: the start can be tried later', async () => {
+  test('fails the start for now if there is no other', async () => {
     const { fly, openWith, made } = await openFly();
     fly.world.fullRegions.add('ams').add('fra');
     const substrate = openWith({ fallbackRegions: ['fra'] });
@@ -45,17 +45,17 @@ describe('a region without room', () => {
   test.each<[string, FakeAnswer]>([
     ['a code that outranks its text', { ...FULL, body: { error: 'hm', status: 'insufficient_capacity' } }],
     ['a text', { status: 409, body: { error: 'aborted: insufficient memory available to fulfill request' } }],
-    ['a body that is no JSON', { status: 409, body: 'insufficient CPUs available to fulfill request' }],
+    ['a body that is not JSON', { status: 409, body: 'insufficient CPUs available to fulfill request' }],
     ['an answer of another kind', { status: 400, body: { error: 'no capacity' } }],
     ...answers(flyErrorSamples(), /^capacity|^non_json/),
-  ])('is known by %s', async (_, answer) => {
+  ])('is recognized by %s', async (_, answer) => {
     const { fly, openWith } = await openFly();
     fly.fail('createMachine', { kind: 'answer', answer });
     await openWith({ fallbackRegions: ['fra'] }).start(specOf({ does: 'run' }));
     expect(fly.machine().region).toBe('fra');
   });
 
-  test('is not what a concurrent update or a lease means: the same region is asked again', async () => {
+  test('is not confused with a concurrent update or a lease: the same region is tried again', async () => {
     const { fly, openWith } = await openFly();
     for (const body of [
       { error: 'aborted: machine update failed due to concurrent update' },
@@ -70,7 +70,7 @@ describe('a region without room', () => {
 });
 
 describe('credentials', () => {
-  test('that are refused in mid-operation fail every call as auth, and no job', async () => {
+  test('that are refused in mid-operation fail every call with auth, but no job', async () => {
     const { fly, substrate, handle, spec } = await openRunningJob();
     const good = fly.world.token;
     fly.world.token = 'another';
@@ -92,7 +92,7 @@ describe('credentials', () => {
   test.each([
     [QUOTA, 'quota_exceeded'],
     ['not authorized to create machines', 'auth'],
-  ])('and a quota are told apart where both are 403: %s', async (error, errorClass) => {
+  ])('are distinguished from a quota when both answer 403: %s', async (error, errorClass) => {
     const { fly, substrate } = await openFly();
     fly.fail('createMachine', { kind: 'answer', answer: { status: 403, body: { error } } });
     expect(await failureOf(substrate.start(specOf({ does: 'run' })))).toMatchObject({
@@ -101,7 +101,7 @@ describe('credentials', () => {
     });
   });
 
-  test('go out in the scheme that the token is for', async () => {
+  test('are sent in the scheme that fits the token', async () => {
     const { fly, openWith } = await openFly();
     for (const [token, header] of [
       ['fm2_abc', 'FlyV1 fm2_abc'],
@@ -116,8 +116,8 @@ describe('credentials', () => {
   });
 });
 
-describe('a request that is refused', () => {
-  test.each([400, 422])('with %i as wrong fails for good', async (status) => {
+describe('a refused request', () => {
+  test.each([400, 422])('fails permanently with %i', async (status) => {
     const { fly, substrate } = await openFly();
     fly.fail('createMachine', { kind: 'answer', answer: { status, body: { error: 'invalid config' } } });
     const failure = await failureOf(substrate.start(specOf({ does: 'run' })));
@@ -126,7 +126,7 @@ describe('a request that is refused', () => {
     expect(fly.asked('createMachine')).toHaveLength(1);
   });
 
-  test.skipIf(!haveFlySamples)('is described with what the real API said', async () => {
+  test.skipIf(!haveFlySamples)('is described with the answer of the real API', async () => {
     const { fly, substrate, handle } = await openRunningJob();
     for (const [, answer] of answers(flyErrorSamples(), /./)) {
       fly.fail('getMachine', { kind: 'answer', answer });
@@ -144,7 +144,7 @@ describe('too many requests', () => {
     headers,
   });
 
-  test('wait as long as Fly asks for', async () => {
+  test('wait as long as Fly asks', async () => {
     const { fly, substrate } = await openFly({ maxPauseMs: 2_000 });
     fly.fail('createMachine', { kind: 'answer', answer: THROTTLED({ 'retry-after': '1' }) });
     await substrate.start(specOf({ does: 'run' }));
@@ -152,7 +152,7 @@ describe('too many requests', () => {
     expect(second! - first!).toBeGreaterThan(980);
   });
 
-  test('do not wait for longer than a call may: the caller is told', async () => {
+  test('do not wait longer than a call may: the caller gets the delay', async () => {
     const { fly, substrate } = await openFly();
     fly.fail('createMachine', { kind: 'answer', answer: THROTTLED({ 'retry-after': '7' }) });
     expect(await failureOf(substrate.start(specOf({ does: 'run' })))).toMatchObject({
@@ -171,7 +171,7 @@ describe('too many requests', () => {
     ['a date', { 'retry-after': 'Wed, 21 Oct 2065 07:28:00 GMT' }],
     ['nonsense', { 'retry-after': '-5' }],
     ['nothing', {}],
-  ])('try a few times, with pauses, when Fly asks for %s', async (_, headers) => {
+  ])('are retried a few times with pauses if Fly asks for %s', async (_, headers) => {
     const { fly, substrate } = await openFly({ pauseMs: 40, maxPauseMs: 100 });
     fly.fail('createMachine', { kind: 'answer', answer: THROTTLED(headers) }, 100);
     expect(await failureOf(substrate.start(specOf({ does: 'run' })))).toMatchObject({
@@ -181,11 +181,11 @@ describe('too many requests', () => {
     });
     const times = fly.asked('createMachine').map(({ at }) => at);
     expect(times).toHaveLength(4);
-    // Three pauses of at least half of 40 ms, less what timers may be early.
+    // Three pauses of at least half of 40 ms, minus what timers may be early.
     expect(times[3]! - times[0]!).toBeGreaterThan(50);
   });
 
-  test('are not sent in the first place: one a second for each action and app, three at once', async () => {
+  test('are not sent in the first place: one a second per action and app, three at once', async () => {
     const rateMs = 60;
     const { fly, openWith } = await openFly();
     const substrate = openWith({}, { rateMs, maxPauseMs: 10_000 });
@@ -199,12 +199,12 @@ describe('too many requests', () => {
     for (const [index, time] of times.entries()) expect(time).toBeGreaterThan((index - 2) * rateMs - 5);
   });
 
-  test('are refused at once when they would have to wait too long, and nobody else waits for them', async () => {
+  test('are refused at once if they would wait too long, and delay no other request', async () => {
     const { fly, openWith } = await openFly();
     const substrate = openWith({}, { rateMs: 600, maxPauseMs: 1_000 });
     const starts = Array.from({ length: 10 }, () => substrate.start(specOf({ does: 'run' })));
     const outcomes = await Promise.allSettled(starts);
-    // Three at once, and one after 600 ms; a second one more would wait for 1,200.
+    // Three at once, and one after 600 ms; the next one would wait for 1,200.
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(4);
     expect(fly.asked('createMachine')).toHaveLength(4);
     const refused = await Promise.all(starts.slice(4).map(failureOf));
@@ -215,9 +215,9 @@ describe('too many requests', () => {
     }
   });
 
-  test('of one workspace do not keep another waiting', async () => {
+  test('of one workspace do not delay another', async () => {
     const { fly, openWith, made } = await openFly();
-    // Whoever has to wait for a turn runs out of time.
+    // A request that has to wait for a turn runs out of time.
     const substrate = openWith({}, { rateMs: 600_000 });
     for (let index = 0; index < 6; index += 1) {
       const run = { ...freshRun(), workspaceId: `other-${index}` };
@@ -229,18 +229,15 @@ describe('too many requests', () => {
   });
 });
 
-describe('what Fly says of a request', () => {
+describe('an error message of Fly', () => {
   const SECRET = 'p@ss "word" <of> the runner';
 
   test.each([
-    ['as it was', (value: string) => value],
+    ['as they are', (value: string) => value],
     ['escaped in JSON', (value: string) => JSON.stringify(value)],
-    [
-      'in base64 within something longer',
-      (value: string) => Buffer.from(`TOKEN=${value};`).toString('base64'),
-    ],
+    ['in base64 within a longer text', (value: string) => Buffer.from(`TOKEN=${value};`).toString('base64')],
     ['escaped for a URL', (value: string) => encodeURIComponent(value)],
-  ])('is told without the secrets that it repeats %s', async (_, written) => {
+  ])('is reported without the secrets that it repeats %s', async (_, written) => {
     const { fly, substrate } = await openFly();
     const error = `invalid value ${written(SECRET)} with Bearer abcdefgh1234 and ${fly.world.token}`;
     fly.fail('createMachine', { kind: 'answer', answer: { status: 422, body: { error } } });
@@ -252,7 +249,7 @@ describe('what Fly says of a request', () => {
     }
   });
 
-  test('is told without the half of a secret that cutting it would leave', async () => {
+  test('is reported without the half of a secret that clipping it would leave', async () => {
     const { fly, substrate } = await openFly();
     for (let length = 470; length <= 500; length += 5) {
       const error = 'x'.repeat(length) + SECRET;
@@ -262,7 +259,7 @@ describe('what Fly says of a request', () => {
     }
   });
 
-  test('is told without our own token, whatever was asked for', async () => {
+  test('is reported without the Fly token, whatever the request', async () => {
     const { fly, openWith } = await openFly();
     fly.world.token = 'an-opaque-token';
     const substrate = openWith({ token: 'an-opaque-token' });

@@ -8,7 +8,7 @@ function logAnswer(lines: readonly [timestamp: string, message: string][]) {
 }
 
 describe('logs', () => {
-  test('are the newest lines of the machine, the oldest first', async () => {
+  test('are the newest lines of the machine, oldest first', async () => {
     const { fly, substrate, handle } = await openJob();
     const answer = logAnswer([
       ['2026-03-01T00:00:02.5Z', 'third\n'],
@@ -25,7 +25,7 @@ describe('logs', () => {
   test.each([
     ['there are none', logAnswer([])],
     ['they may not be read', { kind: 'answer', answer: { status: 401, body: '' } }],
-    ['the answer makes no sense', { kind: 'answer', answer: { status: 200, body: '<html>' } }],
+    ['the answer is malformed', { kind: 'answer', answer: { status: 200, body: '<html>' } }],
     ['there is no answer', { kind: 'reset' }],
   ] as const)('are null when %s', async (_, fault) => {
     const { fly, substrate, handle } = await openJob();
@@ -35,7 +35,7 @@ describe('logs', () => {
 });
 
 describe('the console', () => {
-  test('is at Fly’s, by app and machine', async () => {
+  test('is the page of app and machine at Fly', async () => {
     const { substrate } = await openFly();
     expect(substrate.getConsoleUrl?.({ appName: 'runfeed-a', machineId: '12ab' })).toBe(
       'https://fly.io/apps/runfeed-a/machines/12ab',
@@ -46,7 +46,7 @@ describe('the console', () => {
   });
 });
 
-describe('what a job uses', () => {
+describe('the resource use of a job', () => {
   function metrics({ url }: FakeRequest) {
     const sample = (name: string, value: string, device?: string) => ({
       metric: { __name__: name, ...(device && { device }) },
@@ -64,7 +64,7 @@ describe('what a job uses', () => {
     return { status: 200, body: { status: 'success', data: { resultType: 'vector', result } } };
   }
 
-  test('comes with a later look at it', async () => {
+  test('is reported by a later status check', async () => {
     const { fly, substrate, handle } = await openRunningJob();
     fly.fail('metrics', { kind: 'answer', answer: metrics }, 1_000);
     expect(await substrate.getStatus(handle)).not.toHaveProperty('resourceStats');
@@ -75,7 +75,7 @@ describe('what a job uses', () => {
     expect(fly.asked('metrics')[0]?.url.search).toContain(handle.machineId);
   });
 
-  test('is asked for at most once in its time, and not while nothing runs', async () => {
+  test('is requested at most once per interval, and only while the job runs', async () => {
     const { fly, openWith, handle, machine } = await openJob();
     const substrate = openWith({}, { statsMs: 600_000 });
     for (let looks = 0; looks < 3; looks += 1) await substrate.getStatus(handle);
@@ -89,9 +89,9 @@ describe('what a job uses', () => {
 
   test.each([
     ['refused', { kind: 'answer', answer: { status: 401, body: '' } }],
-    ['nonsense', { kind: 'answer', answer: { status: 200, body: { data: { result: [{ value: 'x' }] } } } }],
+    ['malformed', { kind: 'answer', answer: { status: 200, body: { data: { result: [{ value: 'x' }] } } } }],
     ['never answered', { kind: 'done, then silence' }],
-  ] as const)('does not matter to the status when it is %s', async (_, fault) => {
+  ] as const)('does not affect the status if it is %s', async (_, fault) => {
     const { fly, substrate, handle } = await openRunningJob();
     fly.fail('metrics', fault, 1_000);
     for (let looks = 0; looks < 5; looks += 1) {

@@ -7,7 +7,7 @@ import { failureOf, IMAGE, openFly, openJob, specOf } from './fly-harness.ts';
 
 const UNAVAILABLE = { status: 503, body: { error: 'upstream connect error' } };
 
-/** Somebody else's machine under the name that the run's would have. */
+/** Opens a Fly with a foreign machine under the name that the run's would have. */
 async function openWithStranger(name?: string) {
   const harness = await openFly();
   const run = freshRun();
@@ -18,8 +18,8 @@ async function openWithStranger(name?: string) {
   return { ...harness, stranger, spec: specOf({ does: 'run' }, run) };
 }
 
-describe('what is asked for', () => {
-  test('a machine is asked for with all that keeps it from running twice, and with nothing else', async () => {
+describe('the request for a machine', () => {
+  test('contains all that keeps it from running twice, and nothing else', async () => {
     const { fly, substrate } = await openFly();
     const spec = specOf({ does: 'run' }, freshRun(), { resources: { cpus: 2, memoryMb: 1_000 } });
     const { appName } = await substrate.start(spec);
@@ -47,7 +47,7 @@ describe('what is asked for', () => {
     ]);
   });
 
-  test('twenty starts of one run at the same time ask once', async () => {
+  test('is sent once for twenty concurrent starts of one run', async () => {
     const { fly, substrate } = await openFly();
     const spec = specOf({ does: 'run' });
     await Promise.all(Array.from({ length: 20 }, () => substrate.start(spec)));
@@ -55,7 +55,7 @@ describe('what is asked for', () => {
     expect(fly.asked('createApp')).toHaveLength(1);
   });
 
-  test('names of apps and machines are legal whatever the ids are', () => {
+  test('has legal names of app and machine, whatever the ids are', () => {
     const ids = ['a', 'A', '.', '..', '-:_', 'x'.repeat(128), 'ü', ''];
     for (const id of ids) {
       expect(machineNameOf({ workspaceId: id, runId: id })).toMatch(/^[a-z][a-z0-9-]{1,62}$/);
@@ -73,7 +73,7 @@ describe('what is asked for', () => {
     ['shared', { cpus: 3, memoryMb: 512 }, { cpus: 4, memory_mb: 1_024 }],
     ['shared', { cpus: 0.5, memoryMb: 300 }, { cpus: 1, memory_mb: 512 }],
     ['performance', { cpus: 8, memoryMb: 4_096 }, { cpus: 8, memory_mb: 16_384 }],
-  ] as const)('a %s machine for %o has the next size that there is', async (cpuKind, resources, size) => {
+  ] as const)('for a %s machine with %o names the next available size', async (cpuKind, resources, size) => {
     const { fly, openWith } = await openFly();
     await openWith({ cpuKind }).start(specOf({ does: 'run' }, freshRun(), { resources }));
     expect(fly.machine().config).toMatchObject({ guest: { cpu_kind: cpuKind, ...size } });
@@ -84,7 +84,7 @@ describe('what is asked for', () => {
     { cpus: 9, memoryMb: 256 },
     { cpus: Number.NaN, memoryMb: 256 },
     { cpus: 1, memoryMb: Number.NaN },
-  ])('more than there is is refused before anything is asked for: %o', async (resources) => {
+  ])('is not sent for more resources than exist: %o', async (resources) => {
     const { fly, substrate } = await openFly();
     const failure = await failureOf(substrate.start(specOf({ does: 'run' }, freshRun(), { resources })));
     expect(failure).toMatchObject({ errorClass: 'config_invalid', transient: false, mayExist: false });
@@ -96,14 +96,14 @@ describe('a create whose outcome is unclear', () => {
   const faults: [string, Behaviour][] = [
     ['the connection breaks before it', { kind: 'reset' }],
     ['the connection breaks after it', { kind: 'done, then reset' }],
-    ['it is answered 408', { kind: 'answer', answer: { status: 408, body: '' } }],
-    ['it is answered 500', { kind: 'answer', answer: { status: 500, body: { error: 'oops' } } }],
-    ['it is done and answered 503', { kind: 'done, then answer', answer: UNAVAILABLE }],
-    ['its yes cannot be read', { kind: 'done, then answer', answer: { status: 200, body: '<html>' } }],
-    ['its yes is about no machine', { kind: 'done, then answer', answer: { status: 200, body: {} } }],
+    ['it is answered with 408', { kind: 'answer', answer: { status: 408, body: '' } }],
+    ['it is answered with 500', { kind: 'answer', answer: { status: 500, body: { error: 'oops' } } }],
+    ['it succeeds and is answered with 503', { kind: 'done, then answer', answer: UNAVAILABLE }],
+    ['its success cannot be read', { kind: 'done, then answer', answer: { status: 200, body: '<html>' } }],
+    ['its success names no machine', { kind: 'done, then answer', answer: { status: 200, body: {} } }],
   ];
 
-  test.each(faults)('makes one machine in the end: %s', async (_, fault) => {
+  test.each(faults)('creates one machine in the end: %s', async (_, fault) => {
     const { fly, substrate, made } = await openFly();
     const spec = specOf({ does: 'run' });
     fly.fail('createMachine', fault);
@@ -114,7 +114,7 @@ describe('a create whose outcome is unclear', () => {
     expect(fly.asked('createMachine')).toHaveLength(done ? 1 : 2);
   });
 
-  test('makes one machine in the end: there never is an answer', async () => {
+  test('creates one machine in the end: no answer ever comes', async () => {
     const { fly, substrate, made } = await openFly({ requestMs: 1_500 });
     const spec = specOf({ does: 'run' });
     fly.fail('createMachine', { kind: 'done, then silence' });
@@ -123,7 +123,7 @@ describe('a create whose outcome is unclear', () => {
     expect(fly.asked('createMachine')).toHaveLength(1);
   });
 
-  test('is found by the second look when lists lag, without asking again', async () => {
+  test('is found by the second look-up if lists lag, without a second create', async () => {
     const { fly, substrate } = await openFly();
     fly.world.listLag = 1;
     fly.fail('createMachine', { kind: 'done, then reset' });
@@ -132,7 +132,7 @@ describe('a create whose outcome is unclear', () => {
     expect(fly.asked('createMachine')).toHaveLength(1);
   });
 
-  test('is found by its name when lists lag for longer', async () => {
+  test('is found by its name if lists lag longer', async () => {
     const { fly, substrate } = await openFly();
     fly.world.listLag = 100;
     fly.fail('createMachine', { kind: 'done, then reset' });
@@ -141,7 +141,7 @@ describe('a create whose outcome is unclear', () => {
     expect(fly.asked('createMachine')).toHaveLength(2);
   });
 
-  test('stays unknown when it cannot be looked up, is not repeated, and is found the next time', async () => {
+  test('stays unknown if it cannot be looked up, is not repeated, and is found the next time', async () => {
     const { fly, substrate } = await openFly();
     const spec = specOf({ does: 'run' });
     fly.fail('createMachine', {
@@ -162,7 +162,7 @@ describe('a create whose outcome is unclear', () => {
     expect(fly.asked('createMachine')).toHaveLength(1);
   });
 
-  test('is tried four times and no more, and then still unknown', async () => {
+  test('is tried at most four times and then stays unknown', async () => {
     const { fly, substrate } = await openFly();
     fly.fail('createMachine', { kind: 'reset' }, 100);
     expect(await failureOf(substrate.start(specOf({ does: 'run' })))).toMatchObject({
@@ -173,7 +173,7 @@ describe('a create whose outcome is unclear', () => {
     expect(fly.asked('createMachine')).toHaveLength(4);
   });
 
-  test('is not forgotten over a refusal that comes after it', async () => {
+  test('is not forgotten after a later refusal', async () => {
     const { fly, substrate } = await openFly();
     fly.fail('createMachine', { kind: 'reset' });
     fly.fail('createMachine', { kind: 'answer', answer: { status: 401, body: { error: 'no' } } });
@@ -183,13 +183,13 @@ describe('a create whose outcome is unclear', () => {
     });
   });
 
-  test('does not last longer than a call may', async () => {
+  test('takes no longer than a call may', async () => {
     const { fly, substrate } = await openFly({ callMs: 500, requestMs: 600_000 });
     fly.fail('createMachine', { kind: 'done, then silence' });
     expect(await failureOf(substrate.start(specOf({ does: 'run' })))).toMatchObject({ transient: true });
   });
 
-  test('is told of when the substrate is closed meanwhile', async () => {
+  test('is reported if the substrate is closed meanwhile', async () => {
     const { fly, substrate } = await openFly();
     fly.fail('createMachine', { kind: 'done, then silence' });
     const failure = failureOf(substrate.start(specOf({ does: 'run' })));
@@ -199,8 +199,8 @@ describe('a create whose outcome is unclear', () => {
   });
 });
 
-describe('a name that is held', () => {
-  test('by the run’s own machine, which lists do not show: it is adopted by the id that is told', async () => {
+describe('a machine name that is in use', () => {
+  test('by the run’s own machine, missing from lists: the machine is adopted by the id in the error', async () => {
     const { fly, spec, handle, openWith } = await openJob();
     fly.world.emptyLists = 100;
     expect(await openWith().start(spec)).toEqual(handle);
@@ -208,7 +208,7 @@ describe('a name that is held', () => {
     expect(fly.asked('listMachines')).toHaveLength(2);
   });
 
-  test('by the run’s own machine, told in other words: it is adopted by the list', async () => {
+  test('by the run’s own machine, with no id in the error: the machine is adopted from the list', async () => {
     const { fly, spec, handle, openWith } = await openJob();
     fly.world.emptyLists = 1;
     fly.fail('createMachine', { kind: 'answer', answer: { status: 409, body: { error: 'name is in use' } } });
@@ -216,7 +216,7 @@ describe('a name that is held', () => {
     expect(fly.asked('createMachine')).toHaveLength(2);
   });
 
-  test('by nobody who can be found: the outcome is unknown, and no other name is tried', async () => {
+  test('by no machine that can be found: the outcome is unknown, and no other name is tried', async () => {
     const { fly, substrate } = await openFly();
     const spec = specOf({ does: 'run' });
     fly.fail(
@@ -232,7 +232,7 @@ describe('a name that is held', () => {
     expect(new Set(names)).toEqual(new Set([machineNameOf(spec)]));
   });
 
-  test('by a stranger: the start is refused and the stranger’s machine left alone', async () => {
+  test('by a foreign machine: the start is refused and the machine left alone', async () => {
     const { fly, substrate, spec, stranger } = await openWithStranger();
     const before = [stranger.name, stranger.config, stranger.events];
     const failure = await failureOf(substrate.start(spec));
@@ -244,7 +244,7 @@ describe('a name that is held', () => {
     expect(await substrate.find(spec)).toEqual([]);
   });
 
-  test('by a stranger with marks of another run: the start is refused', async () => {
+  test('by a foreign machine with the marks of another run: the start is refused', async () => {
     const { substrate, spec, stranger } = await openWithStranger();
     const metadata = { managed_by: 'runfeed', workspace_id: spec.workspaceId, run_id: spec.runId };
     stranger.config = { image: IMAGE, metadata: { ...metadata, workspace_id: 'another' } };
@@ -253,14 +253,14 @@ describe('a name that is held', () => {
     expect(await failureOf(substrate.start(spec))).toMatchObject({ errorClass: 'config_invalid' });
   });
 
-  test('by a machine of another name, if the answer is to be believed: the start is refused', async () => {
+  test('by a machine that has another name: the start is refused', async () => {
     const { fly, substrate, spec, stranger } = await openWithStranger('another-name');
     const error = `unique machine name violation, machine ID ${stranger.id} already exists with name "x"`;
     fly.fail('createMachine', { kind: 'answer', answer: { status: 409, body: { error } } }, 100);
     expect(await failureOf(substrate.start(spec))).toMatchObject({ errorClass: 'config_invalid' });
   });
 
-  test('by a machine whose host is out of reach, so that only its name can be read: it is adopted', async () => {
+  test('by a machine on an unreachable host, of which only the name can be read: it is adopted', async () => {
     const { fly, spec, handle, machine, openWith } = await openJob();
     fly.fail('listMachines', { kind: 'answer', answer: { status: 200, body: [] } });
     machine.hostStatus = 'unreachable';
@@ -274,13 +274,13 @@ describe('a name that is held', () => {
 });
 
 describe('a run that was started before', () => {
-  test('by a process that crashed before it could store the id: the machine is adopted, none is asked for', async () => {
+  test('by a process that crashed before it stored the id: the machine is adopted without a create', async () => {
     const { fly, spec, handle, openWith } = await openJob();
     expect(await openWith().start(spec)).toEqual(handle);
     expect(fly.asked('createMachine')).toHaveLength(1);
   });
 
-  test('and whose machine is destroyed is not run again', async () => {
+  test('and whose machine is destroyed does not run again', async () => {
     const { fly, spec, handle, openWith, substrate } = await openJob();
     await substrate.remove(handle);
     expect(await openWith().start(spec)).toEqual(handle);

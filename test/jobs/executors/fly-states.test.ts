@@ -18,7 +18,7 @@ const KEPT = [
 const UNKNOWN = ['hibernating', 'constructor', '__proto__', 'toString', ''];
 
 describe('the state of a machine', () => {
-  test.each(BEFORE)('"%s" before it ran is provisioning', async (state) => {
+  test.each(BEFORE)('"%s" is provisioning before the job has run', async (state) => {
     const { substrate, handle, machine } = await openJob();
     machine.state = state;
     expect(await substrate.getStatus(handle)).toEqual({ status: 'provisioning', region: 'ams' });
@@ -30,7 +30,7 @@ describe('the state of a machine', () => {
   });
 
   test.each([...BEFORE, ...KEPT, ...UNKNOWN, 'destroying'])(
-    '"%s" takes nothing back: what ran is running',
+    '"%s" takes nothing back: a job that ran is running',
     async (state) => {
       const { substrate, handle, machine } = await openRunningJob();
       machine.state = state;
@@ -38,13 +38,16 @@ describe('the state of a machine', () => {
     },
   );
 
-  test.each([...KEPT, ...UNKNOWN, 'destroying'])('"%s" before it ran does not make it run', async (state) => {
-    const { substrate, handle, machine } = await openJob();
-    machine.state = state;
-    expect(await substrate.getStatus(handle)).toEqual({ status: 'provisioning', region: 'ams' });
-  });
+  test.each([...KEPT, ...UNKNOWN, 'destroying'])(
+    '"%s" does not make a job run that has not run yet',
+    async (state) => {
+      const { substrate, handle, machine } = await openJob();
+      machine.state = state;
+      expect(await substrate.getStatus(handle)).toEqual({ status: 'provisioning', region: 'ams' });
+    },
+  );
 
-  test('that nobody knows is told of once', async () => {
+  test('is logged once if it is unknown', async () => {
     const { substrate, handle, machine, logged } = await openRunningJob();
     for (const state of ['hibernating', 'started', 'hibernating', 'constructor', 'hibernating']) {
       machine.state = state;
@@ -53,13 +56,13 @@ describe('the state of a machine', () => {
     expect(logged).toEqual([expect.stringContaining('hibernating'), expect.stringContaining('constructor')]);
   });
 
-  test.each(['stopped', 'destroyed'])('"%s" without a trace of how is missing', async (state) => {
+  test.each(['stopped', 'destroyed'])('"%s" without a trace of its cause is missing', async (state) => {
     const { substrate, handle, machine } = await openRunningJob();
     machine.state = state;
     expect(await substrate.getStatus(handle)).toMatchObject({ missing: true });
   });
 
-  test('goes from created to running and back to created, and stays running', async () => {
+  test('may go back from started to created, and the job stays running', async () => {
     const { fly, substrate, handle, machine } = await openJob();
     const seen: string[] = [];
     for (const state of ['created', 'starting', 'started', 'created', 'started', 'starting']) {
@@ -82,7 +85,7 @@ describe('the end of a job', () => {
 
   const ends: [string, ExitDetails, Partial<JobObservation>][] = [
     ['exit 0', { exit_code: 0 }, { status: 'terminated', exitCode: 0 }],
-    ['exit 0 that is left out', {}, { status: 'terminated', exitCode: 0 }],
+    ['exit 0, omitted by Go', {}, { status: 'terminated', exitCode: 0 }],
     ['exit 3', { exit_code: 3 }, { status: 'failed', terminalErrorClass: 'exit_nonzero', exitCode: 3 }],
     ['exit 255', { exit_code: 255 }, { status: 'failed', terminalErrorClass: 'exit_nonzero' }],
     [
@@ -96,7 +99,7 @@ describe('the end of a job', () => {
       { status: 'failed', terminalErrorClass: 'start_failed' },
     ],
     [
-      'exit 137 and the flag',
+      'exit 137 with the flag',
       { exit_code: 137, oom_killed: true },
       { status: 'failed', terminalErrorClass: 'oom_killed' },
     ],
@@ -105,16 +108,20 @@ describe('the end of a job', () => {
       { exit_code: 137 },
       { status: 'failed', terminalErrorClass: 'killed_by_signal' },
     ],
-    ['exit 143 unasked', { exit_code: 143 }, { status: 'failed', terminalErrorClass: 'killed_by_signal' }],
+    [
+      'exit 143, not requested',
+      { exit_code: 143 },
+      { status: 'failed', terminalErrorClass: 'killed_by_signal' },
+    ],
     ['a signal', { signal: 11 }, { status: 'failed', terminalErrorClass: 'killed_by_signal' }],
     ['a guest’s signal', { guest_signal: 9 }, { status: 'failed', terminalErrorClass: 'killed_by_signal' }],
     [
-      'exit 143, asked for',
+      'exit 143, requested',
       { exit_code: 143, requested_stop: true },
       { status: 'terminated', exitCode: 143 },
     ],
     [
-      'exit 137, asked for',
+      'exit 137, requested',
       { exit_code: 137, requested_stop: true },
       { status: 'terminated', exitCode: 137 },
     ],
@@ -129,7 +136,7 @@ describe('the end of a job', () => {
     }
   });
 
-  test('is told with what Fly says of it', async () => {
+  test('is reported with the error that Fly gives', async () => {
     const { substrate, handle } = await endedWith({ exit_code: 3, error: 'the disk is full' });
     expect((await substrate.getStatus(handle)).terminalErrorMessage).toBe('exit code 3: the disk is full');
   });
@@ -140,7 +147,7 @@ describe('the end of a job', () => {
     expect(await substrate.getStatus(handle)).toMatchObject({ status: 'failed', exitCode: 3 });
   });
 
-  test('is the newest of two, in whatever order they come', async () => {
+  test('is the newest of two exits, in whatever order they come', async () => {
     const { substrate, handle, machine } = await endedWith({ exit_code: 3, oom_killed: true });
     addEvent(machine, 'exit', 'stopped', 'flyd', exitRequest('exit_event', { exit_code: 4 }));
     for (const order of ['newest first', 'oldest first']) {
@@ -152,7 +159,7 @@ describe('the end of a job', () => {
     }
   });
 
-  test('is not an exit after which it was started again, not even one with memory run out', async () => {
+  test('is not an exit that was followed by a restart, even if memory ran out', async () => {
     const { substrate, handle, machine } = await endedWith({ exit_code: 1 });
     addEvent(
       machine,
@@ -168,7 +175,7 @@ describe('the end of a job', () => {
     expect(await substrate.getStatus(handle)).toMatchObject({ status: 'running' });
   });
 
-  test('is found among events that say nothing or make no sense', async () => {
+  test('is found among empty and malformed events', async () => {
     const { substrate, handle, machine } = await endedWith({ exit_code: 5 });
     addEvent(machine, 'exit', 'stopped', 'flyd', null);
     addEvent(machine, 'exit', 'stopped', 'flyd', 'x');
@@ -177,16 +184,16 @@ describe('the end of a job', () => {
     expect(await substrate.getStatus(handle)).toMatchObject({ exitCode: 5 });
   });
 
-  test('that came before the host went out of reach counts', async () => {
+  test('counts if it came before the host became unreachable', async () => {
     const { substrate, handle, machine } = await endedWith({ exit_code: 5 });
     machine.hostStatus = 'unreachable';
     expect(await substrate.getStatus(handle)).toMatchObject({ status: 'failed', exitCode: 5 });
   });
 });
 
-describe('a host out of reach', () => {
+describe('an unreachable host', () => {
   test.each(['unreachable', 'unknown'] as const)(
-    '(%s) keeps the status and tells what it would come to',
+    '(%s) keeps the status and reports host_lost',
     async (hostStatus) => {
       const { fly, substrate, handle, machine } = await openRunningJob();
       machine.hostStatus = hostStatus;
@@ -205,7 +212,7 @@ describe('a host out of reach', () => {
 });
 
 describe('a machine that cannot start', () => {
-  test('because its image cannot be pulled has failed with that', async () => {
+  test('because its image cannot be pulled fails with image_pull_failed', async () => {
     const { fly, substrate } = await openFly();
     const image = IMAGE.replace('runner', 'unpullable');
     const handle = await substrate.start({ ...specOf({ does: 'run' }), image });
@@ -224,16 +231,19 @@ describe('a machine that cannot start', () => {
     ['failed', null, 'start_failed'],
     ['launch_failed', { launch: { reason: 'insufficient memory available' } }, 'capacity'],
     ['launch_failed', { message: 'unauthorized: could not pull' }, 'image_pull_failed'],
-  ])('and is %s with %j says so, also once it is destroyed', async (state, request, terminalErrorClass) => {
-    const { substrate, handle, machine } = await openJob();
-    addEvent(machine, 'launch', state, 'flyd', request);
-    for (const now of [state, 'destroying', 'destroyed']) {
-      machine.state = now;
-      expect(await substrate.getStatus(handle)).toMatchObject({ status: 'failed', terminalErrorClass });
-    }
-  });
+  ])(
+    'and is %s with %j reports why, even once it is destroyed',
+    async (state, request, terminalErrorClass) => {
+      const { substrate, handle, machine } = await openJob();
+      addEvent(machine, 'launch', state, 'flyd', request);
+      for (const now of [state, 'destroying', 'destroyed']) {
+        machine.state = now;
+        expect(await substrate.getStatus(handle)).toMatchObject({ status: 'failed', terminalErrorClass });
+      }
+    },
+  );
 
-  test('and says why with our token in it is told without', async () => {
+  test('is reported without the Fly token in its error', async () => {
     const { fly, substrate, handle, machine } = await openJob();
     machine.state = 'failed';
     addEvent(machine, 'launch', 'failed', 'flyd', { error: `pull with ${fly.world.token} refused` });
@@ -242,7 +252,7 @@ describe('a machine that cannot start', () => {
   });
 });
 
-describe('a look that fails', () => {
+describe('a failed status check', () => {
   test.each([
     ['a 503', { kind: 'answer', answer: { status: 503, body: '' } }],
     ['a 429', { kind: 'answer', answer: { status: 429, body: '' } }],
@@ -258,7 +268,7 @@ describe('a look that fails', () => {
   });
 });
 
-describe.skipIf(!haveFlySamples)('what was seen of the real API', () => {
+describe.skipIf(!haveFlySamples)('recorded answers of the real API', () => {
   test.each([
     ['docs-create-200.json', { status: 'provisioning', region: 'ord' }],
     ['docs-get-200-started.json', { status: 'running', region: 'ord' }],
@@ -269,13 +279,13 @@ describe.skipIf(!haveFlySamples)('what was seen of the real API', () => {
       'docs-get-200-stopped-with-exit-event.json',
       { status: 'failed', terminalErrorClass: 'start_failed', exitCode: 127, region: 'cdg' },
     ],
-  ])('%s is understood', async (name, seen) => {
+  ])('%s can be read', async (name, seen) => {
     const { fly, substrate, handle } = await openJob();
     fly.fail('getMachine', { kind: 'answer', answer: { status: 200, body: flySample(name) } });
     expect(await substrate.getStatus(handle)).toMatchObject(seen);
   });
 
-  test('the exit of a machine that was told to stop is understood', async () => {
+  test('the exit of a machine that was told to stop can be read', async () => {
     const { substrate, handle, machine } = await openRunningJob();
     machine.state = 'stopped';
     Object.assign(machine, { events: flySample('supabase-events-200-exit-requested-stop.json') });

@@ -19,7 +19,7 @@ describe('a stop', () => {
     [Number.POSITIVE_INFINITY, '300s'],
     [undefined, '10s'],
   ])(
-    'with a grace of %s ms is SIGTERM and a timeout of %s, never longer than asked for',
+    'with a grace period of %s ms sends SIGTERM and a timeout of %s, never longer than requested',
     async (graceMs, timeout) => {
       const { fly, substrate, handle } = await openRunningJob();
       await substrate.stop(handle, graceMs === undefined ? {} : { graceMs });
@@ -28,20 +28,20 @@ describe('a stop', () => {
     },
   );
 
-  test.each([0, 0.9, -1, Number.NaN])('with a grace of %d ms destroys by force', async (graceMs) => {
+  test.each([0, 0.9, -1, Number.NaN])('with a grace period of %d ms destroys by force', async (graceMs) => {
     const { fly, substrate, handle, machine } = await openRunningJob();
     await substrate.stop(handle, { graceMs });
     expect(machine.state).toBe('destroyed');
     expect(fly.asked('stopMachine')).toEqual([]);
   });
 
-  test('with the configured grace, when it does not say', async () => {
+  test('without a grace period uses the configured one', async () => {
     const { fly, openWith, handle } = await openRunningJob();
     await openWith({ graceMs: 2_500 }).stop(handle);
     expect(fly.asked('stopMachine')[0]?.body).toMatchObject({ timeout: '2500ms' });
   });
 
-  test('is repeated when it is unclear whether it arrived, or somebody else is at it', async () => {
+  test('is repeated if it is unclear whether it arrived, or if another client holds the lease', async () => {
     const { fly, substrate, handle, machine } = await openRunningJob();
     fly.fail('stopMachine', UNAVAILABLE);
     fly.fail('stopMachine', LEASED);
@@ -51,7 +51,7 @@ describe('a stop', () => {
     expect(fly.asked('stopMachine')).toHaveLength(4);
   });
 
-  test('that never arrives fails for now, after four tries', async () => {
+  test('that never arrives fails for now after four tries', async () => {
     const { fly, substrate, handle } = await openRunningJob();
     fly.fail('stopMachine', { kind: 'reset' }, 100);
     expect(await failureOf(substrate.stop(handle))).toMatchObject({ transient: true });
@@ -60,7 +60,7 @@ describe('a stop', () => {
 });
 
 describe('a stop while a start’s outcome is unknown', () => {
-  test('finds what the start made after all', async () => {
+  test('finds what the start created after all', async () => {
     const { fly, substrate } = await openFly();
     const spec = specOf({ does: 'run' });
     fly.world.listLag = 1;
@@ -68,7 +68,7 @@ describe('a stop while a start’s outcome is unknown', () => {
     fly.fail('listMachines', { kind: 'answer', answer: { status: 200, body: [] } });
     fly.fail('listMachines', UNAVAILABLE, 4);
     await failureOf(substrate.start(spec));
-    // Hidden as long as lists lag: one empty answer is no proof.
+    // Hidden while lists lag: one empty answer is no proof.
     expect(await substrate.find(spec)).toEqual([]);
     const [handle, ...more] = await substrate.find(spec);
     expect(handle?.machineId).toBe(fly.machine().id);
@@ -78,13 +78,13 @@ describe('a stop while a start’s outcome is unknown', () => {
     expect(await substrate.find(spec)).toEqual([]);
   });
 
-  test('makes nothing: no app and no machine', async () => {
+  test('creates no app and no machine', async () => {
     const { fly, substrate } = await openFly();
     expect(await substrate.find({ ...freshRun(), specHash: 'k.h' })).toEqual([]);
     expect(fly.requests.map(({ method }) => method)).toEqual(['GET']);
   });
 
-  test('finds nothing of other runs, and nothing where it may not look', async () => {
+  test('finds nothing of other runs, and fails if the list fails', async () => {
     const { fly, substrate, spec } = await openJob();
     expect(await substrate.find({ ...spec, runId: 'other' })).toEqual([]);
     expect(await substrate.find({ ...spec, workspaceId: 'other' })).toEqual([]);
@@ -109,7 +109,7 @@ describe('a removal', () => {
     expect(fly.asked('getMachine')).toHaveLength(4);
   });
 
-  test('of a machine whose host is out of reach is not done, and can be tried again', async () => {
+  test('of a machine on an unreachable host fails, and can be tried again', async () => {
     const { fly, substrate, handle, machine } = await openRunningJob();
     machine.hostStatus = 'unreachable';
     expect(await failureOf(substrate.remove(handle))).toMatchObject({ transient: true });
@@ -119,7 +119,7 @@ describe('a removal', () => {
     expect(machine.state).toBe('destroyed');
   });
 
-  test('is repeated when it is unclear whether it arrived', async () => {
+  test('is repeated if it is unclear whether it arrived', async () => {
     const { fly, substrate, handle, machine } = await openRunningJob();
     fly.fail('destroyMachine', UNAVAILABLE);
     fly.fail('destroyMachine', { kind: 'done, then reset' });

@@ -11,15 +11,15 @@ import type { JobObservation, JobSpec, Substrate } from '../../../src/jobs/subst
 import { releaseAfterwards } from '../../support/releases.ts';
 import { jobSpec, OWNER } from './specs.ts';
 
-/** A folder of jobs on this machine; everything in it is ended when the test has finished. */
+/** A folder of jobs on this machine. Everything in it is ended after the test. */
 export interface Machine {
-  /** Where servers keep their jobs; in `folder` are those of the tests' own. */
+  /** Where servers keep their jobs. `folder` within it holds those of the tests' owner. */
   readonly root: string;
   readonly folder: string;
   readonly substrate: Substrate;
-  /** The same folder and commands as another server sees them. */
+  /** Opens the same folder and commands as another server would. */
   anotherServer(limits?: Partial<ProcessSubstrateLimits>): Substrate;
-  /** A run of its own with this command line. */
+  /** Returns a spec of a new run with this command line. */
   spec(command: readonly string[], changes?: Partial<JobSpec>): JobSpec;
   /** Starts {@link Machine.spec}. */
   start(command: readonly string[], changes?: Partial<JobSpec>): Promise<RunnerJobHandle>;
@@ -27,7 +27,7 @@ export interface Machine {
 
 export const WAIT = { timeout: 20_000, interval: 20 };
 
-/** Makes a machine with no jobs. */
+/** Creates a machine without jobs. */
 export function createMachine(limits: Partial<ProcessSubstrateLimits> = {}): Machine {
   const root = mkdtempSync(join(tmpdir(), 'runfeed-jobs-'));
   const commands = new Map<string, readonly string[]>();
@@ -56,12 +56,12 @@ export function createMachine(limits: Partial<ProcessSubstrateLimits> = {}): Mac
   };
 }
 
-/** Where a job's files are. */
+/** Returns the folder of a job's files. */
 export function folderOf(machine: Machine, handle: RunnerJobHandle): string {
   return join(machine.folder, handle.machineId.split('-', 1)[0]!);
 }
 
-/** Waits until a job has ended, and for a job's file until it is there. */
+/** Waits until a job has ended and returns its last observation. */
 export async function ended(substrate: Substrate, handle: RunnerJobHandle): Promise<JobObservation> {
   await expect
     .poll(async () => (await substrate.getStatus(handle)).status, WAIT)
@@ -69,19 +69,19 @@ export async function ended(substrate: Substrate, handle: RunnerJobHandle): Prom
   return substrate.getStatus(handle);
 }
 
-/** What the command has written into a file of its folder, once something is there. */
+/** Returns what the command wrote to a file in its working folder, once the file is not empty. */
 export async function written(machine: Machine, handle: RunnerJobHandle, name: string): Promise<string> {
   const file = join(folderOf(machine, handle), 'work', name);
   await expect.poll(() => existsSync(file) && readFileSync(file, 'utf8') !== '', WAIT).toBe(true);
   return readFileSync(file, 'utf8');
 }
 
-/** One of a job's files as it is on the disk. */
+/** Reads one of a job's files from disk. */
 export function stateOf(machine: Machine, handle: RunnerJobHandle, name: string): Record<string, unknown> {
   return JSON.parse(readFileSync(join(folderOf(machine, handle), name), 'utf8')) as Record<string, unknown>;
 }
 
-/** The number of a process that a job's file names, as soon as that is there: a command may be faster than its shim. */
+/** Returns the pid in a job's file, as soon as the file exists: a command may be faster than its shim. */
 export async function pidOf(
   machine: Machine,
   handle: RunnerJobHandle,
@@ -91,13 +91,13 @@ export async function pidOf(
   return Number(stateOf(machine, handle, name).pid);
 }
 
-/** Whether a process is there and more than a zombie. */
+/** Returns true if a process exists and is not a zombie. */
 export function lives(pid: number): boolean {
   const stat: ProcessStat | null = statOf(pid);
   return stat !== null && runs(stat);
 }
 
-/** Every living process that works in this folder or below, such as shims in a job's. */
+/** Returns every living process that works in this folder or below, such as a job's shim. */
 export function processesIn(folder: string): readonly number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

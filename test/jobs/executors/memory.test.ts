@@ -17,7 +17,7 @@ function fakes() {
   return fake;
 }
 
-describe('the fake in memory that other tests run jobs on', () => {
+describe('the fake substrate in memory', () => {
   testExecutor(async () => {
     const fake = fakes();
     return {
@@ -30,7 +30,7 @@ describe('the fake in memory that other tests run jobs on', () => {
     };
   });
 
-  test('loses answers, lags, keeps machines from starting and hosts out of reach, as it is told', async () => {
+  test('loses answers, lags, holds up starts and makes hosts unreachable on request', async () => {
     const fake = fakes();
     const substrate = fake.open();
     const spec = specOf({ does: 'run' });

@@ -18,13 +18,13 @@ import { FOREVER, nodeScript } from './specs.ts';
 
 const SERVER = '../../jobs/executors/children/server.ts';
 
-describe('a command that ends by itself', () => {
+describe('a command that ends on its own', () => {
   test.each([
     ['exit 0', 'terminated', undefined, 0],
     ['exit 1', 'failed', 'exit_nonzero', 1],
     ['exit 126', 'failed', 'start_failed', 126],
     ['exit 127', 'failed', 'start_failed', 127],
-    // What a shell says when its child was killed is no proof that we or the kernel killed this one.
+    // An exit code that a shell takes from its killed child does not prove that the shell was killed.
     ['exit 137', 'failed', 'exit_nonzero', 137],
     ['kill -KILL $$', 'failed', 'killed_by_signal', 137],
     ['kill -TERM $$', 'failed', 'killed_by_signal', 143],
@@ -37,7 +37,7 @@ describe('a command that ends by itself', () => {
     await expect.poll(() => processesIn(machine.folder), WAIT).toEqual([]);
   });
 
-  test('keeps its verdict when a stop comes afterwards', async () => {
+  test('keeps its verdict if a stop comes afterwards', async () => {
     const machine = createMachine();
     const handle = await machine.start(['sh', '-c', 'exit 3']);
     const verdict = await ended(machine.substrate, handle);
@@ -46,21 +46,21 @@ describe('a command that ends by itself', () => {
     expect(await machine.substrate.getStatus(handle)).toEqual(verdict);
   });
 
-  test('takes the grandchildren that hold its output along, and its verdict does not wait for them', async () => {
+  test('ends the grandchildren that hold its output, and its verdict does not wait for them', async () => {
     const machine = createMachine();
     const handle = await machine.start(['sh', '-c', 'sleep 600 & echo $! > grandchild; exit 4']);
     expect(await ended(machine.substrate, handle)).toMatchObject({ exitCode: 4 });
     expect(lives(Number(await written(machine, handle, 'grandchild')))).toBe(false);
   });
 
-  test('takes those of its group along that have wiped their environment', async () => {
+  test('ends processes of its group that wiped their environment', async () => {
     const machine = createMachine();
     const handle = await machine.start(['sh', '-c', 'env -i sleep 600 & echo $! > wiped; exit 4']);
     expect(await ended(machine.substrate, handle)).toMatchObject({ exitCode: 4 });
     expect(lives(Number(await written(machine, handle, 'wiped')))).toBe(false);
   });
 
-  test('takes those along that have left its session, too', async () => {
+  test('ends processes that left its session', async () => {
     const machine = createMachine();
     const handle = await machine.start(
       nodeScript(`
@@ -75,10 +75,10 @@ describe('a command that ends by itself', () => {
 
 describe('a command that cannot be started', () => {
   test.each([
-    ['is not there', ['/nowhere/program'], 'ENOENT'],
-    ['may not be run', ['/etc/passwd'], 'EACCES'],
-    ['has a longer line than the system takes', ['echo', 'x'.repeat(4_000_000)], 'E2BIG'],
-  ])('because it %s has failed to start', async (_, command, code) => {
+    ['does not exist', ['/nowhere/program'], 'ENOENT'],
+    ['is not executable', ['/etc/passwd'], 'EACCES'],
+    ['is longer than the system permits', ['echo', 'x'.repeat(4_000_000)], 'E2BIG'],
+  ])('because it %s fails with start_failed', async (_, command, code) => {
     const machine = createMachine();
     const seen = await ended(machine.substrate, await machine.start(command));
     expect(seen).toMatchObject({ status: 'failed', terminalErrorClass: 'start_failed' });
@@ -87,8 +87,8 @@ describe('a command that cannot be started', () => {
   });
 });
 
-describe('the longest time for a run', () => {
-  test('is kept without a server, and is the reason for the end', async () => {
+describe('the maximum run duration', () => {
+  test('is enforced without a server, and is the reason for the end', async () => {
     const machine = createMachine();
     const stubborn = nodeScript("process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)");
     const server = startChild(SERVER, machine.root, JSON.stringify(stubborn), 'limit 600');
@@ -101,7 +101,7 @@ describe('the longest time for a run', () => {
     });
   });
 
-  test('gives the command time to end by itself', async () => {
+  test('gives the command time to end on its own', async () => {
     const machine = createMachine();
     const polite = nodeScript(
       "process.on('SIGTERM', () => { console.log('bye'); process.exit(0) }); setInterval(() => {}, 1000)",
@@ -114,7 +114,7 @@ describe('the longest time for a run', () => {
     expect(await machine.substrate.tailLogs?.(handle)).toBe('bye\n');
   });
 
-  test('has nothing to say about a run that ended before', async () => {
+  test('does not affect a run that ended earlier', async () => {
     const machine = createMachine();
     const server = startChild(SERVER, machine.root, JSON.stringify(['sh', '-c', 'exit 6']), 'limit 60000');
     await server.printed(2);
@@ -128,7 +128,7 @@ describe('the longest time for a run', () => {
 });
 
 describe('a job without its shim', () => {
-  test('is lost, and what it left running goes when it is removed', async () => {
+  test('is lost, and what it left running ends when it is removed', async () => {
     const machine = createMachine();
     const handle = await machine.start(FOREVER);
     await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('running');
@@ -140,7 +140,7 @@ describe('a job without its shim', () => {
     expect(lives(command)).toBe(false);
   });
 
-  test('is lost also while the shim is a zombie, which can still be signalled', async () => {
+  test('is lost even while the shim is a zombie, which can still be signaled', async () => {
     const machine = createMachine();
     const server = startChild(SERVER, machine.root, JSON.stringify(FOREVER));
     await server.printed(2);
@@ -153,7 +153,7 @@ describe('a job without its shim', () => {
     expect(await machine.substrate.getStatus(handle!)).toMatchObject({ terminalErrorClass: 'lost' });
   });
 
-  test('is lost with its host when that was started anew', async () => {
+  test('is lost with its host if the machine was restarted', async () => {
     const machine = createMachine();
     const handle = await machine.start(FOREVER);
     const claim = stateOf(machine, handle, 'pid.json');
@@ -167,13 +167,13 @@ describe('a job without its shim', () => {
   });
 });
 
-test('a zombie in the group neither holds a job up nor counts as its life', async () => {
+test('a zombie in the group neither delays a job nor counts as alive', async () => {
   const machine = createMachine();
   const script = '(until [ -e go ]; do sleep 0.02; done) & echo $! > zombie; exec sleep 600';
   const handle = await machine.start(['sh', '-c', script]);
   const zombie = Number(await written(machine, handle, 'zombie'));
   const leader = await pidOf(machine, handle, 'child.json');
-  // A shell would take note of its child's end; what takes its place does not.
+  // A shell would reap its child; what takes its place does not.
   await expect.poll(() => readFileSync(`/proc/${leader}/comm`, 'utf8'), WAIT).toBe('sleep\n');
   writeFileSync(join(folderOf(machine, handle), 'work', 'go'), '');
   await expect.poll(() => statOf(zombie)?.state, WAIT).toBe('Z');
@@ -182,7 +182,7 @@ test('a zombie in the group neither holds a job up nor counts as its life', asyn
   expect(await ended(machine.substrate, handle)).toMatchObject({ terminalErrorClass: 'killed_by_signal' });
 });
 
-test('a folder that is removed by hand ends its job', async () => {
+test('removing a folder by hand ends its job', async () => {
   const machine = createMachine();
   const handle = await machine.start(FOREVER);
   await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('running');

@@ -13,7 +13,7 @@ async function logged(machine: Machine, script: string, lines?: number): Promise
 const NUMBERS = 'for (let i = 1; i <= 1000; i += 1) console.log(i);';
 
 describe('the log of a job', () => {
-  test('has what it wrote to both outputs, and is complete once the verdict is there', async () => {
+  test('has what it wrote to both outputs, and is complete once the verdict exists', async () => {
     const text = await logged(createMachine(), 'console.log("one"); console.error("two")');
     expect(text?.split('\n').sort()).toEqual(['', 'one', 'two']);
   });
@@ -22,11 +22,11 @@ describe('the log of a job', () => {
     [1, '1000\n'],
     [3, '998\n999\n1000\n'],
     [0, ''],
-  ])('gives its last %i lines', async (lines, expected) => {
+  ])('returns its last %i lines', async (lines, expected) => {
     expect(await logged(createMachine(), NUMBERS, lines)).toBe(expected);
   });
 
-  test('gives a hundred lines when nobody says how many, and a last one that is not finished', async () => {
+  test('returns a hundred lines by default, including an unfinished last one', async () => {
     const text = await logged(createMachine(), `${NUMBERS} process.stdout.write('half')`);
     expect(text?.split('\n').length).toBe(100);
     expect(text?.endsWith('\n1000\nhalf')).toBe(true);
@@ -36,7 +36,7 @@ describe('the log of a job', () => {
     expect(await logged(createMachine(), '')).toBe('');
   });
 
-  test('keeps the newest of more than it may hold, over the two halves', async () => {
+  test('keeps the newest output when it is full, across the two halves', async () => {
     const machine = createMachine({ logBytes: 4096 });
     const script = `let i = 0; const next = () => process.stdout.write(String(++i).padStart(99) + '\\n', () => i < 10_000 && next()); next();`;
     const handle = await machine.start(nodeScript(script));
@@ -50,7 +50,7 @@ describe('the log of a job', () => {
     expect(numbers).toEqual(numbers?.map((_, index) => 10_001 - numbers.length + index));
   });
 
-  test('gives no more bytes than its limit, and then only whole lines', async () => {
+  test('returns no more bytes than its limit, and only whole lines', async () => {
     const machine = createMachine({ tailBytes: 100 });
     const text = await logged(machine, NUMBERS, 10_000);
     expect(text!.length).toBeLessThanOrEqual(100);
@@ -58,7 +58,7 @@ describe('the log of a job', () => {
     expect(text!.split('\n')[0]).toMatch(/^9\d\d$/);
   });
 
-  test('comes with what is before the part to show, as far as that is asked for', async () => {
+  test('comes with the requested margin before the part to show', async () => {
     const machine = createMachine({ tailBytes: 100 });
     const handle = await machine.start(nodeScript(NUMBERS));
     await ended(machine.substrate, handle);
@@ -75,15 +75,15 @@ describe('the log of a job', () => {
     expect((await machine.substrate.logTail?.(handle, 10, 10_000))?.bytes.length).toBe(3_893);
   });
 
-  test('gives the end of a single line that is longer than that', async () => {
+  test('returns the end of a single line that is longer than the limit', async () => {
     expect(await logged(createMachine({ tailBytes: 10 }), "process.stdout.write('x'.repeat(1000))")).toBe(
       'x'.repeat(10),
     );
   });
 });
 
-describe('what a job uses', () => {
-  test('is measured over its whole group, its processor time since the last look', async () => {
+describe('the resource use of a job', () => {
+  test('is measured over its whole group, with CPU time since the last look', async () => {
     const machine = createMachine();
     const busy = nodeScript(`
       const { spawn } = require('child_process');
@@ -94,7 +94,7 @@ describe('what a job uses', () => {
     const handle = await machine.start(busy);
     await written(machine, handle, 'ready');
     const stats = async () => (await machine.substrate.getStatus(handle)).resourceStats;
-    // The group's leader idles: what is measured is the grandchild's.
+    // The group's leader idles, so what is measured is the grandchild's use.
     await expect.poll(async () => (await stats())?.cpuPercent ?? 0, WAIT).toBeGreaterThan(5);
     await expect.poll(async () => (await stats())?.memoryMb ?? 0, WAIT).toBeGreaterThan(60);
     expect((await stats())?.cpuPercent).toBeLessThan(200);
@@ -102,7 +102,7 @@ describe('what a job uses', () => {
   });
 });
 
-test('a job’s file that is damaged is an error that may pass, and no verdict', async () => {
+test('a damaged file of a job is a transient error, not a verdict', async () => {
   const machine = createMachine();
   const handle = await machine.start(['sh', '-c', 'exit 0']);
   await ended(machine.substrate, handle);

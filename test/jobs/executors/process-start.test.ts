@@ -9,13 +9,13 @@ import { startChild } from '../../store/children/start.ts';
 import { createMachine, ended, folderOf, lives, pidOf, processesIn, WAIT, written } from './machine.ts';
 import { FOREVER, jobSpec, nodeScript, OWNER } from './specs.ts';
 
-/** Leaves a line for each time that it was started. */
+/** Appends an x to a file each time it is started. */
 const COUNTED = nodeScript("require('fs').appendFileSync('starts', 'x'); setInterval(() => {}, 1000)");
 
 const SERVER = '../../jobs/executors/children/server.ts';
 
 describe('starting a job', () => {
-  test('twenty times at once makes one process and twenty equal handles', async () => {
+  test('twenty times at once starts one process and returns equal handles', async () => {
     const machine = createMachine();
     const spec = machine.spec(COUNTED);
     const handles = await Promise.all(Array.from({ length: 20 }, () => machine.substrate.start(spec)));
@@ -23,7 +23,7 @@ describe('starting a job', () => {
     expect(await written(machine, handles[0]!, 'starts')).toBe('x');
   });
 
-  test('from two servers at once makes one process, and both look after it', async () => {
+  test('from two servers at once starts one process, and both look after it', async () => {
     const machine = createMachine();
     const other = machine.anotherServer();
     const spec = machine.spec(COUNTED);
@@ -37,7 +37,7 @@ describe('starting a job', () => {
     expect(await ended(machine.substrate, handle!)).toMatchObject({ status: 'terminated' });
   });
 
-  test('again after the run has ended starts nothing and gives the stored handle', async () => {
+  test('again after the run has ended starts nothing and returns the stored handle', async () => {
     const machine = createMachine();
     const spec = machine.spec(nodeScript("require('fs').appendFileSync('starts', 'x')"));
     const handle = await machine.substrate.start(spec);
@@ -49,7 +49,7 @@ describe('starting a job', () => {
     expect(await written(machine, handle, 'starts')).toBe('x');
   });
 
-  test('gives a handle that goes through JSON unchanged', async () => {
+  test('returns a handle that goes through JSON unchanged', async () => {
     const machine = createMachine();
     const handle = await machine.start(FOREVER);
     const stored: unknown = JSON.parse(JSON.stringify(handle));
@@ -57,7 +57,7 @@ describe('starting a job', () => {
     expect(handle.appName).toBe(machine.substrate.host);
   });
 
-  test('the same run with another spec is refused and changes nothing', async () => {
+  test('of the same run with another spec is refused and changes nothing', async () => {
     const machine = createMachine();
     const spec = machine.spec(FOREVER);
     const handle = await machine.substrate.start(spec);
@@ -67,7 +67,7 @@ describe('starting a job', () => {
     expect(await machine.substrate.find(spec)).toEqual([handle]);
   });
 
-  test('an image that no command is configured for is refused for good, and leaves nothing', async () => {
+  test('with an image that has no command is refused permanently and leaves nothing', async () => {
     const machine = createMachine();
     const spec = jobSpec(['nowhere']);
     await expect(machine.substrate.start(spec)).rejects.toMatchObject({
@@ -76,7 +76,7 @@ describe('starting a job', () => {
     expect(readdirSync(machine.folder)).toEqual([]);
   });
 
-  test('that runs is found also by a server which has no command for its image any more', async () => {
+  test('that already runs works on a server that no longer has its command', async () => {
     const machine = createMachine();
     const spec = machine.spec(FOREVER);
     const handle = await machine.substrate.start(spec);
@@ -85,7 +85,7 @@ describe('starting a job', () => {
     expect(await newer.start(spec)).toEqual(handle);
   });
 
-  test('two workspaces may have a run of the same name', async () => {
+  test('works for runs of the same id in two workspaces', async () => {
     const machine = createMachine();
     const one = await machine.start(FOREVER, { runId: 'same', workspaceId: 'one' });
     const two = await machine.start(FOREVER, { runId: 'same', workspaceId: 'two' });
@@ -99,8 +99,8 @@ describe('starting a job', () => {
   });
 });
 
-describe('what a command gets', () => {
-  test('is its own environment, a few names of the server’s, and its machine id', async () => {
+describe('the environment of a command', () => {
+  test('is its spec’s, a few variables of the server’s, and its machine id', async () => {
     process.env.SECRET_OF_THE_SERVER = 'not for jobs';
     const machine = createMachine();
     delete process.env.SECRET_OF_THE_SERVER;
@@ -116,7 +116,7 @@ describe('what a command gets', () => {
     expect(await written(machine, handle, 'env')).not.toContain('not for jobs');
   });
 
-  test('is not written down where a secret could be read, and not readable for others', async () => {
+  test('is not stored where a secret could be read, and no file is readable for others', async () => {
     const machine = createMachine();
     const spec = machine.spec(nodeScript('console.log("out"); setInterval(() => {}, 1000)'), {
       env: { TOKEN: 'swordfish' },
@@ -139,9 +139,9 @@ describe('what a command gets', () => {
 });
 
 describe('a server that is killed', () => {
-  // From before the folder is made until after the command runs, which is about 80 ms on a quiet machine.
+  // From before the folder is created until after the command runs, which is about 80 ms on a quiet machine.
   test.each([0, 10, 20, 30, 40, 50, 60, 70, 80, 100, 130])(
-    '%i ms into a start leaves what a new server starts or finds, once in all',
+    '%i ms into a start leaves a job that a new server starts or finds, once in all',
     async (delay) => {
       const machine = createMachine();
       const spec = machine.spec(COUNTED, { runId: 'run-1' });
@@ -151,7 +151,7 @@ describe('a server that is killed', () => {
       await server.kill();
       const handle = await machine.substrate.start(spec);
       await written(machine, handle, 'starts');
-      // The shim and its command: the shims that came second have all left.
+      // The shim and its command: all slower shims have exited.
       await expect.poll(() => processesIn(machine.folder).length, WAIT).toBe(2);
       expect(await written(machine, handle, 'starts')).toBe('x');
       expect(await machine.substrate.getStatus(handle)).toMatchObject({ status: 'running' });
@@ -159,7 +159,7 @@ describe('a server that is killed', () => {
     },
   );
 
-  test('between making the folder and starting the shim leaves a folder that the next start uses', async () => {
+  test('between creating the folder and starting the shim leaves a folder that the next start uses', async () => {
     const machine = createMachine();
     const { workspaceId, runId, image, specHash, ...spec } = machine.spec(COUNTED);
     await openJobFolders(machine.root, OWNER).make({ workspaceId, runId, image, specHash });
@@ -169,7 +169,7 @@ describe('a server that is killed', () => {
     expect(await written(machine, found!, 'starts')).toBe('x');
   });
 
-  test('long after the start leaves a process that goes on, and that a new server looks after', async () => {
+  test('long after the start leaves a running process that a new server looks after', async () => {
     const machine = createMachine();
     const command = nodeScript("setInterval(() => console.log('line'), 10)");
     const server = startChild(SERVER, machine.root, JSON.stringify(command));
@@ -184,7 +184,7 @@ describe('a server that is killed', () => {
     expect(await ended(machine.substrate, handle)).toMatchObject({ status: 'terminated', exitCode: 143 });
   });
 
-  test('and closing one leaves the jobs alone', async () => {
+  test('or only closed leaves its jobs alone', async () => {
     const machine = createMachine();
     const other = machine.anotherServer();
     const handle = await other.start(machine.spec(FOREVER));
@@ -193,7 +193,7 @@ describe('a server that is killed', () => {
   });
 });
 
-test('of all who claim a job’s one start, one gets it', async () => {
+test('only one of several claims to start a job succeeds', async () => {
   const { folder } = createMachine();
   const claims = Array.from({ length: 5 }, (_, pid) =>
     claimStart(folder, { bootId: 'b', pid, startTime: 1 }),
@@ -201,7 +201,7 @@ test('of all who claim a job’s one start, one gets it', async () => {
   expect((await Promise.all(claims)).filter((won) => won)).toEqual([true]);
 });
 
-test('a run that was removed can be started anew, under another handle', async () => {
+test('a removed run can be started again, under another handle', async () => {
   const machine = createMachine();
   const spec = machine.spec(FOREVER);
   const first = await machine.substrate.start(spec);
@@ -213,7 +213,7 @@ test('a run that was removed can be started anew, under another handle', async (
   expect(await machine.substrate.getStatus(second)).not.toHaveProperty('missing');
 });
 
-test('a job of another host is not looked for here', async () => {
+test('a job of another host is reported as host_lost and not looked for', async () => {
   const { root, substrate } = createMachine();
   const options = { folder: root, owner: OWNER, commands: new Map() };
   const elsewhere = createProcessSubstrate({ ...options, hostId: 'elsewhere' });

@@ -48,19 +48,19 @@ async function startReady(machine: Machine, command: readonly string[]): Promise
   return handle;
 }
 
-/** The handle of a run as soon as there is something under its name. */
+/** Returns the handle of a run as soon as something exists under its name. */
 async function found(machine: Machine, spec: JobSpec): Promise<RunnerJobHandle> {
   await expect.poll(() => machine.substrate.find(spec), { ...WAIT, interval: 1 }).toHaveLength(1);
   return (await machine.substrate.find(spec))[0]!;
 }
 
-/** How long after `since` a job's command ended, by its own file, in milliseconds. */
+/** Returns how many milliseconds after `since` a job's command ended, by the job's own file. */
 function endedAfter(machine: Machine, handle: RunnerJobHandle, since: number): number {
   return Number(stateOf(machine, handle, 'exit.json').finishedAt) - since;
 }
 
 describe('stopping a job', () => {
-  test('lets it end by itself, whatever its exit code', async () => {
+  test('lets it end on its own, whatever its exit code', async () => {
     const machine = createMachine();
     const handle = await startReady(machine, POLITE);
     await machine.substrate.stop(handle);
@@ -68,14 +68,14 @@ describe('stopping a job', () => {
     expect(await machine.substrate.tailLogs?.(handle)).toBe('bye\n');
   });
 
-  test('says that it is stopping until it has ended', async () => {
+  test('reports it as stopping until it has ended', async () => {
     const machine = createMachine();
     const handle = await startReady(machine, STUBBORN);
     await machine.substrate.stop(handle, { graceMs: 60_000 });
     expect(await machine.substrate.getStatus(handle)).toMatchObject({ status: 'stopping' });
   });
 
-  test('kills what ignores SIGTERM when its grace is over, and not before', async () => {
+  test('kills a command that ignores SIGTERM after the grace period, and not before', async () => {
     const machine = createMachine();
     const handle = await startReady(machine, STUBBORN);
     const asked = Date.now();
@@ -86,7 +86,7 @@ describe('stopping a job', () => {
     expect(await machine.substrate.tailLogs?.(handle)).toBe('no\n');
   });
 
-  test('without grace kills at once, without a SIGTERM', async () => {
+  test('without a grace period kills at once, without SIGTERM', async () => {
     const machine = createMachine();
     const handle = await startReady(machine, STUBBORN);
     const asked = Date.now();
@@ -96,7 +96,7 @@ describe('stopping a job', () => {
     expect(await machine.substrate.tailLogs?.(handle)).toBe('');
   });
 
-  test('again can bring the kill nearer and never put it off, and sends no second SIGTERM', async () => {
+  test('again can bring the kill forward but never delay it, and sends no second SIGTERM', async () => {
     const machine = createMachine();
     const handle = await startReady(machine, STUBBORN);
     const asked = Date.now();
@@ -111,7 +111,7 @@ describe('stopping a job', () => {
     expect(await machine.substrate.tailLogs?.(handle)).toBe('no\n');
   });
 
-  test('whose server dies inside the grace still kills when it is due', async () => {
+  test('still kills on time if the server dies within the grace period', async () => {
     const machine = createMachine();
     const server = startChild(SERVER, machine.root, JSON.stringify(STUBBORN), 'stop 1500');
     await server.printed(2);
@@ -122,7 +122,7 @@ describe('stopping a job', () => {
     expect(endedAfter(machine, handle!, Number(killAt))).toBeLessThan(5_000);
   });
 
-  test('that was only noted when its server died is found by the shim', async () => {
+  test('works even if the server died after noting it: the shim finds the note', async () => {
     const machine = createMachine();
     const handle = await startReady(machine, POLITE);
     const stop = { killAt: Date.now() + 60_000, graceMs: 60_000 };
@@ -130,7 +130,7 @@ describe('stopping a job', () => {
     expect(await ended(machine.substrate, handle)).toEqual({ status: 'terminated', exitCode: 7 });
   });
 
-  test('before any shim has begun means that none ever will', async () => {
+  test('before any shim has begun prevents all shims from starting it', async () => {
     const machine = createMachine();
     const { workspaceId, runId, image, specHash, ...rest } = machine.spec(FOREVER);
     await openJobFolders(machine.root, OWNER).make({ workspaceId, runId, image, specHash });
@@ -141,7 +141,7 @@ describe('stopping a job', () => {
     expect(processesIn(machine.folder)).toEqual([]);
   });
 
-  test('together with its start ends it, whichever comes first', async () => {
+  test('during its start ends it, whichever comes first', async () => {
     const machine = createMachine();
     for (let round = 0; round < 5; round += 1) {
       const spec = machine.spec(FOREVER);
@@ -154,7 +154,7 @@ describe('stopping a job', () => {
     await expect.poll(() => processesIn(machine.folder), WAIT).toEqual([]);
   });
 
-  test('that nobody knows, or that is no job’s name at all, is a success', async () => {
+  test('succeeds for an unknown or malformed handle', async () => {
     const { substrate } = createMachine();
     for (const machineId of [`${'0'.repeat(32)}-${'0'.repeat(16)}`, '../../etc', '']) {
       const handle = { appName: substrate.host!, machineId };
@@ -165,7 +165,7 @@ describe('stopping a job', () => {
     }
   });
 
-  test('reaches what has left the session', async () => {
+  test('reaches processes that left the session', async () => {
     const machine = createMachine();
     const handle = await machine.start(LEAVES_AN_ESCAPEE);
     const escapee = Number(await written(machine, handle, 'escapee'));
@@ -176,7 +176,7 @@ describe('stopping a job', () => {
 });
 
 describe('stopping a job whose shim was killed', () => {
-  test('ends its command in time, and what has left its session', async () => {
+  test('ends its command in time, and processes that left its session', async () => {
     const machine = createMachine();
     const handle = await machine.start(LEAVES_AN_ESCAPEE);
     const escapee = Number(await written(machine, handle, 'escapee'));
@@ -188,18 +188,18 @@ describe('stopping a job whose shim was killed', () => {
     expect(await machine.substrate.getStatus(handle)).toEqual({ status: 'terminated' });
   });
 
-  test('kills what ignores SIGTERM, by the server’s own clock', async () => {
+  test('kills a command that ignores SIGTERM, by the server’s own clock', async () => {
     const machine = createMachine({ shimMs: 100 });
     const handle = await startReady(machine, STUBBORN);
     const command = await pidOf(machine, handle, 'child.json');
     process.kill(await pidOf(machine, handle, 'pid.json'), 'SIGKILL');
     await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('failed');
-    // Without its shim its output has nobody to go to: it may not write any more.
+    // Without its shim nothing reads its output, so it may be unable to write.
     await machine.substrate.stop(handle, { graceMs: 300 });
     await expect.poll(() => lives(command), WAIT).toBe(false);
   });
 
-  test('and one that is stuck is ended with its shim', async () => {
+  test('or is stuck ends both the command and its shim', async () => {
     const machine = createMachine({ shimMs: 200 });
     const handle = await startReady(machine, STUBBORN);
     const [shim, command] = [
@@ -214,7 +214,7 @@ describe('stopping a job whose shim was killed', () => {
 });
 
 describe('removing a job', () => {
-  test('ends what runs, and leaves neither process nor file', async () => {
+  test('ends its processes, and leaves neither process nor file', async () => {
     const machine = createMachine();
     const handle = await machine.start(LEAVES_AN_ESCAPEE);
     const escapee = Number(await written(machine, handle, 'escapee'));
@@ -226,7 +226,7 @@ describe('removing a job', () => {
     expect(await machine.substrate.list()).toEqual([]);
   });
 
-  test('while its start is under way leaves nothing either', async () => {
+  test('during its start leaves nothing either', async () => {
     const machine = createMachine();
     for (let round = 0; round < 5; round += 1) {
       const spec = machine.spec(FOREVER);
@@ -240,7 +240,7 @@ describe('removing a job', () => {
     }
   });
 
-  test('by two servers at once is a success for both', async () => {
+  test('from two servers at once succeeds for both', async () => {
     const machine = createMachine();
     const handle = await machine.start(FOREVER);
     await Promise.all([machine.substrate.remove(handle), machine.anotherServer().remove(handle)]);
@@ -248,7 +248,7 @@ describe('removing a job', () => {
   });
 });
 
-test('strangers that got the numbers of a job’s processes are left alone', async () => {
+test('unrelated processes that got a job’s pids are left alone', async () => {
   const machine = createMachine();
   const handle = await machine.start(FOREVER);
   await expect.poll(async () => (await machine.substrate.getStatus(handle)).status, WAIT).toBe('running');
@@ -258,19 +258,19 @@ test('strangers that got the numbers of a job’s processes are left alone', asy
   ];
   for (const pid of [shim, command]) process.kill(pid, 'SIGKILL');
   await expect.poll(() => [shim, command].some(lives), WAIT).toBe(false);
-  // As it would be had the numbers come round again: the same ones, and other moments of start.
+  // As if the pids had been reused: the same pids, but other start times.
   const strangers = [forge(machine, handle, 'pid.json'), forge(machine, handle, 'child.json')];
   expect(await machine.substrate.getStatus(handle)).toMatchObject({ terminalErrorClass: 'lost' });
   await machine.substrate.stop(handle, { graceMs: 0 });
   await machine.anotherServer({ shimMs: 0 }).stop(handle, { graceMs: 0 });
   await machine.substrate.remove(handle);
   signalOne(strangers[0]!.pid, strangers[0]!.startTime - 1, 'SIGKILL');
-  // What was killed is seen to be only a moment later.
+  // A kill only shows a moment later.
   await setTimeout(100);
   expect(strangers.map(({ pid }) => lives(pid))).toEqual([true, true]);
 });
 
-/** Makes a job's file name a process that has nothing to do with it, and was started later than the file says. */
+/** Makes a job's file name an unrelated process that started later than the file says. */
 function forge(machine: Machine, handle: RunnerJobHandle, name: 'pid.json' | 'child.json'): ProcessStat {
   const { pid = 0 } = spawn('sleep', ['600'], { detached: true, stdio: 'ignore' });
   releaseAfterwards(() => process.kill(pid, 'SIGKILL'));

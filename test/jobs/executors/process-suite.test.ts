@@ -6,7 +6,9 @@ import type { Substrate } from '../../../src/jobs/substrate.ts';
 import { type JobBehaviour, testExecutor } from '../../suites/executor.ts';
 import { createMachine, folderOf, type Machine } from './machine.ts';
 
-/** A command line for each behaviour; the file tells that signals meet what they should. */
+/**
+ * Returns a command line for each behavior. Its `ready` file shows that signals will be handled as intended.
+ */
 function commandOf(behaviour: JobBehaviour): readonly string[] {
   switch (behaviour.does) {
     case 'run':
@@ -18,7 +20,7 @@ function commandOf(behaviour: JobBehaviour): readonly string[] {
   }
 }
 
-/** A process is there before its first line has run: a job counts as running when it has said so. */
+/** A process exists before its first line has run: a job counts as running once it is ready. */
 function onceReady(machine: Machine, substrate: Substrate): Substrate {
   return {
     ...substrate,
@@ -39,7 +41,7 @@ function foldersOf(machine: Machine, runId: string, workspaceId: string): number
   }).length;
 }
 
-describe('processes of this machine', () => {
+describe('jobs as processes on this machine', () => {
   testExecutor(async () => {
     const machine = createMachine();
     const { host } = machine.substrate;

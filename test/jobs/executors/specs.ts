@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { processImage } from '../../../src/jobs/executors/process.ts';
 import type { JobSpec } from '../../../src/jobs/substrate.ts';
 
-/** Whose jobs the tests' are. */
+/** The owner of the tests' jobs. */
 export const OWNER = 'the tests';
 
-/** A spec whose image stands for this command line. */
+/** Returns a spec whose image stands for this command line. */
 export function jobSpec(command: readonly string[], changes: Partial<JobSpec> = {}): JobSpec {
   const runId = changes.runId ?? `run-${randomUUID()}`;
   return {
@@ -22,7 +22,7 @@ export function jobSpec(command: readonly string[], changes: Partial<JobSpec> = 
   };
 }
 
-/** A command line that runs a script in Node. */
+/** Returns a command line that runs a script in Node. */
 export function nodeScript(script: string): readonly string[] {
   return [process.execPath, '-e', script];
 }

@@ -1,5 +1,5 @@
-// Asks /health of the server at argv[2] over and over, in a process of its own, and tells how long the longest wait was:
-// the time that the server's event loop stood still. A message asks for the figure and starts a new one.
+// Repeatedly requests /health of the server at argv[2], in a separate process, and reports the longest wait:
+// the time that the server's event loop was blocked. A message requests the figure and starts a new one.
 import { Agent, get } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,7 +18,7 @@ let longest = 0;
 let failures = 0;
 let begunAt = performance.now();
 process.on('message', () => {
-  // A wait that has not ended yet counts, too.
+  // A wait that has not ended counts, too.
   process.send({ longestMs: Math.max(longest, performance.now() - begunAt), failures });
   longest = 0;
   failures = 0;

@@ -1,11 +1,12 @@
-// The runner of a proven job: claims it, sends numbered events that name its instance, and ends as its payload says. It
-// outlives its server: what is not answered is sent again. Plain JavaScript, since Node 20 runs nothing else.
+// The runner of a proven job: claims it, sends numbered events that name its instance, and ends as its
+// payload says. It outlives its server and retries everything without an answer. Plain JavaScript, because
+// Node 20 cannot run TypeScript.
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** The server has told it to leave. */
+/** Exit code if the server told the runner to leave. */
 const LEFT = 100;
-/** It was told something that it never should be. */
+/** Exit code after an answer that the runner must never get. */
 const MISTREATED = 70;
 const TRIES = 1_000;
 
@@ -28,7 +29,7 @@ async function ask(token, query, variables) {
       const { data } = await response.json();
       if (data) return data;
     } catch {
-      // Nobody is there, or is no more.
+      // The server is not running, or no longer running.
     }
     await sleep(50 + Math.random() * 100);
   }

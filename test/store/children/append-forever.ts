@@ -1,4 +1,5 @@
-// Until its database goes away: appends the same numbers to three runs in one commit after the other, and prints each number once it is acknowledged.
+// Appends the same numbers to three runs, one commit after another, and prints each number once it is
+// acknowledged. Runs until its database goes away.
 import { openStore } from '../../../src/store/open.ts';
 import { EMPTY_HEAD, StoreUnavailable } from '../../../src/store/store.ts';
 import { append, createRun, events } from '../../suites/store-records.ts';
@@ -14,7 +15,7 @@ process.once('uncaughtException', (error) => {
 for (let head = EMPTY_HEAD; ; ) {
   const appends = runs.map((run) => append(run, head, events(head.lastSeq + 1, 4)));
   const stored = await store.commit(appends);
-  if (stored.size !== runs.length) throw new Error('somebody else writes here');
+  if (stored.size !== runs.length) throw new Error('another process writes to these runs');
   head = appends[0]!.head;
   process.stdout.write(`${head.lastSeq}\n`);
 }

@@ -1,4 +1,5 @@
-// Opens the store that its argument names, says so or why not, and holds it until it is killed or its input ends.
+// Opens the store at the URL in its argument, prints the result, and holds the store until killed or stdin
+// ends.
 import { openStore } from '../../../src/store/open.ts';
 
 const [url = ''] = process.argv.slice(2);

@@ -4,17 +4,17 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { releaseAfterwards } from '../../support/releases.ts';
 
-/** A program of this folder that runs as a process of its own. */
+/** A program of this folder that runs in a separate process. */
 export interface Child {
-  /** What it has printed, one entry a line; grows until it has ended. */
+  /** The lines that it has printed so far. Grows until it ends. */
   readonly lines: readonly string[];
-  /** Resolves once it has printed so many lines; rejects when it ends before that. */
+  /** Resolves once it has printed `count` lines. Rejects if it ends before that. */
   printed(count: number): Promise<void>;
-  /** Ends it without a word (SIGKILL) and resolves when it is gone and everything it printed is read. */
+  /** Kills it (SIGKILL). Resolves when it has ended and all of its output is read. */
   kill(): Promise<void>;
 }
 
-/** Starts a program of this folder; it is killed when the test has finished, if it still runs then. */
+/** Starts a program of this folder. It is killed after the test if it still runs. */
 export function startChild(program: string, ...args: string[]): Child {
   const script = fileURLToPath(new URL(program, import.meta.url));
   const child = spawn(process.execPath, ['--import', 'tsx', script, ...args], {

@@ -6,8 +6,8 @@ import { fill, ingest, newRun, terminalAt } from '../../support/runs.ts';
 import { composeServer } from '../composed-server.ts';
 
 /**
- * Subscribes and leaves again, in every way there is, and prints what is left of it as a line of JSON. Arguments: a
- * database URL, and how often. Needs --expose-gc.
+ * Subscribes and leaves in every possible way, and prints what is left as a line of JSON. Arguments: a
+ * database URL and the number of cycles. Requires --expose-gc.
  */
 const [databaseUrl = '', cycles = ''] = process.argv.slice(2);
 
@@ -32,7 +32,7 @@ async function connect(): Promise<WebSocket> {
 const subscribe = (id: string, runId: string, query = EVENTS) =>
   JSON.stringify({ id, type: 'subscribe', payload: { query, variables: { runId } } });
 
-/** Resolves with the first message that says so. */
+/** Resolves to the first message that contains the text. */
 function heard(socket: WebSocket, text: string): Promise<void> {
   return new Promise((resolve) => {
     const listen = (data: unknown) => {
@@ -58,7 +58,7 @@ async function stream(runId: string, read: (response: IncomingMessage) => Promis
   sent.destroy();
 }
 
-/** Every way to leave, one of each. */
+/** Every way to leave. */
 const ways: readonly (() => Promise<void>)[] = [
   async () => {
     lasting.send(subscribe('replayed', live));

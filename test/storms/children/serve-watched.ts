@@ -2,8 +2,8 @@ import { createInterface } from 'node:readline';
 import { composeServer } from '../composed-server.ts';
 
 /**
- * A server in a process of its own that tells of itself: prints its `/graphql`, then for every line that it is sent
- * its memory in bytes as a line of JSON. Argument: a database URL. Needs --expose-gc.
+ * A server in a separate process. Prints the URL of its `/graphql`, then its memory in bytes as a line of
+ * JSON for every line that it receives. Argument: a database URL. Requires --expose-gc.
  */
 const server = await composeServer(process.argv[2] ?? '');
 console.log(server.graphql);

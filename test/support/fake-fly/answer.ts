@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 /** An HTTP answer. */
 export interface FakeAnswer {
   readonly status: number;
-  /** A string is sent as it is. */
+  /** A string is sent unchanged. */
   readonly body: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -17,7 +17,7 @@ const refused = (status: number, error: string, code?: string): FakeAnswer => ({
   body: { error, ...(code !== undefined && { status: code }) },
 });
 
-/** Does what is asked, as the real API would. */
+/** Executes and answers a request like the real API. */
 export function answer(world: World, life: Life, request: FakeRequest): FakeAnswer {
   const authorization = String(request.headers.authorization ?? '');
   if (authorization.replace(/^(Bearer|FlyV1) /, '') !== world.token) {
@@ -141,12 +141,12 @@ function stopMachine(life: Life, machine: FakeMachine, body: Readonly<Record<str
   const timeout = goDuration(body.timeout);
   if (timeout === null) return refused(400, `time: invalid duration ${JSON.stringify(body.timeout)}`);
   if (machine.state === 'started') addEvent(machine, 'stop', 'stopping', 'user');
-  // Without a word about it the signal is SIGINT, which runners need not know.
+  // The default signal is SIGINT, which runners need not handle.
   if (body.signal === 'SIGTERM') life.stop(machine, timeout);
   return ok({ ok: true });
 }
 
-/** In milliseconds; null for what Go would not read. */
+/** Returns milliseconds, or null for a text that Go would not parse. */
 function goDuration(text: unknown): number | null {
   const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(String(text)) ?? [];
   if (number === undefined) return null;

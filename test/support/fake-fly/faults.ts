@@ -1,27 +1,27 @@
 import type { FakeAnswer } from './answer.ts';
 import type { FakeRequest, Operation } from './operations.ts';
 
-/** An answer, or what makes it once the request is there. */
+/** An answer, or a function that creates it from the request. */
 export type Scripted = FakeAnswer | ((request: FakeRequest) => FakeAnswer);
 
-/** What goes wrong with a request. */
+/** How a request fails. */
 export type Behaviour =
-  /** This is answered, and nothing done. */
+  /** Answers with this and does nothing. */
   | { readonly kind: 'answer'; readonly answer: Scripted }
-  /** The connection breaks before anything is done. */
+  /** Breaks the connection before doing anything. */
   | { readonly kind: 'reset' }
-  /** It is done, and the connection breaks before the answer. */
+  /** Executes the request and breaks the connection before the answer. */
   | { readonly kind: 'done, then reset' }
-  /** It is done and answered with this. */
+  /** Executes the request and answers with this. */
   | { readonly kind: 'done, then answer'; readonly answer: Scripted }
-  /** It is done, and there never is an answer. */
+  /** Executes the request and never answers. */
   | { readonly kind: 'done, then silence' };
 
-/** Faults to come, in order. */
+/** Scheduled faults, in order. */
 export interface Faults {
-  /** Lets the next `times` requests of this kind go wrong. Behind those told of before. */
+  /** Makes the next `times` requests of this operation fail, after previously scheduled faults. */
   fail(operation: Operation, behaviour: Behaviour, times?: number): void;
-  /** Nothing more goes wrong. */
+  /** Cancels all scheduled faults. */
   mend(): void;
   take(operation: Operation | null): Behaviour | null;
 }

@@ -1,16 +1,16 @@
 import { addEvent, type ExitDetails, exitRequest, type FakeMachine, type Guest } from './machine.ts';
 import type { World } from './world.ts';
 
-/** Says what runs in a machine that starts; null: nothing, it runs until it is told to end. */
+/** Returns what runs in a starting machine. Null: an idle process that runs until it is stopped. */
 export type GuestOf = (machine: FakeMachine) => Guest | null;
 
 const SIGTERM_CODE = 143;
 const SIGKILL_CODE = 137;
 const UNPULLABLE = /unpullable/;
 
-/** What happens to machines. */
+/** The life cycle of machines. */
 export interface Life {
-  /** One step towards `started`. */
+  /** Moves the machine one step towards `started`. */
   advance(machine: FakeMachine): void;
   exit(machine: FakeMachine, details: ExitDetails): void;
   stop(machine: FakeMachine, timeoutMs: number): void;
@@ -68,7 +68,7 @@ export function createLife(world: World, guestOf: GuestOf): Life {
   function destroy(machine: FakeMachine): void {
     clearTimeout(machine.killTimer ?? undefined);
     machine.state = 'destroying';
-    // The process may go on behind a host that nobody reaches.
+    // The process may keep running on an unreachable host.
     if (machine.hostStatus !== 'ok') return;
     machine.guest?.kill?.();
     machine.state = 'destroyed';

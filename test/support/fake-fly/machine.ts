@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** What a create asked for, as far as the fake reads it. */
+/** The part of a create request that the fake reads. */
 export interface MachineConfig {
   readonly image: string;
   readonly env?: Readonly<Record<string, string>>;
@@ -26,16 +26,16 @@ export interface FakeEvent {
   readonly request?: unknown;
 }
 
-/** What runs in a machine. */
+/** A program that runs in a machine. */
 export interface Guest {
   /** Resolves to the exit code. */
   readonly exited: Promise<number>;
-  /** What SIGTERM does to it; nothing: it ignores it. */
+  /** Handles SIGTERM. If absent, the program ignores it. */
   terminate?(): void;
   kill?(): void;
 }
 
-/** A machine as the fake keeps it. */
+/** A machine in the fake. */
 export interface FakeMachine {
   readonly id: string;
   readonly app: string;
@@ -44,7 +44,7 @@ export interface FakeMachine {
   state: string;
   config: MachineConfig;
   readonly createdAt: string;
-  /** The newest first. */
+  /** Newest first. */
   events: FakeEvent[];
   hostStatus: 'ok' | 'unknown' | 'unreachable';
   ignoresSigterm: boolean;
@@ -55,7 +55,7 @@ export interface FakeMachine {
 
 let lastTimestamp = 0;
 
-/** Rises with every call: it orders events. */
+/** Returns a number that rises with every call, to order events. */
 function timestamp(): number {
   lastTimestamp = Math.max(lastTimestamp + 1, Date.now());
   return lastTimestamp;
@@ -105,7 +105,7 @@ export function addEvent(
   });
 }
 
-/** A machine as the API shows it. */
+/** Returns a machine as the API shows it. */
 export function shown(machine: FakeMachine): object {
   const { id, name, state, region, config, createdAt, events, hostStatus } = machine;
   const digest = config.image.split('@')[1];
@@ -116,7 +116,7 @@ export function shown(machine: FakeMachine): object {
     region,
     instance_id: `01${id.toUpperCase()}`,
     private_ip: 'fdaa:0:18:a7b:196:e274:9ce1:2',
-    // A host that is out of reach leaves only what was kept elsewhere.
+    // For an unreachable host, only what is stored elsewhere is available.
     ...(hostStatus === 'ok'
       ? { config, incomplete_config: null }
       : { incomplete_config: { metadata: config.metadata } }),
@@ -128,7 +128,7 @@ export function shown(machine: FakeMachine): object {
   };
 }
 
-/** The request of an exit event, in either of the two places and either way to write the time. */
+/** Returns the request of an exit event, in either of the two places and time formats. */
 export function exitRequest(shape: 'exit_event' | 'MonitorEvent', details: ExitDetails): object {
   const exit = {
     requested_stop: false,

@@ -3,7 +3,7 @@ import type { FakeRequest } from './operations.ts';
 
 const DOCUMENT = new URL('../../../../shared/fly/machines-openapi.json', import.meta.url);
 
-/** As far as requests are checked by it. */
+/** The part of a schema by which requests are checked. */
 interface Schema {
   readonly $ref?: string;
   readonly type?: string;
@@ -31,14 +31,14 @@ interface Document {
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
 }
 
-/** Says what in a request the documentation of the Machines API knows nothing of. */
+/** Returns everything in a request that the documentation of the Machines API does not allow. */
 export type Check = (request: FakeRequest) => string[];
 
 const document: Document | null = existsSync(DOCUMENT) ? JSON.parse(readFileSync(DOCUMENT, 'utf8')) : null;
 
-if (!document) console.warn(`${DOCUMENT.pathname} is not there: requests are not checked against it.`);
+if (!document) console.warn(`${DOCUMENT.pathname} does not exist: requests are not checked against it.`);
 
-/** A checker by the OpenAPI document; null where that is not at hand. */
+/** Returns a checker based on the OpenAPI document. Null if the document is not available. */
 export function openApiCheck(): Check | null {
   return document && ((request) => problemsOf(document, request));
 }
@@ -55,13 +55,13 @@ function problemsOf(document: Document, request: FakeRequest): string[] {
   const queries = parameters.filter((each) => each.in === 'query');
   const names = [...url.searchParams.keys()];
   const unknown = names
-    // Documented by Fly in prose, and left out of the document.
+    // Fly documents these in prose but not in the document.
     .filter((name) => !name.startsWith('metadata.'))
     .filter((name) => !queries.some((each) => each.name === name));
   const missing = queries.filter(({ name, required }) => required && !names.includes(name));
   return [
-    ...unknown.map((name) => `${where}: there is no query parameter ${name}`),
-    ...missing.map(({ name }) => `${where}: the query parameter ${name} is missing`),
+    ...unknown.map((name) => `${where}: unknown query parameter ${name}`),
+    ...missing.map(({ name }) => `${where}: missing query parameter ${name}`),
     ...bodyProblems(document, requestBody, request.body).map((problem) => `${where}: ${problem}`),
   ];
 }
@@ -79,39 +79,43 @@ function bodyProblems(
   requestBody: OperationDocument['requestBody'],
   body: unknown,
 ): string[] {
-  if (body === undefined) return requestBody?.required ? ['a body is missing'] : [];
+  if (body === undefined) return requestBody?.required ? ['missing body'] : [];
   const schema = requestBody?.content['application/json']?.schema;
-  return schema ? schemaProblems(document, schema, body, 'body') : ['there is a body'];
+  return schema ? schemaProblems(document, schema, body, 'body') : ['unexpected body'];
 }
 
-/** A property that no schema names is a problem: it would be ignored without a word. */
+/**
+ * Returns the problems of a value. A property that no schema names is one, because the API would silently
+ * ignore it.
+ */
 function schemaProblems(document: Document, schema: Schema, value: unknown, at: string): string[] {
   if (schema.$ref) {
     const name = schema.$ref.split('/').at(-1)!;
     return schemaProblems(document, document.components.schemas[name]!, value, at);
   }
   if (schema.allOf) return schema.allOf.flatMap((part) => schemaProblems(document, part, value, at));
-  if (schema.enum && !schema.enum.includes(value)) return [`${at} is none of ${schema.enum.join(', ')}`];
+  if (schema.enum && !schema.enum.includes(value)) return [`${at} must be one of ${schema.enum.join(', ')}`];
   switch (schema.type) {
     case 'string':
     case 'boolean':
-      return typeof value === schema.type ? [] : [`${at} is no ${schema.type}`];
+      return typeof value === schema.type ? [] : [`${at} must be a ${schema.type}`];
     case 'integer':
-      return Number.isInteger(value) ? [] : [`${at} is no integer`];
+      return Number.isInteger(value) ? [] : [`${at} must be an integer`];
     case 'number':
-      return typeof value === 'number' ? [] : [`${at} is no number`];
+      return typeof value === 'number' ? [] : [`${at} must be a number`];
     case 'array':
-      if (!Array.isArray(value)) return [`${at} is no array`];
+      if (!Array.isArray(value)) return [`${at} must be an array`];
       return value.flatMap((item, index) =>
         schemaProblems(document, schema.items ?? {}, item, `${at}[${index}]`),
       );
     case 'object': {
-      if (typeof value !== 'object' || value === null || Array.isArray(value)) return [`${at} is no object`];
+      if (typeof value !== 'object' || value === null || Array.isArray(value))
+        return [`${at} must be an object`];
       return Object.entries(value).flatMap(([name, inside]) => {
         const known = schema.properties?.[name] ?? schema.additionalProperties;
         return known
           ? schemaProblems(document, known, inside, `${at}.${name}`)
-          : [`${at}.${name} is not known`];
+          : [`${at}.${name} is unknown`];
       });
     }
     default:

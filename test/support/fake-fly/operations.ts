@@ -1,4 +1,4 @@
-/** What the fake can be asked for. */
+/** The operations of the fake. */
 export type Operation =
   | 'listApps'
   | 'createApp'
@@ -30,23 +30,23 @@ const ROUTES: readonly Route[] = [
   { operation: 'metrics', method: 'GET', path: /^\/metrics\/([^/]+)\/api\/v1\/query$/ },
 ];
 
-/** A request as the fake received it. */
+/** A request received by the fake. */
 export interface FakeRequest {
-  /** Null for what it knows nothing of. */
+  /** Null for an unknown operation. */
   readonly operation: Operation | null;
   readonly method: string;
   readonly url: URL;
   readonly headers: NodeJS.Dict<string | string[]>;
-  /** As JSON; undefined without one. */
+  /** The parsed JSON body. Undefined if there is none. */
   readonly body: unknown;
   /** The parts of the path: an app or organization, and a machine. */
   readonly app: string;
   readonly machine: string;
-  /** Milliseconds by a clock that never goes back. */
+  /** Milliseconds on a monotonic clock. */
   readonly at: number;
 }
 
-/** Finds out what is asked for. */
+/** Returns the operation of a request and the parts of its path. */
 export function routed(method: string, url: URL): Pick<FakeRequest, 'operation' | 'app' | 'machine'> {
   for (const route of ROUTES) {
     const match = route.method === method ? route.path.exec(url.pathname) : null;

@@ -9,22 +9,22 @@ import { openApiCheck } from './openapi.ts';
 import { type FakeRequest, type Operation, routed } from './operations.ts';
 import { createWorld, type World } from './world.ts';
 
-/** A Fly of one's own on this machine, with the habits of the real one that clients stumble over. */
+/** A fake Fly on this machine, with those behaviors of the real one that clients stumble over. */
 export interface FakeFly extends Pick<Faults, 'fail' | 'mend'>, Life {
-  /** Of the Machines API, the logs API and the metrics. */
+  /** The URLs of the Machines API, the logs API and the metrics. */
   readonly urls: { readonly apiUrl: string; readonly logsUrl: string; readonly metricsUrl: string };
   readonly world: World;
   readonly requests: readonly FakeRequest[];
-  /** Of one kind. */
+  /** Returns the received requests of one operation. */
   asked(operation: Operation): FakeRequest[];
-  /** What was asked for against the API's documentation. */
+  /** Requests that violate the API's documentation. */
   readonly violations: readonly string[];
-  /** The only machine that there is, or ever was. */
+  /** Returns the only machine ever created. Throws if there is not exactly one. */
   machine(): FakeMachine;
   close(): Promise<void>;
 }
 
-/** Starts one on a free port. `guestOf` is asked what runs in each machine that starts. */
+/** Starts a fake Fly on a free port. `guestOf` returns what runs in each starting machine. */
 export async function startFakeFly({
   org = 'acme',
   token = 'fm2_secret-token-of-the-organization',

@@ -1,32 +1,32 @@
 import type { FakeMachine } from './machine.ts';
 
-/** An app as the fake keeps it. */
+/** An app in the fake. */
 export interface FakeApp {
   readonly name: string;
   readonly org: string;
   readonly network: string | null;
-  /** Looks for which it is not there yet. */
+  /** The number of further look-ups that do not find the app. */
   lag: number;
 }
 
-/** Everything that there is at the fake. Tests may change all of it. */
+/** The state of the fake. Tests may change all of it. */
 export interface World {
   readonly org: string;
   token: string;
   readonly apps: Map<string, FakeApp>;
-  /** Destroyed ones stay: they still answer to their ids. */
+  /** All machines. Destroyed ones stay and can still be looked up by id. */
   readonly machines: FakeMachine[];
-  /** Regions in which nothing more fits. */
+  /** Regions without capacity. */
   readonly fullRegions: Set<string>;
-  /** Lists and only they do not show a machine for so many lists after it was made. */
+  /** The number of lists that do not show a new machine. Other look-ups find it. */
   listLag: number;
-  /** A look at an app that was just made finds nothing for so many times. */
+  /** The number of look-ups that do not find a new app. */
   appLag: number;
-  /** Lists that show nothing, whatever there is. */
+  /** The number of further lists that are empty. */
   emptyLists: number;
-  /** How a machine gets from `created` to `started`: a step with each look at it, or only by `advance`. */
+  /** How a machine gets from `created` to `started`: one step per look-up, or only through `advance`. */
   progress: 'by looks' | 'by hand';
-  /** Which of the two places an exit is told in. */
+  /** Which of the two places reports an exit. */
   exitShape: 'exit_event' | 'MonitorEvent';
 }
 

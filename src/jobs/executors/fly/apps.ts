@@ -7,21 +7,21 @@ import { errorOf } from './faults.ts';
 import { appNameOf } from './names.ts';
 import { pauseAfter, paused, retrying } from './tries.ts';
 
-/** The apps, one for each workspace: what is set in an app can be read by all of its machines. */
+/** The apps, one for each workspace: everything set in an app can be read by all of its machines. */
 export interface FlyApps {
-  /** What a workspace's app is called, there or not. */
+  /** Returns the name of a workspace's app, whether or not it exists. */
   nameOf(workspaceId: string): string;
-  /** A workspace's app, which is made if it is not there. */
+  /** Returns the name of a workspace's app, and creates the app if it does not exist. */
   ensure(workspaceId: string, call: Call): Promise<string>;
-  /** The same, only if it is there. */
+  /** Returns the name of a workspace's app, or null if it does not exist. */
   find(workspaceId: string, call: Call): Promise<string | null>;
-  /** The next `ensure` has to look again. */
+  /** Makes the next `ensure` check again. */
   forget(app: string): void;
 }
 
 const APPS_REMEMBERED = 10_000;
 
-/** Keeps track of the apps. */
+/** Creates the apps, and remembers which of them exist. */
 export function createApps(client: FlyClient, config: FlyConfig, limits: FlyLimits): FlyApps {
   const known = new LRUCache<string, true>({ max: APPS_REMEMBERED });
   const beingEnsured = new Map<string, Promise<void>>();
@@ -41,13 +41,13 @@ export function createApps(client: FlyClient, config: FlyConfig, limits: FlyLimi
     return true;
   }
 
-  /** The name of another organization's app is answered like a token that may not look. */
+  /** Fly answers 403 for another organization's app, too: throws if the token itself is good. */
   async function expectGoodToken(app: string, call: Call): Promise<void> {
     const apps = await retrying(() => client.listApps(call), limits, call);
     if (apps.ok) throw notOurs(app, 'another organization');
   }
 
-  /** Starts in one workspace that come together share this. */
+  /** Shared by concurrent starts in one workspace. */
   async function ensure(app: string, call: Call): Promise<void> {
     if (!(await isThere(app, call))) await make(app, call);
   }
@@ -57,7 +57,7 @@ export function createApps(client: FlyClient, config: FlyConfig, limits: FlyLimi
       const made = await client.createApp(app, call);
       if (made.ok) return waitFor(app, call);
       const { fault } = made;
-      // Somebody else made it, this request made it and lost its answer, or there is something wrong with it.
+      // Another server created it, this request created it and lost its answer, or the request is wrong.
       if (['unclear', 'taken', 'invalid'].includes(fault.kind) && (await isThere(app, call))) return;
       const again = fault.kind === 'unclear' || fault.kind === 'throttled' || fault.kind === 'busy';
       const pause = again && tried < limits.tries ? pauseAfter(fault, tried, limits) : null;
@@ -65,7 +65,7 @@ export function createApps(client: FlyClient, config: FlyConfig, limits: FlyLimi
     }
   }
 
-  /** What was just made is not known everywhere at once, and may be refused until it is. */
+  /** A new app is not known everywhere at once, and may be refused until it is. */
   async function waitFor(app: string, call: Call): Promise<void> {
     for (let looks = 1; looks <= limits.tries; looks += 1) {
       const result = await client.getApp(app, call);
@@ -97,6 +97,6 @@ export function createApps(client: FlyClient, config: FlyConfig, limits: FlyLimi
 }
 
 function notOurs(app: string, owner: string): SubstrateError {
-  const message = `the name of app "${app}" is taken by ${owner}; configure another appPrefix`;
+  const message = `the app name "${app}" is taken by ${owner}: configure another appPrefix`;
   return new SubstrateError({ errorClass: 'config_invalid', message });
 }

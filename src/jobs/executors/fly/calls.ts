@@ -1,22 +1,22 @@
 import { SubstrateError } from '../../errors.ts';
 
-/** What a request needs to know about the call that it is part of. */
+/** The call that a request is part of. */
 export interface Call {
   /** Aborts when the call has taken too long, or the substrate is closed. */
   readonly signal: AbortSignal;
-  /** Takes secrets out of what is told of it. */
+  /** Removes secrets from error messages. */
   readonly redact: (text: string) => string;
 }
 
-/** The calls under way. */
+/** The calls in progress. */
 export interface Calls {
-  /** Runs one, with a limit to its time. */
+  /** Runs one call with a time limit. Throws once closed. */
   run<Value>(redact: Call['redact'], work: (call: Call) => Promise<Value>): Promise<Value>;
-  /** Ends all and takes no more. */
+  /** Aborts all calls and takes no more. */
   close(): Promise<void>;
 }
 
-/** Keeps calls, each of which may take `limitMs`. */
+/** Creates an empty set of calls, each of which may take `limitMs` milliseconds. */
 export function createCalls(limitMs: number): Calls {
   const underWay = new Map<AbortController, Promise<unknown>>();
   let closed = false;

@@ -7,12 +7,12 @@ import type { Request, Send } from './http.ts';
 import { appSchema, appsSchema, type Machine, machineSchema, machinesSchema } from './machine.ts';
 import { createRates, type Rate } from './rates.ts';
 
-/** A yes with what it says, or what is known instead. */
+/** The value of a successful answer, or why there is none. */
 export type Result<Value> =
   | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly fault: Fault };
 
-/** What a machine is made from. */
+/** The request to create a machine. */
 export interface MachineRequest {
   readonly name: string;
   readonly region: string;
@@ -28,14 +28,14 @@ export interface MachineRequest {
   };
 }
 
-/** The Machines API, as far as jobs need it. Each function sends one request, as soon as Fly's limits let it. */
+/** The part of the Machines API that jobs need. Each function sends one request, within Fly's rate limits. */
 export interface FlyClient {
   getApp(app: string, call: Call): Promise<Result<z.infer<typeof appSchema>>>;
   listApps(call: Call): Promise<Result<z.infer<typeof appsSchema>>>;
   createApp(app: string, call: Call): Promise<Result<unknown>>;
   createMachine(app: string, machine: MachineRequest, call: Call): Promise<Result<Machine>>;
   getMachine(app: string, id: string, call: Call): Promise<Result<Machine>>;
-  /** Those with this metadata. */
+  /** Lists the machines with this metadata. */
   listMachines(
     app: string,
     filter: { readonly metadata: readonly [name: string, value: string]; readonly deleted: boolean },
@@ -54,7 +54,7 @@ const BURST = 3;
 const GET_BURST = 10;
 const GETS_PER_INTERVAL = 5;
 
-/** A client of an organization. */
+/** Creates a client for the configured organization. */
 export function createFlyClient(send: Send, config: FlyConfig, limits: FlyLimits): FlyClient {
   const base = config.apiUrl.replace(/\/$/, '');
   const rates = createRates();
@@ -68,14 +68,14 @@ export function createFlyClient(send: Send, config: FlyConfig, limits: FlyLimits
     call: Call,
     rate: Rate = usual,
   ): Promise<Result<Value>> {
-    // Fly counts by action and object; the query is no part of what the object is.
+    // Fly counts by action and object, and the query is not part of the object.
     const key = `${action} ${request.path.split('?', 1)[0]}`;
     try {
       const tooLong = await rates.turn(key, rate, limits.maxPauseMs, call.signal);
       if (tooLong !== null)
-        return unsent(`too many requests to "${action}" wait already`, Math.ceil(tooLong));
+        return unsent(`too many requests to "${action}" are already waiting`, Math.ceil(tooLong));
     } catch {
-      return unsent(`no time was left for "${action}"`, null);
+      return unsent(`the call ended before "${action}" could be sent`, null);
     }
     const answer = await send({ ...request, url: new URL(base + request.path) }, call.signal);
     if (answer.kind === 'answered' && answer.status >= 200 && answer.status < 300) {
@@ -90,7 +90,7 @@ export function createFlyClient(send: Send, config: FlyConfig, limits: FlyLimits
     listApps: (call) =>
       ask('list apps', { method: 'GET', path: `/apps?${query({ org_slug: config.org })}` }, appsSchema, call),
     createApp: (app, call) => {
-      // A network of its own: workspaces do not reach one another.
+      // Each app has its own network, so that workspaces cannot reach one another.
       const body = { name: app, org_slug: config.org, network: app };
       return ask('create app', { method: 'POST', path: '/apps', body }, z.unknown(), call);
     },

@@ -10,7 +10,7 @@ import { isOfRun, type Machine, metadataOf } from './machine.ts';
 import { requestOf } from './request.ts';
 import { pauseAfter, paused } from './tries.ts';
 
-/** What creating a machine needs. */
+/** What {@link createMachine} works with. */
 export interface Creation {
   readonly client: FlyClient;
   readonly apps: FlyApps;
@@ -25,9 +25,9 @@ const UNKNOWN: Partial<SubstrateFailure> = {
 };
 
 /**
- * The run's one machine: the one that is there already, in whatever state, or a new one. Fly takes no idempotency key
- * for it, and a lost answer says nothing. So the machine is looked for before the first create and after every unclear
- * one; what keeps a second away while lists lag is its name, unique among the machines that are not destroyed.
+ * Returns the run's one machine: the existing one, in whatever state, or a new one. Fly takes no idempotency
+ * key, and a lost answer proves nothing. So the machine is looked for before the first create and after every
+ * unclear one. While lists lag, its name prevents a second machine: only destroyed machines free their names.
  */
 export async function createMachine(fly: Creation, spec: JobSpec, call: Call): Promise<Machine> {
   const { client, apps, config, limits } = fly;
@@ -79,8 +79,8 @@ export async function createMachine(fly: Creation, spec: JobSpec, call: Call): P
 }
 
 /**
- * Finds what an unclear create made, or what holds the name. Only two looks in a row prove that there is nothing
- * (null), and then the same name may be tried again.
+ * Finds what an unclear create made, or what holds the name. Only two look-ups in a row prove that nothing
+ * exists (null): then the same name may be tried again.
  */
 async function settle(
   { client, limits }: Creation,
@@ -106,16 +106,16 @@ async function settle(
   return null;
 }
 
-/** Somebody else's machine has our name: nothing is made, and theirs is left alone. */
+/** A foreign machine has the run's name: nothing is created, and that machine is left alone. */
 function heldByStranger({ id, name }: Machine): SubstrateError {
-  const message = `machine ${id} has the name "${name}" and is not ours, or not this run's`;
+  const message = `machine ${id} has the name "${name}" but is not this run's: destroy it or configure another appPrefix`;
   return new SubstrateError({ errorClass: 'config_invalid', message });
 }
 
-/** One run is one job: what another spec made under the run's name is not handed out as this one's. */
+/** Throws if the machine was created from another spec: one run is one job. */
 export function expectSameSpec(machine: Machine, spec: JobSpec): void {
   const hash = metadataOf(machine)?.spec_hash;
   if (hash === undefined || hash === spec.specHash) return;
-  const message = `machine ${machine.id} was made for run "${spec.runId}" from another spec`;
+  const message = `machine ${machine.id} was created for run "${spec.runId}" from another spec: create a new run`;
   throw new SubstrateError({ errorClass: 'config_invalid', message });
 }

@@ -7,7 +7,7 @@ const flag = z.boolean().catch(false);
 const count = z.number().catch(0);
 
 const exitSchema = z.object({
-  /** Go leaves a zero out. */
+  /** Go omits a zero. */
   exit_code: count,
   signal: z.number().catch(-1),
   guest_signal: z.number().catch(-1),
@@ -33,31 +33,31 @@ const requestSchema = z.object({
     .catch(undefined),
 });
 
-/** One thing that happened to a machine. Its `timestamp` orders it among its like and is no time of ours. */
+/** One event of a machine. Its `timestamp` only orders the machine's events: it comes from another clock. */
 export type MachineEvent = z.infer<typeof eventSchema>;
 
 /** How a main process ended. */
 export type Exit = z.infer<typeof exitSchema>;
 
-/** What an end means for the job: why it failed, or null when it did not. */
+/** What an exit means for the job. `errorClass` is null if the job did not fail. */
 export interface Verdict {
   readonly errorClass: JobErrorClass | null;
   readonly message: string;
 }
 
-/** A machine's events, the newest first, in whatever order Fly told them. */
+/** Returns a machine's events, newest first, whatever order Fly lists them in. */
 export function eventsOf(machine: Machine): MachineEvent[] {
   return (machine.events ?? [])
     .flatMap((event) => eventSchema.safeParse(event).data ?? [])
     .sort((one, other) => other.timestamp - one.timestamp);
 }
 
-/** Whether the main process ever ran. */
+/** Returns true if the main process ever ran. */
 export function hasStarted(events: readonly MachineEvent[]): boolean {
   return events.some(isStart);
 }
 
-/** The newest exit that was the end: nothing started after it, and Fly did not start it again. */
+/** Returns the newest exit that was final: nothing started after it, and Fly does not restart the machine. */
 export function exitOf(events: readonly MachineEvent[]): Exit | null {
   const started = events.find(isStart)?.timestamp ?? 0;
   for (const event of events) {
@@ -67,7 +67,7 @@ export function exitOf(events: readonly MachineEvent[]): Exit | null {
   return null;
 }
 
-/** What an exit means. Who asked for a requested stop is not known here: whoever asks knows. */
+/** Returns what an exit means. Only the caller knows who requested a stop. */
 export function verdictOf(exit: Exit): Verdict {
   const code = exit.exit_code;
   const why = exit.guest_error || exit.error;
@@ -95,7 +95,7 @@ function exitIn({ request }: MachineEvent): Exit | null {
   return data?.exit_event ?? data?.MonitorEvent?.exit_event ?? null;
 }
 
-/** By shells' convention an exit code of 128 + n tells of signal n, too. */
+/** By shell convention, an exit code of 128 + n also means signal n. */
 function signalOf({ exit_code, signal, guest_signal }: Exit): string | null {
   const number = [signal, guest_signal, exit_code - 128].find((each) => each > 0);
   const name = Object.entries(constants.signals).find(([, value]) => value === number)?.[0];

@@ -4,23 +4,23 @@ import type { JobErrorClass } from '../../errors.ts';
 import { SubstrateError, type SubstrateFailure } from '../../errors.ts';
 import type { Answer } from './http.ts';
 
-/** What a request that was not answered with a yes means to whoever sent it. */
+/** What a request without a successful answer means to its caller. */
 export type FaultKind =
-  /** Nothing was sent: too much waits to be sent, or the call ran out of time before. */
+  /** Nothing was sent: too many requests were waiting, or the call ended first. */
   | 'unsent'
-  /** It may have been done or not: no answer, a fault of Fly's own, a yes that cannot be read. */
+  /** The request may have been carried out: no answer, a fault of Fly itself, or an unreadable success. */
   | 'unclear'
   /** Too many requests. */
   | 'throttled'
-  /** Somebody else is changing the same thing. */
+  /** Another client is changing the same object. */
   | 'busy'
-  /** No room there. */
+  /** No capacity in that region. */
   | 'capacity'
   /** A limit of the organization. */
   | 'quota'
   | 'auth'
   | 'missing'
-  /** The name is held by something. */
+  /** The name is in use. */
   | 'taken'
   | 'invalid';
 
@@ -29,15 +29,15 @@ export interface Fault {
   readonly kind: FaultKind;
   /** Null without an answer. */
   readonly status: number | null;
-  /** For people, without secrets. */
+  /** For people. Contains no secrets. */
   readonly message: string;
   readonly retryAfterMs: number | null;
-  /** Of the machine that holds the name, where it is told. */
+  /** The id of the machine that holds the name, if Fly says it. */
   readonly holder: string | null;
 }
 
 const MAX_MESSAGE_LENGTH = 500;
-/** Longer than this Fly is not left alone, whatever it asks for. */
+/** The longest wait that Fly can ask for. */
 const MAX_RETRY_AFTER_MS = 300_000;
 
 const CAPACITY_STATUSES = ['insufficient_capacity', 'volume_placement_capacity'];
@@ -54,13 +54,13 @@ const bodySchema = z.object({
   status: z.string().optional().catch(undefined),
 });
 
-/** What this answer to `action` means; a yes that could not be read comes here, too. */
+/** Returns what this answer to `action` means, including a success that could not be read. */
 export function faultOf(action: string, answer: Answer, redact: (text: string) => string): Fault {
   if (answer.kind === 'silent') {
     return {
       kind: 'unclear',
       status: null,
-      message: redact(`Fly gave no answer to "${action}": ${answer.reason}`),
+      message: redact(`Fly did not answer "${action}": ${answer.reason}`),
       retryAfterMs: null,
       holder: null,
     };
@@ -71,7 +71,7 @@ export function faultOf(action: string, answer: Answer, redact: (text: string) =
   return {
     kind: kindOf(answer.status, body.status, said),
     status: answer.status,
-    // Redacted before it is cut, so that no half of a secret is left at the end.
+    // Redacted before it is clipped, so that no half of a secret is left at the end.
     message: `Fly answered ${answer.status} to "${action}": ${clipEnd(redact(said), MAX_MESSAGE_LENGTH)}${redact(id)}`,
     retryAfterMs: retryAfterOf(answer.retryAfter),
     holder: HOLDER.exec(said)?.[1] ?? null,
@@ -79,7 +79,7 @@ export function faultOf(action: string, answer: Answer, redact: (text: string) =
 }
 
 function kindOf(http: number, status: string | undefined, said: string): FaultKind {
-  // A code that is known outranks the text.
+  // A known code takes precedence over the text.
   if (status !== undefined && CAPACITY_STATUSES.includes(status)) return 'capacity';
   if (status === 'name_taken') return 'taken';
   if (CAPACITY_CODES.includes(http) && CAPACITY_TEXT.test(said)) return 'capacity';
@@ -88,12 +88,12 @@ function kindOf(http: number, status: string | undefined, said: string): FaultKi
   if (http === 404) return 'missing';
   if (http === 429) return 'throttled';
   if (http === 409 || http === 412) return BUSY_TEXT.test(said) ? 'busy' : 'taken';
-  // What answers with a redirect is not the API, and a yes comes here only when it cannot be read.
+  // A redirect does not come from the API, and a success gets here only if it cannot be read.
   if (http === 408 || http >= 500 || http < 400) return 'unclear';
   return 'invalid';
 }
 
-/** Seconds; a date would need our clock and Fly's to agree. */
+/** Reads seconds only: a date would need this clock and Fly's to agree. */
 function retryAfterOf(header: string | null): number | null {
   return header !== null && /^\d{1,9}$/.test(header.trim())
     ? Math.min(Number(header) * 1_000, MAX_RETRY_AFTER_MS)
@@ -107,14 +107,14 @@ const MEANINGS: Readonly<Record<FaultKind, readonly [errorClass: JobErrorClass, 
   busy: ['substrate_error', true],
   capacity: ['capacity', true],
   quota: ['quota_exceeded', true],
-  // No job is at fault: they wait until somebody mends the credentials.
+  // No job is at fault: they wait until an operator fixes the credentials.
   auth: ['auth', true],
   missing: ['config_invalid', false],
   taken: ['substrate_error', true],
   invalid: ['config_invalid', false],
 };
 
-/** The error that a call fails with. */
+/** Returns the error that a call fails with. `more` overrides what the fault implies. */
 export function errorOf(fault: Fault, more: Partial<SubstrateFailure> = {}): SubstrateError {
   const [errorClass, transient] = MEANINGS[fault.kind];
   const { message, retryAfterMs } = fault;

@@ -9,7 +9,7 @@ import { isOfRun, type Machine, metadataOf } from './machine.ts';
 import { isAppName, MANAGED_BY, type RunName } from './names.ts';
 import { retrying } from './tries.ts';
 
-/** What looking for machines needs. */
+/** What {@link findMachines} and {@link listMachines} work with. */
 export interface Finding {
   readonly client: FlyClient;
   readonly apps: FlyApps;
@@ -18,7 +18,7 @@ export interface Finding {
   readonly log: FlyLog;
 }
 
-/** The run's machines that are not destroyed. */
+/** Returns the run's machines that are not destroyed. */
 export async function findMachines(
   { client, apps, limits }: Finding,
   run: RunName,
@@ -35,7 +35,10 @@ export async function findMachines(
     .map(({ id }) => ({ appName, machineId: id }));
 }
 
-/** All machines of ours, app by app. An app that cannot be read is left out and told of: nobody may conclude absence. */
+/**
+ * Lists all machines that runfeed created, app by app. An app that cannot be read is left out and logged:
+ * absence from the list proves nothing.
+ */
 export async function listMachines(
   { client, config, limits, log }: Finding,
   call: Call,
@@ -62,7 +65,7 @@ function objectOf(appName: string, machine: Machine): FoundObject | null {
     handle: { appName, machineId: machine.id },
     workspaceId: workspace_id,
     runId: run_id,
-    // The sweep spares what is young: so it does what does not tell its age.
+    // The sweep spares young machines, so one of unknown age counts as new.
     createdAt: Number.isNaN(createdAt) ? Date.now() : createdAt,
     ownedIfHash: null,
   };

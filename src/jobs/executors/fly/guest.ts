@@ -2,7 +2,7 @@ import { SubstrateError } from '../../errors.ts';
 import type { JobSpec } from '../../substrate.ts';
 import type { FlyConfig } from './config.ts';
 
-/** How large machines of one kind can be. */
+/** The possible sizes of machines of one kind. */
 interface Sizes {
   readonly cpus: readonly number[];
   readonly minMbPerCpu: number;
@@ -16,7 +16,7 @@ const SIZES: Readonly<Record<FlyConfig['cpuKind'], Sizes>> = {
 
 const MEMORY_STEP_MB = 256;
 
-/** A machine's size in Fly's words. */
+/** A machine's size, as the API names it. */
 export interface Guest {
   readonly cpu_kind: FlyConfig['cpuKind'];
   readonly cpus: number;
@@ -24,15 +24,15 @@ export interface Guest {
 }
 
 /**
- * The smallest size that there is with at least these resources. More than there is at all is `config_invalid`: a job
- * that was promised memory must not find out that it has less.
+ * Returns the smallest size with at least these resources. Throws `config_invalid` if none is large enough: a
+ * job that was promised memory must not find out that it has less.
  */
 export function guestOf(kind: FlyConfig['cpuKind'], resources: NonNullable<JobSpec['resources']>): Guest {
   const sizes = SIZES[kind];
   const cpus = sizes.cpus.find((count) => count >= resources.cpus);
   if (cpus === undefined) {
     throw invalid(
-      `${kind} machines have at most ${sizes.cpus.at(-1)} CPUs; ${resources.cpus} were asked for`,
+      `${kind} machines have at most ${sizes.cpus.at(-1)} CPUs, but ${resources.cpus} were requested`,
     );
   }
   const stepped = Math.ceil(resources.memoryMb / MEMORY_STEP_MB) * MEMORY_STEP_MB;
@@ -40,7 +40,7 @@ export function guestOf(kind: FlyConfig['cpuKind'], resources: NonNullable<JobSp
   const most = cpus * sizes.maxMbPerCpu;
   if (!(memory <= most)) {
     throw invalid(
-      `${kind} machines with ${cpus} CPUs have at most ${most} MB; ${resources.memoryMb} were asked for`,
+      `${kind} machines with ${cpus} CPUs have at most ${most} MB, but ${resources.memoryMb} were requested`,
     );
   }
   return { cpu_kind: kind, cpus, memory_mb: memory };

@@ -1,27 +1,27 @@
 import { LRUCache } from 'lru-cache';
 import { fetchFailure } from '../../../lib/fetch-failure.ts';
 
-/** What a request came to. */
+/** The outcome of a request. */
 export type Answer =
   | {
       readonly kind: 'answered';
       readonly status: number;
-      /** As JSON; undefined when it is none. */
+      /** The parsed JSON. Undefined if the body is not JSON. */
       readonly body: unknown;
       readonly text: string;
-      /** For Fly's support. */
+      /** Identifies the request to Fly's support. */
       readonly requestId: string | null;
       readonly retryAfter: string | null;
     }
-  /** No answer, or half of one: whether anything was done cannot be told. */
+  /** No answer, or half of one: it is unknown whether anything was done. */
   | { readonly kind: 'silent'; readonly reason: string };
 
-/** One request. */
+/** One request to one of Fly's APIs. */
 export interface Request {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly url: URL;
   readonly body?: unknown;
-  /** Requests about one app keep its affinity cookie: with it Fly reads what it has just written. */
+  /** Requests about one app share its affinity cookie: with it Fly reads what it has just written. */
   readonly app?: string;
 }
 
@@ -31,7 +31,7 @@ export type Send = (request: Request, signal: AbortSignal) => Promise<Answer>;
 const AFFINITY = 'fly_flaps_affinity';
 const APPS_REMEMBERED = 10_000;
 
-/** A sender with these credentials. `requestMs` limits one request, `maxBytes` its answer. */
+/** Creates a sender with these credentials. `requestMs` limits one request, `maxAnswerBytes` its answer. */
 export function createSend(token: string, limits: { requestMs: number; maxAnswerBytes: number }): Send {
   const authorization = authorizationOf(token);
   const affinities = new LRUCache<string, string>({ max: APPS_REMEMBERED });
@@ -63,7 +63,7 @@ export function createSend(token: string, limits: { requestMs: number; maxAnswer
       const response = await fetch(request.url, {
         method: request.method,
         headers: headersOf(request),
-        // A redirect followed would carry the token along.
+        // Following a redirect would pass the token on.
         redirect: 'manual',
         signal: controller.signal,
         ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
@@ -81,7 +81,7 @@ export function createSend(token: string, limits: { requestMs: number; maxAnswer
     } catch (error) {
       return {
         kind: 'silent',
-        reason: controller.signal.aborted ? 'no answer in time' : fetchFailure(error),
+        reason: controller.signal.aborted ? 'no response in time' : fetchFailure(error),
       };
     } finally {
       clearTimeout(timer);
@@ -90,7 +90,7 @@ export function createSend(token: string, limits: { requestMs: number; maxAnswer
   };
 }
 
-/** Fly's own tokens have a scheme of their own; they may be given with or without it. */
+/** Fly's own tokens have their own scheme. They may be given with or without it. */
 function authorizationOf(token: string): string {
   if (/^(FlyV1|Bearer) /.test(token)) return token;
   return /^fm\d[a-z]?_/.test(token) ? `FlyV1 ${token}` : `Bearer ${token}`;
@@ -101,7 +101,7 @@ async function readText(response: Response, maxBytes: number): Promise<string> {
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength;
-    if (bytes > maxBytes) throw new Error(`an answer of more than ${maxBytes} bytes`);
+    if (bytes > maxBytes) throw new Error(`the answer is larger than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();

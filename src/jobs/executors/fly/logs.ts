@@ -5,7 +5,7 @@ import type { Call } from './calls.ts';
 import type { FlyConfig } from './config.ts';
 import type { Send } from './http.ts';
 
-/** Fly gives the newest hundred lines and none before them. */
+/** Fly returns only the newest hundred lines. */
 export const MAX_LOG_LINES = 100;
 
 const MAX_LOG_BYTES = 256 * 1024;
@@ -19,8 +19,8 @@ const logsSchema = z.object({
 });
 
 /**
- * A machine's newest lines, the oldest of them first; null when there are none to be had. At most
- * 256 KiB are to be shown. Fly calls this API unsupported, and what was written seconds ago may not be there yet.
+ * Returns a machine's newest lines, oldest first. Null if none are available. Shows at most 256 KiB. Fly
+ * calls this API unsupported, and lines written seconds ago may still be missing.
  */
 export async function readLogs(
   send: Send,
@@ -36,7 +36,7 @@ export async function readLogs(
   const answer = await send({ method: 'GET', url }, signal);
   if (answer.kind !== 'answered' || answer.status !== 200) return null;
   const { data } = logsSchema.safeParse(answer.body).data ?? { data: [] };
-  // All times have one form, in which the order of texts is that of times.
+  // All times have the same format, so that sorting them as text sorts them by time.
   const sorted = data.map(({ attributes }) => attributes).sort((a, b) => compare(a.timestamp, b.timestamp));
   if (sorted.length === 0) return null;
   const texts = sorted.map(({ message }) => message.replace(/\n$/, ''));

@@ -6,14 +6,14 @@ import { isOfRun, type Machine } from './machine.ts';
 import type { RunName } from './names.ts';
 import { retrying } from './tries.ts';
 
-/** What is there under a run's name. */
+/** What exists under a run's name. */
 export type Look =
   | { readonly kind: 'found'; readonly machine: Machine }
-  /** No proof that there is nothing: lists lag. */
+  /** No proof that nothing exists: lists lag. */
   | { readonly kind: 'nothing' }
   | { readonly kind: 'failed'; readonly fault: Fault };
 
-/** Looks for a run's machine, also among destroyed ones: its name is free again then, and the run is not to run again. */
+/** Looks for a run's machine, even a destroyed one: its name is free, but the run must not run again. */
 export async function lookUp(
   client: FlyClient,
   app: string,

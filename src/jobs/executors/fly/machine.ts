@@ -8,7 +8,7 @@ const configSchema = z
   .nullish()
   .catch(null);
 
-/** A machine as far as we read it: what is odd about the rest must not hide its id and state. */
+/** The parts of a machine that runfeed reads. Anything odd about the rest must not hide its id and state. */
 export const machineSchema = z.object({
   id: z.string().min(1),
   name: z.string().catch(''),
@@ -17,7 +17,7 @@ export const machineSchema = z.object({
   created_at: someText,
   host_status: someText,
   config: configSchema,
-  /** In the place of `config` while the host is out of reach. */
+  /** Takes the place of `config` while the host is unreachable. */
   incomplete_config: configSchema,
   events: z.array(z.unknown()).nullish().catch(null),
 });
@@ -27,7 +27,7 @@ export type Machine = z.infer<typeof machineSchema>;
 
 export const machinesSchema = z.array(machineSchema);
 
-/** Anything that answers to an app's name. */
+/** The parts of an app that runfeed reads. */
 export const appSchema = z.object({
   name: z.string(),
   organization: z.object({ slug: someText }).nullish().catch(null),
@@ -35,15 +35,15 @@ export const appSchema = z.object({
 
 export const appsSchema = z.object({ apps: z.array(appSchema) });
 
-/** What we wrote on a machine; null when its host is out of reach and nothing of it can be read. */
+/** Returns the metadata that runfeed gave a machine. Null if its host is unreachable and hides it. */
 export function metadataOf(machine: Machine): Readonly<Record<string, string>> | null {
   const config = machine.config ?? machine.incomplete_config;
   return config ? (config.metadata ?? {}) : null;
 }
 
 /**
- * Whose a machine with the run's name is. Where nothing can be read of it the name alone has to do: nobody else comes
- * upon it by chance.
+ * Returns true if the machine is this run's. If its metadata cannot be read, the name alone decides: no other
+ * program picks it by chance.
  */
 export function isOfRun(machine: Machine, run: RunName): boolean {
   if (machine.name !== machineNameOf(run)) return false;

@@ -5,7 +5,7 @@ import { goDurationOf } from './grace.ts';
 import { guestOf } from './guest.ts';
 import { MANAGED_BY, machineNameOf } from './names.ts';
 
-/** What a job's machine is made from, in the region that was asked for. */
+/** Returns the request for a job's machine, in the requested region. */
 export function requestOf(spec: JobSpec, config: FlyConfig): MachineRequest {
   return {
     name: machineNameOf(spec),
@@ -19,9 +19,9 @@ export function requestOf(spec: JobSpec, config: FlyConfig): MachineRequest {
         run_id: spec.runId,
         spec_hash: spec.specHash,
       },
-      // Without a policy Fly starts a machine again that exits with an error.
+      // Without this policy Fly restarts a machine that exits with an error.
       restart: { policy: 'no' },
-      // A destroyed machine's exit is readable for nobody knows how long: it goes once the verdict is stored.
+      // A destroyed machine's exit stays readable for an unknown time: it goes once the verdict is stored.
       auto_destroy: false,
       stop_config: { signal: 'SIGTERM', timeout: goDurationOf(config.graceMs) },
       dns: { skip_registration: true },

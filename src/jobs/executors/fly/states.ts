@@ -4,19 +4,19 @@ import type { JobObservation } from '../../substrate.ts';
 import { eventsOf, exitOf, hasStarted, type MachineEvent, verdictOf } from './exits.ts';
 import type { Machine } from './machine.ts';
 
-/** What a state of Fly's says about a job. */
+/** What a machine state says about a job. */
 type Phase =
-  /** There is a machine, and its main process has not run yet. */
+  /** The machine exists, and its main process has not run yet. */
   | 'preparing'
   | 'running'
-  /** Nothing new: whatever was so far, is. */
+  /** Nothing new: the job is as it was. */
   | 'unchanged'
-  /** On its way to an end; how it ended may be known already. */
+  /** The machine is about to end; how it ended may be known already. */
   | 'ending'
   | 'ended'
   | 'failed';
 
-/** Looked up by own property only: the state is a text from outside. */
+/** Looked up by own property only: the state is text from outside. */
 const PHASES: Readonly<Record<string, Phase>> = {
   creating: 'preparing',
   created: 'preparing',
@@ -41,15 +41,16 @@ const MAX_REASON_LENGTH = 300;
 const PULL_TEXT = /manifest|pull|registry|image/i;
 const CAPACITY_TEXT = /capacity|insufficient/i;
 
-/** Whether the state is one that this file knows. */
+/** Returns true if this file knows the state. */
 export function isKnownState(state: string): boolean {
   return Object.hasOwn(PHASES, state);
 }
 
 /**
- * What a machine says about its job. A status never says less than the events prove, so that a state which lags behind
- * them takes nothing back. While the host is out of reach the status is the last one known, with the class `host_lost`:
- * what it comes to if the host stays away. An end without a trace of how is `missing`: it may only be late.
+ * Returns what a machine says about its job. The status never says less than the events prove, so a state
+ * that lags behind them takes nothing back. While the host is unreachable, the status is the last one known,
+ * with the class `host_lost`, which becomes the verdict if the host stays away. An end without a trace of its
+ * cause is `missing`: the trace may only be late.
  */
 export function observe(machine: Machine, redact: (text: string) => string): JobObservation {
   const events = eventsOf(machine);
@@ -59,7 +60,7 @@ export function observe(machine: Machine, redact: (text: string) => string): Job
   if (end) return { ...end, ...region };
   const soFar = { status: hasStarted(events) ? 'running' : 'provisioning', ...region } as const;
   if (machine.host_status === 'unreachable' || machine.host_status === 'unknown') {
-    const message = `the machine's host is out of reach (${machine.host_status})`;
+    const message = `the machine's host cannot be reached (${machine.host_status})`;
     return { ...soFar, terminalErrorClass: 'host_lost', terminalErrorMessage: message };
   }
   if (phase === 'running') return { ...soFar, status: 'running' };
@@ -70,7 +71,7 @@ function hasEnd(phase: Phase): boolean {
   return phase === 'ending' || phase === 'ended' || phase === 'failed';
 }
 
-/** How it ended, as far as that is told. */
+/** Returns how the job ended. Null if nothing says so. */
 function endOf(
   events: readonly MachineEvent[],
   redact: (text: string) => string,
@@ -100,7 +101,10 @@ function classOf(reason: string): JobErrorClass {
   return PULL_TEXT.test(reason) ? 'image_pull_failed' : 'start_failed';
 }
 
-/** Where Fly writes why a start failed is documented nowhere: the newest text that is called an error. */
+/**
+ * Finds why a start failed. Fly does not document where it says so: this takes the newest text that is called
+ * an error.
+ */
 function reasonIn(events: readonly MachineEvent[]): string {
   for (const { request } of events) {
     const found = errorIn(request, 3);

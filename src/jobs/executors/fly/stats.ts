@@ -5,9 +5,9 @@ import type { Calls } from './calls.ts';
 import type { FlyConfig, FlyLimits } from './config.ts';
 import type { Send } from './http.ts';
 
-/** What running machines use, asked for beside everything else. */
+/** What running machines use, requested in the background. */
 export interface FlyStats {
-  /** The last figures known, if any; asks for newer ones, which a later call gets. Never waits and never fails. */
+  /** Returns the last known figures, if any, and requests newer ones for later. Never waits or fails. */
   latest(handle: RunnerJobHandle): ResourceStats | undefined;
 }
 
@@ -32,7 +32,7 @@ const vectorSchema = z.object({
 
 type Sample = z.infer<typeof vectorSchema>['data']['result'][number];
 
-/** Asks the organization's metrics for each machine at most every `statsMs`. */
+/** Creates stats that query the organization's metrics for each machine at most every `statsMs`. */
 export function createStats(send: Send, calls: Calls, config: FlyConfig, limits: FlyLimits): FlyStats {
   const kept = new LRUCache<string, Kept>({ max: MACHINES_REMEMBERED });
   const base = `${config.metricsUrl.replace(/\/$/, '')}/${encodeURIComponent(config.org)}/api/v1/query`;
@@ -52,7 +52,7 @@ export function createStats(send: Send, calls: Calls, config: FlyConfig, limits:
         `{__name__=~"fly_instance_memory_mem_(total|available)|fly_instance_net_(recv|sent)_bytes",${instance}}`,
         signal,
       ),
-      // The counter is in hundredths of a second, so that its rate is in percent of a core.
+      // The counter is in hundredths of a second, so its rate is in percent of a core.
       query(`sum(rate(fly_instance_cpu{${instance},mode!~"idle|iowait|steal"}[1m]))`, signal),
     ]);
     return statsOf(gauges, cpu);
@@ -68,7 +68,7 @@ export function createStats(send: Send, calls: Calls, config: FlyConfig, limits:
           .run(String, async ({ signal }) => {
             entry.stats = await ask(machineId, signal);
           })
-          // Only a closed substrate takes no calls.
+          // Only a closed substrate refuses calls.
           .catch(() => {});
       }
       return entry.stats;

@@ -7,7 +7,10 @@ import { errorOf } from './faults.ts';
 import { goDurationOf } from './grace.ts';
 import { paused, retrying } from './tries.ts';
 
-/** Has Fly send SIGTERM, and SIGKILL when the grace is over. What has ended or is not there is stopped already. */
+/**
+ * Makes Fly send SIGTERM, then SIGKILL after the grace period. A machine that has ended or does not exist
+ * counts as stopped.
+ */
 export async function stopMachine(
   client: FlyClient,
   { appName, machineId }: RunnerJobHandle,
@@ -21,7 +24,7 @@ export async function stopMachine(
   if (!result.ok && result.fault.kind !== 'missing') throw errorOf(result.fault);
 }
 
-/** Kills a machine and lets go of it, without waiting for it to be gone. */
+/** Kills and destroys a machine, without waiting for it to be gone. */
 export async function destroyMachine(
   client: FlyClient,
   { appName, machineId }: RunnerJobHandle,
@@ -32,7 +35,7 @@ export async function destroyMachine(
   if (!result.ok && result.fault.kind !== 'missing') throw errorOf(result.fault);
 }
 
-/** Destroys a machine and waits until it is gone: while its host is out of reach Fly only notes that it is to go. */
+/** Destroys a machine and waits until it is gone. While its host is unreachable, Fly only notes this. */
 export async function destroyForGood(
   client: FlyClient,
   handle: RunnerJobHandle,
@@ -49,7 +52,7 @@ export async function destroyForGood(
   }
   throw new SubstrateError({
     errorClass: 'substrate_error',
-    message: `machine ${handle.machineId} is not gone yet`,
+    message: `machine ${handle.machineId} is not destroyed yet`,
     transient: true,
   });
 }

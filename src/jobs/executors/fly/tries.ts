@@ -6,7 +6,7 @@ import type { Fault } from './faults.ts';
 
 type Pauses = Pick<FlyLimits, 'pauseMs' | 'maxPauseMs'>;
 
-/** Waits; false when the call ended meanwhile. */
+/** Waits. Returns false if the call ended meanwhile. */
 export async function paused(ms: number, call: Call): Promise<boolean> {
   try {
     await sleep(ms, undefined, { signal: call.signal });
@@ -17,8 +17,9 @@ export async function paused(ms: number, call: Call): Promise<boolean> {
 }
 
 /**
- * How long to wait after this fault before the same request again, the `tried`th time; null when that is longer than a
- * call may wait. Of random length, so that those who failed together do not come back together.
+ * Returns the milliseconds to wait after this fault before sending the request again, the `tried`th time.
+ * Null if a call may not wait that long. Random, so that requests that failed together do not return
+ * together.
  */
 export function pauseAfter(fault: Fault, tried: number, limits: Pauses): number | null {
   if (fault.retryAfterMs !== null) return fault.retryAfterMs <= limits.maxPauseMs ? fault.retryAfterMs : null;
@@ -26,7 +27,7 @@ export function pauseAfter(fault: Fault, tried: number, limits: Pauses): number 
   return limits.pauseMs / 2 + Math.random() * (most - limits.pauseMs / 2);
 }
 
-/** Sends what can be sent again without harm, until it is answered or there is no sense in going on. */
+/** Sends a repeatable request until it is answered or retrying cannot help. */
 export async function retrying<Value>(
   send: () => Promise<Result<Value>>,
   limits: Pauses & Pick<FlyLimits, 'tries'>,

@@ -1,12 +1,12 @@
 import { closeSync, openSync, renameSync, writeSync } from 'node:fs';
 
-/** A file that output is appended to, the older half of which goes when it is full. */
+/** A file for output that drops its older half when it is full. */
 export interface CappedLog {
-  /** Writes at once: a slow disk then slows the command down instead of filling our memory. */
+  /** Writes synchronously: a slow disk then slows the command down instead of filling memory. */
   write(chunk: Uint8Array): void;
 }
 
-/** Opens a log of at most twice `halfBytes` (and one chunk), in `file` and `oldFile`, for its owner's eyes only. */
+/** Opens a log in `file` and `oldFile` of at most twice `halfBytes` plus one chunk, for its owner only. */
 export function openCappedLog(file: string, oldFile: string, halfBytes: number): CappedLog {
   let descriptor = openSync(file, 'a', 0o600);
   let written = 0;

@@ -6,11 +6,11 @@ import { codeOf } from '../../../lib/error-line.ts';
 import type { ProcessIdentity } from './proc.ts';
 
 /**
- * What a job's folder holds, by file and field; a name with `?` may be null. Each file appears whole, has one writer and
- * is all that server and shim know of one another.
+ * The files in a job's folder and the types of their fields; one with `?` may be null. Each file appears
+ * whole and has one writer. Server and shim know of one another only through these files.
  */
 const FILES = {
-  /** By the server, with the folder itself. Nothing of the environment. */
+  /** Written by the server, together with the folder. Contains nothing of the environment. */
   'spec.json': {
     id: 'string',
     workspaceId: 'string',
@@ -19,13 +19,13 @@ const FILES = {
     specHash: 'string',
     createdAt: 'number',
   },
-  /** Who may start the command: the shim that came first, or (pid 0) nobody ever, since a stop came before. */
+  /** Who may start the command: the shim that came first, or (pid 0) none ever, since a stop came first. */
   'pid.json': { bootId: 'string', pid: 'number', startTime: 'number' },
-  /** By the shim: the main process, which leads a session and group of its own. */
+  /** Written by the shim: the main process, which leads its own session and group. */
   'child.json': { pid: 'number', startTime: 'number' },
-  /** By the server: Unix milliseconds, and the same as a duration for a machine whose clock was set meanwhile. */
+  /** Written by the server: Unix milliseconds, and the same as a duration in case the clock gets set. */
   'stop.json': { killAt: 'number', graceMs: 'number' },
-  /** By the shim, last of all. `cause` is own, stop or deadline; `error` why the command could not be started. */
+  /** Written by the shim, last of all. `cause` is own, stop or deadline; `error` is why the start failed. */
   'exit.json': {
     exitCode: 'number?',
     signal: 'string?',
@@ -49,14 +49,14 @@ type Shaped<Fields extends Shape> = { readonly [Name in keyof Fields]: Kinds[Fie
 /** The content of one of a job's files. */
 export type JobFile<Name extends FileName> = Shaped<(typeof FILES)[Name]>;
 
-/** The command's output, with its older half beside it. */
+/** The command's output, and its older half. */
 export const LOG_FILE = 'log';
 export const OLD_LOG_FILE = 'log.1';
 
-/** Where the command starts: beside our files, so that it may sweep its own floor. */
+/** The command's working folder, next to the job's files, so that it may delete everything in it. */
 export const WORK_FOLDER = 'work';
 
-/** Reads a job's file; null when it is not there, an error when it is not what we wrote. */
+/** Reads a job's file. Returns null if it does not exist, and throws if it is damaged. */
 export function readJobFile<Name extends FileName>(folder: string, name: Name): JobFile<Name> | null {
   const text = readIfThere(join(folder, name));
   if (text === null) return null;
@@ -65,7 +65,7 @@ export function readJobFile<Name extends FileName>(folder: string, name: Name): 
   throw new Error(`${name} of a job is damaged`);
 }
 
-/** Writes a job's file whole. Not durably: it is of no account once the machine has gone down, and all with it. */
+/** Writes a job's file whole. Not durably: a crash of the machine ends the job, too. */
 export function writeJobFile<Name extends 'child.json' | 'stop.json'>(
   folder: string,
   name: Name,
@@ -88,14 +88,14 @@ export async function storeJobFile<Name extends 'spec.json' | 'exit.json'>(
 }
 
 /**
- * Takes the one right to start the job's command; false when it is taken. Given away once in the life of a folder, so
- * that whatever dies at whatever moment the command is never started twice.
+ * Takes the right to start the job's command. Returns false if it is taken. It is granted once in the life of
+ * a folder, so whatever dies at whatever moment, the command never starts twice.
  */
 export async function claimStart(folder: string, by: ProcessIdentity | null): Promise<boolean> {
   const draft = draftOf(folder, 'pid.json');
   try {
     await storeDraft(draft, by ?? { bootId: '', pid: 0, startTime: 0 });
-    // A link fails where a name is taken and shows only whole content; an exclusive open can do only the first.
+    // A link fails if the name is taken and shows only whole content. An exclusive open does only the first.
     await link(draft, join(folder, 'pid.json'));
     return true;
   } catch (error) {
@@ -106,7 +106,7 @@ export async function claimStart(folder: string, by: ProcessIdentity | null): Pr
   }
 }
 
-/** Whether that means that the machine has no room now, for a process or a file. */
+/** Returns true if this error code means that the machine has no room now, for a process or a file. */
 export function isNoRoom(code: string): boolean {
   return ['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'ENOSPC', 'EDQUOT'].includes(code);
 }
@@ -115,7 +115,7 @@ function draftOf(folder: string, name: FileName): string {
   return join(folder, `${name}.${randomUUID()}.draft`);
 }
 
-/** In the thread pool: a disk takes some 10 ms to have it, far too long for a server's loop. */
+/** Uses the thread pool: a sync takes some 10 ms, far too long for a server's event loop. */
 async function storeDraft(draft: string, content: object): Promise<void> {
   const file = await open(draft, 'wx', 0o600);
   try {
@@ -127,7 +127,7 @@ async function storeDraft(draft: string, content: object): Promise<void> {
 }
 
 function readIfThere(file: string): string | null {
-  // A failed read makes an error with its stack: the look first costs a tenth of that, and is mostly all there is.
+  // A failed read creates an error with its stack. Checking first costs a tenth, and often finds no file.
   if (!existsSync(file)) return null;
   try {
     return readFileSync(file, 'utf8');

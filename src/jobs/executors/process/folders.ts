@@ -11,33 +11,33 @@ import type { ProcessUser } from './user.ts';
 
 /** The folders of one server's jobs on a machine. */
 export interface JobFolders {
-  /** The folder of a run's job, made with this content unless there is one. */
+  /** Returns the folder of a run's job, and creates it with this content if it does not exist. */
   make(spec: Omit<JobFile<'spec.json'>, 'id' | 'createdAt'>): Promise<JobFolder>;
   ofRun(run: RunOfJob): JobFolder | null;
   ofMachine(machineId: string): JobFolder | null;
   all(): readonly JobFolder[];
-  /** Takes a folder out of the others' sight, then deletes it. */
+  /** Hides a folder from all servers, then deletes it. */
   remove(folder: JobFolder): Promise<void>;
 }
 
-/** Whose job a folder is of. */
+/** The run whose job is in a folder. */
 export type RunOfJob = Pick<JobFile<'spec.json'>, 'workspaceId' | 'runId' | 'specHash'>;
 
-/** One job's folder as it is on the disk. */
+/** One job's folder on disk. */
 export interface JobFolder {
   readonly path: string;
-  /** Names this very folder, not one made later for the same run. */
+  /** Identifies this very folder, not one created later for the same run. */
   readonly machineId: string;
   readonly spec: JobFile<'spec.json'>;
-  /** Whether it may be another server's: older versions kept the jobs of all databases in one folder. */
+  /** True if it may belong to another server: older versions kept the jobs of all databases in one folder. */
   readonly isShared: boolean;
-  /** Who the command runs as: the owner of the folder that it starts in. */
+  /** Returns the user that the command runs as: the owner of the folder that it starts in. */
   user(): ProcessUser;
-  /** The same when no other job runs as that user, else null. */
+  /** Returns that user's uid if no other job runs as it, else null. */
   ownUid(): number | null;
 }
 
-/** A folder half made or half removed that is older belongs to a process that died over it. */
+/** An unfinished folder older than this was left by a process that died over it. */
 const LEFT_BEHIND_MS = 10 * 60_000;
 
 const UNFINISHED = '.unfinished-';
@@ -45,14 +45,14 @@ const NAME = /^[0-9a-f]{32}$/;
 const OWNER_FOLDER = /^of-[0-9a-f]{16}$/;
 const MACHINE_ID = /^([0-9a-f]{32})-([0-9a-f]{16})$/;
 
-/** Others may pass through it to their own, and see nothing of what it holds. */
+/** Other users may pass through to their own folders but cannot list this one. */
 const PASSABLE = 0o711;
 
 /**
- * Opens the folder in which servers keep their jobs, made when it is missing. Its files are readable for the server's
- * user alone. The jobs of one owner are in a folder of their own within it; what older versions left next to that is
- * found too, for a run only by its spec's hash, which no other server can make. With another user for commands, the
- * folder that a command starts in is that user's.
+ * Opens the folder in which servers keep their jobs, and creates it if it is missing. Only the server's user
+ * can read its files. The jobs of each owner are in a subfolder. Jobs that older versions left next to the
+ * subfolders are found too, but by run only with the spec's hash, which no other server can make. If commands
+ * run as another user, that user owns the folders that they start in.
  */
 export function openJobFolders(root: string, owner: string, jobsUser: JobsUser | null = null): JobFolders {
   const own = join(root, ownerFolder(owner));
@@ -61,14 +61,14 @@ export function openJobFolders(root: string, owner: string, jobsUser: JobsUser |
     if (jobsUser) chmodSync(folder, PASSABLE);
     sweepUnfinished(folder);
   }
-  /** Users of jobs whose folders are being made. */
+  /** Uids of jobs whose folders are being created. */
   const reserved = new Set<number>();
 
   function isOwn(uid: number): boolean {
     return jobsUser?.kind === 'each' && uid >= jobsUser.first && uid <= jobsUser.last;
   }
 
-  /** Users of all jobs in the folder, other servers' too. */
+  /** Returns the uids of all jobs in the folder, including those of other servers. */
   function takenUids(): ReadonlySet<number> {
     const servers = readdirSync(root).filter((entry) => OWNER_FOLDER.test(entry));
     const folders = [root, ...servers.map((name) => join(root, name))];
@@ -78,11 +78,11 @@ export function openJobFolders(root: string, owner: string, jobsUser: JobsUser |
     return new Set([...uids, ...reserved]);
   }
 
-  /** A job's user is its own until its folder is removed. */
+  /** Picks a uid that no job uses. A job keeps its uid until its folder is removed. */
   function freeUid(name: string, first: number, last: number): number {
     const taken = takenUids();
     const size = last - first + 1;
-    // Servers that share the folder begin at different numbers.
+    // Servers that share the folder begin at different uids.
     const start = Number.parseInt(name.slice(0, 8), 16);
     for (let tries = 0; tries < Math.min(size, taken.size + 1); tries += 1) {
       const uid = first + ((start + tries) % size);
@@ -90,7 +90,7 @@ export function openJobFolders(root: string, owner: string, jobsUser: JobsUser |
     }
     throw new SubstrateError({
       errorClass: 'capacity',
-      message: 'every number of JOBS_USER is in use by a job of the last day',
+      message: 'every uid of JOBS_USER is in use by a job of the last day: set a larger range',
       transient: true,
     });
   }
@@ -111,7 +111,7 @@ export function openJobFolders(root: string, owner: string, jobsUser: JobsUser |
       const owner = userOfWork(path);
       if (!jobsUser || (jobsUser.kind === 'one' ? owner.uid === jobsUser.uid : isOwn(owner.uid)))
         return owner;
-      const message = 'the job was prepared for another JOBS_USER: start it as a new run';
+      const message = 'the job was created for another JOBS_USER: create a new run';
       throw new SubstrateError({ errorClass: 'config_invalid', message });
     };
     const ownUid = () => {
@@ -133,7 +133,7 @@ export function openJobFolders(root: string, owner: string, jobsUser: JobsUser |
       const spec = { ...content, id: randomBytes(8).toString('hex'), createdAt: Date.now() };
       await place(name, spec);
       const made = read(name);
-      if (!made) throw new Error('a job’s folder was removed while it was made');
+      if (!made) throw new Error('a job’s folder was removed while it was being created');
       return made;
     },
     ofRun: (run) => {
@@ -157,7 +157,7 @@ export function openJobFolders(root: string, owner: string, jobsUser: JobsUser |
       try {
         await rename(path, hidden);
       } catch (error) {
-        // Another process removes it too, or began to and died.
+        // Another process is removing it too, or died while doing so.
         if (codeOf(error) !== 'ENOENT') throw error;
       }
       await rm(hidden, { recursive: true, force: true, maxRetries: 3 });
@@ -165,12 +165,12 @@ export function openJobFolders(root: string, owner: string, jobsUser: JobsUser |
   };
 }
 
-/** Where in the servers' folder one owner's jobs are. */
+/** Returns the name of the subfolder for one owner's jobs. */
 export function ownerFolder(owner: string): string {
   return `of-${createHash('sha256').update(owner).digest('hex').slice(0, 16)}`;
 }
 
-/** A folder appears with its content, so that nobody ever finds one half made; whoever is second keeps the first's. */
+/** Creates a folder that appears with its content: no process finds it half made. The first one stays. */
 async function placeFolder(
   root: string,
   name: string,
@@ -198,7 +198,7 @@ function userOfWork(path: string): ProcessUser {
   return { uid, gid };
 }
 
-/** Null: it has no such folder. */
+/** Returns null if it has no such folder. */
 function ownerOfWork(path: string): number | null {
   return statSync(join(path, WORK_FOLDER), { throwIfNoEntry: false })?.uid ?? null;
 }
@@ -210,12 +210,12 @@ function sweepUnfinished(root: string): void {
       if (Date.now() - statSync(path).ctimeMs > LEFT_BEHIND_MS)
         rmSync(path, { recursive: true, force: true });
     } catch {
-      // Another server was faster, or it is not ours to delete: no reason to do without jobs.
+      // Another server was faster, or owns the folder. Neither is a reason to do without jobs.
     }
   }
 }
 
-/** No name that a run can have is too long for a file system or leads out of the folder. */
+/** Hashes the ids of a run: used as names, they could be too long or lead out of the folder. */
 function nameOf({ workspaceId, runId }: Pick<RunOfJob, 'workspaceId' | 'runId'>): string {
   return createHash('sha256')
     .update(JSON.stringify([workspaceId, runId]))

@@ -2,18 +2,18 @@ import { type JobFile, readJobFile } from './files.ts';
 import { signalGroup } from './kill.ts';
 import type { Order } from './order.ts';
 
-/** Ends a command when it is to end, whether or not a server is there. */
+/** Ends a command at its stop or deadline, whether or not a server is running. */
 export interface Guard {
   /** Kills the group at once. */
   kill(): void;
-  /** Stops guarding and says why the command ended: a stop or a deadline comes before the command's own wish. */
+  /** Stops guarding and returns why the command ended. A stop or deadline outranks the command's own exit. */
   release(): 'own' | 'stop' | 'deadline';
 }
 
-/** How often to look for a stop whose signal was lost, and whether the folder is still there. */
+/** How often to check for a stop whose signal was lost, and whether the folder still exists. */
 const LOOK_MS = 5_000;
 
-/** Guards the group that a shim's child leads. Our own SIGTERM says that there is a stop to read. */
+/** Guards the group that a shim's child leads. A SIGTERM to the shim means that there is a stop to read. */
 export function guardGroup(folder: string, group: number, order: Order): Guard {
   const deadline = performance.now() + order.maxRunDurationMs;
   let killDue = Number.POSITIVE_INFINITY;
@@ -21,7 +21,7 @@ export function guardGroup(folder: string, group: number, order: Order): Guard {
   let reason: 'stop' | 'deadline' | null = null;
   let timer: NodeJS.Timeout;
 
-  /** SIGTERM for the first reason only: many a program takes a second one as leave to drop everything. */
+  /** Sends SIGTERM for the first reason only: many programs drop everything at a second one. */
   function end(why: 'stop' | 'deadline', graceMs: number): void {
     killDue = Math.min(killDue, performance.now() + graceMs);
     if (reason === null && graceMs > 0) signalGroup(group, 'SIGTERM');
@@ -33,7 +33,7 @@ export function guardGroup(folder: string, group: number, order: Order): Guard {
     const stop = readStop(folder);
     if (stop && stop.killAt !== seenKillAt) {
       seenKillAt = stop.killAt;
-      // Once read it is a span of a clock that nobody sets.
+      // From here on it is a span of the monotonic clock, which cannot be set.
       end('stop', Math.min(Math.max(0, stop.killAt - Date.now()), stop.graceMs));
     }
     if (performance.now() >= deadline) end('deadline', order.deadlineGraceMs);
@@ -67,7 +67,7 @@ function readStop(folder: string): JobFile<'stop.json'> | null {
   }
 }
 
-/** Whoever removes the folder by hand ends the job: nobody could ever look after it again. */
+/** Removing the folder by hand ends the job: no server could look after it again. */
 function isGone(folder: string): boolean {
   try {
     return readJobFile(folder, 'pid.json') === null;

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { SubstrateError } from '../../errors.ts';
 import { bootId } from './proc.ts';
 
-/** Throws where there is no `/proc` such as Linux has. */
+/** Throws a {@link SubstrateError} if the machine has no Linux `/proc`. */
 export function requireLinux(): void {
   try {
     bootId();
@@ -12,14 +12,14 @@ export function requireLinux(): void {
     throw new SubstrateError(
       {
         errorClass: 'config_invalid',
-        message: 'jobs as processes need Linux, with /proc; use another substrate here',
+        message: 'jobs as processes need Linux with /proc: use another substrate on this machine',
       },
       { cause: error },
     );
   }
 }
 
-/** Names this machine: its host name, and a digest of its machine id, which is not for others to see. */
+/** Returns a name for this machine: its host name, and a digest of its machine id, which is confidential. */
 export function machineName(): string {
   return `${hostname()}-${createHash('sha256').update(machineKey()).digest('hex').slice(0, 8)}`;
 }

@@ -12,26 +12,27 @@ import {
   statOf,
 } from './proc.ts';
 
-/** In the environment of all that a job starts: names the job to its runner, and shows us who belongs to it. */
+/** In the environment of all that a job starts: tells the runner its job, and marks the job's processes. */
 export const MACHINE_ID_VARIABLE = 'RUNFEED_MACHINE_ID';
 
-/** Where to look for a job's processes. */
+/** How to find a job's processes. */
 export interface JobProcesses {
   readonly machineId: string;
   readonly shim: ProcessIdentity;
   readonly child: JobFile<'child.json'> | null;
-  /** Whose processes are all of this job; null: its user has other processes, too. */
+  /** A uid whose processes all belong to this job. Null if its user has other processes, too. */
   readonly uid: number | null;
 }
 
-/** What forks faster than it is killed gets so many rounds. */
+/** The number of rounds for processes that fork faster than they are killed. */
 const ROUNDS = 50;
 const BETWEEN_ROUNDS_MS = 20;
 
 /**
- * The living processes of a job without its shim: the main process's group, and whoever carries the job's mark, with
- * their groups. The second finds those that left by `setsid` and, when the shim was killed, those whose leader is gone.
- * What has wiped its environment as well is found only where the job has a user of its own.
+ * Returns the living processes of a job except its shim: the main process's group, and every process that
+ * carries the job's mark, with its group. The mark finds processes that left by `setsid` and, if the shim was
+ * killed, those whose leader is gone. A process that also wiped its environment is found only if the job has
+ * a user of its own.
  */
 export async function processesOf({
   machineId,
@@ -40,7 +41,7 @@ export async function processesOf({
   uid,
 }: JobProcesses): Promise<readonly ProcessStat[]> {
   if (bootId() !== shim.bootId) return [];
-  // Nobody older than the shim can be its job's, which spares most of a table the second look.
+  // No process older than the shim can belong to its job, which spares most of the table the second check.
   const table = (await allProcesses()).filter(
     ({ pid, startTime }) => startTime >= shim.startTime && pid !== shim.pid && pid !== process.pid,
   );
@@ -54,14 +55,14 @@ export async function processesOf({
   return table.filter((stat) => groups.has(stat.group) && runs(stat));
 }
 
-/** Sends a signal to all processes of a job but its shim. */
+/** Sends a signal to all processes of a job except its shim. Returns how many there were. */
 export async function signalAll(job: JobProcesses, signal: NodeJS.Signals): Promise<number> {
   const found = await processesOf(job);
   for (const { pid, startTime } of found) signalOne(pid, startTime, signal);
   return found.length;
 }
 
-/** Kills all processes of a job but its shim; false when some still live after all rounds. */
+/** Kills all processes of a job except its shim. Returns false if some are still alive after all rounds. */
 export async function killAll(job: JobProcesses): Promise<boolean> {
   for (let round = 0; round < ROUNDS; round += 1) {
     if ((await signalAll(job, 'SIGKILL')) === 0) return true;
@@ -71,19 +72,19 @@ export async function killAll(job: JobProcesses): Promise<boolean> {
 }
 
 /**
- * Signals a process if it is still the one that started then; whoever is gone needs none. Between the look and the
- * signal lie microseconds: a number would have to be given out anew within them.
+ * Signals a process if it is still the one that started then. Between the check and the signal lie
+ * microseconds: the pid would have to be reused within them.
  */
 export function signalOne(pid: number, startTime: number, signal: NodeJS.Signals): void {
   if (statOf(pid)?.startTime === startTime) send(pid, signal);
 }
 
-/** Signals a whole group at one blow. For its leader's parent alone, who knows that the number is still theirs. */
+/** Signals a whole group at once. Only for its leader's parent, which knows that the number is not reused. */
 export function signalGroup(group: number, signal: NodeJS.Signals): void {
   send(-group, signal);
 }
 
-/** What is gone needs no signal, and what runs as another user gets none: whoever looks again finds it alive. */
+/** Skips processes that are gone, and those of another user, which the next look finds alive. */
 function send(target: number, signal: NodeJS.Signals): void {
   try {
     process.kill(target, signal);

@@ -8,8 +8,8 @@ import type { Order } from './order.ts';
 const LOOK_MS = 10;
 
 /**
- * Starts a shim in a job's folder and waits until some shim has taken the right to start the command: ours, or another
- * server's that was faster; the slower ones leave by themselves.
+ * Starts a shim in a job's folder and waits until some shim has taken the right to start the command: this
+ * one, or a faster one of another server. Slower shims exit.
  */
 export async function launchShim(
   folder: string,
@@ -27,7 +27,7 @@ export async function launchShim(
   shim.on('error', (error) => {
     failure = error;
   });
-  // A shim that leaves before it has heard all has said why by leaving.
+  // If the shim exits before it has read everything, the loop below reports its exit.
   shim.stdin.on('error', () => {});
   shim.stdin.end(JSON.stringify(order));
   shim.unref();
@@ -40,7 +40,7 @@ export async function launchShim(
     if (ended) {
       throw new SubstrateError({
         errorClass: 'substrate_error',
-        message: `the shim of a job ended before it began (${shim.signalCode ?? `exit code ${shim.exitCode}`})`,
+        message: `the shim of a job exited before it was ready (${shim.signalCode ?? `exit code ${shim.exitCode}`})`,
         transient: true,
       });
     }
@@ -48,13 +48,13 @@ export async function launchShim(
   }
   throw new SubstrateError({
     errorClass: 'substrate_error',
-    message: `the shim of a job has not begun within ${waitMs} ms`,
+    message: `the shim of a job was not ready within ${waitMs} ms`,
     transient: true,
     mayExist: true,
   });
 }
 
-/** Node 20 runs no TypeScript: where this file is still TypeScript, under the tests, the shim runs from the build. */
+/** Node 20 does not run TypeScript: if this file is TypeScript, as in tests, the shim runs from the build. */
 function shimFile(): string {
   const built = !import.meta.url.endsWith('.ts');
   return fileURLToPath(

@@ -1,36 +1,36 @@
 import type { JobsUser } from '../../../config/jobs-user.ts';
 
-/** What a substrate of processes needs. */
+/** What `createProcessSubstrate` needs. */
 export interface ProcessSubstrateOptions {
-  /** Holds a folder for each job; made when there is none. On a local disk, and for one machine alone. */
+  /** Holds a folder for each job; created if missing. On a local disk, and for one machine only. */
   readonly folder: string;
-  /** Whose jobs these are, as `SubstrateSetup` has it: servers with other owners may use the same folder. */
+  /** The owner of these jobs, as in `SubstrateSetup`: servers with other owners may use the same folder. */
   readonly owner: string;
   /** Command lines by the image that stands for them; see `processImage`. */
   readonly commands: ReadonlyMap<string, readonly string[]>;
-  /** Names this machine; by default its host name and its machine id. In containers, where both change, to be set. */
+  /** Names this machine. Defaults to host name and machine id. To be set in containers, where both change. */
   readonly hostId?: string;
-  /** The server's environment. A command gets PATH, HOME and the like of it, and besides only its spec's. */
+  /** The server's environment. A command gets PATH, HOME and the like of it, otherwise only its spec's. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  /** Who commands run as; null or absent: the server's own user. Another one needs a server that runs as root. */
+  /** The user that commands run as. Defaults to the server's own. Another one needs a server run as root. */
   readonly user?: JobsUser | null;
 }
 
-/** Bounds of a substrate of processes, in milliseconds and bytes. */
+/** Limits of a process substrate, in milliseconds and bytes. */
 export interface ProcessSubstrateLimits {
   readonly pollMs: number;
-  /** A job's shim has to have begun after so long. */
+  /** A job's shim must be ready within this time. */
   readonly startMs: number;
-  /** Between SIGTERM and SIGKILL, for a stop that does not say and for a run whose longest time is over. */
+  /** Between SIGTERM and SIGKILL, for a stop without `graceMs` and for a run at its maximum duration. */
   readonly graceMs: number;
-  /** A kill is left to the shim for so long. */
+  /** How long a kill is left to the shim. */
   readonly shimMs: number;
-  /** Of each of the two halves of a job's log. */
+  /** Size of each of the two halves of a job's log. */
   readonly logBytes: number;
   readonly tailBytes: number;
 }
 
-/** What holds where nobody says otherwise. */
+/** The default limits. */
 export const PROCESS_SUBSTRATE_LIMITS: ProcessSubstrateLimits = {
   pollMs: 1_000,
   startMs: 10_000,
@@ -40,10 +40,10 @@ export const PROCESS_SUBSTRATE_LIMITS: ProcessSubstrateLimits = {
   tailBytes: 256 * 1024,
 };
 
-/** What a program needs of its surroundings to be one, and no more: anything else may be the server’s secret. */
+/** The variables that programs need to work, and no more: any other may be the server’s secret. */
 const PASSED_ON = ['PATH', 'HOME', 'USER', 'SHELL', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'TMPDIR'];
 
-/** The part of a server’s environment that commands and shims get. */
+/** Returns the part of a server’s environment that commands and shims get. */
 export function passedOn(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(
     PASSED_ON.flatMap((name) => {

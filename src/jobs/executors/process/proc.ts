@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 
-/** Which process: a number alone is given out again, with the boot and the moment of its start it is not. */
+/** Identifies a process. A pid alone is reused; together with the boot and the start time it is not. */
 export interface ProcessIdentity {
   readonly bootId: string;
   readonly pid: number;
@@ -14,49 +14,49 @@ export interface ProcessStat {
   readonly pid: number;
   readonly state: string;
   readonly group: number;
-  /** User and system time, with that of the children it has waited for. */
+  /** User and system time, including that of children it has waited for. */
   readonly cpuTime: number;
   readonly startTime: number;
   readonly memoryPages: number;
 }
 
-/** The kernel shows times in hundredths of a second on all that Node runs on, whatever its own clock does. */
+/** The kernel shows times in hundredths of a second on all that Node runs on, whatever its own tick rate. */
 export const TICKS_PER_SECOND = 100;
 
-/** The table is read in so many lines at a time, about 1 ms, so that a large one does not hold up the loop. */
+/** The table is read this many lines at a time, about 1 ms, so that a large one does not block the loop. */
 const CHUNK = 100;
 
 let ownBootId: string | null = null;
 
-/** Names this boot of the machine, beyond which no process lasts; throws where there is no Linux `/proc`. */
+/** Returns the id of this boot of the machine, which no process outlives. Throws without a Linux `/proc`. */
 export function bootId(): string {
   ownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   return ownBootId;
 }
 
-/** The calling process's own identity. */
+/** Returns the calling process's own identity. */
 export function ownIdentity(): ProcessIdentity {
   const stat = statOf(process.pid);
   if (!stat) throw new Error('this process is not in /proc');
   return { bootId: bootId(), pid: process.pid, startTime: stat.startTime };
 }
 
-/** Whether this very process still runs. A zombie does not: it only waits to be taken note of. */
+/** Returns true if this very process still runs. A zombie does not: it only waits to be reaped. */
 export function isAlive(identity: ProcessIdentity): boolean {
   const stat = statOf(identity.pid);
   return stat?.startTime === identity.startTime && runs(stat) && bootId() === identity.bootId;
 }
 
-/** Whether it is more than a zombie. */
+/** Returns true if the process is not a zombie. */
 export function runs({ state }: ProcessStat): boolean {
   return state !== 'Z' && state !== 'X' && state !== 'x';
 }
 
-/** A process's line; null when there is none. */
+/** Returns a process's line. Null if there is no such process. */
 export function statOf(pid: number): ProcessStat | null {
   const text = readProc(`/proc/${pid}/stat`);
   if (text === null) return null;
-  // The second field is the program's name in brackets, and may itself hold blanks and brackets.
+  // The second field is the program's name in brackets, and may itself contain spaces and brackets.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const field = (number: number) => Number(fields[number - 3]);
   return {
@@ -69,7 +69,7 @@ export function statOf(pid: number): ProcessStat | null {
   };
 }
 
-/** The whole process table. */
+/** Reads the whole process table. */
 export async function allProcesses(): Promise<readonly ProcessStat[]> {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   const table: ProcessStat[] = [];
@@ -81,28 +81,28 @@ export async function allProcesses(): Promise<readonly ProcessStat[]> {
   return table;
 }
 
-/** Whether a process was started with this line (`NAME=value`) in its environment, as far as we may see. */
+/** Returns true if this line (`NAME=value`) is in a process's initial environment, as far as readable. */
 export function hasEnvironmentLine(pid: number, line: string): boolean {
   return readProc(`/proc/${pid}/environ`)?.split('\0').includes(line) ?? false;
 }
 
-/** The user that a process runs as; null when it is gone. One that may not be looked into is shown as root's. */
+/** Returns the uid of a process. Null if it is gone. A process that may not be inspected shows as root's. */
 export function ownerOf(pid: number): number | null {
   return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? null;
 }
 
-/** Seconds since the boot, on the clock of {@link ProcessStat.startTime}. */
+/** Returns the seconds since the boot, on the clock of {@link ProcessStat.startTime}. */
 export function uptime(): number {
   return Number(readFileSync('/proc/uptime', 'utf8').split(' ', 1)[0]);
 }
 
-/** Bytes of a page of memory. */
+/** Returns the size of a memory page in bytes. */
 export function pageBytes(): number {
   const kilobytes = /^KernelPageSize:\s+(\d+) kB$/m.exec(readProc('/proc/self/smaps') ?? '')?.[1];
   return Number(kilobytes ?? 4) * 1024;
 }
 
-/** Null when the process is gone, is a stranger's, or has nothing to show any more. */
+/** Returns null if the process is gone, belongs to another user, or has nothing left to show. */
 function readProc(file: string): string | null {
   try {
     return readFileSync(file, 'latin1');

@@ -18,19 +18,20 @@ import type { Order } from './order.ts';
 import { ownIdentity, statOf } from './proc.ts';
 
 /**
- * The program that stands between server and command: it outlives the server, and it is the command's parent, so it
- * alone learns how the command ended and can signal it without any doubt about who it is. It starts the command once,
- * keeps its output, its deadline and the moment of its kill, and writes its exit.
+ * The program between server and command. It outlives the server. It is the command's parent, so only it
+ * learns how the command ended and can signal it without any doubt about its identity. It starts the command
+ * once, keeps its output, enforces its deadline and its kill, and writes its exit.
  *
- * In Node rather than in `sh`, which can neither cut logs nor keep a clock: 44 MB resident, of which 8 are its own and
- * the rest is shared with every other Node, and 50 ms to start (measured on x86-64, Node 20; V8's flags made no odds).
+ * It runs in Node rather than in `sh`, which can neither cut logs nor keep a clock: 44 MB resident, of which
+ * 8 are its own and the rest is shared with every other Node, and 50 ms to start (measured on x86-64, Node
+ * 20; V8's flags made no difference).
  *
- * It works in the job's folder by relative paths: once that is removed nothing can be found or made in it any more, not
- * even when another folder has taken its name.
+ * It works in the job's folder by relative paths: once the folder is removed, nothing can be found or created
+ * in it, not even if another folder has taken its name.
  */
 const FOLDER = '.';
 
-/** How long output may still come after the end, from pipes that something holds which could not be killed. */
+/** How long to wait for output after the end, from pipes held by something that could not be killed. */
 const DRAIN_MS = 500;
 
 const EXIT_TRIES = 60;
@@ -38,11 +39,11 @@ const EXIT_RETRY_MS = 1_000;
 
 type End = Pick<JobFile<'exit.json'>, 'exitCode' | 'signal' | 'error'>;
 
-// A terminal's signals are not for a job, and SIGTERM is the guard's. Taken before anybody can know our number.
+// A terminal's signals are not for a job, and SIGTERM is the guard's. Installed before this pid is known.
 for (const signal of ['SIGINT', 'SIGHUP', 'SIGTERM'] as const) process.on(signal, () => {});
 
 const self = ownIdentity();
-// Once all is read the server may die. An order cut short is no JSON: then nothing has begun, and it ends here.
+// Once the order is read, the server may die. A truncated order is not JSON: the shim ends, nothing begun.
 const order = JSON.parse(readFileSync(0, 'utf8')) as Order;
 if (await claimStart(FOLDER, self)) await run();
 process.exit(0);
@@ -55,7 +56,7 @@ async function run(): Promise<void> {
     child.once('error', (error) => resolve({ exitCode: null, signal: null, error: codeOf(error) }));
     child.once('exit', (exitCode, signal) => resolve({ exitCode, signal, error: null }));
   });
-  // Without a number it could not be started, which the event tells.
+  // Without a pid the command could not be started, and the `error` event says why.
   if (child.pid === undefined) return writeExit(await ended, 'own');
 
   const guard = guardGroup(FOLDER, child.pid, order);
@@ -64,7 +65,7 @@ async function run(): Promise<void> {
   if (problem) guard.kill();
   const end = await ended;
   const finishedAt = Date.now();
-  // As with a machine: when its main process has ended, so has all the rest.
+  // As with a machine: when the main process ends, everything else ends.
   guard.kill();
   const uid = order.isOwnUser ? (order.user?.uid ?? null) : null;
   await killAll({ machineId: order.machineId, shim: self, child: main, uid });
@@ -72,11 +73,11 @@ async function run(): Promise<void> {
   await writeExit(problem ? { ...end, error: problem } : end, guard.release(), finishedAt);
 }
 
-/** Starts the command in a session of its own, so that its group can be killed at one blow and without us. */
+/** Starts the command in its own session, so that its group can be killed at once and without the shim. */
 function start(): ReturnType<typeof spawn> | { readonly error: string } {
   const [program = '', ...args] = order.command;
   const log = openCappedLog(LOG_FILE, OLD_LOG_FILE, order.logBytes);
-  // The server's own keeps everything from others, which is not what programs expect.
+  // The server's own umask hides everything from other users, which is not what programs expect.
   process.umask(0o022);
   try {
     const child = spawn(program, args, {
@@ -84,19 +85,19 @@ function start(): ReturnType<typeof spawn> | { readonly error: string } {
       env: { ...order.env, [MACHINE_ID_VARIABLE]: order.machineId },
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      // Node (libuv) drops the supplementary groups, too, when it changes the user.
+      // Node (libuv) also drops the supplementary groups when it changes the user.
       ...order.user,
     });
     child.stdout.on('data', log.write);
     child.stderr.on('data', log.write);
     return child;
   } catch (error) {
-    // Some failures come as an event, and some, such as E2BIG, at once.
+    // Some failures come as an event, and others, such as E2BIG, are thrown.
     return { error: codeOf(error) };
   }
 }
 
-/** What others could not find they could not end: such a command does not go on. */
+/** Returns an error code on failure. Then the command must end: no other process could find it. */
 function noteChild(main: JobFile<'child.json'>): string | null {
   try {
     writeJobFile(FOLDER, 'child.json', main);
@@ -106,7 +107,7 @@ function noteChild(main: JobFile<'child.json'>): string | null {
   }
 }
 
-/** A disk may be full at the end just because of what the job wrote, and be cleared soon after. */
+/** Retries: a disk may be full at the end just because of what the job wrote, and be cleared soon after. */
 async function writeExit(end: End, cause: string, finishedAt = Date.now()): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {

@@ -5,9 +5,9 @@ import { type LogTail, tailOf } from '../../substrate.ts';
 const LF = 0x0a;
 
 /**
- * The last lines of a text that lies in these files, the newest first; null when none of them exists. However many
- * lines are asked for, the part to show has at most `maxBytes` and begins with a whole line, unless a single line is
- * longer than that. Reads at most `maxBytes` and `marginBytes` from the end.
+ * Returns the last lines of a text that is spread over these files, the newest first. Null if none of them
+ * exists. However many lines are requested, the part to show has at most `maxBytes` and begins with a whole
+ * line, unless a single line is longer than that. Reads at most `maxBytes` and `marginBytes` from the end.
  */
 export async function tailFiles(
   files: readonly string[],
@@ -26,7 +26,7 @@ export async function tailFiles(
   return tailOf(end, Math.max(lastLines(end, lines), lastBytes(end, maxBytes, limit)), marginBytes);
 }
 
-/** Where the last lines begin. A line is what ends with a newline, and what comes after the last one. */
+/** Returns where the last lines begin. Text after the last newline is a line, too. */
 function lastLines(bytes: Buffer, lines: number): number {
   let from = bytes.length;
   for (let left = lines; left > 0 && from > 0; left -= 1) {
@@ -35,7 +35,7 @@ function lastLines(bytes: Buffer, lines: number): number {
   return from;
 }
 
-/** Where the whole lines among the last bytes begin. Bytes that fill the limit are the end of more. */
+/** Returns where the whole lines among the last bytes begin. Bytes that fill the limit end a longer text. */
 function lastBytes(bytes: Buffer, maxBytes: number, limit: number): number {
   const from = Math.max(0, bytes.length - maxBytes);
   if (from === 0 && bytes.length < limit) return 0;
@@ -43,7 +43,7 @@ function lastBytes(bytes: Buffer, maxBytes: number, limit: number): number {
   return line > 0 && line < bytes.length ? line : firstCharacter(bytes, from);
 }
 
-/** A character of several bytes that the cut divides is left out. */
+/** Skips the rest of a multi-byte character that the cut divides. */
 function firstCharacter(bytes: Buffer, from: number): number {
   let start = from;
   while (start < bytes.length && (bytes[start]! & 0xc0) === 0x80) start += 1;

@@ -2,7 +2,7 @@ import { codeOf } from '../../../lib/error-line.ts';
 import { SubstrateError } from '../../errors.ts';
 import { isNoRoom } from './files.ts';
 
-/** Gives what a call threw the substrate's own form. */
+/** Runs a call and turns what it throws into a {@link SubstrateError}. `doing` completes "could not …". */
 export async function told<Value>(doing: string, call: () => Promise<Value>): Promise<Value> {
   try {
     return await call();

@@ -2,9 +2,9 @@ import type { ResourceStats } from '../../../contract/jobs.ts';
 import type { JobFile } from './files.ts';
 import { allProcesses, type ProcessStat, pageBytes, TICKS_PER_SECOND, uptime } from './proc.ts';
 
-/** Measures what jobs use. */
+/** Measures the CPU and memory that jobs use. */
 export interface UsageMeter {
-  /** What a main process and its group use now, the processor since the last look. */
+  /** Returns what a main process and its group use now. CPU is measured since the last look. */
   measure(machineId: string, child: JobFile<'child.json'>): Promise<ResourceStats>;
   forget(machineId: string): void;
 }
@@ -22,12 +22,12 @@ interface Look {
   readonly stats: ResourceStats;
 }
 
-/** However many jobs are looked at: the table is read once in so many seconds for all of them. */
+/** The table is read once in this many seconds, however many jobs are measured. */
 const SHARED_SECONDS = 1;
 
 const MEGABYTE = 1024 * 1024;
 
-/** Makes a meter that keeps one look for each job until it is told to forget it. */
+/** Creates a meter that keeps one look for each job until `forget`. */
 export function createUsageMeter(): UsageMeter {
   const looks = new Map<string, Look>();
   const bytes = pageBytes();
@@ -52,10 +52,10 @@ export function createUsageMeter(): UsageMeter {
         stats: {},
       };
       const members = groups.get(child.pid);
-      // The job may be younger than the snapshot, or have been looked at on it before.
+      // The job may be younger than the snapshot, or already measured on it.
       if (!members || at <= last.at) return last.stats;
       const cpuTime = total(members, (stat) => stat.cpuTime);
-      // A process takes its time with it when nobody waits for it: the sum may fall.
+      // The time of a process that no parent waits for is lost, so the sum may fall.
       const spent = Math.max(0, cpuTime - last.cpuTime) / TICKS_PER_SECOND;
       const stats = {
         cpuPercent: Math.round((spent / (at - last.at)) * 1_000) / 10,

@@ -2,23 +2,23 @@ import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { JobsUser } from '../../../config/jobs-user.ts';
 
-/** Numbers that a process runs as. */
+/** The user and group that a process runs as. */
 export interface ProcessUser {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** What of a command's environment is another user's than the server's. */
+/** Returns the variables that depend on the user of a command. `home` is for users without a home. */
 export function environmentOf(user: JobsUser, home: string): Readonly<Record<string, string>> {
   return user.kind === 'one'
     ? { HOME: user.home ?? home, USER: user.name ?? String(user.uid), LOGNAME: user.name ?? String(user.uid) }
     : { HOME: home };
 }
 
-/** What the server's environment says of its own user alone. */
+/** Variables of the server's environment that are about its own user only. */
 export const OWN_TO_USER = ['HOME', 'USER', 'SHELL', 'TMPDIR'];
 
-/** The first folder on the way to a path that this user may not pass through; null: there is none. ACLs do not count. */
+/** Returns the first folder on a path that this user may not pass through, or null. Ignores ACLs. */
 export function closedFolder(path: string, user: ProcessUser): string | null {
   const folders = [path];
   while (folders[0] !== dirname(folders[0]!)) folders.unshift(dirname(folders[0]!));

@@ -4,10 +4,10 @@ import type { JobObservation } from '../../substrate.ts';
 import { isNoRoom, type JobFile, readJobFile } from './files.ts';
 import { bootId, isAlive } from './proc.ts';
 
-/** By a shell's custom: a program that it found and may not run, and one that it did not find. */
+/** By shell convention: a program that was found but may not be run, and one that was not found. */
 const COULD_NOT_RUN = [126, 127];
 
-/** What a job's files and the process table say of it; null when it has no folder. */
+/** Returns what a job's files and the process table say about it. Null if it has no folder. */
 export function observe(folder: string, child: JobFile<'child.json'> | null): JobObservation | null {
   const exit = readJobFile(folder, 'exit.json');
   if (exit) return verdictOf(exit);
@@ -18,17 +18,17 @@ export function observe(folder: string, child: JobFile<'child.json'> | null): Jo
     if (readJobFile(folder, 'stop.json')) return { status: 'stopping' };
     return { status: child ? 'running' : 'provisioning' };
   }
-  // The exit is the last thing that a shim writes: it may have come between our two looks.
+  // The exit is the last thing that a shim writes: it may have come between the two checks.
   const late = readJobFile(folder, 'exit.json');
   return late ? verdictOf(late) : goneWithoutExit(folder, claim);
 }
 
 function goneWithoutExit(folder: string, claim: JobFile<'pid.json'>): JobObservation {
   if (claim.bootId !== bootId()) {
-    return failed('host_lost', 'the machine was started anew while the process ran');
+    return failed('host_lost', 'the machine was restarted while the process ran');
   }
   if (readJobFile(folder, 'stop.json')) return { status: 'terminated' };
-  return failed('lost', 'the process is gone and has left no exit');
+  return failed('lost', 'the process is gone and left no exit status');
 }
 
 function verdictOf({ exitCode, signal, error, cause }: JobFile<'exit.json'>): JobObservation {
@@ -39,7 +39,7 @@ function verdictOf({ exitCode, signal, error, cause }: JobFile<'exit.json'>): Jo
   }
   const code = exitCode ?? 128 + signalNumber(signal);
   if (cause === 'deadline')
-    return failed('max_duration_exceeded', 'the longest time for a run is over', code);
+    return failed('max_duration_exceeded', 'the job exceeded its maximum run duration', code);
   if (cause === 'stop' || exitCode === 0) return { status: 'terminated', exitCode: code };
   if (exitCode === null) return failed('killed_by_signal', killedBy(signal), code);
   if (COULD_NOT_RUN.includes(code))
@@ -49,14 +49,14 @@ function verdictOf({ exitCode, signal, error, cause }: JobFile<'exit.json'>): Jo
 
 function whyNotStarted(code: string): string {
   if (code !== 'E2BIG') return code;
-  return 'an argument or a variable is longer than 128 KiB, or all of them are longer than the system takes (E2BIG)';
+  return 'an argument or variable exceeds 128 KiB, or all of them together exceed the system’s limit (E2BIG)';
 }
 
 function killedBy(signal: string | null): string {
-  return signal === 'SIGKILL' ? 'ended by SIGKILL, perhaps for want of memory' : `ended by ${signal}`;
+  return signal === 'SIGKILL' ? 'ended by SIGKILL, perhaps because memory ran out' : `ended by ${signal}`;
 }
 
-/** As shells count: what a signal ended has 128 and its number for an exit code. */
+/** By shell convention, a process ended by a signal has the exit code 128 plus the signal's number. */
 function signalNumber(name: string | null): number {
   return Object.entries(constants.signals).find(([signal]) => signal === name)?.[1] ?? 0;
 }

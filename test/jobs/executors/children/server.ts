@@ -1,4 +1,6 @@
-// A server with jobs in the folder that its arguments name: starts the job `run-1` with a command line, says "starting" before and its process id after, does what its third argument says, and goes on until it is killed.
+// A server with jobs in the folder that its first argument names. Starts the job `run-1` with the command
+// line of its second, prints "starting" before and its process id after, does what its third says, and
+// continues until it is killed.
 import { createProcessSubstrate, processImage } from '../../../../src/jobs/executors/process.ts';
 import { jobSpec, OWNER } from '../specs.ts';
 

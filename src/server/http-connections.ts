@@ -2,7 +2,7 @@ import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Intake } from './intake.ts';
 import type { Load } from './load.ts';
-import { holdReading, leaveParser, type Reading, readInParts } from './reading.ts';
+import { holdReading, ignoreRest, leaveParser, type Reading, readInParts } from './reading.ts';
 
 /** Bytes of a part with unknown contents: up to 85 chunks of one byte each. */
 const PART_BYTES = 512;
@@ -59,7 +59,7 @@ export function openHttpConnection(socket: Socket, { reading: turns, intake }: L
 /**
  * A request that reports to its connection what is read. Node passes a request to the `upgrade` listener only
  * if it asks for a websocket. A request with any other `Upgrade`, such as h2c from `curl --http2` and Java's
- * HttpClient, is answered as if it had none (RFC 9110, 7.8). Node before 24.9 has no option for this: if
+ * HttpClient, is answered as if it had none (RFC 9110, 7.8), as the last one of its connection. Node before 24.9 has no option for this: if
  * there is a listener, it accepts every `Upgrade`. Node reads the request's `upgrade` after the headers, and
  * `http.createServer({ IncomingMessage })` is its documented way to override that property.
  */
@@ -81,8 +81,18 @@ export class PacedRequest extends IncomingMessage {
     if (connection.unanswered >= MAX_UNANSWERED) connection.goOn ??= holdReading(connection.reading);
   }
 
+  /**
+   * True if the request has an `Upgrade` that is ignored. Nothing after it on its connection may be read: after such a
+   * message Node's parser drops the rest of what it was given, and would read what follows as the next request,
+   * although it may begin in the middle of one.
+   */
+  get ignoresUpgrade(): boolean {
+    return this.found === true && !this.upgrade;
+  }
+
   override push(chunk: Buffer | null, encoding?: BufferEncoding): boolean {
     if (chunk) this.over.received += chunk.length;
+    else if (this.ignoresUpgrade) ignoreRest(this.over.reading);
     return super.push(chunk, encoding);
   }
 

@@ -7,7 +7,8 @@ import {
 } from 'node:http';
 import type { Socket } from 'node:net';
 import { beginRequest, leaveHttp, openHttpConnection, PacedRequest } from './http-connections.ts';
-import type { Load } from './load.ts';
+import { type Load, OTHER_COST, PROBE_COST } from './load.ts';
+import { isProbe } from './probes.ts';
 import { respondFault } from './respond.ts';
 
 /** The most headers read per request. Browsers and proxies send 20 to 40. */
@@ -18,8 +19,9 @@ export type UpgradeListener = (request: IncomingMessage, stream: Socket, head: B
 
 /** Creates an HTTP server that reads connections in parts and starts requests in event-loop turns. */
 export function createHttpServer(load: Load, answer: RequestListener, upgrade: UpgradeListener): Server {
-  const begin = (request: IncomingMessage, response: ServerResponse, answer: RequestListener) => {
+  const begin = (request: PacedRequest, response: ServerResponse, answer: RequestListener) => {
     const { socket } = request;
+    if (request.ignoresUpgrade) response.shouldKeepAlive = false;
     const answered = beginRequest(request);
     if (!answered) {
       socket.destroy();
@@ -31,8 +33,7 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
       load.unread.note(socket);
       if (!request.complete) discardBody(request);
     });
-    const turns = request.method === 'POST' ? load.posts : load.others;
-    const turn = turns.take(socket, 1);
+    const turn = startingTurn(load, request);
     // Rejects once the connection is closed.
     if (turn)
       turn.then(
@@ -47,12 +48,23 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
     (request, response) => begin(request, response, answer),
   );
   http.on('connection', (socket) => openHttpConnection(socket, load));
-  http.on('checkExpectation', (request, response) => begin(request, response, refuseExpectation));
+  http.on('checkExpectation', (request, response) =>
+    // Node creates every request with the class above, but declares this listener for its own.
+    begin(request as PacedRequest, response, refuseExpectation),
+  );
   http.on('upgrade', (request, stream, head) =>
     upgrade(request, stream as Socket, leaveHttp(stream as Socket, head)),
   );
   http.maxHeadersCount = MAX_HEADERS;
   return http;
+}
+
+function startingTurn(
+  { posts, others }: Load,
+  { method, url, socket }: IncomingMessage,
+): Promise<void> | null {
+  if (method === 'POST') return posts.take(socket, 1);
+  return others.take(socket, isProbe(url) ? PROBE_COST : OTHER_COST);
 }
 
 /**

@@ -144,3 +144,32 @@ test('requests that wait behind a stream count towards the total in memory', asy
   await eventually(() => closed > 100);
   expect((await fetch(`${server.url}/health`)).status).toBe(200);
 }, 60_000);
+
+test.each([
+  ['h2c on a chunked post', 'POST', 'h2c', true],
+  ['a websocket on a chunked post', 'POST', 'websocket', true],
+  ['h2c on a chunked get', 'GET', 'h2c', true],
+  ['h2c on a post of known length', 'POST', 'h2c', false],
+])('behind an ignored upgrade to %s nothing is executed', async (_what, method, protocol, isChunked) => {
+  const server = await startServe();
+  const { socket, text, closed } = connectRaw(server.url);
+  const { host } = new URL(server.url);
+  const post = (marker: string, headers = '', pad = '') => {
+    const body = JSON.stringify({ query: `{ ${marker}: __typename }` }) + pad;
+    return `POST /graphql HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`;
+  };
+  const body = JSON.stringify({ query: '{ first: __typename }' });
+  const framing = isChunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${body.length}`;
+  const framed = isChunked ? `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n` : body;
+  const path = method === 'GET' ? '/graphql?query={first:__typename}' : '/graphql';
+  const upgrading =
+    `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\n` +
+    `Connection: Upgrade\r\nUpgrade: ${protocol}\r\n${framing}\r\n\r\n${framed}`;
+  // Wherever a part of the connection's bytes ends, one of the requests in the second body begins there.
+  const inner = Array.from({ length: 8 }, () => post('smuggled', `X-Pad: ${'p'.repeat(61)}\r\n`)).join('');
+  socket.write(upgrading + post('second', '', `${' '.repeat(40)}${inner}`) + post('third'));
+  await closed;
+  expect(text()).toContain('"first":"Query"');
+  expect(text().toLowerCase()).toContain('connection: close');
+  expect(text()).not.toMatch(/smuggled|second|third/);
+});

@@ -1,4 +1,5 @@
 import { createOwnerQueues } from './owner-queues.ts';
+import { isResting, onNextTurn } from './pace.ts';
 
 /** Work cannot wait for a turn: too much is waiting already, or its owner is gone. */
 export class TurnsExhausted extends Error {
@@ -82,10 +83,10 @@ export function createTurns(options: TurnsOptions): Turns {
       }
       if (!fits(cost)) break;
       waiting.shift();
-      spend(cost);
+      spent += cost;
       resolve();
     }
-    if (waiting.size() > 0) schedule();
+    if (waiting.size() > 0 || spent > 0) schedule();
   }
 
   /** Makes room by dropping the newest work of the owner with the most. Returns false if that is `owner`. */
@@ -106,13 +107,13 @@ export function createTurns(options: TurnsOptions): Turns {
   function schedule(): void {
     if (scheduled) return;
     scheduled = true;
-    setImmediate(beginTurn);
+    onNextTurn(beginTurn);
   }
 
   return {
     spend,
     take: (owner, cost) => {
-      if (waiting.size() === 0 && fits(cost)) {
+      if (waiting.size() === 0 && fits(cost) && !isResting()) {
         spend(cost);
         return null;
       }

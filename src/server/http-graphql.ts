@@ -164,6 +164,11 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
       if (answered && (await answered)) return;
       // The client has disconnected, so no answer is needed.
       if (request.socket.destroyed) return;
+      const problem = problemOf(request);
+      if (problem !== null) {
+        respondFault(response, 400, 'BAD_REQUEST', problem);
+        return;
+      }
       if (body) giveBody(request, body.bytes);
       for (const [name, value] of Object.entries(NO_SNIFFING)) response.setHeader(name, value);
       await yoga(request, response, { principal, body } as NodeContext);
@@ -213,6 +218,27 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
 /** Returns the values of a URL's query parameters as text. */
 function queryOf({ url = '' }: IncomingMessage): Buffer {
   return Buffer.from([...new URL(url, 'http://localhost').searchParams.values()].join());
+}
+
+/** Parameters of a URL that Yoga parses as JSON. */
+const JSON_PARAMETERS = ['variables', 'extensions'];
+
+/** Returns why Yoga could not read the URL of a request. It would report its exception as an internal error. */
+function problemOf({ url = '', headers: { host = '' } }: IncomingMessage): string | null {
+  const address = `http://${host}${url}`;
+  if (!URL.canParse(address)) return 'the Host header and the URL must form a valid address';
+  const parameters = new URL(address).searchParams;
+  const invalid = JSON_PARAMETERS.find((name) => !isJson(parameters.get(name) || 'null'));
+  return invalid === undefined ? null : `${invalid} must be JSON`;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Puts a body that has been read where Yoga looks for one, because the request's stream has ended. */

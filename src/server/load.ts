@@ -26,13 +26,14 @@ const MAX_WAITING = 1_000;
  */
 const SUBSCRIBERS_PER_TURN = 1_500;
 
-/** Posts started in one event-loop turn. A small one takes 0.1 ms. */
-const POSTS_PER_TURN = 64;
+/** Posts, or websocket operations, started in one event-loop turn. A small one takes 0.1 ms. */
+const STARTED_PER_TURN = 64;
 /**
- * Other requests started in one event-loop turn. They take up to 1 ms, because Yoga answers them and some are
- * pages.
+ * The share of such a turn that another request takes. It may last 1 ms, because Yoga answers it or it is a page. A probe
+ * is as cheap as a small post.
  */
-const OTHERS_PER_TURN = 16;
+export const OTHER_COST = 4;
+export const PROBE_COST = 1;
 
 /** Milliseconds for reading connections in one event-loop turn. */
 const READING_MS_PER_TURN = 5;
@@ -59,6 +60,8 @@ export interface Load {
   readonly posts: Turns;
   /** Event-loop turns for starting all other requests over HTTP. */
   readonly others: Turns;
+  /** Event-loop turns for starting the operations of websockets. Each socket waits with one at most. */
+  readonly operations: Turns;
   /** Event-loop turns for reading connections. */
   readonly reading: ReadingTurns;
   /**
@@ -81,8 +84,9 @@ export function createLoad(totals: Totals): Load {
     subscriptions: createByteTotal(totals.subscriptionBytes),
     turns: createTurnsByWeight(isGone),
     documents: createTurnsByWeight(isGone),
-    posts: createTurns({ ...unbounded, costPerTurn: POSTS_PER_TURN }),
-    others: createTurns({ ...unbounded, costPerTurn: OTHERS_PER_TURN }),
+    posts: createTurns({ ...unbounded, costPerTurn: STARTED_PER_TURN }),
+    others: createTurns({ ...unbounded, costPerTurn: STARTED_PER_TURN }),
+    operations: createTurns({ ...unbounded, costPerTurn: STARTED_PER_TURN }),
     reading: { quick: createTurns(reading), slow: createTurns(reading) },
     waking: createTurns({ costPerTurn: SUBSCRIBERS_PER_TURN, maxWaiting: Number.MAX_SAFE_INTEGER }),
   };

@@ -10,6 +10,7 @@ import type { Guard } from './guard.ts';
 import type { GraphqlListener } from './http-graphql.ts';
 import type { UpgradeListener } from './http-server.ts';
 import type { InFlight } from './in-flight.ts';
+import { isProbe } from './probes.ts';
 import { NO_SNIFFING, respondFault, respondJson } from './respond.ts';
 import type { WebsocketTransport } from './websocket.ts';
 
@@ -24,12 +25,6 @@ export interface Routes {
 }
 
 /**
- * Health probes bypass the guard: they arrive under any host name that a load balancer uses, and reveal only
- * a status.
- */
-const PROBES: readonly (string | undefined)[] = ['/health', '/ready'];
-
-/**
  * Creates the listener for all HTTP requests. It checks the guard first, except for probes, then routes by
  * path.
  */
@@ -37,7 +32,7 @@ export function route(routes: Routes): RequestListener {
   const { guard, graphiql, store, inFlight } = routes;
   return (request, response) => {
     const path = request.url?.split('?', 1)[0];
-    const refusal = PROBES.includes(path) ? null : guard(request, path);
+    const refusal = isProbe(path) ? null : guard(request, path);
     if (refusal) return respondFault(response, refusal.status, refusal.code, refusal.message);
     if (path === '/graphql') return void handleGraphql(routes, request, response);
     if (request.method !== 'GET' && request.method !== 'HEAD') {

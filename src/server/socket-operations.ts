@@ -18,7 +18,14 @@ import type { WebSocket } from 'ws';
 import type { Authenticate } from '../auth/authenticate.ts';
 import { CLOSE_CODES } from '../contract/errors.ts';
 import type { Services } from '../graphql/context.ts';
-import { asFault, fault, isPassing, type ReportUnexpected, withoutStatus } from '../graphql/faults.ts';
+import {
+  asFault,
+  fault,
+  isPassing,
+  overloaded,
+  type ReportUnexpected,
+  withoutStatus,
+} from '../graphql/faults.ts';
 import type { OperationRequest } from '../graphql/operation-request.ts';
 import type { Operations } from '../graphql/operations.ts';
 import { publicSchema } from '../graphql/schema.ts';
@@ -175,19 +182,31 @@ function beginningTurn(
     connection.operations.set(id, operation);
     return requestTurn(operations, load, connection.stream, { bytes, query });
   };
-  const before = connection.operations.get(id);
-  if (before) {
-    // The client has ended the previous operation. graphql-ws identifies operations only by id, so it would
-    // take the later end of the previous one for the end of this one.
-    delete subscriptions[id];
-    return before.settled.then(() => {
-      subscriptions[id] = null;
-      return enterAndRead() ?? undefined;
-    });
-  }
-  // Some operations that the client has ended may need one more event-loop turn to end here.
-  if (connection.operations.size >= MAX_OPERATIONS) return nextTurn().then(() => enterAndRead() ?? undefined);
-  return enterAndRead();
+  const begin = () => {
+    const before = connection.operations.get(id);
+    if (before) {
+      // The client has ended the previous operation. graphql-ws identifies operations only by id, so it would
+      // take the later end of the previous one for the end of this one.
+      delete subscriptions[id];
+      return before.settled.then(() => {
+        subscriptions[id] = null;
+        return enterAndRead() ?? undefined;
+      });
+    }
+    // Some operations that the client has ended may need one more event-loop turn to end here.
+    if (connection.operations.size >= MAX_OPERATIONS)
+      return nextTurn().then(() => enterAndRead() ?? undefined);
+    return enterAndRead();
+  };
+  const turn = load.operations.take(connection.stream, 1);
+  if (!turn) return begin();
+  return turn.then(
+    () => begin() ?? undefined,
+    // The connection is closed.
+    () => {
+      throw overloaded('too many operations are waiting');
+    },
+  );
 }
 
 /** Counts a refused operation. Closes a socket that is refused too often. */

@@ -116,7 +116,7 @@ export function topLevelString(text: Buffer, name: string): string | null {
     if (byte === QUOTE) {
       const end = stringEnd(text, at);
       const next = skipSpace(text, end);
-      if (depth === 1 && text[next] === 0x3a && text.subarray(at, end).equals(key)) {
+      if (depth === 1 && text[next] === 0x3a && isAt(text, at, end, key)) {
         const value = skipSpace(text, next + 1);
         return text[value] === QUOTE ? parsedString(text.subarray(value, stringEnd(text, value))) : null;
       }
@@ -128,6 +128,11 @@ export function topLevelString(text: Buffer, name: string): string | null {
     at += 1;
   }
   return null;
+}
+
+/** Compares without creating an object: keys may be millions. */
+function isAt(text: Buffer, start: number, end: number, key: Buffer): boolean {
+  return end - start === key.length && text.compare(key, 0, key.length, start, end) === 0;
 }
 
 function parsedString(text: Buffer): string | null {

@@ -155,6 +155,15 @@ describe('a request that another web page could send', () => {
     expect(headers['x-content-type-options']).toBe('nosniff');
   });
 
+  test.each([
+    ['variables that are not JSON', '&variables=%7B', {}],
+    ['extensions that are not JSON', '&extensions=nope', {}],
+    ['a Host whose port is too high', '', { host: '127.0.0.1:99999' }],
+  ])('a GET with %s is the client’s fault', async (_what, parameters, headers) => {
+    const answer = await send('GET', headers, '', `/graphql?query=%7B__typename%7D${parameters}`);
+    expectRefusal(answer, 400, 'BAD_REQUEST');
+  });
+
   const forms: readonly [string, string][] = [
     ['application/x-www-form-urlencoded', new URLSearchParams({ query: MUTATION }).toString()],
     ['text/plain', JSON.stringify({ query: MUTATION })],
@@ -261,25 +270,13 @@ describe('raw requests', () => {
     );
   });
 
-  test('an upgrade to anything but a websocket is ignored, and the connection stays usable', async () => {
-    const first = `POST /graphql HTTP/1.1\r\nHost: localhost\r\n${H2C}${JSON_HEADERS}\r\n${body}`;
-    const { hostname, port } = new URL(server.url);
-    const socket = connect(Number(port), hostname);
-    releaseAfterwards(() => socket.destroy());
-    let answers = '';
-    socket.setEncoding('utf8').on('data', (chunk: string) => {
-      answers += chunk;
-    });
-    socket.write(first);
-    await eventually(async () => answers.includes(answered));
-    answers = '';
-    socket.write(`GET /health HTTP/1.1\r\nHost: localhost\r\n${H2C}\r\n`);
-    await eventually(async () => answers.includes('{"status":"ok"}'));
-    answers = '';
-    socket.write(
-      `POST /graphql HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${JSON_HEADERS}\r\n${body}`,
-    );
-    await eventually(async () => answers.includes(answered));
+  test.each([
+    ['a post', `POST /graphql HTTP/1.1\r\nHost: localhost\r\n${H2C}${JSON_HEADERS}\r\n${body}`, answered],
+    ['a probe', `GET /health HTTP/1.1\r\nHost: localhost\r\n${H2C}\r\n`, '{"status":"ok"}'],
+  ])('an upgrade of %s to anything but a websocket is ignored', async (_what, request, expected) => {
+    const answer = await exchange(request);
+    expect(answer).toContain(expected);
+    expect(answer.toLowerCase()).toContain('connection: close');
   });
 
   test('a POST is not a websocket request', async () => {

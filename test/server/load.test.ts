@@ -166,7 +166,7 @@ describe('new documents', () => {
     }
     counting = false;
     expect(answered).toEqual([...ids, 'known']);
-    // The first answer may be observed one turn late.
+    // The first document is parsed as it is read, and the second one in the same iteration of the loop.
     expect(before.at(-1)! - before[0]!).toBeGreaterThanOrEqual(18);
   });
 

@@ -33,6 +33,8 @@ export function eventPayloads(
   portion: readonly StoredEvent[],
   check: (event: StoredEvent) => void,
 ): readonly Buffer[] {
+  // A live run mostly has one event at a time: an array and two entries for each would only burden the collector.
+  if (portion.length === 1) return [eventPayload(writer, portion[0]!, check)];
   const known = events.byWriter.get(writer)?.byPortion.get(portion);
   if (known) return known;
   const payloads = portion.map((event) => eventPayload(writer, event, check));

@@ -23,21 +23,31 @@ export async function opening<Opened>(file: string, open: () => Opened | Promise
   }
 }
 
+/** A migrated database that this process has locked. */
+export interface OpenDatabase {
+  /** The file's real path. All connections open it, whatever links to it change meanwhile. */
+  readonly path: string;
+  /** A connection that reads. */
+  readonly database: Database;
+  close(): void;
+}
+
 /** Creates the folder, locks the file for this process, applies migrations and opens it for reading. */
-export function openDatabase(file: string): { database: Database; close: () => void } {
+export function openDatabase(file: string): OpenDatabase {
   makeFolder(dirname(file), 0o700);
   const path = withoutLinks(file);
   keepToOwner(path);
   const unlock = lockDatabaseFile(path);
   try {
-    const writing = openForWriting(file);
+    const writing = openForWriting(path);
     try {
       migrate(writing);
     } finally {
       writing.close();
     }
-    const database = new Database(file, { readonly: true });
+    const database = new Database(path, { readonly: true });
     return {
+      path,
       database,
       close: () => {
         database.close();

@@ -20,9 +20,12 @@ export function asStoreFault(error: unknown, reasonOf: ReasonOf): unknown {
   return reason === null ? error : new StoreUnavailable(reason, { cause: error });
 }
 
-/** Does the same for errors of Prisma. If Prisma passes the driver's error on, that error decides. */
+/**
+ * Does the same for errors of Prisma. If Prisma passes the driver's error on, that error decides: inside of its
+ * own error for a statement, or as it is if no connection could be opened.
+ */
 export function asCatalogFault(error: unknown, reasonOf: ReasonOf): unknown {
-  if (!(error instanceof Error) || !error.name.startsWith('PrismaClient')) {
+  if (!(error instanceof Error) || !/^(PrismaClient|DriverAdapterError$)/.test(error.name)) {
     return asStoreFault(error, reasonOf);
   }
   const reason = reasonOf(driverError(error)) ?? (PRISMA_PASSING.test(codeOf(error)) ? lineOf(error) : null);
@@ -31,8 +34,8 @@ export function asCatalogFault(error: unknown, reasonOf: ReasonOf): unknown {
 
 /** Returns the driver's error below Prisma, or one without message and code if Prisma does not pass it on. */
 function driverError(error: Error): Error {
-  const meta: unknown = 'meta' in error ? error.meta : null;
-  const cause = field(field(meta, 'driverAdapterError'), 'cause');
+  const adapterError = field(field(error, 'meta'), 'driverAdapterError') ?? error;
+  const cause = field(adapterError, 'cause');
   const code = field(cause, 'originalCode');
   return Object.assign(new Error(String(field(cause, 'originalMessage') ?? '')), code ? { code } : {});
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -54,6 +54,12 @@ function mountTmpfs(size: string): string {
   return folder;
 }
 
+/** Moves the file aside and puts a symbolic link to it in its place, so that the path leads to the same file. */
+function linkToItself(path: string): void {
+  renameSync(path, `${path}-moved`);
+  symlinkSync(`${path}-moved`, path);
+}
+
 function replaceFile(path: string): void {
   renameSync(path, `${path}-old`);
   writeFileSync(path, '');
@@ -64,6 +70,9 @@ const TAKEN_AWAY = [
   ['the database is replaced', '', replaceFile],
   ['the write-ahead log is deleted', '-wal', (path: string) => rmSync(path)],
   ['the lock is deleted', '-lock', (path: string) => rmSync(path)],
+  ['the database is moved behind a symbolic link', '', linkToItself],
+  ['the write-ahead log is moved behind a symbolic link', '-wal', linkToItself],
+  ['the lock is moved behind a symbolic link', '-lock', linkToItself],
 ] as const;
 
 describe('a SQLite server whose files are removed', () => {
@@ -124,6 +133,25 @@ describe('a SQLite server whose files are removed', () => {
     expect(await Promise.all(refusals)).toEqual(
       cases.map(({ name }) => ({ name, answer: ['STORE_UNAVAILABLE'] })),
     );
+  });
+
+  test('acknowledges nothing while its file has a second hard link, and goes on without it', async () => {
+    const server = await start();
+    await newRun(server.graphql);
+    const file = databaseFile(server.config.databaseUrl);
+    // In another folder, so that only the file itself tells.
+    const twin = join(mkdtempSync(join(tmpdir(), 'runfeed-twin-')), 'twin.db');
+    releaseAfterwards(() => rmSync(dirname(twin), { recursive: true }));
+    linkSync(file, twin);
+    let created = 0;
+    await eventually(async () => (await createRun(server, `run${created++}`)).length > 0);
+    expect(await createRun(server, 'refused')).toEqual(['STORE_UNAVAILABLE']);
+    expect(await readiness(server)).toEqual(NOT_READY);
+    expect(aboutTheStore(server)).toEqual([expect.stringContaining(`${file} has 2 hard links`)]);
+    await expect(startTestServer({ DATABASE_URL: `file:${twin}` })).rejects.toThrow('has 2 hard links');
+    rmSync(twin);
+    expect(await createRun(server, 'accepted')).toEqual([]);
+    await eventually(async () => (await readiness(server))[0] === 200);
   });
 
   test('notices that the link to the database file now points to another file', async () => {
@@ -188,7 +216,7 @@ test.each([
     'a database file in another format',
     'runfeed.db',
     (path: string) => writeFileSync(path, 'text'.repeat(1_000)),
-    /\(SQLITE_NOTADB\)/,
+    /is not a SQLite database/,
   ],
   [
     'a file instead of the data folder',

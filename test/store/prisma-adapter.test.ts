@@ -86,6 +86,14 @@ describe('Prisma’s adapter for SQLite', () => {
     });
   });
 
+  test('fails in the same way if the file cannot be opened', async () => {
+    const missing = databaseFile(await freshSqliteUrl());
+    await expect(createReadingAdapter(missing).connect()).rejects.toMatchObject({
+      name: 'DriverAdapterError',
+      cause: { kind: 'sqlite', originalCode: 'SQLITE_CANTOPEN' },
+    });
+  });
+
   test('refuses writes', async () => {
     const write = { sql: 'DELETE FROM thing', args: [], argTypes: [] };
     await expect(adapter.executeRaw(write)).rejects.toThrow('is read-only');

@@ -32,14 +32,16 @@ export interface RunfeedProcess {
 }
 
 /**
- * Starts `runfeed` with these arguments and only PATH and the given variables in its environment. If it is
- * still running after the test, it is killed.
+ * Starts `runfeed` with these arguments and only PATH and the given variables in its environment, as another
+ * user if a `uid` is given. If it is still running after the test, it is killed.
  */
 export function startRunfeed(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  uid?: number,
 ): RunfeedProcess {
   const child = spawn(process.execPath, [PROGRAM, ...args], {
+    ...(uid === undefined ? {} : { uid, gid: uid }),
     env: { PATH: process.env.PATH, ...env },
     stdio: 'pipe',
   });
@@ -91,9 +93,12 @@ export interface ServeProcess extends RunfeedProcess {
 }
 
 /** Starts `runfeed serve`, by default on a free port and a new SQLite file, and waits until it listens. */
-export async function startServe(env: Readonly<Record<string, string>> = {}): Promise<ServeProcess> {
+export async function startServe(
+  env: Readonly<Record<string, string>> = {},
+  uid?: number,
+): Promise<ServeProcess> {
   const DATABASE_URL = env.DATABASE_URL ?? (await freshSqliteUrl());
-  const server = startRunfeed(['serve'], { PORT: '0', LOG_LEVEL: 'warn', ...env, DATABASE_URL });
+  const server = startRunfeed(['serve'], { PORT: '0', LOG_LEVEL: 'warn', ...env, DATABASE_URL }, uid);
   const [, url = ''] = await server.printed(/listening on (\S+)/);
   return { ...server, url, databaseUrl: DATABASE_URL, graphql: `${url}/graphql` };
 }

@@ -1,23 +1,66 @@
+import { rmSync } from 'node:fs';
 import { Database, SqliteError } from './driver.ts';
+import { identityOf } from './files.ts';
+import { createForOwner } from './modes.ts';
+
+/** The lock on a database file. */
+export interface Lock {
+  release(): void;
+  /** Releases it and, if this process created its file, removes that. */
+  discard(): void;
+}
 
 /**
- * Locks the database file for this process and returns the function that releases it. WAL alone would let a
- * second process write, and the heads in memory would then be wrong. An exclusive transaction on a sibling
- * file excludes it at once. The operating system holds that lock, so it ends with the process, however the
- * process ends.
+ * Locks the database file for this process. WAL alone would let a second process write, and the heads in
+ * memory would then be wrong. An exclusive transaction on a sibling file excludes it at once. The operating
+ * system holds that lock, so it ends with the process, however the process ends.
  */
-export function lockDatabaseFile(file: string): () => void {
-  const lock = new Database(`${file}-lock`, { timeout: 0 });
+export function lockDatabaseFile(file: string): Lock {
+  const path = `${file}-lock`;
+  const isNew = createForOwner(path);
+  const identity = identityOf(path);
+  const remove = () => {
+    if (isNew) rmSync(path, { force: true });
+  };
+  const lock = openLock(path, remove);
   try {
     lock.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     lock.close();
-    if (error instanceof SqliteError && error.code === 'SQLITE_BUSY') {
-      throw new Error(
-        `${file} is in use by another runfeed process: stop it, or set DATABASE_URL to another file or to Postgres`,
-      );
-    }
+    if (error instanceof SqliteError && error.code === 'SQLITE_BUSY') throw inUse(file);
+    remove();
     throw error;
   }
-  return () => lock.close();
+  // A failed start of another process may have removed the file in the meantime.
+  if (identityOf(path) !== identity) {
+    lock.close();
+    throw inUse(file);
+  }
+  return {
+    release: () => lock.close(),
+    discard: () => {
+      try {
+        // While it is locked, so that no other process can have locked it.
+        remove();
+      } finally {
+        lock.close();
+      }
+    },
+  };
+}
+
+function openLock(path: string, remove: () => void): Database {
+  try {
+    return new Database(path, { timeout: 0 });
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+/** Returns the error for a database file that `holder` has open. */
+export function inUse(file: string, holder = 'another runfeed process'): Error {
+  return new Error(
+    `${file} is in use by ${holder}: stop it, or set DATABASE_URL to another file or to Postgres`,
+  );
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf, lineOf } from '../../lib/error-line.ts';
 import { makeFolder } from '../../lib/make-folder.ts';
@@ -10,6 +11,7 @@ import {
 } from '../migrations.ts';
 import { Database } from './driver.ts';
 import { withoutLinks } from './files.ts';
+import { requireDatabase, requireNoOtherName, requireOwnFiles } from './inspect.ts';
 import { lockDatabaseFile } from './lock.ts';
 import { keepToOwner } from './modes.ts';
 
@@ -23,29 +25,49 @@ export async function opening<Opened>(file: string, open: () => Opened | Promise
   }
 }
 
-/** Creates the folder, locks the file for this process, applies migrations and opens it for reading. */
-export function openDatabase(file: string): { database: Database; close: () => void } {
+/** A migrated database that this process has locked. */
+export interface OpenDatabase {
+  /** The file's real path. All connections open it, whatever links to it change meanwhile. */
+  readonly path: string;
+  /** A connection that reads. */
+  readonly database: Database;
+  close(): void;
+}
+
+/**
+ * Creates the folder, locks the file for this process, applies migrations and opens it for reading. A file
+ * that is not a database is refused before anything is changed.
+ */
+export function openDatabase(file: string): OpenDatabase {
   makeFolder(dirname(file), 0o700);
   const path = withoutLinks(file);
-  keepToOwner(path);
-  const unlock = lockDatabaseFile(path);
+  requireOwnFiles(file, path);
+  // Where a lock exists, it is taken before the file is read: on POSIX, closing a file ends all locks of the
+  // process on it, and only the lock tells whether this process has a store on the file.
+  const hasLock = existsSync(`${path}-lock`);
+  if (!hasLock) requireDatabase(path);
+  const lock = lockDatabaseFile(path);
   try {
-    const writing = openForWriting(file);
+    if (hasLock) requireDatabase(path);
+    keepToOwner(path);
+    requireNoOtherName(path);
+    const writing = openForWriting(path);
     try {
       migrate(writing);
     } finally {
       writing.close();
     }
-    const database = new Database(file, { readonly: true });
+    const database = new Database(path, { readonly: true });
     return {
+      path,
       database,
       close: () => {
         database.close();
-        unlock();
+        lock.release();
       },
     };
   } catch (error) {
-    unlock();
+    lock.discard();
     throw error;
   }
 }

@@ -40,7 +40,16 @@ interface Prepared {
  * This one uses the driver in use and caches its statements.
  */
 export function createReadingAdapter(file: string): SqlDriverAdapterFactory {
-  return { ...NAMES, connect: async () => adapterOf(new Database(file, { readonly: true })) };
+  return {
+    ...NAMES,
+    connect: async () => {
+      try {
+        return adapterOf(new Database(file, { readonly: true }));
+      } catch (error) {
+        throw asAdapterError(error);
+      }
+    },
+  };
 }
 
 /** Adapts an open connection to Prisma. All writes are refused. */

@@ -22,16 +22,16 @@ import { startWriter, type Writer } from './writer.ts';
  */
 export async function openSqliteStore(url: string): Promise<Store> {
   const file = databaseFile(url);
-  const { database, close } = await opening(file, () => openDatabase(file));
+  const { path, database, close } = await opening(file, () => openDatabase(file));
   const releasers = createReleasers();
   releasers.add(close);
-  const [writer, lists] = await startThreads(file, releasers);
+  const [writer, lists] = await startThreads(file, path, releasers);
   const statements = prepareStatements(database);
   const id = database.prepare<[], string>(DATABASE_ID).pluck().get()!;
   const jobReads = createJobReads(database);
   const nativeReads = createNativeRunRead(database);
   // Read-only by construction: Prisma's connection can neither write nor hold a write lock across an await.
-  const prisma = new PrismaClient({ adapter: createReadingAdapter(file) });
+  const prisma = new PrismaClient({ adapter: createReadingAdapter(path) });
   releasers.add(() => prisma.$disconnect());
   const answer = async <Result>(work: () => Result): Promise<Result> => {
     try {
@@ -133,14 +133,14 @@ export async function openSqliteStore(url: string): Promise<Store> {
 }
 
 /** Starts both threads at once. If one cannot start, everything is released and its error is thrown. */
-async function startThreads(file: string, releasers: Releasers): Promise<[Writer, ListReader]> {
+async function startThreads(file: string, path: string, releasers: Releasers): Promise<[Writer, ListReader]> {
   const started = async <Thread extends { close(): Promise<void> }>(start: Promise<Thread>) => {
     const thread = await start;
     releasers.add(() => thread.close());
     return thread;
   };
-  const writer = started(opening(file, () => startWriter(file)));
-  const lists = started(opening(file, () => startListReader(file)));
+  const writer = started(opening(file, () => startWriter(file, path)));
+  const lists = started(opening(file, () => startListReader(path)));
   try {
     return await Promise.all([writer, lists]);
   } catch (error) {

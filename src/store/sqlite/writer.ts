@@ -20,14 +20,15 @@ export interface Writer {
 }
 
 /**
- * Starts the writer thread on a migrated file. Storing an event costs about as much as everything else done
- * for it, and a commit waits for the disk: a thread keeps both out of the event loop. Compared with commits
- * in the loop, that stored 1.2 to 1.3 times as many events of 64 runs with 8 per batch, and 1.1 to 1.5 times
- * as many of 16 runs with 256; the hop between threads costs a lone batch about 30 µs.
+ * Starts the writer thread on a migrated file, given by its name and its real path. Storing an event costs
+ * about as much as everything else done for it, and a commit waits for the disk: a thread keeps both out
+ * of the event loop. Compared with commits in the loop, that stored 1.2 to 1.3 times as many events of 64
+ * runs with 8 per batch, and 1.1 to 1.5 times as many of 16 runs with 256; the hop between threads costs a
+ * lone batch about 30 µs.
  */
-export async function startWriter(file: string): Promise<Writer> {
-  const thread = await startThread({ module: 'writer-thread', file, work: 'writing' });
-  const checkFiles = watchFiles(file);
+export async function startWriter(file: string, path: string): Promise<Writer> {
+  const thread = await startThread({ module: 'writer-thread', file: path, work: 'writing' });
+  const checkFiles = watchFiles(file, path);
   let gone: StoreUnavailable | null = null;
 
   async function write(name: string, args: readonly unknown[]): Promise<unknown> {

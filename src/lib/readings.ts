@@ -75,8 +75,13 @@ const EQUALS = 0x3d;
 const MAX_TOKEN_BYTES = 4_096;
 const SIGNATURE_BYTES = 43;
 
-/** From this length, a prefix of a pattern at the end of the input counts. */
+/**
+ * From this length, a prefix of a pattern at the end of the input counts. No secret is shorter.
+ */
 const MIN_PREFIX = 6;
+
+/** The work of starting and ending a pass, in bytes. */
+const PASS_BYTES = 64;
 
 const BASE64 = valuesOf('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/', '-_');
 const HEX = valuesOf('0123456789abcdef', '');
@@ -359,6 +364,7 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
   }
 
   function addCommand(from: number, to: number): void {
+    if (to - from < MIN_PREFIX) return;
     if (passes[current]?.kind === 'whole') passes.push({ kind: 'command', from, to });
   }
 
@@ -411,6 +417,7 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
       readTo(Math.min(stop, at + left));
       left -= at - from;
       if (at < stop) return true;
+      left -= PASS_BYTES;
       endPass(passes[current]!);
       current += 1;
       const next = passes[current];

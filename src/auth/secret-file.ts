@@ -1,15 +1,10 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readFileSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, fsyncSync, linkSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { readConfiguredFile } from '../lib/configured-file.ts';
 import { makeFolder } from '../lib/make-folder.ts';
+
+/** More than any secret of this server takes, with space around it. */
+const MAX_BYTES = 4 * 1024;
 
 /**
  * Returns the trimmed text of a file. If missing, creates it with `make`'s text, readable only by its owner.
@@ -17,7 +12,9 @@ import { makeFolder } from '../lib/make-folder.ts';
 export function readSecretFile(path: string, make: () => string): string {
   makeFolder(dirname(path), 0o700);
   if (!existsSync(path)) makeSecretFile(path, make());
-  return readFileSync(path, 'utf8').trim();
+  const read = readConfiguredFile(path, MAX_BYTES);
+  if (!read.ok) throw new Error(`${path} ${read.problem}`);
+  return read.text.trim();
 }
 
 /** Links a complete draft to `path`. If two processes create the file at once, the first one wins. */

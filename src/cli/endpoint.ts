@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { addressOf } from '../client/address.ts';
 import { readClientEnvironment } from '../config/client-env.ts';
+import { readConfiguredFile } from '../lib/configured-file.ts';
+import { echoed } from '../lib/echo.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -16,6 +17,9 @@ export interface Endpoint {
 export const ENDPOINT_OPTIONS = { url: { type: 'string' }, token: { type: 'string' } } as const;
 
 const DEFAULT_URL = 'http://127.0.0.1:4000';
+
+/** More than any token takes, with space around it. */
+const MAX_TOKEN_FILE_BYTES = 4 * 1024;
 
 /** How long to wait for a server to say that it requires a token, in milliseconds. */
 const ASK_MS = 5_000;
@@ -39,7 +43,11 @@ export async function readEndpoint(given: {
 async function ownAdminToken(url: string, file: string): Promise<string | null> {
   if (!isLoopback(new URL(url).hostname)) return null;
   // If the file is missing or not readable, the server's own error says what it needs.
-  const token = (await readFile(file, 'utf8').catch(() => '')).trim();
+  const read = readConfiguredFile(file, MAX_TOKEN_FILE_BYTES);
+  if (!read.ok && read.reason === 'unusable') {
+    throw new UsageError(`ADMIN_TOKEN_FILE: ${echoed(file)} ${read.problem}`);
+  }
+  const token = read.ok ? read.text.trim() : '';
   return token !== '' && (await asksForToken(url)) ? token : null;
 }
 

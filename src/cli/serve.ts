@@ -1,8 +1,13 @@
 import { pino } from 'pino';
 import { readConfig } from '../config/env.ts';
+import { echoedLine } from '../lib/echo.ts';
 import { startServer } from '../server/server.ts';
 import { readArguments } from './arguments.ts';
 import { stopSignal } from './stop-signal.ts';
+import { tell } from './tell.ts';
+
+/** The most problems of a configuration that are printed. */
+const MAX_PROBLEMS = 20;
 
 /**
  * `runfeed serve`: runs until SIGINT or SIGTERM. Prints addresses to standard output and JSON logs to
@@ -12,7 +17,9 @@ export async function serve(argv: readonly string[]): Promise<number> {
   readArguments(argv, {});
   const read = readConfig();
   if (!read.ok) {
-    for (const problem of read.problems) process.stderr.write(`runfeed: ${problem}\n`);
+    for (const problem of read.problems.slice(0, MAX_PROBLEMS)) tell(echoedLine(problem));
+    const more = read.problems.length - MAX_PROBLEMS;
+    if (more > 0) tell(`and ${more} more problems`);
     return 2;
   }
   // Files of this process are for its own user only. The commands of jobs get a usual umask again.

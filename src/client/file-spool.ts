@@ -38,8 +38,10 @@ interface Segment {
 const FILE = /^\d{12}\.ndjson$/;
 const ANY_FILE = /^\d{12}\.ndjson(?:\.damaged)?$/;
 
-/** Refuses links, except on Windows, which lacks O_NOFOLLOW. */
-const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
+/**
+ * Refuses links, except on Windows, which lacks O_NOFOLLOW, and does not wait for the writer of a pipe.
+ */
+const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /**
  * Opens a spool in a folder, which is created if missing and should belong to one run. Appended events
@@ -160,7 +162,7 @@ async function readEvents(
   path: string,
 ): Promise<{ readonly events: SpooledEvent[]; readonly damage: string | null }> {
   const file = await open(path, READ);
-  const text = await file.readFile('utf8').finally(() => file.close());
+  const text = await wholeText(file, path).finally(() => file.close());
   const events: SpooledEvent[] = [];
   for (const [index, json] of text.split('\n').slice(0, -1).entries()) {
     const seq = seqOf(json);
@@ -169,6 +171,11 @@ async function readEvents(
     events.push({ seq, json });
   }
   return { events, damage: null };
+}
+
+async function wholeText(file: FileHandle, path: string): Promise<string> {
+  if ((await file.stat()).isFile()) return file.readFile('utf8');
+  throw new Error(`${path} is not a regular file: remove it`);
 }
 
 function seqOf(json: string): number | null {

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { readConfiguredFile } from '../lib/configured-file.ts';
+import { echoed } from '../lib/echo.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { DEFAULT_DATABASE_URL, defaultAdminTokenFile } from './data-folder.ts';
 import { type JobsUser, readJobsUser } from './jobs-user.ts';
@@ -65,6 +66,9 @@ const ORPHAN_SWEEPS = ['remove', 'dry-run', 'off'] as const;
 
 /** A century. A larger number is more likely a typing error. */
 const MAX_RETENTION_DAYS = 36_500;
+
+/** The most bytes of a runners file. */
+const MAX_RUNNERS_BYTES = 1024 * 1024;
 
 const DAY_MS = 86_400_000;
 /** Node's own client waits for at most five minutes. */
@@ -200,7 +204,7 @@ const environment = variables
  * Reads a server's configuration from an environment (by default this process's), from the files that
  * RUNNERS_FILE and the `…_FILE` variables of secrets name, and from /etc/passwd for JOBS_USER. An empty
  * variable counts as absent. Each problem is returned as one line that names the variable and never repeats
- * its value, which may contain a password.
+ * its value, which may contain a password, except a file's path, which is prepared by `echoed`.
  */
 export function readConfig(
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -277,14 +281,11 @@ function readRunnersFile(
   env: Readonly<Record<string, string | undefined>>,
   isReachable: boolean,
 ): ReturnType<typeof readRunners> {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'an unknown error';
-    return { ok: false, problems: [`RUNNERS_FILE cannot be read: ${code}`] };
+  const file = readConfiguredFile(path, MAX_RUNNERS_BYTES);
+  if (!file.ok) {
+    return { ok: false, problems: [`RUNNERS_FILE names ${echoed(path)}, which ${file.problem}`] };
   }
-  const read = readRunners(text, env);
+  const read = readRunners(file.text, env);
   if (!read.ok) return { ok: false, problems: read.problems.map((problem) => `RUNNERS_FILE: ${problem}`) };
   const remote = read.config.runners.find(({ substrate }) => substrate !== 'process');
   if (remote && !isReachable) {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { echoed } from '../lib/echo.ts';
 
 /** The user that runs the commands of jobs. */
 export type JobsUser =
@@ -51,7 +52,8 @@ export function readJobsUser(
     const [first, last] = [Number(range[1]), Number(range[2])];
     if (first === 0 || first > last || last > MAX_ID) return refused('must be a range FIRST-LAST above 0');
     const taken = entries.find(({ uid, gid }) => [uid, gid].some((id) => id >= first && id <= last));
-    if (taken) return refused(`must be a range without users of /etc/passwd: it contains ${taken.name}`);
+    if (taken)
+      return refused(`must be a range without users of /etc/passwd: it contains ${echoed(taken.name)}`);
     return { ok: true, user: { kind: 'each', first, last } };
   }
   const numbers = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(text);

@@ -5,6 +5,7 @@ import {
   RUN_PROVIDERS,
   type RunProvider,
 } from '../contract/jobs.ts';
+import { echoed } from '../lib/echo.ts';
 import { readSecretVariable } from './secret-files.ts';
 
 /** A runner that jobs can select by name. */
@@ -114,7 +115,11 @@ export function readRunners(
   const filled = fillIn(file, env, problems);
   const parsed = fileSchema.safeParse(filled);
   if (!parsed.success) {
-    problems.push(...parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`.trim()));
+    problems.push(
+      ...parsed.error.issues.map(({ path, message }) =>
+        `${echoed(path.join('.'))} ${echoed(message)}`.trim(),
+      ),
+    );
   }
   if (!parsed.success || problems.length > 0) return { ok: false, problems };
   const { runners, providers, mcpBase, substrates } = parsed.data;
@@ -148,7 +153,8 @@ function fillIn(
     if (name === undefined) return value;
     const read = readSecretVariable(env, name);
     if (!read.ok) problems.push(read.problem);
-    else if (!read.value) problems.push(`refers to the environment variable ${name}, which is not set`);
+    else if (!read.value)
+      problems.push(`refers to the environment variable ${echoed(name)}, which is not set`);
     return (read.ok && read.value) || '';
   }
   if (Array.isArray(value)) return value.map((item) => fillIn(item, env, problems));

@@ -1,6 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readConfiguredFile } from '../lib/configured-file.ts';
+import { echoed } from '../lib/echo.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The most bytes of a secret in a file: as many as Linux allows in one environment variable. */
+const MAX_SECRET_BYTES = 128 * 1024;
 
 /** A variable's value, or a problem whose message names the variable and repeats no value. */
 export type SecretRead =
@@ -16,14 +20,18 @@ export function readSecretVariable(env: Environment, name: string): SecretRead {
   const path = env[`${name}_FILE`];
   if (!path) return { ok: true, value };
   if (value) return { ok: false, problem: `${name} and ${name}_FILE are both set: keep one of them` };
-  try {
-    const text = readFileSync(path, 'utf8').replace(/[\r\n]+$/, '');
-    if (text) return { ok: true, value: text };
-    return { ok: false, problem: `${name}_FILE names ${path}, which is empty` };
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'an unknown error';
-    return { ok: false, problem: `${name}_FILE names ${path}, which cannot be read (${code})` };
-  }
+  const read = readConfiguredFile(path, MAX_SECRET_BYTES);
+  const text = read.ok ? withoutLineEnds(read.text) : '';
+  if (text) return { ok: true, value: text };
+  const problem = read.ok ? 'is empty' : read.problem;
+  return { ok: false, problem: `${name}_FILE names ${echoed(path)}, which ${problem}` };
+}
+
+/** A regular expression would scan a long series of line ends again from each of them. */
+function withoutLineEnds(text: string): string {
+  let end = text.length;
+  while (end > 0 && (text[end - 1] === '\n' || text[end - 1] === '\r')) end -= 1;
+  return text.slice(0, end);
 }
 
 /** The server's own variables that may come from files. */

@@ -1,5 +1,4 @@
-/** The most UTF-16 units of a line. Longer lines are cut. */
-const MAX_LINE = 1_000;
+import { echoedLine } from './echo.ts';
 
 /**
  * Returns the code that Node, a driver or the system gave an error, such as ENOENT, or an empty string if
@@ -9,18 +8,20 @@ export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
-/** Returns an error's message as one line, with its code and without its stack. */
+/**
+ * Returns an error's message as one line, with its code and without its stack. What the message repeats, such
+ * as a path, is printable, clipped and free of the passwords of URLs.
+ */
 export function lineOf(error: unknown): string {
   // Node tries each address of a host name and gives the combined error no message.
   if (error instanceof AggregateError && error.message === '') return error.errors.map(lineOf).join('; ');
-  const line = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ').trim();
+  const line = echoedLine(error instanceof Error ? error.message : String(error));
   const code = codeOf(error);
   const address = addressOf(error);
   if (code === 'EADDRINUSE')
     return `${address} is already in use: choose another address, or stop the process that listens there`;
   if (code === 'ECONNREFUSED' && address) return `nothing listens at ${address} (ECONNREFUSED)`;
-  const told = line.includes(code) ? line : `${line} (${code})`.trim();
-  return told.length > MAX_LINE ? `${told.slice(0, MAX_LINE)}…` : told;
+  return line.includes(code) ? line : `${line} (${code})`.trim();
 }
 
 /** Returns the address and port of a failed system call, or an empty string if the error has none. */

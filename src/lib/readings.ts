@@ -1,4 +1,14 @@
 import type { Matcher } from './matcher.ts';
+import {
+  type ControlReading,
+  characterLength,
+  controlAt,
+  isAmbiguous,
+  OVERSTRUCK,
+  overstruck,
+  SHOWN,
+  skipSequence,
+} from './terminal-text.ts';
 
 /** A range of bytes. `to` is excluded. */
 export interface Range {
@@ -8,11 +18,11 @@ export interface Range {
 
 /** A search that can run in pieces. */
 export interface Search {
-  /** Continues the search up to this offset or a few kilobytes further. */
-  to(end: number): void;
+  /** Continues the search by this many bytes or a few more. Returns false once it is complete. */
+  goOn(count: number): boolean;
   /**
-   * Returns the matches, ordered and not touching one another. `openEnd` includes what may be the beginning
-   * of a match.
+   * Completes the search. Returns the matches, ordered and not touching one another. `openEnd` includes what
+   * may be the beginning of a match.
    */
   ranges(openEnd: boolean): readonly Range[];
 }
@@ -20,6 +30,13 @@ export interface Search {
 /** One way to decode the bytes. The decoded bytes go through the matcher. */
 interface Reading {
   state: number;
+  /** How much of an unseen character has been read, as a row of {@link UNSEEN}. Its bytes are held back. */
+  unseen: number;
+  /** Where the first and the second byte held back came from. */
+  from1: number;
+  to1: number;
+  from2: number;
+  to2: number;
   /** Bytes read so far. */
   count: number;
   /** The source offsets of the latest decoded bytes, as a ring. */
@@ -32,19 +49,24 @@ interface Reading {
   readonly found: { from: number; to: number }[];
 }
 
+/** One time through a part of the bytes. */
+interface Pass extends Range {
+  /**
+   * The last two skip the characters that backspaces lead others to. An underscore underlines the character
+   * in its place or, in the last one, overstrikes it.
+   */
+  readonly kind: 'whole' | 'command' | 'controls alone' | 'overstruck' | 'overstruck by underscores';
+}
+
 const ESC = 0x1b;
-const BEL = 0x07;
+const BACKSPACE = 0x08;
 const BACKSLASH = 0x5c;
 const PLUS = 0x2b;
 const PERCENT = 0x25;
 const DOT = 0x2e;
+const HYPHEN = 0x2d;
+const COLON = 0x3a;
 const EQUALS = 0x3d;
-
-/**
- * A terminal's operating system command (a title, a link) is recognized only if it ends within this many
- * bytes.
- */
-const MAX_COMMAND_BYTES = 4_096;
 
 /**
  * The most bytes of a token's header and payload together, and the length of an HS256 signature, in
@@ -53,18 +75,42 @@ const MAX_COMMAND_BYTES = 4_096;
 const MAX_TOKEN_BYTES = 4_096;
 const SIGNATURE_BYTES = 43;
 
-/** From this length, a prefix of a pattern at the end of the input counts. */
+/**
+ * From this length, a prefix of a pattern at the end of the input counts. No secret is shorter.
+ */
 const MIN_PREFIX = 6;
+
+/** The work of starting and ending a pass, in bytes. */
+const PASS_BYTES = 64;
 
 const BASE64 = valuesOf('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/', '-_');
 const HEX = valuesOf('0123456789abcdef', '');
 for (let value = 10; value < 16; value += 1) HEX[0x41 + value - 10] = value;
 
 /**
+ * The characters beyond ASCII that show nothing, only space, or U+FFFD in place of what is no character: C1
+ * controls, spaces, soft hyphens, zero-width characters, line separators and direction controls.
+ */
+const UNSEEN_CHARACTERS = /[\u0080-\u00a0\u00ad\u2000-\u200f\u2028-\u202f\u205f-\u206f\ufeff\ufffd]/g;
+
+const DROPPED = 255;
+/** By row: the bytes held back, which begin an unseen character. */
+const HELD = [[], [0xc2], [0xe2], [0xe2, 0x80], [0xe2, 0x81], [0xef], [0xef, 0xbb], [0xef, 0xbf]] as const;
+/**
+ * The same characters in UTF-8, and the insignificant ones of ASCII. `UNSEEN[row * 256 + byte]` is the next
+ * row, {@link DROPPED} at the end of such a character, or 0 if there is none.
+ */
+const UNSEEN = unseenRows();
+
+/**
  * Searches bytes for a matcher's patterns: plain, JSON-, C- or URL-escaped, in base64 and base64url at any
- * offset, and in hex. Whitespace, control characters, backslashes, plus signs and terminal escape sequences
- * may occur between any two bytes of a match; patterns exclude them, see {@link significant}. Where a marked
- * pattern ends, a JSON Web Token continues, and all of it counts. The work is linear in the number of bytes.
+ * offset, and in hex, also with colons or hyphens in it. Whitespace, control characters, backslashes, plus
+ * signs, terminal escape sequences, unseen characters and bytes that are not UTF-8 may occur between any two
+ * bytes of a match; patterns exclude them, see {@link significant}. Where a marked pattern ends, a JSON Web
+ * Token continues, and all of it counts.
+ *
+ * The bytes are read once, once more if they contain controls that can be read in two ways, and twice more if
+ * they contain backspaces, so the work is linear in their number.
  */
 export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
   const { classOf, classes, table, longest, depth, marked } = matcher;
@@ -73,6 +119,11 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
   const mask = size - 1;
   const createReading = (): Reading => ({
     state: 0,
+    unseen: 0,
+    from1: 0,
+    to1: 0,
+    from2: 0,
+    to2: 0,
     count: 0,
     starts: new Int32Array(size),
     end: 0,
@@ -87,9 +138,19 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
   const hex = [createReading(), createReading()] as const;
   const readings = [plain, escaped, percent, ...base64, ...hex];
   /** Text inside terminal commands, such as a link's address, is searched after the rest. */
-  const commands: Range[] = [];
+  const passes: Pass[] = [{ kind: 'whole', from: 0, to: bytes.length }];
+  /** The pass in progress, as an index. */
+  let current = 0;
   let at = 0;
   let stop = bytes.length;
+  let controls: ControlReading = 'sequences';
+  /** The bytes to skip. Null: none. */
+  let hidden: Uint8Array | null = null;
+  let hasBackspaces = false;
+  let hasAmbiguousControls = false;
+  /** The matches of all passes so far, and what may be the beginnings of matches at the end. */
+  const matches: Range[] = [];
+  const prefixes: Range[] = [];
 
   let sextet = -1;
   let sextetFrom = 0;
@@ -103,7 +164,33 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
   let percentDigitFrom = 0;
 
   function feed(reading: Reading, byte: number, from: number, to: number): void {
-    if (byte <= 0x20 || byte === BACKSLASH || byte === PLUS || byte === 0x7f) return;
+    const next = UNSEEN[byte]!;
+    if (next === 0 && reading.unseen === 0) step(reading, byte, from, to);
+    else if (next !== DROPPED) feedUnseen(reading, byte, from, to);
+  }
+
+  /** Holds back bytes that begin an unseen character, until it is complete or turns out to be another one. */
+  function feedUnseen(reading: Reading, byte: number, from: number, to: number): void {
+    const row = reading.unseen;
+    let next = UNSEEN[row * 256 + byte]!;
+    if (row > 0 && next === 0) {
+      const [first, second] = HELD[row]!;
+      if (first !== undefined) step(reading, first, reading.from1, reading.to1);
+      if (second !== undefined) step(reading, second, reading.from2, reading.to2);
+      next = UNSEEN[byte]!;
+    } else if (row > 0) {
+      reading.from2 = from;
+      reading.to2 = to;
+    }
+    reading.unseen = next === DROPPED ? 0 : next;
+    if (next === 0) step(reading, byte, from, to);
+    else if (row === 0 || HELD[next]?.length === 1) {
+      reading.from1 = from;
+      reading.to1 = to;
+    }
+  }
+
+  function step(reading: Reading, byte: number, from: number, to: number): void {
     const state = table[reading.state * classes + classOf[byte]!]!;
     reading.state = state;
     reading.starts[reading.count & mask] = from;
@@ -146,6 +233,7 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
 
   function rest(reading: Reading): void {
     reading.state = 0;
+    reading.unseen = 0;
     reading.dots = -1;
   }
 
@@ -203,6 +291,8 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
   function feedHex(byte: number, from: number, to: number): void {
     const value = HEX[byte]!;
     if (value < 0) {
+      // Between bytes, as in fingerprints.
+      if (byte === COLON || byte === HYPHEN) return;
       if (nibble >= 0) for (const reading of hex) rest(reading);
       nibble = -1;
       return;
@@ -250,6 +340,7 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
         end = next + 5;
       }
     }
+    if (text.replace(UNSEEN_CHARACTERS, '') === '') return end;
     for (const byte of Buffer.from(text)) feedResolved(byte, from, end);
     return end;
   }
@@ -265,66 +356,119 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
     return code;
   }
 
-  /** Skips the terminal escape sequence that begins at `from`. Returns where to continue. */
-  function terminalSequence(from: number): number {
-    const kind = from + 1 < stop ? bytes[from + 1]! : 0;
-    if (kind === 0x5b) {
-      let next = from + 2;
-      while (next < stop && next < from + 64 && bytes[next]! >= 0x20 && bytes[next]! < 0x40) next += 1;
-      return Math.min(stop, next + 1);
-    }
-    if (![0x5d, 0x50, 0x58, 0x5e, 0x5f].includes(kind)) return from + 1;
-    const last = Math.min(stop, from + MAX_COMMAND_BYTES);
-    for (let next = from + 2; next < last; next += 1) {
-      const byte = bytes[next]!;
-      if (byte === 0x0a) break;
-      if (byte !== BEL && byte !== ESC) continue;
-      commands.push({ from: from + 2, to: next });
-      return byte === BEL ? next + 1 : Math.min(stop, next + 2);
-    }
-    return from + 2;
+  /** Skips the terminal sequence or control that begins at `from`. Returns where to continue. */
+  function sequence(from: number): number {
+    const next = skipSequence(bytes, from, stop, controls, addCommand);
+    if (isAmbiguous(bytes, from, next)) hasAmbiguousControls = true;
+    return next;
+  }
+
+  function addCommand(from: number, to: number): void {
+    if (to - from < MIN_PREFIX) return;
+    if (passes[current]?.kind === 'whole') passes.push({ kind: 'command', from, to });
   }
 
   function readTo(end: number): void {
     while (at < end) {
       const byte = bytes[at]!;
-      if (byte === ESC) at = terminalSequence(at);
+      if (hidden !== null && hidden[at] !== SHOWN) at += 1;
+      else if (byte === ESC) at = sequence(at);
       else if (byte === BACKSLASH) at = resolveEscape(at);
+      else if (byte >= 0x80) readWide();
       else {
         if (byte > 0x20 && byte !== 0x7f) {
           feed(plain, byte, at, at + 1);
           feedResolved(byte, at, at + 1);
-        }
+        } else if (byte === BACKSPACE) hasBackspaces = true;
         at += 1;
       }
     }
   }
 
-  function readCommands(): void {
-    for (const { from, to } of commands.splice(0)) {
-      for (const reading of readings) rest(reading);
-      sextet = -1;
-      nibble = -1;
-      percentFrom = -1;
-      percentDigit = -1;
-      at = from;
-      stop = to;
-      readTo(to);
+  /** Reads a character beyond ASCII, or skips a byte that belongs to none. */
+  function readWide(): void {
+    if (controlAt(bytes, at, stop) > 0) {
+      at = sequence(at);
+      return;
     }
-    at = bytes.length;
-    stop = bytes.length;
+    const length = characterLength(bytes, at, stop);
+    if (length === 0 || isUnseen(at, length)) {
+      at += Math.max(1, length);
+      return;
+    }
+    for (const end = at + length; at < end; at += 1) {
+      feed(plain, bytes[at]!, at, at + 1);
+      feedResolved(bytes[at]!, at, at + 1);
+    }
+  }
+
+  function isUnseen(from: number, length: number): boolean {
+    let row = 0;
+    for (let place = from; place < from + length; place += 1) {
+      row = UNSEEN[row * 256 + bytes[place]!]!;
+      if (row === 0 || row === DROPPED) break;
+    }
+    return row === DROPPED;
+  }
+
+  function goOn(count: number): boolean {
+    for (let left = count; current < passes.length; ) {
+      const from = at;
+      readTo(Math.min(stop, at + left));
+      left -= at - from;
+      if (at < stop) return true;
+      left -= PASS_BYTES;
+      endPass(passes[current]!);
+      current += 1;
+      const next = passes[current];
+      if (next) startPass(next);
+      if (left <= 0) return next !== undefined;
+    }
+    return false;
+  }
+
+  function startPass({ kind, from, to }: Pass): void {
+    at = from;
+    stop = to;
+    controls = kind === 'controls alone' ? 'alone' : 'sequences';
+    const isOverstruck = kind === 'overstruck' || kind === 'overstruck by underscores';
+    hidden = isOverstruck ? overstruck(bytes, kind === 'overstruck') : null;
+  }
+
+  function endPass({ kind, from, to }: Pass): void {
+    for (const reading of readings) {
+      const ends = kind === 'command' ? [] : prefixOf(reading);
+      for (const range of ends) prefixes.push(withHidden(range));
+      for (const range of reading.found.splice(0)) matches.push(withHidden(range));
+      rest(reading);
+    }
+    sextet = -1;
+    nibble = -1;
+    percentFrom = -1;
+    percentDigit = -1;
+    if (kind !== 'whole') return;
+    if (hasAmbiguousControls) passes.push({ kind: 'controls alone', from, to });
+    if (!hasBackspaces) return;
+    passes.push({ kind: 'overstruck', from, to }, { kind: 'overstruck by underscores', from, to });
   }
 
   return {
-    to: (end) => readTo(Math.min(end, bytes.length)),
+    goOn,
     ranges: (openEnd) => {
-      readTo(bytes.length);
-      const ends = openEnd ? readings.flatMap((reading) => prefixOf(reading)) : [];
-      readCommands();
-      const found = readings.flatMap((reading) => reading.found);
-      return merged([...found, ...ends].map(({ from, to }) => ({ from, to: withPadding(to) })));
+      goOn(Number.POSITIVE_INFINITY);
+      const all = openEnd ? [...matches, ...prefixes] : matches;
+      return merged(all.map(({ from, to }) => ({ from, to: withPadding(to) })));
     },
   };
+
+  /** Includes the characters that were overstruck by the first one. */
+  function withHidden({ from, to }: Range): Range {
+    let start = from;
+    for (let before = from - 1; hidden !== null && before >= 0 && hidden[before] !== SHOWN; before -= 1) {
+      if (hidden[before] === OVERSTRUCK) start = before;
+    }
+    return { from: start, to };
+  }
 
   function prefixOf({ state, starts, count, end }: Reading): Range[] {
     const length = depth[state]!;
@@ -343,9 +487,9 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
  * change.
  */
 export function significant(text: string): Uint8Array {
-  return Buffer.from(text).filter(
-    (byte) => byte > 0x20 && byte !== BACKSLASH && byte !== PLUS && byte !== 0x7f,
-  );
+  // Buffers turn lone surrogates into U+FFFD, which is unseen.
+  const seen = Buffer.from(text).toString().replace(UNSEEN_CHARACTERS, '');
+  return Buffer.from(seen).filter((byte) => UNSEEN[byte] !== DROPPED);
 }
 
 function merged(ranges: readonly Range[]): Range[] {
@@ -364,4 +508,27 @@ function valuesOf(alphabet: string, alternatives: string): Int8Array {
   for (const [index, character] of [...alternatives].entries())
     values[character.charCodeAt(0)] = alphabet.length - alternatives.length + index;
   return values;
+}
+
+function unseenRows(): Uint8Array {
+  const rows = new Uint8Array(HELD.length * 256);
+  const set = (row: number, first: number, last: number, next: number) =>
+    rows.fill(next, row * 256 + first, row * 256 + last + 1);
+  set(0, 0x00, 0x20, DROPPED);
+  for (const byte of [BACKSLASH, PLUS, 0x7f]) set(0, byte, byte, DROPPED);
+  set(0, 0xc2, 0xc2, 1);
+  set(0, 0xe2, 0xe2, 2);
+  set(0, 0xef, 0xef, 5);
+  set(1, 0x80, 0xa0, DROPPED);
+  set(1, 0xad, 0xad, DROPPED);
+  set(2, 0x80, 0x80, 3);
+  set(2, 0x81, 0x81, 4);
+  set(3, 0x80, 0x8f, DROPPED);
+  set(3, 0xa8, 0xaf, DROPPED);
+  set(4, 0x9f, 0xaf, DROPPED);
+  set(5, 0xbb, 0xbb, 6);
+  set(5, 0xbf, 0xbf, 7);
+  set(6, 0xbf, 0xbf, DROPPED);
+  set(7, 0xbd, 0xbd, DROPPED);
+  return rows;
 }

@@ -9,7 +9,8 @@ export class StartFault extends Error {
 }
 
 /**
- * Runs one step of a start. An error becomes a {@link StartFault} that names the variable but not its value.
+ * Runs one step of a start. An error becomes a {@link StartFault} that names the variable. Of its value the
+ * message repeats at most what the error did, prepared by `lineOf`.
  */
 export async function startingWith<Opened>(
   variable: string,

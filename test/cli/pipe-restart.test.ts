@@ -1,4 +1,6 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -37,6 +39,19 @@ const startAt = (port: number, DATABASE_URL?: string) =>
 const foldersIn = async (base: string) => (await readdir(base)).length;
 
 describe('runfeed pipe after a kill', () => {
+  test('replaces a pipe in the place of its lock, whose writer it does not wait for', async () => {
+    const server = await startServe();
+    const spool = await freshFolder();
+    const folder = createHash('sha256').update(`${server.graphql}\nr`).digest('hex').slice(0, 32);
+    await mkdir(join(spool, folder), { mode: 0o700 });
+    execFileSync('mkfifo', [join(spool, folder, 'pid')]);
+    const program = await writeProgram('goose', `${TEXT} text('done'); complete();`);
+    const args = ['pipe', '--url', server.url, '--run', 'r', '--spool', spool, '--', program];
+    expect(await runRunfeed(args)).toMatchObject({ code: 0 });
+    expect(textOf((await readRun(server.graphql, 'r'))!.events)).toBe('done');
+    expect(await foldersIn(spool)).toBe(0);
+  });
+
   test('continues the run: no acknowledged event is lost or duplicated, and the run starts once', async () => {
     const server = await startServe();
     const spool = await freshFolder();

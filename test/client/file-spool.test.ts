@@ -1,4 +1,15 @@
-import { appendFile, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import {
+  appendFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -145,6 +156,15 @@ describe('a file spool', () => {
     await symlink(join(folder, 'elsewhere'), join(folder, '000000000000.ndjson'));
     await expect(openFileSpool(folder)).rejects.toThrow('ELOOP');
   });
+});
+
+test('a file spool refuses a folder in which a pipe has the name of a file, and does not wait for its writer', async () => {
+  const folder = await freshFolder();
+  await mkdir(folder);
+  execFileSync('mkfifo', [join(folder, '000000000000.ndjson')]);
+  await expect(openFileSpool(folder)).rejects.toThrow(
+    /000000000000\.ndjson is not a regular file: remove it$/,
+  );
 });
 
 describe('a reporter with a file spool', () => {

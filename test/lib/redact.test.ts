@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { significant } from '../../src/lib/readings.ts';
+import { createMatcher } from '../../src/lib/matcher.ts';
+import { createSearch, significant } from '../../src/lib/readings.ts';
 import { createRedactor, prepareRedactor, REDACTED } from '../../src/lib/redact.ts';
 
 const SECRET = 'hunter2/+é<&>"\\ secret';
@@ -176,8 +177,208 @@ describe('a redactor removes', () => {
   });
 
   test('secrets even if one contains a lone surrogate', () => {
-    expect(createRedactor(['secret\uD800'])('a secret\uD800 b')).toBe(`a ${REDACTED} b`);
+    expect(createRedactor(['sec\uD800ret'])('a sec\uD800ret b')).toBe(`a ${REDACTED} b`);
   });
+
+  test('a secret in a terminal command and the same one after the command', () => {
+    const redact = createRedactor(['hunter2secret']);
+    expect(redact('\u001b]0;hunter2secret\u0007 and hunter2secret')).toBe(
+      `\u001b]0;${REDACTED}\u0007 and ${REDACTED}`,
+    );
+  });
+
+  test.each(['\b', '\u009bm', '\u001b(B'])(
+    'a secret before %j and another one after it, however the control is read',
+    (control) => {
+      const redact = createRedactor(['hunter2secret', 'another-secret']);
+      expect(redact(`hunter2secret${control}another-secret`)).not.toMatch(/unter|ecre|nothe/);
+    },
+  );
+});
+
+/** What terminals do not show, or show as one mark. The last ones are ambiguous to a reader. */
+const TEARS = {
+  'a color in 8-bit controls': '\u009b1;31m',
+  'a reset in 8-bit controls': '\u009bm',
+  'a title in 8-bit controls': '\u009d0;title\u009c',
+  'a change of character set': '\u001b(B\u001b[m',
+  'a C1 control': '\u0085',
+  'a C1 control that begins a sequence': '\u009b',
+  'a C1 control that begins a command': '\u0090',
+  'an invalid byte': '\ufffd',
+  'a zero-width space': '\u200b',
+  'a zero-width non-joiner': '\u200c',
+  'a zero-width joiner': '\u200d',
+  'a word joiner': '\u2060',
+  'a byte order mark': '\ufeff',
+  'a soft hyphen': '\u00ad',
+  'a direction override': '\u202e',
+  'a no-break space': '\u00a0',
+  'a character that is erased': '\u00d7\b',
+  'an erasure with a space': 'x\b \b',
+} as const;
+
+describe('a redactor removes a secret that is torn by', () => {
+  const key = 'sk-proj_1f4a9c07d2b86e35';
+
+  test.each(Object.entries(TEARS))('%s, between any two characters or all of them', (_, tear) => {
+    const redact = createRedactor([key]);
+    for (const write of [WRITINGS['as it is'], WRITINGS['in hex'], WRITINGS['in base64']]) {
+      const written = write(Buffer.from(key));
+      for (let at = 1; at < written.length; at += 1) {
+        expect(redact(`a ${written.slice(0, at)}${tear}${written.slice(at)} b`)).toBe(`a ${REDACTED} b`);
+      }
+      expect(redact(`a ${wrapped(written, 1, tear)} b`)).toBe(`a ${REDACTED} b`);
+    }
+  });
+
+  test.each([
+    ['bold', (text: string) => text.replace(/./g, '$&\b$&')],
+    ['very bold', (text: string) => text.replace(/./g, '$&\b$&\b$&')],
+    ['underlined', (text: string) => text.replace(/./g, '_\b$&')],
+    ['underlined afterwards', (text: string) => text.replace(/./g, '$&\b_')],
+    [
+      'underlined as a word',
+      (text: string) =>
+        text.replace(/.+/, (word) => word + '\b'.repeat(word.length) + '_'.repeat(word.length)),
+    ],
+    ['bold and colored', (text: string) => text.replace(/./g, '$&\u001b[1m\b$&')],
+    ['erased from an underscore', (text: string) => `${text.slice(0, 6)}x\b_\bx\b${text.slice(6)}`],
+    ['corrected', (text: string) => `${text.slice(0, 5)}xyz\b\b\b${text.slice(5)}`],
+    ['printed and erased', (text: string) => text + '\b \b'.repeat(text.length)],
+  ])('overstrikes: %s', (_, overstrike) => {
+    const redact = createRedactor([key]);
+    for (const write of [WRITINGS['as it is'], WRITINGS['in hex'], WRITINGS['in base64']]) {
+      const shown = redact(`a ${overstrike(write(Buffer.from(key)))} b`);
+      expect(shown).toMatch(/^a \[redacted\][\b_= ]* b$/);
+    }
+  });
+
+  test('raw bytes that are not UTF-8', async () => {
+    const redactor = prepareRedactor([key]);
+    const tears = [
+      [0xff],
+      [0x85],
+      [0x9b],
+      [0x9b, 0x33, 0x31, 0x6d],
+      [0xe2, 0x80],
+      [0xf0, 0x9f],
+      [0x9d, 0x9c],
+    ];
+    for (const tear of tears) {
+      for (let at = 1; at < key.length; at += 1) {
+        const parts = [`a ${key.slice(0, at)}`, Buffer.from(tear), `${key.slice(at)} b`];
+        const bytes = Buffer.concat(parts.map((part) => Buffer.from(part)));
+        expect(await redactor.redactTail(bytes, 0, () => Promise.resolve())).toBe(`a ${REDACTED} b`);
+      }
+    }
+  });
+
+  test.each([':', ' ', '-', '\n', ':\n    '])('%j between the bytes of its hex', (between) => {
+    for (const hex of [WRITINGS['in hex'], WRITINGS['in uppercase hex']]) {
+      const written = wrapped(hex(Buffer.from(key)), 2, between);
+      expect(createRedactor([key])(`a ${written} b`)).toBe(`a ${REDACTED} b`);
+    }
+  });
+
+  test('several of them, anywhere, in any encoding', () => {
+    // What is read in one way only: a control that may begin a sequence is, or is not, throughout a text, and
+    // a character that is erased at the end of a line stays visible.
+    const clear = Object.values(TEARS).filter((tear) => !/^[\u0090\u009b]$|[\b]/.test(tear));
+    const tears = fc.constantFrom(...clear, ...BREAKS.filter((gap) => !gap.includes('\\')));
+    const writing = fc.constantFrom(WRITINGS['as it is'], WRITINGS['in hex'], WRITINGS['in base64url']);
+    const places = fc.uniqueArray(fc.tuple(fc.nat(), tears), { maxLength: 6, selector: ([at]) => at });
+    fc.assert(
+      fc.property(KEYS, writing, places, (text, write, given) => {
+        const written = write(Buffer.from(text));
+        const torn = given
+          .map(([at, tear]) => [1 + (at % (written.length - 1)), tear] as const)
+          .toSorted(([one], [other]) => other - one)
+          .reduce((rest, [at, tear]) => rest.slice(0, at) + tear + rest.slice(at), written);
+        expect(createRedactor([text])(`|${torn}|`)).toMatch(/^\|\[redacted\]=*\|$/);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('a redactor keeps', () => {
+  test.each([
+    ['a text in other letters', 'пароль-секрет', 'пароль-секрес'],
+    ['letters that end alike', '日本語のパスワード', '日本語のパスワート'],
+    ['accents', 'pässwörd', 'password'],
+    ['hex of something else', 'hunter2secret', '68:75:6e:74:65:72:33:73:65:63:72:65:74'],
+    ['times and addresses', 'hunter2secret', '12:34:56 fe80::1 00:1a:2b:3c:4d:5e'],
+  ])('%s that are not the secret', (_, secret, text) => {
+    expect(createRedactor([secret])(text)).toBe(text);
+    expect(createRedactor([secret])(`${text} ${secret}`)).toBe(`${text} ${REDACTED}`);
+  });
+
+  test('every byte of a text without secrets, whatever it contains', () => {
+    const parts = fc.constantFrom(
+      'a',
+      '_',
+      'é',
+      '\u2014',
+      '\ufffd',
+      '\u200b',
+      '\b',
+      '\n',
+      '\u001b',
+      '[3',
+      ']',
+      '\u009b',
+      '\u009c',
+      '\u0007',
+      ':',
+      '\\',
+    );
+    fc.assert(
+      fc.property(fc.array(parts, { maxLength: 60 }), (pieces) => {
+        const text = pieces.join('');
+        expect(createRedactor(['hunter2secret'])(text)).toBe(text);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+test('the work of a search grows linearly with the text, whatever it contains', () => {
+  const matcher = createMatcher([significant('hunter2secret')]);
+  const texts = [
+    '\b',
+    'a\b',
+    '\u009d',
+    '\u009b3',
+    '\u001b]',
+    '\u001b]\b',
+    '\u0090a\u001b\\',
+    '\u001b[',
+    '\\u00',
+    '%6',
+    '\u001b(',
+    '\u009d\n\b',
+  ];
+  for (const bytes of [
+    ...texts.map((text) => Buffer.from(text)),
+    Buffer.from([0x9d]),
+    Buffer.from([0xe2, 0x80]),
+  ]) {
+    const reads = (length: number) => {
+      let count = 0;
+      const source = Buffer.alloc(length, bytes);
+      const counted = new Proxy(source, {
+        get: (target, key) => {
+          if (typeof key === 'string' && /^\d+$/.test(key)) count += 1;
+          return Reflect.get(target, key, target);
+        },
+      });
+      createSearch(counted, matcher).ranges(true);
+      return count;
+    };
+    const [short, long] = [reads(2_000), reads(16_000)];
+    expect(long, JSON.stringify(bytes.toString('latin1'))).toBeLessThan(9 * short + 100);
+  }
 });
 
 describe('a redactor of the end of a text removes', () => {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { chmod, lstat, mkdir, open, readFile, rm, rmdir } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readConfiguredFile } from '../../lib/configured-file.ts';
 import { createReleasers } from '../../lib/releasers.ts';
 
 /** The folder of one run, locked against other processes. */
@@ -63,6 +64,9 @@ async function claimFolder(path: string): Promise<'own' | 'open' | 'foreign'> {
   return process.getuid !== undefined && (stats.mode & 0o077) !== 0 ? 'open' : 'own';
 }
 
+/** More than any process id takes. */
+const MAX_PID_BYTES = 1024;
+
 /** Two processes in one spool would mix up its numbers. The lock of a killed process is replaced. */
 async function lock(path: string): Promise<void> {
   for (let tries = 0; tries < 2; tries += 1) {
@@ -73,7 +77,8 @@ async function lock(path: string): Promise<void> {
       return;
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-      const pid = Number(await readFile(path, 'utf8').catch(() => ''));
+      const read = readConfiguredFile(path, MAX_PID_BYTES);
+      const pid = read.ok ? Number(read.text) : 0;
       if (isAlive(pid)) {
         throw new Error(
           `process ${pid} already reports to this run (if it is not a runfeed process, remove ${path})`,

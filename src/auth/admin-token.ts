@@ -14,11 +14,16 @@ export function readAdminToken(path: string): string {
     path,
     () => `runfeed_admin_${randomBytes(SECRET_BYTES).toString('base64url')}`,
   );
-  if (PATTERN.test(token)) return token;
+  if (isAdminToken(token)) return token;
   throw new Error(
     `${path} must contain the admin token, 32 to 512 printable ASCII characters without spaces: ` +
       'correct the file, or remove it and the next start creates a new token',
   );
+}
+
+/** Returns true if a text has the form of an admin token. */
+export function isAdminToken(text: string): boolean {
+  return PATTERN.test(text);
 }
 
 /** Returns a function that compares a string with the token, in constant time. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CLAIM_REFUSED_EXIT_CODE, ClaimRefused, claimJob, type JobClaim } from '../client/claim.ts';
 import { readRunnerEnvironment } from '../config/runner-env.ts';
 import { fileSource, linesSource, play } from './play.ts';
+import { tell } from './tell.ts';
 import { DEMO_TRANSCRIPT } from './transcript.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -21,7 +22,7 @@ export async function demoRunner(): Promise<number> {
     claim = await claimJob({ url, token: job.token, instance: job.instance });
   } catch (error) {
     if (!(error instanceof ClaimRefused)) throw error;
-    process.stderr.write(`runfeed: the claim was refused (${error.code}): ${error.message}\n`);
+    tell(`the claim was refused (${error.code}): ${error.message}`);
     return CLAIM_REFUSED_EXIT_CODE;
   }
   const { file } = payloadSchema.parse(claim.payload ?? {});

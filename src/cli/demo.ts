@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import { WebSocket } from 'ws';
+import { z } from 'zod';
 import type { StreamedEvent } from '../client/feed.ts';
 import { streamEvents } from '../client/stream-events.ts';
 import { readConfig } from '../config/env.ts';
@@ -11,10 +11,12 @@ import { createReleasers } from '../lib/releasers.ts';
 import { startServer } from '../server/server.ts';
 import { readArguments } from './arguments.ts';
 import { eventLine } from './event-line.ts';
+import { harmlessLine } from './harmless.ts';
 import { fileSource, PLAY_MS, play, stdinSource } from './play.ts';
 import { request } from './request.ts';
 import { stopSignal } from './stop-signal.ts';
 import { UsageError } from './usage-error.ts';
+import { webSocketWith } from './websocket.ts';
 
 const RUN_ID = 'demo';
 const JOB_INPUT = `runId: "${RUN_ID}", provider: anthropic, runtime: managed, runner: "demo", title: "Demo"`;
@@ -22,6 +24,8 @@ const JOB_INPUT = `runId: "${RUN_ID}", provider: anthropic, runtime: managed, ru
 const STOP_GRACE_MS = 1_000;
 const STOP_WAIT_MS = 10_000;
 const STOP_LOOK_MS = 50;
+
+const endOfJob = z.object({ job: z.object({ endedAt: z.string().nullable() }) });
 
 interface DemoOptions {
   /** A Goose stream to play; `-` is standard input. Undefined: the built-in transcript. */
@@ -65,7 +69,7 @@ export async function demo(argv: readonly string[]): Promise<number> {
       print(`The agent works for at most ${PLAY_MS / 1_000} s. Its events, as a subscriber receives them:`);
     }
 
-    const events = streamEvents(RUN_ID, { url, webSocketImpl: WebSocket });
+    const events = streamEvents(RUN_ID, { url, webSocketImpl: webSocketWith() });
     releasers.add(async () => void (await events.return()));
     const following = printRun(events);
     const ended = Promise.all([following, running.played]).then(() => 'ended' as const);
@@ -101,6 +105,7 @@ async function startRun(url: string, { file }: DemoOptions): Promise<StartedRun>
   if (file === '-') {
     await request(
       { url },
+      z.unknown(),
       `mutation { createRun(input: { id: "${RUN_ID}", provider: openai }) { __typename } }`,
     );
     const source = stdinSource();
@@ -113,9 +118,10 @@ async function startRun(url: string, { file }: DemoOptions): Promise<StartedRun>
   const payload = file === undefined ? '' : `, payload: { file: ${JSON.stringify(resolve(file))} }`;
   const { startJob } = await request(
     { url },
+    z.object({ startJob: z.object({ __typename: z.string(), message: z.string().optional() }) }),
     `mutation { startJob(input: { ${JOB_INPUT}${payload} }) { __typename ... on Error { message } } }`,
   );
-  const { __typename, message } = startJob as { __typename: string; message?: string };
+  const { __typename, message } = startJob;
   if (__typename !== 'StartJobSuccess') throw new Error(`the job was not started: ${message}`);
   return { isJob: true, played: Promise.resolve(), release: () => leaveNoRunner(url) };
 }
@@ -123,15 +129,15 @@ async function startRun(url: string, { file }: DemoOptions): Promise<StartedRun>
 /** Stops the job. A runner outlives its server, so a demo that ends early must stop it. */
 async function leaveNoRunner(url: string): Promise<void> {
   const stop = `mutation { stopJob(input: { runId: "${RUN_ID}", graceMs: ${STOP_GRACE_MS} }) { __typename } }`;
-  await request({ url }, stop);
+  await request({ url }, z.unknown(), stop);
   await untilJobEnds(url);
 }
 
 /** Waits until the job ends, for at most {@link STOP_WAIT_MS}. */
 async function untilJobEnds(url: string): Promise<void> {
   for (const until = performance.now() + STOP_WAIT_MS; performance.now() < until; ) {
-    const { job } = await request({ url }, `{ job(runId: "${RUN_ID}") { endedAt } }`);
-    if ((job as { endedAt: string | null }).endedAt !== null) return;
+    const { job } = await request({ url }, endOfJob, `{ job(runId: "${RUN_ID}") { endedAt } }`);
+    if (job.endedAt !== null) return;
     await sleep(STOP_LOOK_MS);
   }
 }
@@ -143,6 +149,7 @@ async function stopLater(url: string, seconds: number | null): Promise<never> {
     print(`(stopJob, after ${seconds} s)`);
     await request(
       { url },
+      z.unknown(),
       `mutation { stopJob(input: { runId: "${RUN_ID}", graceMs: ${STOP_GRACE_MS} }) { __typename } }`,
     );
   }
@@ -152,15 +159,16 @@ async function stopLater(url: string, seconds: number | null): Promise<never> {
 async function describeJob(url: string): Promise<string> {
   const { job } = await request(
     { url },
+    z.object({ job: z.record(z.string(), z.unknown()) }),
     `{ job(runId: "${RUN_ID}") { status substrate exitCode terminalErrorClass } }`,
   );
-  const { status, substrate, exitCode, terminalErrorClass } = job as Readonly<Record<string, unknown>>;
+  const { status, substrate, exitCode, terminalErrorClass } = job;
   const facts = [
     `${status} on substrate ${substrate}`,
     terminalErrorClass,
     exitCode !== null && `exit code ${exitCode}`,
   ];
-  return facts.filter(Boolean).join(', ');
+  return harmlessLine(facts.filter(Boolean).join(', '));
 }
 
 async function printRun(events: AsyncIterable<StreamedEvent>): Promise<void> {

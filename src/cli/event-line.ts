@@ -1,11 +1,13 @@
 import type { StreamedEvent } from '../client/feed.ts';
+import { harmless } from './harmless.ts';
 
 const WIDTH = 96;
 
 /** Formats an event as one line: number, seconds since `startedAt`, kind, and the start of its data. */
 export function eventLine({ seq, tMs, kind, data }: StreamedEvent, startedAt: number): string {
   const seconds = `${((tMs - startedAt) / 1_000).toFixed(1)}s`;
-  return `${String(seq).padStart(4)} ${seconds.padStart(7)}  ${kind.padEnd(16)}  ${gist(data)}`;
+  const line = `${String(seq).padStart(4)} ${seconds.padStart(7)}  ${kind.padEnd(16)}  ${gist(data)}`;
+  return harmless(line);
 }
 
 function gist(data: StreamedEvent['data']): string {

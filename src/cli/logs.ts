@@ -1,10 +1,17 @@
+import { z } from 'zod';
 import { onlyRun, readArguments, wholeNumber } from './arguments.ts';
 import { ENDPOINT_OPTIONS, readEndpoint } from './endpoint.ts';
+import { harmless } from './harmless.ts';
 import { createOutput } from './output.ts';
 import { request } from './request.ts';
 import { tell } from './tell.ts';
 
 const OPTIONS = { ...ENDPOINT_OPTIONS, lines: { type: 'string' } } as const;
+
+const answer = z.object({
+  run: z.object({}).nullable(),
+  job: z.object({ logs: z.string().nullable() }).nullable(),
+});
 
 const LINES = 100;
 const MAX_LINES = 10_000;
@@ -16,11 +23,11 @@ export async function logs(argv: readonly string[]): Promise<number> {
   const lines = wholeNumber('lines', values.lines, 1, MAX_LINES) ?? LINES;
   const query =
     'query ($id: ID!, $lines: Int) { run(id: $id) { id } job(runId: $id) { logs(lines: $lines) } }';
-  const { run, job } = await request(await readEndpoint(values), query, { id: runId, lines });
+  const { run, job } = await request(await readEndpoint(values), answer, query, { id: runId, lines });
   if (!run) throw new Error(`run ${runId} not found`);
   if (!job)
     throw new Error(`run ${runId} has no job, so it has no logs: its agent was not started by this server`);
-  const { logs } = job as { readonly logs: string | null };
+  const logs = harmless(job.logs ?? '');
   if (logs) await createOutput(1).write(logs.endsWith('\n') ? logs : `${logs}\n`);
   else tell(`no output of the job of run ${runId} is available`);
   return 0;

@@ -3,6 +3,7 @@ import { lineOf } from '../lib/error-line.ts';
 import { StartFault } from '../lib/start-fault.ts';
 import { VERSION } from '../server/version.ts';
 import { asksForHelp, COMMANDS, helpOf, overview } from './commands.ts';
+import { tell } from './tell.ts';
 import { UsageError } from './usage-error.ts';
 
 /** Runs a command and returns the process's exit code. */
@@ -43,6 +44,6 @@ async function runCommand(name: string, argv: readonly string[]): Promise<number
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  process.stderr.write(`runfeed: ${lineOf(error)}\n`);
+  tell(lineOf(error));
   process.exitCode = error instanceof UsageError || error instanceof StartFault ? 2 : 1;
 }

@@ -92,7 +92,7 @@ async function pipeInto(
     releasers.add(async () => void (await reporter.close({ deadlineMs: 0 })));
     const redact = createRedactor([
       ...Object.values(target.env),
-      ...(endpoint.token === undefined ? [] : [endpoint.token]),
+      ...[endpoint.token, endpoint.adminToken].filter((token) => token !== undefined),
       ...secretsInEnvironment(),
       ...credentialsIn(payload),
     ]);

@@ -1,3 +1,6 @@
+import { z } from 'zod';
+import { AnswerTooLong, textWithin } from '../client/answer.ts';
+import { fieldOf, parsed } from '../client/refusals.ts';
 import { authorizationOf } from '../client/token.ts';
 import { fetchFailure } from '../lib/fetch-failure.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -10,35 +13,41 @@ export class Unreachable extends Error {
   override readonly name = 'Unreachable';
 }
 
-/** Runs an operation over HTTP and returns its data. Throws the server's errors, or {@link Unreachable}. */
-export async function request(
-  { url, token }: Endpoint,
+const refusal = z.object({ errors: z.array(z.object({ message: z.string() })).min(1) });
+
+/**
+ * Runs an operation over HTTP and returns its data. Throws the server's errors, or {@link Unreachable} if
+ * there is no answer or the data do not have the shape of the schema.
+ */
+export async function request<Schema extends z.ZodType>(
+  { url, token, fetchImpl = fetch }: Endpoint,
+  schema: Schema,
   query: string,
   variables: Readonly<Record<string, unknown>> = {},
-): Promise<Record<string, unknown>> {
+): Promise<z.infer<Schema>> {
   const authorization = await authorizationOf(token);
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...(authorization !== null && { authorization }) },
-    body: JSON.stringify({ query, variables }),
-    signal: AbortSignal.timeout(ANSWER_MS),
-  }).catch((cause: unknown) => {
-    throw new Unreachable(`cannot reach ${url}: ${fetchFailure(cause)}`, { cause });
-  });
-  const answer: unknown = await response.json().catch(() => null);
-  const { data, errors } = (answer ?? {}) as {
-    data?: Record<string, unknown>;
-    errors?: readonly { readonly message: string }[];
-  };
-  if (errors) {
-    const told = errors.map(({ message }) => message).join('; ');
-    throw new Error(
-      response.status === 401 ? `${told}: pass a valid token with --token or RUNFEED_TOKEN` : told,
-    );
+  let status: number;
+  let text: string;
+  try {
+    const response = await fetchImpl(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(authorization !== null && { authorization }) },
+      body: JSON.stringify({ query, variables }),
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    status = response.status;
+    text = await textWithin(response);
+  } catch (cause) {
+    const what = cause instanceof AnswerTooLong ? 'cannot use' : 'cannot reach';
+    throw new Unreachable(`${what} ${url}: ${fetchFailure(cause)}`, { cause });
   }
-  if (!data)
-    throw new Unreachable(
-      `unexpected response from ${url} (HTTP ${response.status}): is this a runfeed server?`,
-    );
-  return data;
+  const answer = parsed(text);
+  const refused = refusal.safeParse(answer);
+  if (refused.success) {
+    const told = refused.data.errors.map(({ message }) => message).join('; ');
+    throw new Error(status === 401 ? `${told}: pass a valid token with --token or RUNFEED_TOKEN` : told);
+  }
+  const answered = schema.safeParse(fieldOf(answer, 'data'));
+  if (answered.success) return answered.data;
+  throw new Unreachable(`unexpected response from ${url} (HTTP ${status}): is this a runfeed server?`);
 }

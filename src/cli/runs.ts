@@ -1,9 +1,10 @@
+import { z } from 'zod';
 import { readArguments, wholeNumber } from './arguments.ts';
 import { ENDPOINT_OPTIONS, readEndpoint } from './endpoint.ts';
+import { harmlessJson, preview } from './harmless.ts';
 import { createOutput } from './output.ts';
 import { request } from './request.ts';
 import { table } from './table.ts';
-import { preview } from './tail/style.ts';
 import { UsageError } from './usage-error.ts';
 
 const OPTIONS = {
@@ -15,6 +16,8 @@ const OPTIONS = {
 const LIMIT = 20;
 const MAX_LIMIT = 100;
 const TITLE_WIDTH = 60;
+/** Wider than a server's ids and names. */
+const NAME_WIDTH = 256;
 
 const RUNS = `query ($first: Int) {
   runs(first: $first) {
@@ -22,34 +25,39 @@ const RUNS = `query ($first: Int) {
   }
 }`;
 
-interface ListedRun {
-  readonly id: string;
-  readonly provider: string;
-  readonly title: string | null;
-  readonly createdAt: string;
-  readonly endedAt: string | null;
-  readonly eventCount: number;
-  readonly terminal: { readonly data: { readonly outcome?: unknown } } | null;
-  readonly job: { readonly status: string } | null;
-}
+/** `--json` prints all fields of a run, including those that are not listed here. */
+const listedRun = z.looseObject({
+  id: z.string(),
+  provider: z.string(),
+  title: z.string().nullable(),
+  createdAt: z.string(),
+  endedAt: z.string().nullable(),
+  eventCount: z.number(),
+  terminal: z.object({ data: z.looseObject({ outcome: z.unknown() }) }).nullable(),
+  job: z.object({ status: z.string() }).nullable(),
+});
+
+type ListedRun = z.infer<typeof listedRun>;
+
+const answer = z.object({ runs: z.object({ nodes: z.array(listedRun) }) });
 
 /** `runfeed runs`: prints the newest runs, by default 20, one per line. Returns the exit code. */
 export async function runs(argv: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(argv, OPTIONS, true);
   if (positionals.length > 0) throw new UsageError('runs takes no arguments');
   const first = wholeNumber('limit', values.limit, 1, MAX_LIMIT) ?? LIMIT;
-  const { runs } = await request(await readEndpoint(values), RUNS, { first });
-  const { nodes } = runs as { readonly nodes: readonly ListedRun[] };
+  const { runs } = await request(await readEndpoint(values), answer, RUNS, { first });
+  const { nodes } = runs;
   const output = createOutput(1);
   if (values.json) {
-    await output.write(nodes.map((run) => `${JSON.stringify(run)}\n`).join(''));
+    await output.write(nodes.map((run) => `${harmlessJson(run)}\n`).join(''));
     return 0;
   }
   const now = Date.now();
   const rows = nodes.map((run) => [
-    run.id,
-    statusOf(run),
-    run.provider,
+    preview(run.id, NAME_WIDTH),
+    preview(statusOf(run), TITLE_WIDTH),
+    preview(run.provider, NAME_WIDTH),
     String(run.eventCount),
     age(now - Date.parse(run.createdAt)),
     preview(run.title ?? '', TITLE_WIDTH),
@@ -61,7 +69,7 @@ export async function runs(argv: readonly string[]): Promise<number> {
 /** The outcome of an ended run, else the status of its job, else `live` or `new`. */
 function statusOf({ endedAt, terminal, job, eventCount }: ListedRun): string {
   const outcome = terminal?.data.outcome;
-  if (endedAt !== null) return typeof outcome === 'string' ? preview(outcome, TITLE_WIDTH) : 'ended';
+  if (endedAt !== null) return typeof outcome === 'string' ? outcome : 'ended';
   return job?.status ?? (eventCount > 0 ? 'live' : 'new');
 }
 

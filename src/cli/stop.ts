@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
 import { onlyRun, readArguments, wholeNumber } from './arguments.ts';
 import { ENDPOINT_OPTIONS, type Endpoint, readEndpoint } from './endpoint.ts';
+import { harmlessLine } from './harmless.ts';
 import { request } from './request.ts';
 
 const OPTIONS = {
@@ -22,13 +24,28 @@ const STOP = `mutation ($runId: ID!, $graceMs: SafeInt) {
   }
 }`;
 
-interface Job {
-  readonly status: string;
-  readonly endedAt: string | null;
-  readonly exitCode: number | null;
-  readonly terminalErrorClass: string | null;
-  readonly terminalErrorMessage: string | null;
-}
+const JOB = `query ($id: ID!) { job(runId: $id) { ${FIELDS} } }`;
+
+const job = z.object({
+  status: z.string(),
+  endedAt: z.string().nullable(),
+  exitCode: z.number().nullable(),
+  terminalErrorClass: z.string().nullable(),
+  terminalErrorMessage: z.string().nullable(),
+});
+
+type Job = z.infer<typeof job>;
+
+/** Why a job was not stopped. */
+const refusal = z.object({
+  __typename: z.string(),
+  code: z.string().optional(),
+  message: z.string(),
+  job: z.undefined().optional(),
+});
+
+const stopped = z.object({ stopJob: z.union([z.object({ job }), refusal]) });
+const found = z.object({ job: job.nullable() });
 
 /** `runfeed stop RUN`: stops the run's job and prints its status until it ends. Returns the exit code. */
 export async function stop(argv: readonly string[]): Promise<number> {
@@ -36,22 +53,14 @@ export async function stop(argv: readonly string[]): Promise<number> {
   const runId = onlyRun('stop', positionals);
   const graceMs = wholeNumber('grace', values.grace, 0, MAX_GRACE_MS);
   const endpoint = await readEndpoint(values);
-  const { stopJob } = await request(endpoint, STOP, { runId, graceMs });
-  const { job, ...refusal } = stopJob as { readonly job?: Job } & Refusal;
-  if (!job) throw new Error(reasonOf(runId, refusal));
-  process.stdout.write(`${describe(job)}\n`);
-  if (!values['no-wait']) await printUntilEnd(endpoint, runId, job);
+  const { stopJob } = await request(endpoint, stopped, STOP, { runId, graceMs });
+  if (!stopJob.job) throw new Error(reasonOf(runId, stopJob));
+  process.stdout.write(`${describe(stopJob.job)}\n`);
+  if (!values['no-wait']) await printUntilEnd(endpoint, runId, stopJob.job);
   return 0;
 }
 
-/** Why the job was not stopped. */
-interface Refusal {
-  readonly __typename?: string;
-  readonly code?: string;
-  readonly message?: string;
-}
-
-function reasonOf(runId: string, { __typename, code, message }: Refusal): string {
+function reasonOf(runId: string, { __typename, code, message }: z.infer<typeof refusal>): string {
   if (__typename === 'NotFound') return `run ${runId} not found`;
   if (code === 'unknown_job')
     return `run ${runId} has no job to stop: its agent was not started by this server, so stop it where it runs`;
@@ -63,13 +72,10 @@ async function printUntilEnd(endpoint: Endpoint, runId: string, first: Job): Pro
   let last = first;
   while (last.endedAt === null) {
     await sleep(LOOK_MS);
-    const { job } = await request(endpoint, `query ($id: ID!) { job(runId: $id) { ${FIELDS} } }`, {
-      id: runId,
-    });
+    const { job } = await request(endpoint, found, JOB, { id: runId });
     if (!job) throw new Error(`the job of run ${runId} no longer exists`);
-    const seen = job as Job;
-    if (seen.status !== last.status) process.stdout.write(`${describe(seen)}\n`);
-    last = seen;
+    if (job.status !== last.status) process.stdout.write(`${describe(job)}\n`);
+    last = job;
   }
 }
 
@@ -79,5 +85,5 @@ function describe({ status, exitCode, terminalErrorClass, terminalErrorMessage }
     terminalErrorClass,
     terminalErrorMessage,
   ];
-  return [status, ...facts.filter((fact) => fact !== null)].join(', ');
+  return harmlessLine([status, ...facts.filter((fact) => fact !== null)].join(', '));
 }

@@ -1,7 +1,8 @@
-import { WebSocket } from 'ws';
+import { z } from 'zod';
 import { streamEvents } from '../client/stream-events.ts';
 import { onlyRun, readArguments, wholeNumber } from './arguments.ts';
 import { ENDPOINT_OPTIONS, readEndpoint } from './endpoint.ts';
+import { harmlessJson } from './harmless.ts';
 import { leaveBy } from './leave.ts';
 import { createOutput } from './output.ts';
 import { request } from './request.ts';
@@ -10,6 +11,7 @@ import { stopSignal } from './stop-signal.ts';
 import { createPrinter } from './tail/printer.ts';
 import { choosePaint } from './tail/style.ts';
 import { tell } from './tell.ts';
+import { webSocketWith } from './websocket.ts';
 
 const OPTIONS = {
   ...ENDPOINT_OPTIONS,
@@ -17,6 +19,8 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
   'no-color': { type: 'boolean', default: false },
 } as const;
+
+const found = z.object({ run: z.object({}).nullable() });
 
 /** How long the reader has to take pending output after a signal, in milliseconds. */
 const LAST_WRITE_MS = 500;
@@ -31,7 +35,7 @@ export async function tail(argv: readonly string[]): Promise<number> {
   const runId = onlyRun('tail', positionals);
   const after = wholeNumber('after', values.after, -1, Number.MAX_SAFE_INTEGER) ?? -1;
   const endpoint = await readEndpoint(values);
-  const { run } = await request(endpoint, 'query ($id: ID!) { run(id: $id) { id } }', { id: runId });
+  const { run } = await request(endpoint, found, 'query ($id: ID!) { run(id: $id) { id } }', { id: runId });
   if (!run) throw new Error(`run ${runId} not found`);
 
   const printer = createPrinter(choosePaint(values['no-color']));
@@ -39,9 +43,9 @@ export async function tail(argv: readonly string[]): Promise<number> {
   let gap = '';
   let isAway = false;
   const events = streamEvents(runId, {
+    webSocketImpl: webSocketWith(),
     ...endpoint,
     after,
-    webSocketImpl: WebSocket,
     onGap: (removed) => {
       if (values.json) tell(`events ${removed.fromSeq} to ${removed.toSeq} were removed`);
       else gap += printer.gap(removed);
@@ -61,7 +65,7 @@ export async function tail(argv: readonly string[]): Promise<number> {
   });
   const printed = (async () => {
     for await (const event of events) {
-      const text = values.json ? `${JSON.stringify(event)}\n` : gap + printer.event(event);
+      const text = values.json ? `${harmlessJson(event)}\n` : gap + printer.event(event);
       gap = '';
       await output.write(text);
       if (output.hungUp()) break;

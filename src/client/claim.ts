@@ -2,8 +2,8 @@ import type { JsonObject } from '../contract/events.ts';
 import { createBackoff, pause } from '../lib/backoff.ts';
 import { leaveWith } from '../lib/leaving.ts';
 import { addressOf } from './address.ts';
-import { IngestFailed, post } from './post.ts';
-import { isPassing } from './refusals.ts';
+import { IngestFailed, notRunfeed, post } from './post.ts';
+import { fieldOf, hasFields, isPassing } from './refusals.ts';
 import { authorizationOf } from './token.ts';
 
 /** A claimed job: its run, payload and secrets, and the token for its events. */
@@ -60,6 +60,19 @@ type Answer =
   | ({ readonly __typename: 'ClaimJobSuccess' } & JobClaim)
   | { readonly __typename: 'NotFound' | 'JobRefused'; readonly code: string; readonly message: string };
 
+function isAnswer(value: unknown): value is Answer {
+  if (fieldOf(value, '__typename') !== 'ClaimJobSuccess') {
+    return hasFields(value, { __typename: 'string', code: 'string', message: 'string' });
+  }
+  const env = fieldOf(value, 'env');
+  return (
+    hasFields(value, { runId: 'string', nextSeq: 'number', lastTMs: 'number', token: 'string' }) &&
+    typeof fieldOf(value, 'payload') === 'object' &&
+    typeof env === 'object' &&
+    env !== null
+  );
+}
+
 /** A request without an answer within this is sent again, in milliseconds. */
 const ANSWER_MS = 30_000;
 
@@ -78,7 +91,8 @@ export async function claimJob(options: ClaimOptions): Promise<JobClaim> {
     const leaving = leaveWith(signal);
     const late = setTimeout(() => leaving.leave(new Error(`no answer within ${ANSWER_MS} ms`)), ANSWER_MS);
     try {
-      const answer = (await post(body, 'claimJob', { url, authorization, signal: leaving.signal })) as Answer;
+      const answer = await post(body, 'claimJob', { url, authorization, signal: leaving.signal });
+      if (!isAnswer(answer)) throw notRunfeed();
       if (answer.__typename === 'ClaimJobSuccess') return answer;
       throw new ClaimRefused(answer.code, answer.message);
     } catch (error) {

@@ -1,9 +1,10 @@
 import { type BackoffOptions, createBackoff, pause } from '../lib/backoff.ts';
 import { unlessAborted } from '../lib/cancellable.ts';
 import { leaveWith } from '../lib/leaving.ts';
+import type { FetchLike } from './answer.ts';
 import { sendEvents } from './ingest.ts';
-import { IngestFailed, type PostOptions, post } from './post.ts';
-import { fieldOf, isPassing, UNAUTHENTICATED } from './refusals.ts';
+import { IngestFailed, notRunfeed, type PostOptions, post } from './post.ts';
+import { fieldOf, hasFields, isPassing, UNAUTHENTICATED } from './refusals.ts';
 import { ReportFailed } from './report-failed.ts';
 import type { SpooledEvent } from './spool.ts';
 import { authorizationOf, type Token } from './token.ts';
@@ -16,6 +17,7 @@ export interface DeliveryOptions {
   readonly runId: string;
   readonly url: string;
   readonly token: Token | undefined;
+  readonly fetchImpl: FetchLike | undefined;
   readonly backoff: BackoffOptions | undefined;
   /** Called with the reason of each retry. */
   readonly onRetry: (error: IngestFailed) => void;
@@ -35,10 +37,15 @@ export interface Delivery {
   place(signal: AbortSignal): Promise<Place>;
 }
 
+function isPlace(value: unknown): value is Place {
+  return hasFields(value, { nextSeq: 'number', lastTMs: 'number' });
+}
+
 const PLACE = 'query ($id: ID!) { run(id: $id) { nextSeq lastTMs ended } }';
 
 /** Sends one request at a time, until it is answered. Keeps a token until the server refuses it. */
-export function createDelivery({ runId, url, token, backoff, onRetry }: DeliveryOptions): Delivery {
+export function createDelivery(options: DeliveryOptions): Delivery {
+  const { runId, url, token, fetchImpl, backoff, onRetry } = options;
   let authorization: Promise<string | null> | null = null;
 
   async function authorize(): Promise<string | null> {
@@ -61,7 +68,8 @@ export function createDelivery({ runId, url, token, backoff, onRetry }: Delivery
     try {
       const header = await unlessAborted(authorize(), leaving.signal);
       if (header === undefined) throw new IngestFailed('no token within the time limit', null);
-      return await ask({ url, authorization: header, signal: leaving.signal });
+      const given = { url, authorization: header, signal: leaving.signal };
+      return await ask({ ...given, ...(fetchImpl && { fetchImpl }) });
     } catch (error) {
       if (error instanceof IngestFailed && error.code === UNAUTHENTICATED) authorization = null;
       throw error;
@@ -102,10 +110,14 @@ export function createDelivery({ runId, url, token, backoff, onRetry }: Delivery
     },
     place: async (signal) => {
       const body = JSON.stringify({ query: PLACE, variables: { id: runId } });
-      const run = await untilAnswered((options) => post(body, 'run', options), signal);
+      const run = await untilAnswered(async (options) => {
+        const found = await post(body, 'run', options);
+        if (found === null || isPlace(found)) return found;
+        throw notRunfeed();
+      }, signal);
       if (run === null) throw new ReportFailed(`run ${runId} not found`, 'unknown_run');
       if (fieldOf(run, 'ended') === true) throw new ReportFailed('the run has ended', 'run_terminated');
-      const { nextSeq, lastTMs } = run as Place;
+      const { nextSeq, lastTMs } = run;
       return { nextSeq, lastTMs };
     },
   };

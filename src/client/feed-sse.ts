@@ -1,4 +1,5 @@
 import { type Leaving, leaveWith } from '../lib/leaving.ts';
+import { textWithin } from './answer.ts';
 import { createEventStreamParser } from './event-stream.ts';
 import {
   batchOf,
@@ -9,7 +10,7 @@ import {
   StreamCut,
   StreamRefused,
 } from './feed.ts';
-import { UNAUTHENTICATED } from './refusals.ts';
+import { parsed, UNAUTHENTICATED } from './refusals.ts';
 
 const UNAUTHORIZED = 401;
 
@@ -21,7 +22,8 @@ export const overSse: Connect = async function* (request, signal) {
   } catch (cause) {
     if (signal.aborted) return;
     if (cause instanceof StreamCut || cause instanceof StreamRefused) throw cause;
-    throw new StreamCut(`the event stream was cut: ${String(cause)}`, null, { cause });
+    const why = cause instanceof RangeError ? cause.message : String(cause);
+    throw new StreamCut(`the event stream was cut: ${why}`, null, { cause });
   } finally {
     leaving.release();
     leaving.leave();
@@ -30,7 +32,7 @@ export const overSse: Connect = async function* (request, signal) {
 
 async function* read(request: FeedRequest, leaving: Leaving) {
   const response = await patiently(request, leaving, open(request, leaving.signal));
-  const body = await streamOf(response);
+  const body = await patiently(request, leaving, streamOf(response));
   request.onOpen();
   const reader = body.getReader();
   const decoder = new TextDecoder();
@@ -45,15 +47,16 @@ async function* read(request: FeedRequest, leaving: Leaving) {
   }
 }
 
-function open({ url, authorization, ...request }: FeedRequest, signal: AbortSignal): Promise<Response> {
-  return fetch(url, {
+function open(request: FeedRequest, signal: AbortSignal): Promise<Response> {
+  const { url, authorization, fetchImpl = fetch } = request;
+  return fetchImpl(url, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
       accept: 'text/event-stream',
       ...(authorization !== null && { authorization }),
     },
-    body: JSON.stringify(feedOperation({ url, authorization, ...request })),
+    body: JSON.stringify(feedOperation(request)),
     signal,
   });
 }
@@ -64,7 +67,7 @@ async function streamOf(response: Response): Promise<ReadableStream<Uint8Array>>
   if (response.ok && isStream && response.body) return response.body;
   const words = `expected an event stream but received HTTP ${response.status}`;
   if (response.status === UNAUTHORIZED) throw new StreamRefused(words, UNAUTHENTICATED);
-  refuse(await response.json().catch(() => null));
+  refuse(parsed(await textWithin(response).catch(() => '')));
   throw new StreamCut(words, null, { status: response.status });
 }
 

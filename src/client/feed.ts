@@ -1,5 +1,6 @@
 import type { RunnerEvent, RunnerEventKind } from '../contract/events.ts';
-import { fieldOf, firstError, isPassing } from './refusals.ts';
+import type { FetchLike } from './answer.ts';
+import { fieldOf, firstError, hasFields, isPassing } from './refusals.ts';
 
 /** An event as the server delivers it. */
 export interface StreamedEvent extends RunnerEvent {
@@ -33,6 +34,7 @@ export interface FeedRequest {
   readonly authorization: string | null;
   readonly stalledAfterMs: number;
   readonly webSocketImpl: unknown;
+  readonly fetchImpl: FetchLike | undefined;
   /** Called when the server answers over this transport. */
   readonly onOpen: () => void;
 }
@@ -93,8 +95,18 @@ export function feedOperation({ runId, after, kinds }: FeedRequest): {
 export function batchOf(result: unknown): FeedBatch {
   refuse(result);
   const batch = fieldOf(fieldOf(result, 'data'), 'runEventBatches');
-  if (!Array.isArray(fieldOf(batch, 'events'))) throw new StreamCut('received a result without a batch');
+  const events = fieldOf(batch, 'events');
+  const gap = fieldOf(batch, 'gap') ?? null;
+  const isBatch = Array.isArray(events) && events.every(isEvent) && hasFields(batch, { cursor: 'number' });
+  const isGap = gap === null || hasFields(gap, { fromSeq: 'number', toSeq: 'number' });
+  if (!isBatch || !isGap) throw new StreamCut('received a result without a batch');
   return batch as FeedBatch;
+}
+
+function isEvent(value: unknown): value is StreamedEvent {
+  const data = fieldOf(value, 'data');
+  const isObject = typeof data === 'object' && data !== null && !Array.isArray(data);
+  return isObject && hasFields(value, { seq: 'number', tMs: 'number', kind: 'string' });
 }
 
 /** Throws the first error of an answer, if any: a cut if the error is temporary, else a refusal. */

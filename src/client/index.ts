@@ -1,5 +1,6 @@
 /** `runfeed/client`: follows the runs of a runfeed server and sends events to it, from Node or a browser. */
 
+export type { FetchLike } from './answer.ts';
 export {
   CLAIM_REFUSED_EXIT_CODE,
   type ClaimOptions,

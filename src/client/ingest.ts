@@ -1,6 +1,7 @@
 import { RUNNER_EVENT_VERSION, type RunnerEventBatch } from '../contract/events.ts';
 import { addressOf } from './address.ts';
-import { IngestFailed, type PostOptions, post } from './post.ts';
+import { notRunfeed, type PostOptions, post } from './post.ts';
+import { fieldOf, hasFields } from './refusals.ts';
 import { authorizationOf, type Token } from './token.ts';
 
 /** The server's verdict on a batch. */
@@ -66,6 +67,12 @@ export function sendEvents(
 
 async function send(body: string, options: PostOptions): Promise<IngestResult> {
   const outcome = await post(body, 'ingestEvents', options);
-  if (outcome) return outcome as IngestResult;
-  throw new IngestFailed('unexpected response: is this a runfeed server?', null);
+  if (!isResult(outcome)) throw notRunfeed();
+  return outcome;
+}
+
+function isResult(value: unknown): value is IngestResult {
+  return fieldOf(value, '__typename') === 'IngestEventsSuccess'
+    ? hasFields(value, { accepted: 'number', duplicates: 'number', lastSeq: 'number' })
+    : hasFields(value, { __typename: 'string', code: 'string', message: 'string' });
 }

@@ -39,6 +39,20 @@ export function fieldOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
 }
 
+/** Parses a JSON text. Null if it is not JSON. */
+export function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Returns true if a value is an object whose fields have these types. */
+export function hasFields(value: unknown, types: Readonly<Record<string, 'string' | 'number'>>): boolean {
+  return Object.entries(types).every(([name, type]) => typeof fieldOf(value, name) === type);
+}
+
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }

@@ -9,6 +9,7 @@ import { validateRunnerEventBatch } from '../contract/validate.ts';
 import type { BackoffOptions } from '../lib/backoff.ts';
 import { createBell } from '../lib/bell.ts';
 import { addressOf } from './address.ts';
+import type { FetchLike } from './answer.ts';
 import { createDelivery, type Place } from './delivery.ts';
 import { ReportFailed } from './report-failed.ts';
 import { createMemorySpool, type SeqRange, type Spool } from './spool.ts';
@@ -37,6 +38,8 @@ export interface ReporterOptions {
   readonly url: string | URL;
   /** A function is called for the first request, and again whenever the server refuses the token. */
   readonly token?: Token;
+  /** Sends requests instead of the platform's `fetch`. */
+  readonly fetchImpl?: FetchLike;
   /** The first event's number, unless the spool holds events. By default read from the server's log. */
   readonly nextSeq?: number;
   /** No event gets an earlier time. Used only with `nextSeq`; defaults to 0. */
@@ -81,10 +84,10 @@ export interface Reporter {
 
 /** Starts a reporter. It retries through outages of any length, until it is closed or finally refused. */
 export function createReporter(options: ReporterOptions): Reporter {
-  const { runId, token, backoff, flushMs = 50, spool = createMemorySpool() } = options;
+  const { runId, token, fetchImpl, backoff, flushMs = 50, spool = createMemorySpool() } = options;
   const { onAcknowledged = () => {}, onRetry = () => {} } = options;
   const url = addressOf(options.url);
-  const delivery = createDelivery({ runId, url, token, backoff, onRetry });
+  const delivery = createDelivery({ runId, url, token, fetchImpl, backoff, onRetry });
   const stopping = new AbortController();
   const bell = createBell();
   let failure: ReportFailed | null = null;

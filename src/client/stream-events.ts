@@ -3,6 +3,7 @@ import { type BackoffOptions, createBackoff, pause } from '../lib/backoff.ts';
 import { cancellable, unlessAborted } from '../lib/cancellable.ts';
 import { leaveWith } from '../lib/leaving.ts';
 import { addressOf } from './address.ts';
+import type { FetchLike } from './answer.ts';
 import { type FeedBatch, StreamCut, type StreamedEvent, type StreamGap, StreamRefused } from './feed.ts';
 import { UNAUTHENTICATED } from './refusals.ts';
 import { authorizationOf, type Token } from './token.ts';
@@ -29,6 +30,8 @@ export interface StreamOptions {
   readonly transport?: StreamTransport;
   /** The WebSocket class, for platforms that have none, such as Node 20. Use that of the `ws` package. */
   readonly webSocketImpl?: unknown;
+  /** Sends requests instead of the platform's `fetch`. */
+  readonly fetchImpl?: FetchLike;
   /** Ends the stream. The signal's reason is thrown. */
   readonly signal?: AbortSignal;
   /** Called on each change of state. With `reconnecting`, `cut` says why the connection was lost. */
@@ -101,6 +104,7 @@ export function streamEvents(runId: string, options: StreamOptions): RunEventStr
       authorization,
       stalledAfterMs,
       webSocketImpl: options.webSocketImpl,
+      fetchImpl: options.fetchImpl,
       onOpen,
     };
     try {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { CHALLENGE_HEADER, PROOF_HEADER, type Prove } from '../auth/admin-proof.ts';
 import type { Authenticate } from '../auth/authenticate.ts';
 import type { Principal } from '../auth/principal.ts';
 import { InvalidToken } from '../auth/tokens.ts';
@@ -18,6 +19,7 @@ import type { WebsocketTransport } from './websocket.ts';
 export interface Routes {
   readonly guard: Guard;
   readonly authenticate: Authenticate;
+  readonly prove: Prove;
   readonly graphql: GraphqlListener;
   readonly graphiql: () => Promise<GraphiqlPage>;
   readonly store: Store;
@@ -60,7 +62,7 @@ export function route(routes: Routes): RequestListener {
 }
 
 async function handleGraphql(
-  { authenticate, graphql, inFlight }: Routes,
+  { authenticate, prove, graphql, inFlight }: Routes,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -83,6 +85,10 @@ async function handleGraphql(
   } catch (error) {
     const message = error instanceof InvalidToken ? error.message : 'invalid token';
     response.setHeader('www-authenticate', 'Bearer');
+    const { localAddress, localPort } = request.socket;
+    const end = { address: localAddress, port: localPort };
+    const proof = prove(request.headers[CHALLENGE_HEADER], end);
+    if (proof !== null) response.setHeader(PROOF_HEADER, proof);
     return respondFault(response, 401, 'UNAUTHENTICATED', message);
   }
   graphql(request, response, principal);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { createProve } from '../auth/admin-proof.ts';
 import { readAdminToken } from '../auth/admin-token.ts';
 import { createAuthenticate } from '../auth/authenticate.ts';
 import { createRunTokens } from '../auth/tokens.ts';
@@ -149,6 +150,7 @@ export async function startServer(
     const answer = route({
       guard,
       authenticate,
+      prove: createProve(adminToken),
       graphql: graphql.listener,
       graphiql: () => graphiqlPage({ demoRunId: demoRunId ?? null, needsToken: config.publicUrl !== null }),
       store,

@@ -24,6 +24,8 @@ export interface RunfeedProcess {
   readonly stdin: Writable;
   /** Resolves to the match once standard output matches. Rejects if the process ends first. */
   printed(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Like `printed`, for standard error. */
+  told(pattern: RegExp): Promise<RegExpExecArray>;
   kill(signal: NodeJS.Signals): void;
   /** Stops reading its output, like `head` does. */
   hangUp(): void;
@@ -55,22 +57,24 @@ export function startRunfeed(
     child.kill('SIGKILL');
     await exit;
   });
+  const matches = async (pattern: RegExp, stream: 'stdout' | 'stderr'): Promise<RegExpExecArray> => {
+    for (;;) {
+      const match = pattern.exec(output[stream]());
+      if (match) return match;
+      const more = once(child[stream], 'data').then(() => null);
+      const ended = await Promise.race([more, exit]);
+      if (ended && !pattern.test(ended[stream])) {
+        throw new Error(
+          `runfeed exited with ${ended.code ?? ended.signal} before it printed that: ${ended.stderr}`,
+        );
+      }
+    }
+  };
   return {
     pid: child.pid!,
     stdin: child.stdin,
-    printed: async (pattern) => {
-      for (;;) {
-        const match = pattern.exec(output.stdout());
-        if (match) return match;
-        const more = once(child.stdout, 'data').then(() => null);
-        const ended = await Promise.race([more, exit]);
-        if (ended && !pattern.test(ended.stdout)) {
-          throw new Error(
-            `runfeed exited with ${ended.code ?? ended.signal} before it printed that: ${ended.stderr}`,
-          );
-        }
-      }
-    },
+    printed: (pattern) => matches(pattern, 'stdout'),
+    told: (pattern) => matches(pattern, 'stderr'),
     kill: (signal) => void child.kill(signal),
     hangUp: () => void child.stdout.destroy(),
     exit,

@@ -19,11 +19,11 @@ export interface Places {
  * delivered first.
  */
 export async function checkPlace({ target, spool, folder, flushTimeoutMs }: Places): Promise<boolean> {
-  const { runId, endpoint, place } = target;
+  const { runId, endpoint, place, placeUnknown } = target;
   const last = spool.last();
   if (place === null && last === null) {
     throw new Error(
-      `cannot reach ${endpoint.url}, and no events of this run are on disk: nothing was started, try again later`,
+      `${placeUnknown}, and no events of this run are on disk: nothing was started, try again later`,
     );
   }
   const range = spool.held().range;

@@ -1,8 +1,10 @@
+import { z } from 'zod';
 import { claimJob } from '../../client/claim.ts';
 import { type RunnerEnvironment, readRunnerEnvironment } from '../../config/runner-env.ts';
 import type { JsonObject } from '../../contract/events.ts';
 import { type Endpoint, readEndpoint } from '../endpoint.ts';
 import { request, Unreachable } from '../request.ts';
+import { tell } from '../tell.ts';
 import { UsageError } from '../usage-error.ts';
 import type { PipeOptions } from './options.ts';
 
@@ -10,8 +12,10 @@ import type { PipeOptions } from './options.ts';
 export interface Target {
   readonly runId: string;
   readonly endpoint: Endpoint;
-  /** The run's position. Null: the server cannot be reached. */
+  /** The run's position. Null: no runfeed server answers. */
   readonly place: Place | null;
+  /** Why the position is unknown. Null if it is known. */
+  readonly placeUnknown: string | null;
   /** The job's payload. Null outside a job, or if the job has none. */
   readonly payload: JsonObject | null;
   /** Secret variables for the command's environment. */
@@ -50,6 +54,7 @@ async function claimTarget(
     runId,
     endpoint: { url: graphql, token: claim.token },
     place: { nextSeq, lastTMs, ended: false },
+    placeUnknown: null,
     payload,
     env,
   };
@@ -57,11 +62,11 @@ async function claimTarget(
 
 async function openRun(options: PipeOptions): Promise<Target> {
   const endpoint = await readEndpoint(options);
-  const target = { endpoint, payload: null, env: {} };
+  const target = { endpoint, payload: null, env: {}, placeUnknown: null };
   const { run } = options;
   if (run === undefined) {
     const created = await createRun(endpoint, options);
-    process.stderr.write(`runfeed: created run ${created.id}\n`);
+    tell(`created run ${created.id}`);
     return { ...target, runId: created.id, place: created };
   }
   try {
@@ -71,21 +76,31 @@ async function openRun(options: PipeOptions): Promise<Target> {
     return { ...target, runId: run, place: found };
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
-    return { ...target, runId: run, place: null };
+    return { ...target, runId: run, place: null, placeUnknown: error.message };
   }
 }
 
-interface FoundRun extends Place {
-  readonly id: string;
-  readonly job: object | null;
-}
+const foundRun = z.object({
+  id: z.string(),
+  nextSeq: z.number(),
+  lastTMs: z.number(),
+  ended: z.boolean(),
+  job: z.object({}).nullable(),
+});
+
+type FoundRun = z.infer<typeof foundRun>;
 
 const FIELDS = 'id nextSeq lastTMs ended job { status }';
 
 async function findRun(endpoint: Endpoint, id: string): Promise<FoundRun | null> {
-  const { run } = await request(endpoint, `query ($id: ID!) { run(id: $id) { ${FIELDS} } }`, { id });
-  return run as FoundRun | null;
+  const query = `query ($id: ID!) { run(id: $id) { ${FIELDS} } }`;
+  return (await request(endpoint, found, query, { id })).run;
 }
+
+const found = z.object({ run: foundRun.nullable() });
+const createdRun = z.object({ run: foundRun, message: z.undefined().optional() });
+const refusal = z.object({ message: z.string(), run: z.undefined().optional() });
+const created = z.object({ createRun: z.union([createdRun, refusal]) });
 
 const CREATE_RUN = `mutation ($input: CreateRunInput!) {
   createRun(input: $input) {
@@ -96,8 +111,8 @@ const CREATE_RUN = `mutation ($input: CreateRunInput!) {
 
 async function createRun(endpoint: Endpoint, { run: id, provider, title }: PipeOptions): Promise<FoundRun> {
   const input = { id, provider, title, ...(provider === 'anthropic' && { runtime: 'managed' }) };
-  const { createRun } = await request(endpoint, CREATE_RUN, { input });
-  const { run, message } = createRun as { readonly run?: FoundRun; readonly message?: string };
+  const { createRun } = await request(endpoint, created, CREATE_RUN, { input });
+  const { run, message } = createRun;
   if (!run) throw new Error(`the run was not created: ${message}`);
   return run;
 }

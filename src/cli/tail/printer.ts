@@ -1,6 +1,7 @@
 import type { StreamedEvent, StreamGap } from '../../client/feed.ts';
 import type { JsonObject, JsonValue } from '../../contract/events.ts';
-import { harmless, type Look, type Paint, preview } from './style.ts';
+import { harmless, preview } from '../harmless.ts';
+import type { Look, Paint } from './style.ts';
 
 /** Formats a run's events as terminal output. */
 export interface Printer {
@@ -109,6 +110,9 @@ export function createPrinter(paint: Paint): Printer {
           return line('!', 'yellow', preview(textOf(data.message), 3 * WIDTH));
         case 'runtime_terminal':
           return terminal(event);
+        // A newer server may have more kinds.
+        default:
+          return '';
       }
     },
     gap: ({ fromSeq, toSeq }) => line('…', 'yellow', `events ${fromSeq} to ${toSeq} were removed`),

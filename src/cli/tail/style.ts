@@ -14,19 +14,3 @@ export function choosePaint(noColor: boolean): Paint {
   const paints = !noColor && !readClientEnvironment().noColor && isatty(1);
   return (look, text) => (paints && text !== '' ? `\u001b[${CODES[look]}m${text}\u001b[0m` : text);
 }
-
-/**
- * Removes control characters except line feeds and tabs, and characters that change the writing direction:
- * model output must not control a terminal.
- */
-export function harmless(text: string): string {
-  return text.replace(/[^\P{Cc}\n\t]|\p{Bidi_Control}/gu, '');
-}
-
-/** Shortens a text to one line of at most `width` characters. */
-export function preview(text: string, width: number): string {
-  const line = harmless(text.slice(0, 4 * width))
-    .replace(/\s+/g, ' ')
-    .trim();
-  return line.length > width ? `${line.slice(0, width - 1)}…` : line;
-}

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { lineOf } from '../lib/error-line.ts';
 import { rested } from '../lib/rested.ts';
 import type { CatalogClient } from './catalog.ts';
-import { type Store, StoreUnavailable } from './store.ts';
+import { type Store, StoreContended, StoreUnavailable } from './store.ts';
 
 /** Is called when a store begins to fail and when it works again: once each, however many calls fail. */
 export interface StoreWatcher {
@@ -105,7 +105,8 @@ export function watchHealth(
       if (isProof(answer)) wrote();
       return answer;
     } catch (error) {
-      if (error instanceof StoreUnavailable) wrote(error);
+      // Rows that others hold do not predict whether other writes would succeed.
+      if (error instanceof StoreUnavailable && !(error instanceof StoreContended)) wrote(error);
       throw error;
     }
   }

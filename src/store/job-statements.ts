@@ -33,8 +33,9 @@ const TEMPLATES = {
     )
     RETURNING run`,
 
+  // A job that others hold is left to the next renewal: the leases of all other jobs would end with its own.
   renewLeases: `UPDATE job SET lease_until = NOW_MS + CAST(@leaseMs AS BIGINT)
-    WHERE run IN_RUNS AND lease_owner = @owner`,
+    WHERE run IN (SELECT run FROM job WHERE run IN_RUNS AND lease_owner = @owner SKIP_LOCKED)`,
 
   giveBack: `UPDATE job SET lease_owner = NULL, lease_until = NULL, version = job.version + 1,
       failures = CASE WHEN job.version = g.version THEN g.failures ELSE job.failures END,

@@ -15,11 +15,13 @@ const TEMPLATES = {
       n.created_at AS "createdAt", r.workspace, r.id AS "runId", NOW_MS AS "now"
     FROM native_run n JOIN run r ON r.key = n.run WHERE n.run = @run`,
 
+  // Skips a run whose row others hold, too: its log cannot be opened to the new owner now.
   takeNativeRun: `UPDATE native_run
     SET lease_owner = CAST(@owner AS TEXT), lease_until = NOW_MS + CAST(@leaseMs AS BIGINT)
     WHERE run IN (
-      SELECT run FROM native_run WHERE settled_at IS NULL AND lease_until <= NOW_MS AND NOT (run IN_RUNS)
-      ORDER BY lease_until LIMIT 1 SKIP_LOCKED
+      SELECT n.run FROM native_run n JOIN run r ON r.key = n.run
+      WHERE n.settled_at IS NULL AND n.lease_until <= NOW_MS AND NOT (n.run IN_RUNS)
+      ORDER BY n.lease_until LIMIT 1 SKIP_LOCKED
     )
     RETURNING run`,
 

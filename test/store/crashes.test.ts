@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
 import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import { jobOf } from '../suites/store-jobs.ts';
 import { createRun, readLog } from '../suites/store-records.ts';
 import {
   describePostgres,
@@ -11,8 +12,10 @@ import {
   type PrivatePostgres,
   privatePostgres,
 } from '../support/databases.ts';
+import { beginRival } from '../support/held-rows.ts';
 import { freePort } from '../support/ports.ts';
 import { releaseAfterwards } from '../support/releases.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { type Child, startChild } from './children/start.ts';
 
 const COMMITS_BEFORE_THE_CRASH = 40;
@@ -92,6 +95,20 @@ test('a Postgres server that is not running is reported as unavailable', async (
 });
 
 describePostgres('on a Postgres server', ({ freshUrl }) => {
+  test('a connection that is lost during a transaction fails its call and nothing else', async () => {
+    const url = await freshUrl();
+    const proxy = await startTcpProxy(url);
+    const store = await open(proxy.url);
+    const run = await createRun(store);
+    const rival = await beginRival(url);
+    await rival.query('SELECT 1 FROM run FOR UPDATE');
+    const call = expect(store.jobs.create(jobOf(run.key))).rejects.toThrow(StoreUnavailable);
+    await rival.untilWaiting(1);
+    proxy.cut();
+    await call;
+    expect(await store.findRun(run.workspace, run.id)).toEqual(run);
+  });
+
   test('a database that does not exist is a permanent error, not an unavailable store', async () => {
     const url = new URL(await freshUrl());
     url.pathname = '/runfeed_no_such_database';

@@ -8,6 +8,9 @@ import { codeOf, lineOf } from '../../lib/error-line.ts';
  */
 const PASSING_STATE = /^(08...|28...|53...|57...|25006|40001|40P01|55P03|58030)$/;
 
+/** Other transactions hold what a statement needs: a conflict (40001, 40P01), or it waited too long (55P03). */
+const LOCK_CONFLICT = /^(40001|40P01|55P03)$/;
+
 /** Node's codes for a network failure. */
 const NETWORK_CODE =
   /^E(CONN(REFUSED|RESET|ABORTED)|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN|NOTFOUND)$/;
@@ -18,6 +21,11 @@ const DRIVER_MESSAGE =
 
 /** The pool's message if all connections stay in use for as long as a call waits for one. */
 const POOL_EXHAUSTED = /timeout exceeded when trying to connect/i;
+
+/** Returns true if a statement failed because of what other transactions hold. */
+export function isLockConflict(error: unknown): boolean {
+  return LOCK_CONFLICT.test(codeOf(error));
+}
 
 /** Returns why Postgres cannot answer now, or null if the same call would fail again. */
 export function postgresReason(error: unknown): string | null {

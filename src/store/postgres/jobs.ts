@@ -1,7 +1,9 @@
 import type { Pool, QueryConfig, QueryResultRow } from 'pg';
 import { givenBackRows, type JobStatementName, jobStatement, readingOf, stateOf } from '../job-statements.ts';
 import type { JobReading, JobRecord, JobStore } from '../jobs.ts';
+import { StoreContended } from '../store.ts';
 import { numberArray } from './arrays.ts';
+import type { OnRow } from './lock-lanes.ts';
 import {
   type Connection,
   inTransaction,
@@ -11,17 +13,23 @@ import {
   POSTGRES_DIALECT,
 } from './named.ts';
 
-type Call = readonly [name: JobStatementName, parameters: Parameters];
+/** The rows of many jobs at once. One name, so that these statements together wait in one lane. */
+const LEASES = 'leases of jobs';
+
+type StatementName = JobStatementName | 'giveBackFree';
+
+type Call = readonly [name: StatementName, parameters: Parameters];
 
 /**
  * Creates the job store on Postgres, for any number of processes that share the database's clock. `types` are
- * the store's type parsers. `track` wraps every call, so that it throws the store's faults and `close` waits
- * for it.
+ * the store's type parsers. `track` or `onRow` wraps every call, so that it throws the store's faults and
+ * `close` waits for it; `onRow` those that may wait for the lock of a row.
  */
 export function createPostgresJobs(
   pool: Pool,
   types: NonNullable<QueryConfig['types']>,
   track: <Answer>(work: Promise<Answer>) => Promise<Answer>,
+  onRow: OnRow,
 ): JobStore {
   const run = <Row extends QueryResultRow>(connection: Connection, [name, parameters]: Call) => {
     const { text, order } = STATEMENTS[name];
@@ -44,16 +52,18 @@ export function createPostgresJobs(
   }
 
   return {
-    create: (job) => track(both(['insertJob', { ...job }], ['closeLog', { run: job.run }])),
+    create: (job) => onRow(job.run, () => both(['insertJob', { ...job }], ['closeLog', { run: job.run }])),
     read: (runs) => track(read(runs)),
     save: async (key, version, state) => {
-      const { rowCount } = await track(run(pool, ['saveJob', { ...stateOf(state), run: key, version }]));
+      const { rowCount } = await onRow(key, () =>
+        run(pool, ['saveJob', { ...stateOf(state), run: key, version }]),
+      );
       return rowCount === 1;
     },
     saveClaim: (key, version, state) => {
       const { claimInstance } = state;
       const saved: Call = ['saveJob', { ...stateOf(state), run: key, version }];
-      return track(both(saved, ['openLog', { run: key, claimInstance }]));
+      return onRow(key, () => both(saved, ['openLog', { run: key, claimInstance }]));
     },
     lease: async ({ substrates, known, ...request }) => {
       const leased: Call = [
@@ -64,9 +74,19 @@ export function createPostgresJobs(
       return [...(await track(read(rows.map((row) => row.run)))).values()];
     },
     renew: async (owner, runs, leaseMs) =>
-      void (await track(run(pool, ['renewLeases', { owner, runs: numberArray(runs), leaseMs }]))),
-    giveBack: async (owner, jobs) =>
-      void (await track(run(pool, ['giveBack', { owner, jobs: givenBackRows(jobs) }]))),
+      void (await onRow(LEASES, () =>
+        run(pool, ['renewLeases', { owner, runs: numberArray(runs), leaseMs }]),
+      )),
+    giveBack: async (owner, jobs) => {
+      const values = { owner, jobs: givenBackRows(jobs) };
+      try {
+        await onRow(LEASES, () => run(pool, ['giveBack', values]));
+      } catch (error) {
+        if (!(error instanceof StoreContended)) throw error;
+        // One job is held for long. Its lease ends by itself; those of the others end now.
+        await onRow(LEASES, () => run(pool, ['giveBackFree', values]));
+      }
+    },
     nextDue: async ({ substrates, known, ...request }) => {
       const asked: Call = [
         'nextDue',
@@ -75,13 +95,13 @@ export function createPostgresJobs(
       const { rows } = await track(run<{ dueIn: number | null; now: number }>(pool, asked));
       return rows[0]!;
     },
-    recall: async (leaseMs) => void (await track(run(pool, ['recall', { leaseMs }]))),
+    recall: async (leaseMs) => void (await onRow(LEASES, () => run(pool, ['recall', { leaseMs }]))),
   };
 }
 
 const named = (name: JobStatementName) => numbered(jobStatement(name, POSTGRES_DIALECT));
 
-const STATEMENTS: Readonly<Record<JobStatementName, Numbered>> = {
+const STATEMENTS: Readonly<Record<StatementName, Numbered>> = {
   insertJob: named('insertJob'),
   closeLog: named('closeLog'),
   openLog: named('openLog'),
@@ -90,6 +110,10 @@ const STATEMENTS: Readonly<Record<JobStatementName, Numbered>> = {
   leaseJobs: named('leaseJobs'),
   renewLeases: named('renewLeases'),
   giveBack: named('giveBack'),
+  giveBackFree: numbered(
+    `${jobStatement('giveBack', POSTGRES_DIALECT)}
+      AND job.run IN (SELECT run FROM job WHERE lease_owner = @owner ${POSTGRES_DIALECT.skipLocked})`,
+  ),
   nextDue: named('nextDue'),
   recall: named('recall'),
   freeLeases: named('freeLeases'),

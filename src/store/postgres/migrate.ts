@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool, QueryResultRow } from 'pg';
 import {
   type AppliedMigration,
   DATABASE_ID,
@@ -7,6 +7,7 @@ import {
   pendingMigrations,
   readMigrations,
 } from '../migrations.ts';
+import { inTransaction } from './named.ts';
 
 /** The advisory lock that `prisma migrate` takes too, so that the two never run at once. */
 const MIGRATION_LOCK = 72707369;
@@ -16,12 +17,12 @@ const MIGRATION_LOCK = 72707369;
  * once. Returns the database's id.
  */
 export async function migratePostgres(pool: Pool): Promise<string> {
-  const client = await pool.connect();
-  try {
-    await client.query('BEGIN');
+  return inTransaction(pool, async (client) => {
+    // Another process may be migrating: that takes as long as it takes.
+    await client.query('SET LOCAL lock_timeout = 0');
     await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
     await client.query(MIGRATIONS_TABLE.postgres);
-    const { rows } = await client.query<AppliedMigration>(
+    const { rows } = await client.query<AppliedMigration & QueryResultRow>(
       `SELECT migration_name AS name, checksum, finished_at IS NOT NULL AS finished
        FROM _prisma_migrations WHERE rolled_back_at IS NULL`,
     );
@@ -34,12 +35,6 @@ export async function migratePostgres(pool: Pool): Promise<string> {
       );
     }
     const named = await client.query<{ id: string }>(DATABASE_ID);
-    await client.query('COMMIT');
-    client.release();
     return named.rows[0]!.id;
-  } catch (error) {
-    // The connection is destroyed, not returned to the pool: Postgres then rolls the transaction back.
-    client.release(true);
-    throw error;
-  }
+  });
 }

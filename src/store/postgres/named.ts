@@ -33,7 +33,10 @@ export type Parameters = Readonly<Record<string, string | number | null>>;
 
 /** A pool or one of its connections, on which one statement can run. */
 export interface Connection {
-  query<Row extends QueryResultRow>(config: QueryConfig): Promise<QueryResult<Row>>;
+  query<Row extends QueryResultRow>(
+    statement: QueryConfig | string,
+    values?: readonly unknown[],
+  ): Promise<QueryResult<Row>>;
 }
 
 /** Runs `work` in one transaction on a pooled connection. Rolls back and rethrows if it fails. */
@@ -42,15 +45,20 @@ export async function inTransaction<Answer>(
   work: (client: Connection) => Promise<Answer>,
 ): Promise<Answer> {
   const client = await pool.connect();
+  // The pool listens only while a connection is idle. Without a listener, a lost connection would end the
+  // process. The statement that runs, or the next one, fails with the reason.
+  const ignore = () => {};
+  client.on('error', ignore);
+  let isWhole = false;
   try {
     await client.query('BEGIN');
     const answer = await work(client);
     await client.query('COMMIT');
-    client.release();
+    isWhole = true;
     return answer;
-  } catch (error) {
-    // The connection is destroyed, not returned to the pool: Postgres then rolls the transaction back.
-    client.release(true);
-    throw error;
+  } finally {
+    // If it failed, the connection is destroyed, not returned to the pool: Postgres then rolls back.
+    client.release(!isWhole);
+    client.off('error', ignore);
   }
 }

@@ -2,6 +2,7 @@ import type { Pool, QueryConfig, QueryResultRow } from 'pg';
 import { type NativeRunStatementName, nativeRunStatement } from '../native-run-statements.ts';
 import type { NativeRunRecord, NativeRunStore } from '../native-runs.ts';
 import { numberArray } from './arrays.ts';
+import type { OnRow } from './lock-lanes.ts';
 import {
   type Connection,
   inTransaction,
@@ -11,11 +12,15 @@ import {
   POSTGRES_DIALECT,
 } from './named.ts';
 
-/** Creates the store of followed runs on Postgres. For `types` and `track` see `createPostgresJobs`. */
+/** The rows of many followed runs at once. One name, so that these statements together wait in one lane. */
+const LEASES = 'leases of followed runs';
+
+/** Creates the store of followed runs on Postgres. For `types`, `track` and `onRow` see `createPostgresJobs`. */
 export function createPostgresNativeRuns(
   pool: Pool,
   types: NonNullable<QueryConfig['types']>,
   track: <Answer>(work: Promise<Answer>) => Promise<Answer>,
+  onRow: OnRow,
 ): NativeRunStore {
   const run = <Row extends QueryResultRow>(
     connection: Connection,
@@ -32,7 +37,7 @@ export function createPostgresNativeRuns(
 
   return {
     create: (native, { owner, leaseMs }) =>
-      track(
+      onRow(native.run, () =>
         inTransaction(pool, async (client) => {
           const { rowCount } = await run(client, 'fenceEmptyLog', { run: native.run, owner });
           if (rowCount !== 1) return false;
@@ -42,7 +47,7 @@ export function createPostgresNativeRuns(
       ),
     read: (key) => track(read(key)),
     takeOver: async ({ owner, leaseMs }, own) => {
-      const taken = await track(
+      const taken = await onRow(LEASES, () =>
         inTransaction(pool, async (client) => {
           const { rows } = await run<{ run: number }>(client, 'takeNativeRun', {
             owner,
@@ -60,18 +65,33 @@ export function createPostgresNativeRuns(
       const { rows } = await track(run<{ now: number }>(pool, 'readNow', {}));
       return rows[0]!.now;
     },
-    recall: async (leaseMs) => void (await track(run(pool, 'recallNativeRuns', { leaseMs }))),
+    recall: async (leaseMs) => void (await onRow(LEASES, () => run(pool, 'recallNativeRuns', { leaseMs }))),
     renew: async ({ owner, leaseMs }, runs) => {
       const parameters = { owner, leaseMs, runs: numberArray(runs) };
-      const { rows } = await track(run<{ run: number }>(pool, 'renewNativeRuns', parameters));
+      const { rows } = await onRow(LEASES, () => run<{ run: number }>(pool, 'renewNativeRuns', parameters));
       return new Set(rows.map((row) => row.run));
     },
-    giveBack: async (owner, key) => void (await track(run(pool, 'giveNativeRunBack', { owner, run: key }))),
-    settle: async (key) => void (await track(run(pool, 'settleNativeRun', { run: key }))),
+    giveBack: async (owner, key) =>
+      void (await onRow(key, () => run(pool, 'giveNativeRunBack', { owner, run: key }))),
+    settle: async (key) => void (await onRow(key, () => run(pool, 'settleNativeRun', { run: key }))),
   };
 }
 
 const named = (name: NativeRunStatementName) => numbered(nativeRunStatement(name, POSTGRES_DIALECT));
+
+/**
+ * A record that others hold is left to the next renewal: the leases of all other runs would end with its own.
+ * It still counts as owned.
+ */
+const RENEW_FREE = `WITH free AS (
+    SELECT n.run FROM native_run n WHERE n.run ${POSTGRES_DIALECT.inRuns} AND n.lease_owner = @owner
+    FOR UPDATE SKIP LOCKED
+  ), renewed AS (
+    UPDATE native_run n SET lease_until = ${POSTGRES_DIALECT.nowMs} + CAST(@leaseMs AS BIGINT)
+    FROM free, run r WHERE n.run = free.run AND r.key = n.run AND r.terminal_seq IS NULL
+  )
+  SELECT n.run FROM native_run n JOIN run r ON r.key = n.run
+  WHERE n.run ${POSTGRES_DIALECT.inRuns} AND n.lease_owner = @owner AND r.terminal_seq IS NULL`;
 
 const STATEMENTS: Readonly<Record<NativeRunStatementName, Numbered>> = {
   insertNativeRun: named('insertNativeRun'),
@@ -79,7 +99,7 @@ const STATEMENTS: Readonly<Record<NativeRunStatementName, Numbered>> = {
   fenceLog: named('fenceLog'),
   readNativeRun: named('readNativeRun'),
   takeNativeRun: named('takeNativeRun'),
-  renewNativeRuns: named('renewNativeRuns'),
+  renewNativeRuns: numbered(RENEW_FREE),
   recallNativeRuns: named('recallNativeRuns'),
   readNow: named('readNow'),
   giveNativeRunBack: named('giveNativeRunBack'),

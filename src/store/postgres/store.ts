@@ -18,6 +18,7 @@ import { commitParameters, numberArray } from './arrays.ts';
 import { postgresReason } from './faults.ts';
 import { createPostgresJobs } from './jobs.ts';
 import { createPostgresLists } from './lists.ts';
+import { createLockLanes, type LockedRow, type LockLanesOptions, type OnRow } from './lock-lanes.ts';
 import { migratePostgres } from './migrate.ts';
 import { createPostgresNativeRuns } from './native-runs.ts';
 import { STATEMENTS, type StatementName } from './statements.ts';
@@ -26,11 +27,26 @@ const POOL_SIZE = 10;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** A query fails after this, because a server that was cut off silently never answers. */
 const QUERY_TIMEOUT_MS = 30_000;
+/** A statement that waits longer for one lock fails. Our own transactions hold a row for one commit. */
+const LOCK_TIMEOUT_MS = 1_000;
+/**
+ * While others hold rows, statements that may wait for them use at most half of the connections. The rest is
+ * for reads and for commits of events, which skip such rows.
+ */
+const LOCK_LANES: LockLanesOptions = {
+  lanes: POOL_SIZE,
+  lanesWhileHeld: POOL_SIZE / 2,
+  heldMs: 10_000,
+  maxWaiting: 10_000,
+  maxWaitingPerRow: 100,
+  waitMs: CONNECT_TIMEOUT_MS,
+};
 /**
  * What the store relies on, whatever the settings of the cluster, the database or the URL: acknowledged
- * commits are durable, and a statement sees everything that was committed before it began.
+ * commits are durable, a statement sees everything that was committed before it began, and none occupies a
+ * connection for long because others hold what it needs.
  */
-const SESSION_SETTINGS = '-c synchronous_commit=on -c default_transaction_isolation=read\\ committed';
+const SESSION_SETTINGS = `-c synchronous_commit=on -c default_transaction_isolation=read\\ committed -c lock_timeout=${LOCK_TIMEOUT_MS}`;
 
 /** Reads int8 as a number: the contract keeps every number below 2^53. */
 const types = {
@@ -72,13 +88,18 @@ export async function openPostgresStore(
       underWay.delete(work);
     }
   };
-  const query = async <Row extends object>(
+  const lanes = createLockLanes(LOCK_LANES);
+  const onRow: OnRow = (row, work) => track(lanes(row, work));
+  const ask = <Row extends object>(name: StatementName, values: readonly unknown[]) =>
+    pool.query<Row>({ name, text: STATEMENTS[name], values: [...values], types });
+  const query = async <Row extends object>(name: StatementName, values: readonly unknown[]): Promise<Row[]> =>
+    (await track(ask<Row>(name, values))).rows;
+  /** For statements that may wait for the lock of this row. */
+  const write = async <Row extends object>(
+    row: LockedRow,
     name: StatementName,
     values: readonly unknown[],
-  ): Promise<Row[]> => {
-    const answer = pool.query<Row>({ name, text: STATEMENTS[name], values: [...values], types });
-    return (await track(answer)).rows;
-  };
+  ): Promise<Row[]> => (await onRow(row, () => ask<Row>(name, values))).rows;
   let id: string;
   try {
     id = await migratePostgres(pool);
@@ -92,15 +113,17 @@ export async function openPostgresStore(
     id,
     catalog: asCatalog(prisma, postgresReason),
     lists: createPostgresLists(pool, track),
-    jobs: createPostgresJobs(pool, types, track),
-    nativeRuns: createPostgresNativeRuns(pool, types, track),
+    jobs: createPostgresJobs(pool, types, track, onRow),
+    nativeRuns: createPostgresNativeRuns(pool, types, track, onRow),
     createRun: async (run) => {
       const values = [run.workspace, run.id, run.provider, run.runtime, run.title, run.labels, run.createdAt];
       // Two statements: a single one that inserts and selects would not see a row that a rival has just
       // inserted.
       const before = await query<RunRecord>('findRun', [run.workspace, run.id]);
       if (before[0]) return { created: false, run: before[0] };
-      const inserted = await query<{ key: number }>('insertRun', values);
+      // Waits for a rival that inserts the same id and has not committed yet.
+      const row = JSON.stringify([run.workspace, run.id]);
+      const inserted = await write<{ key: number }>(row, 'insertRun', values);
       const [stored] = await query<RunRecord>('findRun', [run.workspace, run.id]);
       if (!stored) throw new Error(`run ${run.id} was inserted but cannot be found`);
       return { created: inserted.length > 0, run: stored };
@@ -138,13 +161,13 @@ export async function openPostgresStore(
     },
     readEnded: (after, before, limit) =>
       query<EndedRun>('readEnded', [after.endedAt, after.key, before, limit]),
-    markRemoved: async (run) => void (await query('markRemoved', [run])),
+    markRemoved: async (run) => void (await write(run, 'markRemoved', [run])),
     deleteRemoved: async (run, after, { maxEvents, maxBytes }) => {
       const values = [run, after, maxEvents, maxBytes];
-      const [step] = await query<{ through: number | null }>('deleteRemoved', values);
+      const [step] = await write<{ through: number | null }>(run, 'deleteRemoved', values);
       return step?.through ?? null;
     },
-    setTerminalAside: async (run) => void (await query('setTerminalAside', [run])),
+    setTerminalAside: async (run) => void (await write(run, 'setTerminalAside', [run])),
     ping: async () => {
       const [answer] = await query<{ readOnly: boolean }>('ping', []);
       if (answer?.readOnly)

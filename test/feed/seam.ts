@@ -1,6 +1,7 @@
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { FEED_LIMITS } from '../../src/feed/limits.ts';
 import { createIngest, INGEST_LIMITS } from '../../src/ingest/ingest.ts';
+import { isResting } from '../../src/lib/pace.ts';
 import type { RunKey } from '../../src/store/run-keys.ts';
 import type { StoredEvent } from '../../src/store/store.ts';
 import { newRun } from '../suites/store-records.ts';
@@ -27,6 +28,12 @@ export interface Seam {
   removedThrough(reader: SeamReader): number;
   /** Dismisses the readers and returns how many registrations are left. */
   shutDown(): Promise<number>;
+}
+
+/** Waits for one iteration of the event loop in which turns may begin. After a busy turn, some have none. */
+async function iterationWithTurns(): Promise<void> {
+  do await new Promise(setImmediate);
+  while (isResting());
 }
 
 /** Creates the system and its history, and starts all writers and readers. */
@@ -121,7 +128,7 @@ export async function startSeam(plan: SeamPlan, turns: Turns): Promise<Seam> {
         if (turns.give()) continue;
         // A group commit starts one turn of the event loop after the batch, and so does the read of a page.
         // Each portion that a filter checks may have to wait for another turn.
-        for (let loops = 0; loops < quietLoops; loops++) await new Promise(setImmediate);
+        for (let loops = 0; loops < quietLoops; loops++) await iterationWithTurns();
         if (failures.length > 0) throw failures[0];
         if (!turns.give()) return;
       }

@@ -35,6 +35,12 @@ import { route, upgradeTo } from './routes.ts';
 import { VERSION } from './version.ts';
 import { createWebsocketTransport } from './websocket.ts';
 
+/**
+ * Connections that the kernel holds until they are accepted; it may allow fewer. Node's default is 511: when thousands
+ * connect at once, the rest try again only after a second.
+ */
+const MAX_BACKLOG = 4_096;
+
 /** How long a shutdown waits for requests in progress. */
 const DRAIN_MS = 10_000;
 /** How long a shutdown then waits for HTTP responses to reach their clients. */
@@ -173,7 +179,7 @@ export async function startServer(
       if (!(await within(DRAIN_MS, inFlight.drain())))
         log.warn('stopping while requests are still in progress');
     });
-    http.listen(config.port, config.host);
+    http.listen({ port: config.port, host: config.host, backlog: MAX_BACKLOG });
     await startingWith('PORT', () => once(http, 'listening'));
     releasers.add(() => {
       stopped = once(http, 'close');

@@ -183,30 +183,32 @@ function beginningTurn(
     return requestTurn(operations, load, connection.stream, { bytes, query });
   };
   const begin = () => {
-    const before = connection.operations.get(id);
-    if (before) {
-      // The client has ended the previous operation. graphql-ws identifies operations only by id, so it would
-      // take the later end of the previous one for the end of this one.
-      delete subscriptions[id];
-      return before.settled.then(() => {
-        subscriptions[id] = null;
-        return enterAndRead() ?? undefined;
-      });
-    }
     // Some operations that the client has ended may need one more event-loop turn to end here.
     if (connection.operations.size >= MAX_OPERATIONS)
       return nextTurn().then(() => enterAndRead() ?? undefined);
     return enterAndRead();
   };
-  const turn = load.operations.take(connection.stream, 1);
-  if (!turn) return begin();
-  return turn.then(
-    () => begin() ?? undefined,
-    // The connection is closed.
-    () => {
-      throw overloaded('too many operations are waiting');
-    },
-  );
+  const beginInTurn = () => {
+    const turn = load.operations.take(connection.stream, 1);
+    if (!turn) return begin();
+    return turn.then(
+      () => begin() ?? undefined,
+      // The connection is closed.
+      () => {
+        throw overloaded('too many operations are waiting');
+      },
+    );
+  };
+  const before = connection.operations.get(id);
+  if (!before) return beginInTurn();
+  // The client has ended the previous operation. graphql-ws identifies operations only by id, so it would take
+  // the later end of the previous one for the end of this one. Done before any wait: until then, the previous
+  // one takes this one's entry for its own and does not end.
+  delete subscriptions[id];
+  return before.settled.then(() => {
+    subscriptions[id] = null;
+    return beginInTurn() ?? undefined;
+  });
 }
 
 /** Counts a refused operation. Closes a socket that is refused too often. */

@@ -143,6 +143,41 @@ describe('a client that stops a long replay', () => {
   });
 });
 
+describe('while operations wait for turns of the loop', () => {
+  test('a client that ends one and starts another with its id gets the other’s events, and later answers', async () => {
+    const { graphql, feed, load } = await startTransports();
+    const runs = [await newRun(graphql), await newRun(graphql)] as const;
+    for (const runId of runs) await fill(graphql, runId, 0, 1);
+    const others = {};
+    let isBusy = true;
+    const takeTurns = () => {
+      if (!isBusy) return;
+      void load.operations.take(others, 64);
+      setImmediate(takeTurns);
+    };
+    takeTurns();
+    const client = await openWebsocket(graphql);
+    const subscribe = (runId: string) => ({
+      id: 'x',
+      type: 'subscribe',
+      payload: {
+        query: 'subscription ($runId: ID!) { runEvents(runId: $runId) { seq } }',
+        variables: { runId },
+      },
+    });
+    for (let round = 0; round < 5; round += 1) {
+      client.send(subscribe(runs[0]));
+      client.send({ id: 'x', type: 'complete' });
+      client.send(subscribe(runs[1]));
+      client.subscribe(`y${round}`, '{ __typename }');
+      for (let message = await client.next(); message.id !== `y${round}`; message = await client.next());
+      await eventually(() => feed.watchedRuns() === 1);
+      client.send({ id: 'x', type: 'complete' });
+    }
+    isBusy = false;
+  });
+});
+
 describe('a client that would make the server hold much memory', () => {
   test('with an id of megabytes is refused', async () => {
     const { graphql } = await startTransports();

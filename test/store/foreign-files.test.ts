@@ -57,6 +57,26 @@ describe('a path that leads to something else than a database', () => {
   });
 });
 
+test.each([
+  ['a program with tables of its own', ['CREATE TABLE users (id INTEGER)', 'INSERT INTO users VALUES (1)']],
+  [
+    'a program that also uses Prisma',
+    [
+      'CREATE TABLE _prisma_migrations (id TEXT, migration_name TEXT)',
+      "INSERT INTO _prisma_migrations VALUES ('1', '20200101000000_first')",
+      'CREATE TABLE users (id INTEGER)',
+    ],
+  ],
+])('the database of %s is refused and left as it was', async (_what, statements) => {
+  const url = await freshSqliteUrl();
+  const path = databaseFile(url);
+  for (const statement of statements) await execute(url, statement);
+  chmodSync(path, 0o644);
+  const before = entriesOf(dirname(path));
+  await expect(openStore(url)).rejects.toThrow(`${path} is the database of another program`);
+  expect(entriesOf(dirname(path))).toEqual(before);
+});
+
 test('an empty file is opened', async () => {
   const url = await freshSqliteUrl();
   writeFileSync(databaseFile(url), '');

@@ -66,9 +66,17 @@ describeStores('opening a store', (database) => {
 
   test('a refused database is released and opens after it is repaired', async () => {
     const url = await migrated();
-    await execute(url, `UPDATE _prisma_migrations SET migration_name = 'other-' || migration_name`);
-    await expect(openStore(url)).rejects.toThrow('other-');
-    await execute(url, `UPDATE _prisma_migrations SET migration_name = substr(migration_name, 7)`);
+    const [newest] = await execute(url, 'SELECT max(migration_name) AS name FROM _prisma_migrations');
+    const { name } = newest as { name: string };
+    await execute(
+      url,
+      `UPDATE _prisma_migrations SET migration_name = 'other' WHERE migration_name = '${name}'`,
+    );
+    await expect(openStore(url)).rejects.toThrow('other');
+    await execute(
+      url,
+      `UPDATE _prisma_migrations SET migration_name = '${name}' WHERE migration_name = 'other'`,
+    );
     await (await database.open(url)).ping();
   });
 });

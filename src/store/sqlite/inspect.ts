@@ -1,4 +1,5 @@
 import { closeSync, existsSync, lstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { readMigrations } from '../migrations.ts';
 import { Database, SqliteError } from './driver.ts';
 import { ownName, severalNames } from './files.ts';
 import { inUse } from './lock.ts';
@@ -57,7 +58,7 @@ export function requireDatabase(path: string): void {
  */
 export function requireNoOtherName(path: string): void {
   const isOpenHere = () => existsSync(`${path}-shm`);
-  if (isOpenHere()) return;
+  if (sizeOf(path) === 0 || isOpenHere()) return;
   const database = new Database(path, { timeout: 1_000 });
   try {
     // In this mode, SQLite excludes all others by a lock on the file itself, and needs no index.
@@ -69,6 +70,38 @@ export function requireNoOtherName(path: string): void {
   } finally {
     database.close();
   }
+}
+
+/**
+ * Throws if the database has tables, but none of the migrations of this program. Changes nothing. The lock must be
+ * held.
+ */
+export function requireOwnTables(path: string): void {
+  if (sizeOf(path) === 0) return;
+  const database = new Database(path, { timeout: 1_000 });
+  try {
+    const tables = database
+      .prepare<[], { name: string }>(
+        `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'`,
+      )
+      .all()
+      .map(({ name }) => name);
+    if (tables.length > 0 && !hasOwnMigration(database, tables))
+      throw refusal(path, 'is the database of another program');
+  } finally {
+    database.close();
+  }
+}
+
+function hasOwnMigration(database: Database, tables: readonly string[]): boolean {
+  if (!tables.includes('_prisma_migrations')) return false;
+  const names = database
+    .prepare<[], { name: string }>('SELECT migration_name AS name FROM _prisma_migrations')
+    .all()
+    .map(({ name }) => name);
+  const own = readMigrations('sqlite');
+  // Without any row, the first start ended before its first migration.
+  return names.length === 0 || own.some(({ name }) => names.includes(name));
 }
 
 function refusal(path: string, why: string): Error {

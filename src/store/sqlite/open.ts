@@ -11,7 +11,7 @@ import {
 } from '../migrations.ts';
 import { Database } from './driver.ts';
 import { withoutLinks } from './files.ts';
-import { requireDatabase, requireNoOtherName, requireOwnFiles } from './inspect.ts';
+import { requireDatabase, requireNoOtherName, requireOwnFiles, requireOwnTables } from './inspect.ts';
 import { lockDatabaseFile } from './lock.ts';
 import { keepToOwner } from './modes.ts';
 
@@ -49,8 +49,9 @@ export function openDatabase(file: string): OpenDatabase {
   const lock = lockDatabaseFile(path);
   try {
     if (hasLock) requireDatabase(path);
-    keepToOwner(path);
     requireNoOtherName(path);
+    requireOwnTables(path);
+    keepToOwner(path);
     const writing = openForWriting(path);
     try {
       migrate(writing);

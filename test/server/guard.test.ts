@@ -8,7 +8,6 @@ import type { RunningServer } from '../../src/server/server.ts';
 import { codesOf } from '../support/error-codes.ts';
 import { ADMIN_TOKEN } from '../support/operator-front.ts';
 import { releaseAfterwards } from '../support/releases.ts';
-import { eventually } from '../support/runs.ts';
 import { startTestServer } from '../support/server.ts';
 import { openWebsocket } from '../support/websocket-client.ts';
 

@@ -19,17 +19,17 @@ export * as $Enums from './enums.ts'
 export * from './enums.ts';
 /**
  * Model Run
- * One run: what it is, and the head of its log. Times are Unix milliseconds.
+ * One run and the head of its log. Times are Unix milliseconds.
  */
 export type Run = Prisma.RunModel
 /**
  * Model Event
- * One event of one run's log. No foreign key: the only statement that inserts here locks the run's row first.
+ * One event of a run's log. No foreign key, because the only statement that inserts here locks the run's row first.
  */
 export type Event = Prisma.EventModel
 /**
  * Model Terminal
- * The terminal event of a run whose history was removed, all of which is one `runtime_terminal`.
+ * The terminal event of a run whose history was removed. The kind is always `runtime_terminal`.
  */
 export type Terminal = Prisma.TerminalModel
 /**
@@ -39,6 +39,6 @@ export type Terminal = Prisma.TerminalModel
 export type Job = Prisma.JobModel
 /**
  * Model NativeRun
- * A run whose events this server fetches from its provider itself. Times are Unix milliseconds by the database's clock.
+ * A run whose events the server fetches from its provider. Times are Unix milliseconds by the database's clock.
  */
 export type NativeRun = Prisma.NativeRunModel

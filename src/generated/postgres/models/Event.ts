@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model Event
- * One event of one run's log. No foreign key: the only statement that inserts here locks the run's row first.
+ * One event of a run's log. No foreign key, because the only statement that inserts here locks the run's row first.
  */
 export type EventModel = runtime.Types.Result.DefaultSelection<Prisma.$EventPayload>
 
@@ -468,7 +468,7 @@ export type $EventPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
     run: number
     seq: bigint
     /**
-     * The producer's number; null on the server's own events.
+     * The producer's `seq`. Null for events that the server created.
      */
     sourceSeq: bigint | null
     tMs: bigint

@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model Run
- * One run: what it is, and the head of its log. Times are Unix milliseconds.
+ * One run and the head of its log. Times are Unix milliseconds.
  */
 export type RunModel = runtime.Types.Result.DefaultSelection<Prisma.$RunPayload>
 
@@ -1129,30 +1129,31 @@ export type $RunPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
     startedAt: bigint | null
     endedAt: bigint | null
     /**
-     * -1 while the log is empty.
+     * The last event's `seq`. -1 while the log is empty.
      */
     lastSeq: bigint
     /**
-     * The producer's own last number; -1 before its first event.
+     * The producer's last `seq`. -1 before its first event.
      */
     lastSourceSeq: bigint
     lastTMs: bigint
     eventCount: bigint
     /**
-     * How many of the events are the server's own: bounds `seq - source_seq`.
+     * The number of events that the server created. Bounds `seq - source_seq`.
      */
     serverEvents: bigint
     /**
-     * UTF-8 bytes of the data of all events. A run that is older than this column counts from its next event on.
+     * UTF-8 bytes of the data of all events. Runs older than this column count from their next event on.
      */
     dataBytes: bigint
     terminalSeq: bigint | null
     /**
-     * Everything up to here was removed by retention; -1: nothing was.
+     * The last `seq` that retention removed, with all before it. -1 if nothing was removed.
      */
     removedThrough: bigint
     /**
-     * Whose events the log takes: null: anybody's; empty: nobody's yet; else those of the instance that claimed the job.
+     * Whose events the log accepts. Null: any sender's. Empty: no sender's yet. Otherwise only those of the instance
+     * that claimed the job, or of the process that follows the run's provider.
      */
     fence: string | null
   }, ExtArgs["result"]["run"]>

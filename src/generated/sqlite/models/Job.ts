@@ -1616,7 +1616,7 @@ export type $JobPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
     status: string
     substrate: string
     /**
-     * The machine on which alone it can be looked after; null: from everywhere.
+     * The only machine that can manage the job. Null if any machine can.
      */
     host: string | null
     runner: string
@@ -1626,7 +1626,7 @@ export type $JobPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
     memoryMb: number | null
     maxRunDurationMs: bigint
     /**
-     * Keyed, so that nobody can guess at what is in it.
+     * A keyed hash, so that the spec cannot be guessed from it.
      */
     specHash: string
     /**
@@ -1634,17 +1634,17 @@ export type $JobPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
      */
     payload: string | null
     /**
-     * What should be: `run` or `stop`.
+     * What the job should be doing: `run` or `stop`.
      */
     wish: string
     /**
-     * Why it should stop.
+     * Why the job should stop.
      */
     stopReason: string | null
     stopAskedAt: bigint | null
     killAt: bigint | null
     /**
-     * Set before the substrate is asked for the first time: from then on something may be there.
+     * Set before the substrate is first asked to start the job. Something may exist there since then.
      */
     startAskedAt: bigint | null
     appName: string | null
@@ -1664,24 +1664,24 @@ export type $JobPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
     startedAt: bigint | null
     endedAt: bigint | null
     /**
-     * Nothing is left to do: the run has its terminal event and the substrate nothing of the job.
+     * When nothing was left to do: the run has its terminal event and the substrate has nothing of the job.
      */
     settledAt: bigint | null
     /**
-     * How many looks or calls in a row came to nothing.
+     * The number of checks or calls that failed in a row.
      */
     failures: number
     nextStepAt: bigint
     /**
-     * How long the job had its status when it was last looked at, in milliseconds, and when that was. Counted rather than
-     * taken from two times of a clock that can be set.
+     * How long the job had had its status when it was last checked, in milliseconds, and when that was. Counted rather
+     * than computed from two times of a clock that can be set.
      */
     statusMs: bigint
     lookedAt: bigint
     leaseOwner: string | null
     leaseUntil: bigint | null
     /**
-     * Counts every change: what was read is written back only if nothing came between.
+     * Incremented by every change: a state is written back only if the job has not changed since it was read.
      */
     version: number
   }, ExtArgs["result"]["job"]>

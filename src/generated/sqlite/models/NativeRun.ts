@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model NativeRun
- * A run whose events this server fetches from its provider itself. Times are Unix milliseconds by the database's clock.
+ * A run whose events the server fetches from its provider. Times are Unix milliseconds by the database's clock.
  */
 export type NativeRunModel = runtime.Types.Result.DefaultSelection<Prisma.$NativeRunPayload>
 
@@ -600,16 +600,16 @@ export type $NativeRunPayload<ExtArgs extends runtime.Types.Extensions.InternalA
      */
     source: string
     /**
-     * Of a session.
+     * Null unless `source` is `session`.
      */
     sessionId: string | null
     /**
-     * Keyed, so that nobody can guess at what is in a request. The request itself is not kept.
+     * A keyed hash, so that the request cannot be guessed from it. The request itself is not stored.
      */
     specHash: string
     createdAt: bigint
     /**
-     * Nothing is left to do: the run has its terminal event.
+     * When nothing was left to do: the run has its terminal event.
      */
     settledAt: bigint | null
     leaseOwner: string | null

@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model Terminal
- * The terminal event of a run whose history was removed, all of which is one `runtime_terminal`.
+ * The terminal event of a run whose history was removed. The kind is always `runtime_terminal`.
  */
 export type TerminalModel = runtime.Types.Result.DefaultSelection<Prisma.$TerminalPayload>
 

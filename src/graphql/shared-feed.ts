@@ -16,7 +16,7 @@ import { sharedShape, subscriptionRoot } from './subscription-root.ts';
 const WRITERS_PER_DOCUMENT = 32;
 /** `runEvents` sends portions: one write for many messages. A stalled socket holds one portion. */
 const PORTION_EVENTS = 32;
-const PORTION_BYTES = 6 * 1024;
+const PORTION_BYTES = 12 * 1024;
 
 /** The answers of a feed subscription as bytes, which all subscribers with the same selection share. */
 export interface SharedFeed {

@@ -125,7 +125,7 @@ async function headOf(socket: Socket, request: string): Promise<string> {
   } finally {
     clearTimeout(late);
     for (const [event, listener] of listeners) socket.off(event, listener);
-    // Whoever takes the socket over listens for its errors only a little later.
+    // The next owner of the socket adds its own listener for errors only a little later.
     socket.on('error', () => {});
   }
 }

@@ -1,3 +1,5 @@
+import { attempt } from '../lib/attempt.ts';
+
 /** The code of a missing, invalid or expired token. */
 export const UNAUTHENTICATED = 'UNAUTHENTICATED';
 
@@ -41,11 +43,7 @@ export function fieldOf(value: unknown, name: string): unknown {
 
 /** Parses a JSON text. Null if it is not JSON. */
 export function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
+  return attempt((): unknown => JSON.parse(text));
 }
 
 /** Returns true if a value is an object whose fields have these types. */

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Operator } from '../auth/principal.ts';
 import { totalsOf } from '../config/totals.ts';
 import type { Reader } from '../feed/cursor.ts';
+import { attempt } from '../lib/attempt.ts';
 import { unlessAborted } from '../lib/cancellable.ts';
 import { createKeyCounts } from '../lib/key-counts.ts';
 import { createTurns, TurnsExhausted } from '../lib/turns.ts';
@@ -136,14 +137,6 @@ function closing<Value>(reader: Reader<Value>, leave: () => void): Reader<Value>
       reader.close();
     },
   };
-}
-
-function attempt<Value>(make: () => Value): Value | null {
-  try {
-    return make();
-  } catch {
-    return null;
-  }
 }
 
 function writerOf(document: DocumentNode, key: string, create: () => Writer): Writer {

@@ -12,6 +12,7 @@ import type { Operations } from '../graphql/operations.ts';
 import { publicSchema } from '../graphql/schema.ts';
 import { openSharedFeed } from '../graphql/shared-feed.ts';
 import { openSharedUpdates } from '../graphql/shared-updates.ts';
+import { attempt } from '../lib/attempt.ts';
 import { withNext } from '../lib/cancellable.ts';
 import { withinLength } from './answers.ts';
 import { type BodyRefusal, type ReadBody, readBody } from './bodies.ts';
@@ -233,12 +234,12 @@ function problemOf({ url = '', headers: { host = '' } }: IncomingMessage): strin
 }
 
 function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
+  return (
+    attempt(() => {
+      JSON.parse(text);
+      return true;
+    }) ?? false
+  );
 }
 
 /** Puts a body that has been read where Yoga looks for one, because the request's stream has ended. */

@@ -6,6 +6,7 @@ import type { Services } from '../graphql/context.ts';
 import { asFault, type ReportUnexpected } from '../graphql/faults.ts';
 import type { OperationRequest } from '../graphql/operation-request.ts';
 import type { Operations } from '../graphql/operations.ts';
+import { attempt } from '../lib/attempt.ts';
 import { writeAnswer } from './answers.ts';
 import { requestTurn } from './document-turn.ts';
 import type { InFlight } from './in-flight.ts';
@@ -77,8 +78,9 @@ export function createPlainPost(options: PlainPostOptions, fetchAPI: FetchAPI): 
 
   return (request, response, body, principal) => {
     const mediaType = answerOf(request);
-    const posted = mediaType === undefined ? null : readPost(body);
-    if (mediaType === undefined || posted === null) return null;
+    if (mediaType === undefined) return null;
+    const posted = readPost(body);
+    if (posted === null) return null;
     const { socket } = request;
     const proceed = () => {
       const operation = attempt(() => operationOf(posted, options, principal, socket));
@@ -145,14 +147,6 @@ function send(response: ServerResponse, status: number, mediaType: string, text:
     ...NO_SNIFFING,
   });
   response.end(body);
-}
-
-function attempt<Value>(make: () => Value): Value | null {
-  try {
-    return make();
-  } catch {
-    return null;
-  }
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

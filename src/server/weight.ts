@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { REQUEST_MAX_WEIGHT, WEIGHT } from '../config/limits.ts';
+import { attempt } from '../lib/attempt.ts';
 import { type Turns, TurnsExhausted } from '../lib/turns.ts';
 
 const QUOTE = 0x22;
@@ -118,7 +119,9 @@ export function topLevelString(text: Buffer, name: string): string | null {
       const next = skipSpace(text, end);
       if (depth === 1 && text[next] === 0x3a && isAt(text, at, end, key)) {
         const value = skipSpace(text, next + 1);
-        return text[value] === QUOTE ? parsedString(text.subarray(value, stringEnd(text, value))) : null;
+        return text[value] === QUOTE
+          ? attempt(() => String(JSON.parse(text.toString('utf8', value, stringEnd(text, value)))))
+          : null;
       }
       at = next;
       continue;
@@ -133,14 +136,6 @@ export function topLevelString(text: Buffer, name: string): string | null {
 /** Compares without creating an object: keys may be millions. */
 function isAt(text: Buffer, start: number, end: number, key: Buffer): boolean {
   return end - start === key.length && text.compare(key, 0, key.length, start, end) === 0;
-}
-
-function parsedString(text: Buffer): string | null {
-  try {
-    return String(JSON.parse(text.toString()));
-  } catch {
-    return null;
-  }
 }
 
 /** Returns the weight of a key. A repeated key is cheap, because the engine keeps one copy of it. */

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { openOwnServer } from '../../src/cli/own-server.ts';
 import { streamEvents } from '../../src/client/stream-events.ts';
 import { databaseFile } from '../../src/config/data-folder.ts';
-import { startEavesdropper } from '../support/eavesdropper.ts';
+import { type Eavesdropper, startEavesdropper } from '../support/eavesdropper.ts';
 import { fixedPort } from '../support/ports.ts';
 import { CREATE_RUN, INGEST, post } from '../support/request.ts';
 import { runRunfeed, type ServeProcess, startRunfeed, startServe } from '../support/runfeed-process.ts';
@@ -31,6 +31,17 @@ const ended = [
   { seq: 0, tMs: 1, kind: 'assistant_text', data: { text: 'over' } },
   { seq: 1, tMs: 2, kind: 'runtime_terminal', data: { outcome: 'completed' } },
 ] as const;
+
+/** Runs a command against the relay, which gets a request but not the token. */
+async function expectNoToken(relay: Eavesdropper): Promise<void> {
+  const { code, stderr } = await runRunfeed(['runs'], {
+    DATABASE_URL: server.databaseUrl,
+    RUNFEED_URL: relay.url,
+  });
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('does not prove') });
+  expect(relay.heard()).toContain('HTTP/1.1');
+  expect(relay.heard()).not.toContain(token);
+}
 
 async function createRun(server: ServeProcess, id: string, events: readonly object[]): Promise<void> {
   const { graphql } = server;
@@ -59,13 +70,7 @@ describe('the admin token of the own server', () => {
 
   test('is not sent to a relay to the server on another port', async () => {
     const relay = await startEavesdropper({ relayTo: server.url });
-    const { code, stderr } = await runRunfeed(['runs'], {
-      DATABASE_URL: server.databaseUrl,
-      RUNFEED_URL: relay.url,
-    });
-    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('does not prove') });
-    expect(relay.heard()).toContain('HTTP/1.1');
-    expect(relay.heard()).not.toContain(token);
+    await expectNoToken(relay);
   });
 
   // Elsewhere only 127.0.0.1 is configured.
@@ -74,13 +79,7 @@ describe('the admin token of the own server', () => {
     async () => {
       const port = Number(new URL(server.url).port);
       const relay = await startEavesdropper({ host: '127.0.0.2', port, relayTo: server.url });
-      const { code, stderr } = await runRunfeed(['runs'], {
-        DATABASE_URL: server.databaseUrl,
-        RUNFEED_URL: relay.url,
-      });
-      expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('does not prove') });
-      expect(relay.heard()).toContain('HTTP/1.1');
-      expect(relay.heard()).not.toContain(token);
+      await expectNoToken(relay);
     },
   );
 
@@ -151,7 +150,7 @@ describe('a server with an admin token', () => {
     return [response.status, response.headers.get('runfeed-proof')];
   };
 
-  test('proves in a 401 answer that it knows the token, anew for each challenge', async () => {
+  test('proves in a 401 answer that it knows the token, with a new proof for each challenge', async () => {
     const [status, proof] = await proofFor({ 'runfeed-challenge': CHALLENGE });
     expect([status, proof]).toEqual([401, expect.stringMatching(/^[\w-]{43}$/)]);
     expect(await proofFor({ 'runfeed-challenge': CHALLENGE })).toEqual([401, proof]);

@@ -21,19 +21,20 @@ async function iterationsToNextTurn(): Promise<number> {
   return iterations;
 }
 
-test('a turn that kept the loop busy is followed by iterations in which only new events are handled', async () => {
+/** Keeps the loop busy for one turn, then counts the iterations until the next one. */
+async function iterationsAfterTurnOf(ms: number): Promise<number> {
   await iterationsToNextTurn();
-  onNextTurn(() => busyFor(20));
+  onNextTurn(() => busyFor(ms));
   await nextTurn();
   await nextTurn();
-  expect(await iterationsToNextTurn()).toBeGreaterThan(10);
+  return iterationsToNextTurn();
+}
+
+test('a turn that kept the loop busy is followed by iterations in which only new events are handled', async () => {
+  expect(await iterationsAfterTurnOf(20)).toBeGreaterThan(10);
   expect(isResting()).toBe(false);
 });
 
 test('the iterations without turns are bounded', async () => {
-  await iterationsToNextTurn();
-  onNextTurn(() => busyFor(500));
-  await nextTurn();
-  await nextTurn();
-  expect(await iterationsToNextTurn()).toBeLessThan(40);
+  expect(await iterationsAfterTurnOf(500)).toBeLessThan(40);
 });

@@ -6,10 +6,10 @@ import { isLockConflict } from './faults.ts';
 export type LockedRow = number | string;
 
 /**
- * Runs work that may wait for the locks of rows, one piece at a time per row, so that work on a row that others
- * hold waits in one connection. While others hold rows, few pieces run at once, and all of them together leave
- * connections for the rest. Rows take turns. Throws {@link StoreContended} if too much is waiting, for a lane or a lock, or waits too
- * long.
+ * Runs work that may wait for the locks of rows, one piece at a time per row, so that work on a row that
+ * others hold waits in one connection. While others hold rows, few pieces run at once, and all of them
+ * together leave connections for the rest. Rows take turns. Throws {@link StoreContended} if too much is
+ * waiting, for a lane or a lock, or waits too long.
  */
 export type OnRow = <Answer>(row: LockedRow, work: () => Promise<Answer>) => Promise<Answer>;
 

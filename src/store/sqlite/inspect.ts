@@ -1,5 +1,5 @@
 import { closeSync, existsSync, lstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
-import { readMigrations } from '../migrations.ts';
+import type { Migration } from '../migrations.ts';
 import { Database, SqliteError } from './driver.ts';
 import { ownName, severalNames } from './files.ts';
 import { inUse } from './lock.ts';
@@ -72,11 +72,8 @@ export function requireNoOtherName(path: string): void {
   }
 }
 
-/**
- * Throws if the database has tables, but none of the migrations of this program. Changes nothing. The lock must be
- * held.
- */
-export function requireOwnTables(path: string): void {
+/** Throws if the database has tables, but none of these migrations. Changes nothing. The lock must be held. */
+export function requireOwnTables(path: string, migrations: readonly Migration[]): void {
   if (sizeOf(path) === 0) return;
   const database = new Database(path, { timeout: 1_000 });
   try {
@@ -86,22 +83,21 @@ export function requireOwnTables(path: string): void {
       )
       .all()
       .map(({ name }) => name);
-    if (tables.length > 0 && !hasOwnMigration(database, tables))
+    if (tables.length > 0 && !hasOneOf(migrations, database, tables))
       throw refusal(path, 'is the database of another program');
   } finally {
     database.close();
   }
 }
 
-function hasOwnMigration(database: Database, tables: readonly string[]): boolean {
+function hasOneOf(migrations: readonly Migration[], database: Database, tables: readonly string[]): boolean {
   if (!tables.includes('_prisma_migrations')) return false;
   const names = database
     .prepare<[], { name: string }>('SELECT migration_name AS name FROM _prisma_migrations')
     .all()
     .map(({ name }) => name);
-  const own = readMigrations('sqlite');
   // Without any row, the first start ended before its first migration.
-  return names.length === 0 || own.some(({ name }) => names.includes(name));
+  return names.length === 0 || migrations.some(({ name }) => names.includes(name));
 }
 
 function refusal(path: string, why: string): Error {

@@ -5,6 +5,7 @@ import { makeFolder } from '../../lib/make-folder.ts';
 import {
   type AppliedMigration,
   MIGRATIONS_TABLE,
+  type Migration,
   migrationRow,
   pendingMigrations,
   readMigrations,
@@ -50,11 +51,12 @@ export function openDatabase(file: string): OpenDatabase {
   try {
     if (hasLock) requireDatabase(path);
     requireNoOtherName(path);
-    requireOwnTables(path);
+    const migrations = readMigrations('sqlite');
+    requireOwnTables(path, migrations);
     keepToOwner(path);
     const writing = openForWriting(path);
     try {
-      migrate(writing);
+      migrate(writing, migrations);
     } finally {
       writing.close();
     }
@@ -84,8 +86,7 @@ export function openForWriting(file: string): Database {
   return database;
 }
 
-function migrate(database: Database): void {
-  const history = readMigrations('sqlite');
+function migrate(database: Database, history: readonly Migration[]): void {
   database.transaction(() => {
     database.exec(MIGRATIONS_TABLE.sqlite);
     const applied = database

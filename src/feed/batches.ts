@@ -3,7 +3,7 @@ import { cancellable } from '../lib/cancellable.ts';
 import type { StoredEvent } from '../store/store.ts';
 import type { Reader, Step } from './cursor.ts';
 import type { Feed } from './feed.ts';
-import type { Weigh } from './portion.ts';
+import type { PortionLimits, Weigh } from './portion.ts';
 
 /** The maximum and default number of events in a batch, and the bytes at which a batch is cut. */
 export const BATCH_MAX_EVENTS = 1_024;
@@ -51,9 +51,9 @@ export function followBatches(
 /** Reads a run event by event. Ends at once on `return()`. Throws {@link EventsRemoved} at a gap. */
 export function followEvents(feed: Feed, request: FeedRequest): AsyncGenerator<StoredEvent, void, undefined> {
   return cancellable(async function* (signal) {
-    for await (const events of valuesOf(() => openEvents(feed, request, 1, BATCH_MAX_BYTES, signal))) {
-      yield* events;
-    }
+    const limits = { maxEvents: 1, maxBytes: BATCH_MAX_BYTES };
+    const open = () => openEvents(feed, request, limits, signal, (events) => events);
+    for await (const events of valuesOf(open)) yield* events;
   });
 }
 
@@ -89,23 +89,23 @@ export async function openBatches(
 }
 
 /**
- * Opens the reader behind {@link followEvents}. Its values have at most `maxEvents` events and about
- * `maxBytes` bytes. Returns null if the signal aborts first. The caller must close the reader.
+ * Opens the reader behind {@link followEvents}. `toValue` turns each portion of at least one event, within the
+ * limits, into a value. Returns null if the signal aborts first. The caller must close the reader.
  */
-export async function openEvents(
+export async function openEvents<Value>(
   feed: Feed,
   { run, after, kinds, weigh, owner }: FeedRequest,
-  maxEvents: number,
-  maxBytes: number,
+  { maxEvents, maxBytes }: Pick<PortionLimits, 'maxEvents' | 'maxBytes'>,
   signal: AbortSignal,
-): Promise<Reader<readonly StoredEvent[]> | null> {
+  toValue: (events: readonly StoredEvent[]) => Value,
+): Promise<Reader<Value> | null> {
   const steps = await feed.open(
     { run, after, kinds, maxEvents, maxBytes, weigh, owner, idleMs: NEVER },
     signal,
   );
   return mapped(steps, ({ events, gap }) => {
     if (gap) throw new EventsRemoved(gap.toSeq);
-    return events.length > 0 ? events : null;
+    return events.length > 0 ? toValue(events) : null;
   });
 }
 

@@ -4,6 +4,7 @@ import { RESPONSE_MAX_LENGTH } from '../config/limits.ts';
 import { mapped, openBatches, openEvents } from '../feed/batches.ts';
 import type { Reader } from '../feed/cursor.ts';
 import type { Weigh } from '../feed/portion.ts';
+import type { StoredEvent } from '../store/store.ts';
 import { priceOf, weighEvents } from './admission.ts';
 import { responseTooLarge } from './faults.ts';
 import { openFeed } from './feed.ts';
@@ -15,8 +16,7 @@ import { sharedShape, subscriptionRoot } from './subscription-root.ts';
 /** Cached selections of one document, which differ in the variables of their directives. */
 const WRITERS_PER_DOCUMENT = 32;
 /** `runEvents` sends portions: one write for many messages. A stalled socket holds one portion. */
-const PORTION_EVENTS = 32;
-const PORTION_BYTES = 12 * 1024;
+const PORTION = { maxEvents: 32, maxBytes: 12 * 1024 };
 
 /** The answers of a feed subscription as bytes, which all subscribers with the same selection share. */
 export interface SharedFeed {
@@ -42,12 +42,8 @@ export async function openSharedFeed(request: OperationRequest): Promise<SharedF
   if (!opened) return null;
   const { runId, maxEvents } = opened;
   if (plan.field.name.value === 'runEvents') {
-    return {
-      open: async (signal) =>
-        mapped(await openEvents(feed, opened.request, PORTION_EVENTS, PORTION_BYTES, signal), (events) =>
-          eventPayloads(writer, events, (event) => assertWritable(weigh(event))),
-        ),
-    };
+    const toPayloads = portionWriter(writer, weigh);
+    return { open: (signal) => openEvents(feed, opened.request, PORTION, signal, toPayloads) };
   }
   return {
     open: async (signal) => {
@@ -60,6 +56,15 @@ export async function openSharedFeed(request: OperationRequest): Promise<SharedF
       });
     },
   };
+}
+
+/** A separate function, because its result lives as long as the subscription, and so does all that it captures. */
+function portionWriter(
+  writer: FeedWriter,
+  weigh: Weigh,
+): (events: readonly StoredEvent[]) => readonly Buffer[] {
+  const check = (event: StoredEvent) => assertWritable(weigh(event));
+  return (events) => eventPayloads(writer, events, check);
 }
 
 /** Throws RESPONSE_TOO_LARGE for a payload above an answer's limit. Only that subscription ends. */

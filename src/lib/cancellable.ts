@@ -4,6 +4,8 @@
  */
 const LEFT = new DOMException('the consumer has left', 'AbortError');
 
+const DONE = { done: true, value: undefined } as const;
+
 /**
  * Creates an async generator that ends at once when its consumer leaves. A plain generator does not:
  * `return()` queues behind a pending `next()`, so a generator that waits for something that never happens
@@ -39,8 +41,15 @@ export function cancellableWork(
   start: (signal: AbortSignal) => Promise<void>,
 ): AsyncGenerator<never, void, undefined> {
   const controller = new AbortController();
+  /** Null once it has been called, so that what only the start needs is released. */
+  let unstarted: typeof start | null = start;
   let started: Promise<void> | null = null;
-  const done = { done: true, value: undefined } as const;
+  /** A separate function, because the frame of `next` would keep `start` in memory until the work ends. */
+  const begin = () => {
+    const work = unstarted?.(controller.signal) ?? null;
+    unstarted = null;
+    return work;
+  };
   const leave = async () => {
     controller.abort(LEFT);
     // An error goes to the caller of `next()`. Leaving reports none.
@@ -48,14 +57,14 @@ export function cancellableWork(
   };
   return {
     next: async () => {
-      if (controller.signal.aborted) return done;
-      started ??= start(controller.signal);
+      if (controller.signal.aborted) return DONE;
+      started ??= begin();
       await started;
-      return done;
+      return DONE;
     },
     return: async () => {
       await leave();
-      return done;
+      return DONE;
     },
     throw: async (error: unknown) => {
       await leave();
@@ -76,16 +85,15 @@ export function withNext<Value>(
   source: AsyncGenerator<unknown, void, undefined>,
   next: () => Promise<IteratorResult<Value, void>>,
 ): AsyncGenerator<Value, void, undefined> {
-  const done = { done: true, value: undefined } as const;
   return {
     next,
     return: async () => {
       await source.return();
-      return done;
+      return DONE;
     },
     throw: async (error: unknown) => {
       await source.throw(error);
-      return done;
+      return DONE;
     },
     [Symbol.asyncIterator]() {
       return this;

@@ -43,7 +43,8 @@ export interface Connection {
   readonly operations: Map<string, Operation>;
   /** The number of open subscriptions. */
   subscriptions: number;
-  readonly refusals: Refusals;
+  /** Null until an operation is refused. */
+  refusals: Refusals | null;
 }
 
 /** Creates a connection that is not acknowledged and has no operations. */
@@ -62,7 +63,7 @@ export function createConnection(
     beginning: null,
     operations: new Map(),
     subscriptions: 0,
-    refusals: { count: 0, since: 0 },
+    refusals: null,
   };
 }
 

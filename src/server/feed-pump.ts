@@ -5,7 +5,7 @@ import { cancellableWork } from '../lib/cancellable.ts';
 import type { Results } from './connection.ts';
 import { messageStart, writeNextMessages } from './frames.ts';
 import type { Load } from './load.ts';
-import { pump } from './pump.ts';
+import { pump, type Sink } from './pump.ts';
 import { writeAndFlush } from './unsent.ts';
 
 /**
@@ -20,21 +20,33 @@ export function pumpFeed(
   load: Pick<Load, 'unread' | 'waking'>,
 ): Results {
   const start = messageStart(operationId);
-  return cancellableWork(async (signal) => {
-    const reader = await feed.open(signal);
-    if (!reader) return;
-    const sink = {
-      owner: stream,
-      // ws notices a destroyed stream only later.
-      isOpen: () => socket.readyState === socket.OPEN && !stream.destroyed,
-      write: (payloads: readonly Buffer[]) => {
-        const taken = writeAndFlush(stream, signal, (onTaken) =>
-          writeNextMessages(stream, start, payloads, onTaken),
-        );
-        load.unread.note(stream);
-        return taken;
-      },
-    };
-    await pump(reader, sink, load);
-  });
+  // The promise keeps only the pump alive: the feed and its request are dropped once the reader is open.
+  return cancellableWork((signal) =>
+    feed
+      .open(signal)
+      .then((reader) =>
+        reader ? pump(reader, socketSink(socket, stream, start, load.unread, signal), load) : undefined,
+      ),
+  );
+}
+
+function socketSink(
+  socket: WebSocket,
+  stream: Socket,
+  start: Buffer,
+  unread: Load['unread'],
+  signal: AbortSignal,
+): Sink {
+  return {
+    owner: stream,
+    // ws notices a destroyed stream only later.
+    isOpen: () => socket.readyState === socket.OPEN && !stream.destroyed,
+    write: (payloads) => {
+      const taken = writeAndFlush(stream, signal, (onTaken) =>
+        writeNextMessages(stream, start, payloads, onTaken),
+      );
+      unread.note(stream);
+      return taken;
+    },
+  };
 }

@@ -212,8 +212,9 @@ function beginningTurn(
 }
 
 /** Counts a refused operation. Closes a socket that is refused too often. */
-export function countRefused({ refusals, socket }: Connection): void {
-  if (countRefusal(refusals)) closeFor(socket, 'tryAgainLater');
+export function countRefused(connection: Connection): void {
+  connection.refusals ??= { count: 0, since: performance.now() };
+  if (countRefusal(connection.refusals)) closeFor(connection.socket, 'tryAgainLater');
 }
 
 function refused(connection: Connection, errors: readonly GraphQLError[]): readonly GraphQLError[] {

@@ -1,10 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
-import { holdReading, type Reading } from './reading.ts';
-
-/** With this much unsent, nothing more is read from a peer until it has read. */
-const UNSENT_MAX_BYTES = 1024 * 1024;
 
 /**
  * Writes to a stream, passing the callback to the last write. Returns null if the stream accepted everything
@@ -54,41 +49,4 @@ export function drained(stream: Writable): Promise<void> {
   });
   draining.set(stream, wait);
   return wait;
-}
-
-/**
- * Returns a function to call after each answer. A peer that sends requests without reading its answers, pongs
- * included, is not read from until it has accepted everything.
- */
-export function readsWhileHeard(reading: Reading): () => void {
-  let held = false;
-  const { stream } = reading;
-  return () => {
-    if (held || stream.writableLength <= UNSENT_MAX_BYTES) return;
-    held = true;
-    const goOn = holdReading(reading);
-    void drained(stream).then(() => {
-      held = false;
-      goOn();
-    });
-  };
-}
-
-/**
- * Combines everything written in one event-loop turn into one write: a result and its `complete`, or the
- * answers to all operations of one socket. Returns a function to call before each write. `written` is called
- * after the combined write.
- */
-export function oneWriteATurn(stream: Socket, written: () => void): () => void {
-  let holding = false;
-  return () => {
-    if (holding) return;
-    holding = true;
-    stream.cork();
-    setImmediate(() => {
-      holding = false;
-      stream.uncork();
-      written();
-    });
-  };
 }

@@ -14,10 +14,10 @@ import {
   type Operation,
 } from './connection.ts';
 import { watchLiveness } from './liveness.ts';
-import type { Load } from './load.ts';
 import { type Message, type MessageRefusal, releaseMessage, takeMessages } from './messages.ts';
 import { createPong } from './pong.ts';
-import { holdReading, ignoreRest, type Reading, readingOf } from './reading.ts';
+import { holdReading, ignoreRest, readingOf } from './reading.ts';
+import { createSender, type Sender, sendMessage } from './sender.ts';
 import {
   countRefused,
   createProtocol,
@@ -25,7 +25,7 @@ import {
   type Protocol,
   type WebsocketOptions,
 } from './socket-operations.ts';
-import { drained, oneWriteATurn, readsWhileHeard } from './unsent.ts';
+import { drained } from './unsent.ts';
 import { topLevelString } from './weight.ts';
 
 /** How long a client has to answer the server's close frame. */
@@ -41,8 +41,6 @@ const MAX_PARTS = 16 * 1024;
  * ws do not include this option yet.
  */
 const PONG_LIMIT = { maxPendingAutoPongs: 1_024 };
-/** Longer answers are counted at once instead of at the end of the event-loop turn. */
-const LONG_ANSWER = 64 * 1024;
 /** The protocol's close code for an invalid message. */
 const BAD_MESSAGE = 4400;
 /** A close frame has room for 123 bytes of text. */
@@ -103,7 +101,8 @@ function serve(
   stream.setMaxListeners(0);
   socket.setMaxListeners(0);
   const connection = createConnection(socket, stream, authorization);
-  const send = createSend(socket, reading, load);
+  const sender = createSender(socket, reading, load.unread);
+  const send = (text: string) => sendMessage(sender, text);
   const stopWatching = watchLiveness(socket, reading, load.unread);
   let handleText: (text: string) => Promise<void> = async () => {};
   const closed = protocol.opened(
@@ -148,11 +147,11 @@ function serve(
       };
       const settled = handled.then(end, (error: unknown) => {
         end();
-        fail(socket, operation, error, send, report);
+        fail(sender, operation, error, report);
       });
       if (operation) operation.settled = settled;
     },
-    refuse: (text: Buffer, refusal: MessageRefusal) => refuse(connection, text, refusal, send),
+    refuse: (text: Buffer, refusal: MessageRefusal) => refuse(connection, text, refusal, sender),
     cut: () => cut(CLOSE_CODES.tryAgainLater.code, CLOSE_CODES.tryAgainLater.reason),
     tooBig: () => cut(MESSAGE_TOO_BIG, FIRST_TOO_BIG),
   };
@@ -166,35 +165,9 @@ function serve(
   });
 }
 
-type Send = (text: string) => void;
-
-/**
- * Returns the function that sends messages to a socket. Messages of one event-loop turn go out as one write.
- */
-function createSend(socket: WebSocket, reading: Reading, { unread }: Load): Send {
-  const { stream } = reading;
-  const written = () => unread.note(stream);
-  const holdBack = oneWriteATurn(stream, written);
-  const hold = readsWhileHeard(reading);
-  // ws itself answers websocket pings, which no protocol above it sees.
-  socket.on('ping', hold);
-  return (text) => {
-    if (socket.readyState !== socket.OPEN) return;
-    holdBack();
-    socket.send(text);
-    if (text.length > LONG_ANSWER) written();
-    hold();
-  };
-}
-
 /** Ends the operation of a message that could not be answered. */
-function fail(
-  socket: WebSocket,
-  operation: Operation | null,
-  error: unknown,
-  send: Send,
-  report: ReportUnexpected,
-): void {
+function fail(sender: Sender, operation: Operation | null, error: unknown, report: ReportUnexpected): void {
+  const { socket } = sender;
   // The peer disconnected while its message was being answered. Any other error is a fault of the server.
   if (socket.readyState !== socket.OPEN) return;
   if (isUnexpectedMessage(error)) {
@@ -203,19 +176,24 @@ function fail(
   }
   const told = writeFault(error, report);
   if (operation === null || isPassing(error)) closeFor(socket, 'tryAgainLater');
-  else send(errorMessage(operation.id, told));
+  else sendMessage(sender, errorMessage(operation.id, told));
 }
 
 /**
  * Refuses a message before the protocol sees it. If the message begins with the id of its operation, only that
  * operation fails.
  */
-function refuse(connection: Connection, text: Buffer, { code, message }: MessageRefusal, send: Send): void {
+function refuse(
+  connection: Connection,
+  text: Buffer,
+  { code, message }: MessageRefusal,
+  sender: Sender,
+): void {
   const { socket } = connection;
   const id = topLevelString(text.subarray(0, ID_WITHIN_BYTES), 'id');
   if (id !== null && id.length <= OPERATION_ID_MAX_LENGTH) {
     countRefused(connection);
-    send(errorMessage(id, fault(code, message)));
+    sendMessage(sender, errorMessage(id, fault(code, message)));
   } else if (code === 'OVERLOADED') closeFor(socket, 'tryAgainLater');
   else socket.close(MESSAGE_TOO_BIG, message.slice(0, CLOSE_REASON_MAX_LENGTH));
 }

@@ -1,5 +1,6 @@
 import {
   type DocumentNode,
+  type FragmentDefinitionNode,
   type GraphQLError,
   getOperationAST,
   Kind,
@@ -30,25 +31,48 @@ export function assertBounded(document: DocumentNode): void {
   assertBatchesUsedOnce(document);
 }
 
-/** A request's weight is checked once, so each batch in its variables may be used only once. */
+/**
+ * A request's weight is checked once, so each batch in its variables may be used only once. Every fragment counts
+ * for every operation, used or not. Each definition is visited once: with visits for each operation, a document of
+ * 20 KB with 490 operations took a second.
+ */
 function assertBatchesUsedOnce({ definitions }: DocumentNode): void {
-  const inFragments = definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION);
-  const operations = definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
-  for (const operation of operations) {
-    const uses = new Map<string, number>();
-    for (const definition of [operation, ...inFragments]) {
-      visit(definition, {
-        Field: ({ name, arguments: given }) => {
-          if (name.value !== 'ingestEvents') return;
-          const batch = given?.find((argument) => argument.name.value === 'batch')?.value;
-          if (batch?.kind !== Kind.VARIABLE) return;
-          const count = (uses.get(batch.name.value) ?? 0) + 1;
-          uses.set(batch.name.value, count);
-          assertWithin(`uses of the batch in $${batch.name.value}`, count, 1);
-        },
-      });
+  const inFragments = new Set<string>();
+  for (const node of definitions) {
+    if (node.kind === Kind.FRAGMENT_DEFINITION) for (const batch of batchesIn(node)) use(batch, inFragments);
+  }
+  for (const node of definitions) {
+    if (node.kind !== Kind.OPERATION_DEFINITION) continue;
+    const used = new Set<string>();
+    for (const batch of batchesIn(node)) {
+      if (inFragments.has(batch)) throw usedTwice(batch);
+      use(batch, used);
     }
   }
+}
+
+function use(batch: string, used: Set<string>): void {
+  if (used.has(batch)) throw usedTwice(batch);
+  used.add(batch);
+}
+
+function usedTwice(batch: string): GraphQLError {
+  return documentTooLarge(`uses of the batch in $${batch}`, 2, 1);
+}
+
+/** Returns the variables that a definition passes to `ingestEvents` as batches, once for each use. */
+function batchesIn(definition: OperationDefinitionNode | FragmentDefinitionNode): string[] {
+  const batches: string[] = [];
+  visit(definition, {
+    Field: ({ name, arguments: given }) => {
+      if (name.value !== 'ingestEvents') return;
+      const batch = given?.find((argument) => argument.name.value === 'batch')?.value;
+      if (batch?.kind === Kind.VARIABLE) batches.push(batch.name.value);
+    },
+    // Literals may be long, and contain no field.
+    Argument: () => false,
+  });
+  return batches;
 }
 
 function assertOperationBounded(operation: OperationDefinitionNode, price: Price): void {

@@ -1,6 +1,5 @@
 import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Intake } from './intake.ts';
 import type { Load } from './load.ts';
 import { holdReading, ignoreRest, leaveParser, type Reading, readInParts } from './reading.ts';
 
@@ -8,21 +7,12 @@ import { holdReading, ignoreRest, leaveParser, type Reading, readInParts } from 
 const PART_BYTES = 512;
 /** A request of up to this many bytes is read at once if no other follows it: splitting it takes 5 µs. */
 const SMALL_REQUEST_BYTES = 2_048;
-/**
- * The most requests of one connection that wait for their answers. The next one is read when one of these is
- * answered.
- */
-const MAX_UNANSWERED = 16;
-/** Memory of a request in addition to the text of its headers: 1 to 2 KB, plus a share per header. */
-const REQUEST_BYTES = 2_048;
-const HEADER_BYTES = 64;
 
 const END_OF_HEAD = '\r\n\r\n';
 
 /** A connection that carries HTTP requests. */
 interface HttpConnection {
   readonly reading: Reading;
-  readonly intake: Intake;
   /**
    * The request that started last. Null once it has arrived completely and is answered, because it takes
    * kilobytes.
@@ -30,10 +20,8 @@ interface HttpConnection {
   request: PacedRequest | null;
   /** Bytes received of the request's body. */
   received: number;
-  /** Requests without an answer. Node keeps all of them while the first one is being answered. */
+  /** Requests without an answer. */
   unanswered: number;
-  /** Bytes of unanswered requests that the intake counts. */
-  heldBytes: number;
   /** Resumes reading the connection. Null while it is not held. */
   goOn: (() => void) | null;
 }
@@ -41,19 +29,16 @@ interface HttpConnection {
 const connections = new WeakMap<Socket, HttpConnection>();
 
 /** Starts to read a connection. Call this after Node has added its listeners. */
-export function openHttpConnection(socket: Socket, { reading: turns, intake }: Load): void {
+export function openHttpConnection(socket: Socket, { reading: turns }: Load): void {
   const reading = readInParts(socket, turns, (bytes) => partOf(connection, bytes));
   const connection: HttpConnection = {
     reading,
-    intake,
     request: null,
     received: 0,
     unanswered: 0,
-    heldBytes: 0,
     goOn: null,
   };
   connections.set(socket, connection);
-  socket.on('close', onClose);
 }
 
 /**
@@ -78,7 +63,6 @@ export class PacedRequest extends IncomingMessage {
     connection.request = this;
     connection.received = 0;
     connection.unanswered += 1;
-    if (connection.unanswered >= MAX_UNANSWERED) connection.goOn ??= holdReading(connection.reading);
   }
 
   /**
@@ -105,25 +89,14 @@ export class PacedRequest extends IncomingMessage {
   }
 }
 
-/**
- * Counts a request that was sent without waiting for the answers to others (RFC 9112, section 9.3.2): behind
- * a stream without an end such requests would fill the heap. Returns the function to call when its answer is
- * written, or null if there is no room for the request.
- */
-export function beginRequest(request: IncomingMessage): (() => void) | null {
-  const { socket, rawHeaders } = request;
-  const connection = connectionOf(socket);
-  const bytes = connection.unanswered <= 1 ? 0 : bytesOf(rawHeaders);
-  if (bytes > 0 && !connection.intake.take(bytes)) return null;
-  connection.heldBytes += bytes;
-  return () => {
-    release(connection, bytes);
-    if (connection.request === request && request.complete) connection.request = null;
-    connection.unanswered -= 1;
-    const { goOn } = connection;
-    connection.goOn = null;
-    goOn?.();
-  };
+/** Reads the next request of a connection, now that the answer to this one is written. */
+export function endRequest(request: IncomingMessage): void {
+  const connection = connectionOf(request.socket);
+  if (connection.request === request && request.complete) connection.request = null;
+  connection.unanswered -= 1;
+  const { goOn } = connection;
+  connection.goOn = null;
+  goOn?.();
 }
 
 /**
@@ -132,11 +105,9 @@ export function beginRequest(request: IncomingMessage): (() => void) | null {
  */
 export function leaveHttp(socket: Socket, head: Buffer): Buffer {
   const connection = connectionOf(socket);
-  release(connection, connection.heldBytes);
   connection.goOn?.();
-  // The record and the listener take memory, and there may be thousands of websockets.
+  // The record takes memory, and there may be thousands of websockets.
   connections.delete(socket);
-  socket.off('close', onClose);
   return leaveParser(connection.reading, head);
 }
 
@@ -150,9 +121,20 @@ function asksForWebsocket({ method, headers }: IncomingMessage): boolean {
   return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket';
 }
 
-/** A part is the rest of a body of known length, the head of one request, or a few bytes of anything else. */
-function partOf({ request, received }: HttpConnection, bytes: Buffer): number {
-  if (request && !request.complete) {
+/**
+ * A part is the rest of a body of known length, the head of one request, or a few bytes of anything else. A
+ * request that was sent without waiting for the answer to the one before (RFC 9112, section 9.3.2) is not read
+ * before that answer is written: behind a stream without an end, such requests and their bodies would fill the
+ * heap. One part may contain several small requests; then the body of the last one waits.
+ */
+function partOf(connection: HttpConnection, bytes: Buffer): number {
+  const { request, received, unanswered } = connection;
+  const isArriving = request !== null && !request.complete;
+  if (unanswered > (isArriving ? 1 : 0)) {
+    connection.goOn ??= holdReading(connection.reading);
+    return 0;
+  }
+  if (isArriving) {
     const length = Number(request.headers['content-length']);
     return length > received ? Math.min(bytes.length, length - received) : PART_BYTES;
   }
@@ -163,21 +145,4 @@ function partOf({ request, received }: HttpConnection, bytes: Buffer): number {
 
 function holdsTwoHeads(bytes: Buffer): boolean {
   return bytes.indexOf(END_OF_HEAD) !== bytes.lastIndexOf(END_OF_HEAD);
-}
-
-function onClose(this: Socket): void {
-  const connection = connectionOf(this);
-  release(connection, connection.heldBytes);
-}
-
-function release(connection: HttpConnection, bytes: number): void {
-  const { intake, heldBytes } = connection;
-  // When the connection closes, all of its bytes are released.
-  const given = Math.min(heldBytes, bytes);
-  connection.heldBytes -= given;
-  intake.give(given);
-}
-
-function bytesOf(rawHeaders: readonly string[]): number {
-  return rawHeaders.reduce((bytes, text) => bytes + HEADER_BYTES + text.length, REQUEST_BYTES);
 }

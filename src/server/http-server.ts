@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Socket } from 'node:net';
-import { beginRequest, leaveHttp, openHttpConnection, PacedRequest } from './http-connections.ts';
+import { endRequest, leaveHttp, openHttpConnection, PacedRequest } from './http-connections.ts';
 import { type Load, OTHER_COST, PROBE_COST } from './load.ts';
 import { isProbe } from './probes.ts';
 import { respondFault } from './respond.ts';
@@ -22,14 +22,9 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
   const begin = (request: PacedRequest, response: ServerResponse, answer: RequestListener) => {
     const { socket } = request;
     if (request.ignoresUpgrade) response.shouldKeepAlive = false;
-    const answered = beginRequest(request);
-    if (!answered) {
-      socket.destroy();
-      return;
-    }
     // The whole answer has been written.
     response.on('prefinish', () => {
-      answered();
+      endRequest(request);
       load.unread.note(socket);
       if (!request.complete) discardBody(request);
     });

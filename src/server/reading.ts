@@ -27,7 +27,7 @@ export interface Reading {
   parse: Parse;
   /** The `end` listener of Node or ws. */
   finish: Finish;
-  /** Returns how many of the received bytes form the next part, at least one. */
+  /** Returns how many of the received bytes form the next part. 0 if it has paused the reading with a hold. */
   partOf: (bytes: Buffer) => number;
   /** Bytes received but not parsed: little more than one chunk. */
   rest: Buffer | null;
@@ -212,9 +212,13 @@ function readPart(reading: Reading): void {
   if (!rest) return;
   const began = performance.now();
   reading.isParsing = true;
+  const length = reading.partOf(rest);
+  if (length === 0) {
+    reading.isParsing = false;
+    return;
+  }
   // While the stream is paused here, it is impossible to tell whether the parser also pauses it.
   if (stream.isPaused()) stream.resume();
-  const length = reading.partOf(rest);
   const isWhole = length >= rest.length;
   reading.rest = isWhole ? null : rest.subarray(length);
   reading.parse.call(stream, isWhole ? rest : rest.subarray(0, length));

@@ -44,7 +44,7 @@ describe('runfeed pipe after a kill', () => {
     const spool = await freshFolder();
     const folder = createHash('sha256').update(`${server.graphql}\nr`).digest('hex').slice(0, 32);
     await mkdir(join(spool, folder), { mode: 0o700 });
-    execFileSync('mkfifo', [join(spool, folder, 'pid')]);
+    execFileSync('mkfifo', [join(spool, folder, 'lock-4194305-00')]);
     const program = await writeProgram('goose', `${TEXT} text('done'); complete();`);
     const args = ['pipe', '--url', server.url, '--run', 'r', '--spool', spool, '--', program];
     expect(await runRunfeed(args)).toMatchObject({ code: 0 });

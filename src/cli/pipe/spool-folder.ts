@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
-import { chmod, lstat, mkdir, open, rm, rmdir } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { chmod, lstat, mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readConfiguredFile } from '../../lib/configured-file.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createReleasers } from '../../lib/releasers.ts';
 
 /** The folder of one run, locked against other processes. */
@@ -35,8 +35,8 @@ export async function takeSpoolFolder(
   }
   const releasers = createReleasers();
   releasers.add(() => rmdir(path).catch(() => {}));
-  await lock(join(path, 'pid'));
-  releasers.add(() => rm(join(path, 'pid'), { force: true }));
+  const file = await lock(path);
+  releasers.add(() => rm(file, { force: true }));
   return { path, release: releasers.release };
 }
 
@@ -64,30 +64,45 @@ async function claimFolder(path: string): Promise<'own' | 'open' | 'foreign'> {
   return process.getuid !== undefined && (stats.mode & 0o077) !== 0 ? 'open' : 'own';
 }
 
-/** More than any process id takes. */
-const MAX_PID_BYTES = 1024;
+/** The file that shows that a process uses the folder. Its name says which, so that no content need be written. */
+const LOCK_FILE = /^lock-(\d+)-[0-9a-f]+$/;
+const LOCK_TRIES = 3;
+/** The longest pause before the next try. Random, so that processes that met once do not meet again. */
+const LOCK_PAUSE_MS = 100;
 
-/** Two processes in one spool would mix up its numbers. The lock of a killed process is replaced. */
-async function lock(path: string): Promise<void> {
-  for (let tries = 0; tries < 2; tries += 1) {
-    try {
-      const file = await open(path, 'wx', 0o600);
-      await file.writeFile(String(process.pid));
-      await file.close();
-      return;
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-      const read = readConfiguredFile(path, MAX_PID_BYTES);
-      const pid = read.ok ? Number(read.text) : 0;
-      if (isAlive(pid)) {
-        throw new Error(
-          `process ${pid} already reports to this run (if it is not a runfeed process, remove ${path})`,
-        );
-      }
-      await rm(path, { force: true });
+/**
+ * Locks a folder against other processes: two in one spool would mix up its numbers. A process first shows itself
+ * and then looks for others, and leaves again if there is one. So of two processes at least one sees the other,
+ * whatever the order of their steps, and no process ever removes the file of a living one. Returns the lock's file.
+ */
+async function lock(folder: string): Promise<string> {
+  for (let tries = 1; ; tries += 1) {
+    const own = `lock-${process.pid}-${randomBytes(8).toString('hex')}`;
+    await writeFile(join(folder, own), '', { flag: 'wx', mode: 0o600 });
+    const other = await otherHolder(folder, own);
+    if (other === null) return join(folder, own);
+    await rm(join(folder, own), { force: true });
+    if (tries === LOCK_TRIES) {
+      throw new Error(
+        `process ${other.pid} already reports to this run (if it is not a runfeed process, remove ${join(folder, other.name)})`,
+      );
     }
+    await sleep(Math.random() * LOCK_PAUSE_MS);
   }
-  throw new Error(`another process has just locked ${path}: try again`);
+}
+
+/** Returns a living process with a lock on the folder, or null. Removes the locks of killed ones. */
+async function otherHolder(
+  folder: string,
+  own: string,
+): Promise<{ readonly pid: number; readonly name: string } | null> {
+  for (const name of await readdir(folder)) {
+    const pid = Number(LOCK_FILE.exec(name)?.[1] ?? 0);
+    if (pid === 0 || name === own) continue;
+    if (isAlive(pid)) return { pid, name };
+    await rm(join(folder, name), { force: true });
+  }
+  return null;
 }
 
 /** In a container, a killed process may have had this process's own number. */

@@ -127,6 +127,13 @@ export interface EndedRun {
   readonly removed: boolean;
 }
 
+/** A reading of the database's clock, in Unix milliseconds. */
+export interface ClockReading {
+  readonly now: number;
+  /** The latest end of a run, by the clock of the process that stored it. Null if no run has ended. */
+  readonly newestEnd: number | null;
+}
+
 /** A position among ended runs, which are ordered by the time they ended, then by key. */
 export type EndedPlace = Pick<EndedRun, 'key' | 'endedAt'>;
 
@@ -169,6 +176,8 @@ export interface Store {
   ): Promise<Page | null>;
   /** Returns the events with these producer's `seq`s. `serverEvents` of the head bounds the search. */
   readProduced(run: number, numbers: readonly ProducedNumber[], serverEvents: number): Promise<FoundEvent[]>;
+  /** Reads the database's clock, by which retention decides what is old. */
+  readClock(): Promise<ClockReading>;
   /** Returns up to `limit` runs after a position that ended before `before` (Unix milliseconds), in order. */
   readEnded(after: EndedPlace, before: number, limit: number): Promise<readonly EndedRun[]>;
   /**

@@ -10,7 +10,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const daysAgo = (days: number) => Date.now() - days * DAY_MS;
 
 function start(store: Store, options: RetentionOptions) {
-  const retention = startRetention(store, { firstMs: 0, intervalMs: 1, ...options });
+  const retention = startRetention(store, { firstMs: 0, intervalMs: 1, proofMs: 0, ...options });
   releaseAfterwards(retention.close);
   return retention;
 }
@@ -46,6 +46,31 @@ describeStores('retention', ({ open }) => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     await retention.close();
     expect(await seqsOf(store, run)).toEqual([0, 1, 2, 3]);
+  });
+
+  test('removes nothing for a clock that is ahead of everything stored when the process starts', async () => {
+    const young = await endedRun(store, 3, daysAgo(0));
+    const old = await endedRun(store, 3, daysAgo(41));
+    const readClock = async () => {
+      const { now, newestEnd } = await store.readClock();
+      return { now: now + 40 * DAY_MS, newestEnd };
+    };
+    start({ ...store, readClock }, { days: 30, proofMs: 3_600_000 });
+    await eventually(isRemoved(old.key));
+    expect(await seqsOf(store, young)).toEqual([0, 1, 2, 3]);
+  });
+
+  test('removes nothing for a clock that is set ahead while the process runs', async () => {
+    const young = await endedRun(store, 3, daysAgo(0));
+    let readings = 0;
+    const readClock = async () => {
+      const { now, newestEnd } = await store.readClock();
+      readings += 1;
+      return { now: readings > 2 ? now + 40 * DAY_MS : now, newestEnd: newestEnd! + 40 * DAY_MS };
+    };
+    start({ ...store, readClock }, { days: 30, proofMs: 3_600_000 });
+    await eventually(() => readings > 5);
+    expect(await seqsOf(store, young)).toEqual([0, 1, 2, 3]);
   });
 
   test('continues after the store was down, and reports the failure', async () => {

@@ -55,6 +55,16 @@ export function testRemoval({ open }: TestDatabase): void {
       }
     });
 
+    test('are found by the latest end, next to the database’s clock', async () => {
+      const own = await open();
+      expect((await own.readClock()).newestEnd).toBeNull();
+      for (const endedAt of [500, 900, 100]) await endedLog(events(0, 2), 2, endedAt, own);
+      const before = Date.now();
+      const { now, newestEnd } = await own.readClock();
+      expect(newestEnd).toBe(900);
+      expect(Math.abs(now - before)).toBeLessThan(60_000);
+    });
+
     test('are removed once their terminal event is set aside, and not before', async () => {
       const own = await open();
       const run = await endedLog(events(0, 2), 2, 1, own);

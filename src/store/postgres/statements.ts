@@ -84,6 +84,9 @@ export const STATEMENTS = {
       WHERE e.run = $1
     ORDER BY seq`,
 
+  readClock: `SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS "now",
+      (SELECT ended_at FROM run WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, key DESC LIMIT 1) AS "newestEnd"`,
+
   // The ORDER BY makes the planner use the index. Without it, the whole table was read for each run where
   // few runs have events.
   readEnded: `SELECT r.key, r.ended_at AS "endedAt",

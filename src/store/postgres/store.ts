@@ -5,6 +5,7 @@ import { asCatalog } from '../catalog.ts';
 import { endsBeyond } from '../ended.ts';
 import { asStoreFault } from '../faults.ts';
 import {
+  type ClockReading,
   type EndedRun,
   type FoundEvent,
   type Head,
@@ -159,6 +160,7 @@ export async function openPostgresStore(
       const maxDataBytes = numberArray(numbers.map(({ maxDataBytes }) => maxDataBytes));
       return query<FoundEvent>('readProduced', [run, sourceSeqs, maxDataBytes, serverEvents]);
     },
+    readClock: async () => (await query<ClockReading>('readClock', []))[0]!,
     readEnded: (after, before, limit) =>
       query<EndedRun>('readEnded', [after.endedAt, after.key, before, limit]),
     markRemoved: async (run) => void (await write(run, 'markRemoved', [run])),

@@ -91,6 +91,9 @@ export async function openSqliteStore(url: string): Promise<Store> {
         const asked = aside && numbers.find(({ sourceSeq }) => sourceSeq === aside.sourceSeq);
         return asked ? [...found, statements.findTerminal.get(asked.maxDataBytes, run)!] : found;
       }),
+    // The database has no clock of its own: it is used by one process on one machine.
+    readClock: () =>
+      answer(() => ({ now: Date.now(), newestEnd: statements.readNewestEnd.get()!.newestEnd })),
     readEnded: (after, before, limit) =>
       answer(() =>
         statements.readEnded

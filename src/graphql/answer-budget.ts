@@ -68,7 +68,12 @@ export interface AnswerBudgets {
 const HELD_PER_BYTE = 2;
 /** The assumed size of a pending first read: all first reads of one turn start before any of them ends. */
 const ADVANCE_BYTES = FIRST_READ_BYTES / 4;
-/** An owner that holds at most this much reads immediately, however much other owners hold and wait for. */
+/**
+ * An owner that holds at most this much does not wait for those that hold more: room for two first reads, or
+ * for one and the texts that the answer holds besides.
+ */
+const LITTLE_BYTES = 2 * FIRST_READ_BYTES * HELD_PER_BYTE;
+/** An owner that holds at most this much does not wait for those that hold more than this. */
 const FEW_BYTES = 4 * 1024 * 1024;
 
 /**
@@ -83,10 +88,13 @@ export function createAnswerBudgets(
   // With a small heap, a large answer is refused: waiting would not make room for it.
   const perAnswer = Math.min(RESPONSE_BYTES, Math.floor(maxBytes / 4));
   // The room may exceed its bound by one answer. The other half is for that answer.
+  const quarter = maxBytes / 4;
   const room = createRoom({
     most: maxBytes / 2,
-    few: Math.min(FEW_BYTES, maxBytes / 4),
-    mostOfFew: maxBytes * 1.5,
+    shares: [
+      { perOwner: Math.min(LITTLE_BYTES, quarter), together: quarter },
+      { perOwner: Math.min(FEW_BYTES, quarter), together: quarter },
+    ],
     maxWaiting: MAX_WAITING_READS,
     maxWaitingPerOwner: MAX_WAITING_PER_CONNECTION,
     waitMs: READ_WAIT_MS,

@@ -74,7 +74,10 @@ export const FIRST_READ_BYTES = 256 * 1024;
 /** The maximum bytes of events in one read, unless a single event is larger: 5 to 10 ms. */
 export const NEXT_READ_BYTES = 1024 * 1024;
 
-/** The maximum number of reads that wait until other answers release their bytes, over all clients. */
+/**
+ * The maximum number of reads that wait until other answers release their bytes, over all clients. Each client
+ * may have one more.
+ */
 export const MAX_WAITING_READS = 1_000;
 
 /** The maximum time that such a read waits, in milliseconds. */

@@ -5,12 +5,15 @@ export class NoRoom extends Error {
   override readonly name = 'NoRoom';
 }
 
-/** One piece of work that acquires increasing amounts of a shared resource until it is done. */
+/**
+ * One piece of work that acquires increasing amounts of a shared resource until it is done. It waits for one
+ * acquisition at a time.
+ */
 export interface Place {
   /**
    * Acquires this much more. Returns null if it is held now, or else a promise that resolves once it is.
    * Throws {@link NoRoom} if too much is waiting. The promise rejects with the same error if it waits too
-   * long or the owner is gone.
+   * long, the owner is gone, or others need its place in the queue.
    */
   take(amount: number): Promise<void> | null;
   /** Acquires this much more if that needs no waiting. Returns true if it is held now. */
@@ -27,17 +30,24 @@ export interface Room {
   enter(owner: object): Place;
 }
 
+/** A part of the room for owners of a certain size, so that large ones leave room for small ones. */
+export interface Share {
+  /** The most that an owner may hold in total, with this acquisition, to be admitted here. */
+  readonly perOwner: number;
+  /** The most that all places in this share hold together. */
+  readonly together: number;
+}
+
 /** The limits of a room. Amounts are in the caller's unit. */
 export interface RoomOptions {
-  /** The most that places with more than `few` hold together. */
+  /** The shares for owners that hold little, smallest first. */
+  readonly shares: readonly Share[];
+  /** The most that all other places hold together. An owner that holds little may be among them. */
   readonly most: number;
   /**
-   * An owner that holds at most this much in total does not wait while everything together is at most
-   * `mostOfFew`.
+   * The most acquisitions that wait, across all owners and per owner. Each owner may have one more, so the
+   * number of owners needs a bound.
    */
-  readonly few: number;
-  readonly mostOfFew: number;
-  /** The most acquisitions that wait, across all owners and per owner. */
   readonly maxWaiting: number;
   readonly maxWaitingPerOwner: number;
   /** How long an acquisition may wait, in milliseconds. */
@@ -46,22 +56,29 @@ export interface RoomOptions {
   readonly isGone: (owner: object) => boolean;
 }
 
-interface Waiting {
-  readonly holder: Holder;
-  readonly amount: number;
-  /** Decides whether it may be admitted before its turn. */
-  readonly kind: 'few' | 'more' | 'first';
-  readonly since: number;
-  readonly resolve: () => void;
-  readonly reject: (error: NoRoom) => void;
+/** What all places of an owner hold together. */
+interface Client {
+  held: number;
 }
 
 interface Holder {
   readonly owner: object;
+  readonly client: Client;
   held: number;
-  /** True if it was admitted as more than few. Everything it holds then counts against `most`. */
-  isLarge: boolean;
+  /** The share that everything it holds counts against. */
+  share: number;
   waits: number;
+}
+
+interface Waiting {
+  readonly holder: Holder;
+  readonly amount: number;
+  /** What the place held when it began to wait, and the share in which it holds that. */
+  readonly kept: number;
+  readonly keptIn: number;
+  readonly since: number;
+  readonly resolve: () => void;
+  readonly reject: (error: NoRoom) => void;
 }
 
 /** How often to look for acquisitions that have waited too long and for owners that are gone. */
@@ -69,77 +86,115 @@ const SWEEP_MS = 1_000;
 
 /**
  * Creates an empty room. Work that already holds something can always continue: if there is no room, one
- * place at a time is admitted above `most` until it leaves. So no two places can deadlock.
+ * place at a time is admitted above all limits until it leaves. So no two places can deadlock.
  */
 export function createRoom(options: RoomOptions): Room {
-  const { most, few, mostOfFew, maxWaiting, maxWaitingPerOwner, waitMs, isGone } = options;
+  const { most, maxWaiting, maxWaitingPerOwner, waitMs, isGone } = options;
+  const shares: readonly Share[] = [
+    ...options.shares,
+    { perOwner: Number.POSITIVE_INFINITY, together: most },
+  ];
+  const last = shares.length - 1;
   const queues = createOwnerQueues<object, Waiting>();
-  /** How many of each kind are waiting. */
-  const waiting = { few: 0, more: 0, first: 0 };
-  const heldByOwner = new WeakMap<object, number>();
-  let heldByAll = 0;
-  let heldByLarge = 0;
-  /** The place that is admitted above `most`. */
+  const clients = new WeakMap<object, Client>();
+  const heldIn = shares.map(() => 0);
+  /** How many acquisitions wait whose amount alone would be admitted to each share. */
+  const waitingFor = shares.map(() => 0);
+  /** How many acquisitions wait whose place already holds something. */
+  let growing = 0;
+  /** What the places in the smallest share hold while they wait for a larger one. */
+  let keptInFirst = 0;
+  /** The place that is admitted above all limits. */
   let exempt: Holder | null = null;
   let sweeping: NodeJS.Timeout | null = null;
 
-  const fits = (amount: number) => heldByLarge + amount <= most;
-  const fitsFew = (amount: number) => heldByAll + amount <= mostOfFew;
+  function clientOf(owner: object): Client {
+    const known = clients.get(owner);
+    if (known) return known;
+    const client = { held: 0 };
+    clients.set(owner, client);
+    return client;
+  }
 
   function add(holder: Holder, amount: number): void {
     holder.held += amount;
-    heldByAll += amount;
-    if (holder.isLarge) heldByLarge += amount;
-    heldByOwner.set(holder.owner, (heldByOwner.get(holder.owner) ?? 0) + amount);
+    holder.client.held += amount;
+    heldIn[holder.share]! += amount;
   }
 
-  function letIn(holder: Holder, amount: number, kind: Waiting['kind']): void {
-    if (kind !== 'few' && !holder.isLarge) {
-      holder.isLarge = true;
-      heldByLarge += holder.held;
-    }
+  function letIn(holder: Holder, amount: number, share: number): void {
+    heldIn[holder.share]! -= holder.held;
+    heldIn[share]! += holder.held;
+    holder.share = share;
     add(holder, amount);
   }
 
-  function isAdmitted(holder: Holder, amount: number, kind: Waiting['kind']): boolean {
-    if (exempt === holder || (kind === 'few' && fitsFew(amount))) return true;
-    if (queues.size() === 0 && fits(amount)) return true;
-    if (kind === 'more') exempt ??= holder;
-    return exempt === holder;
+  /** Returns true if the share is for owners of this size, whether or not it has room. */
+  function isFor(share: number, { client }: Holder, amount: number): boolean {
+    return client.held + amount <= shares[share]!.perOwner;
   }
 
-  function kindOf({ owner, held }: Holder, amount: number): Waiting['kind'] {
-    if ((heldByOwner.get(owner) ?? 0) + amount <= few) return 'few';
-    return held > 0 ? 'more' : 'first';
+  function fits(share: number, holder: Holder, amount: number): boolean {
+    const moved = holder.share === share ? 0 : holder.held;
+    return heldIn[share]! + moved + amount <= shares[share]!.together;
+  }
+
+  /** Returns the acquisition whose turn it is in this share. */
+  function firstFor(share: number): Waiting | undefined {
+    if (share === last) return queues.first()?.[1];
+    if (waitingFor[share] === 0) return undefined;
+    return queues.find(({ holder, amount }) => isFor(share, holder, amount));
+  }
+
+  /** Returns the smallest share that admits this now. Work that waits comes first, unless `mayPass`. */
+  function shareNow(holder: Holder, amount: number, mayPass: boolean): number | undefined {
+    if (exempt === holder) return last;
+    const admits = (share: number) =>
+      isFor(share, holder, amount) && fits(share, holder, amount) && (mayPass || !firstFor(share));
+    const share = shares.findIndex((_, index) => admits(index));
+    if (share >= 0) return share;
+    if (holder.held > 0) exempt ??= holder;
+    return exempt === holder ? last : undefined;
+  }
+
+  function count(one: Waiting, by: 1 | -1): void {
+    for (const [index, { perOwner }] of shares.entries())
+      if (one.amount <= perOwner) waitingFor[index]! += by;
+    one.holder.waits += by;
+    if (one.kept > 0) growing += by;
+    if (one.keptIn === 0) keptInFirst += by * one.kept;
   }
 
   function remove(one: Waiting): void {
     queues.remove(one.holder.owner, one);
-    waiting[one.kind] -= 1;
-    one.holder.waits -= 1;
+    count(one, -1);
   }
 
-  function next(): Waiting | undefined {
-    if (waiting.more > 0 && !exempt) {
-      const grows = queues.find(({ kind }) => kind === 'more');
-      if (grows) exempt = grows.holder;
-      return grows;
+  /** Returns the next acquisition that may be admitted, and its share. */
+  function next(): readonly [Waiting, number] | undefined {
+    if (growing > 0 && !exempt) {
+      const grows = queues.find(({ kept }) => kept > 0)!;
+      exempt = grows.holder;
     }
-    const few = waiting.few > 0 && queues.find(({ kind, amount }) => kind === 'few' && fitsFew(amount));
-    if (few) return few;
-    const first = queues.first()?.[1];
-    return first && fits(first.amount) ? first : undefined;
+    const unbound = exempt && exempt.waits > 0 && queues.find(({ holder }) => holder === exempt);
+    if (unbound) return [unbound, last];
+    for (const share of shares.keys()) {
+      const first = firstFor(share);
+      if (first && fits(share, first.holder, first.amount)) return [first, share];
+    }
+    return undefined;
   }
 
   function serve(): void {
-    for (let one = next(); one; one = next()) {
+    for (let found = next(); found; found = next()) {
+      const [one, share] = found;
       remove(one);
       if (isGone(one.holder.owner)) {
         if (exempt === one.holder) exempt = null;
         one.reject(new NoRoom('the work is no longer needed'));
         continue;
       }
-      letIn(one.holder, one.amount, one.kind);
+      letIn(one.holder, one.amount, share);
       one.resolve();
     }
   }
@@ -160,33 +215,53 @@ export function createRoom(options: RoomOptions): Room {
     if (!sweeping && queues.size() > 0) sweeping = setTimeout(sweep, Math.min(SWEEP_MS, waitMs)).unref();
   }
 
-  function takeNow(holder: Holder, amount: number, kind: Waiting['kind']): boolean {
-    if (!isAdmitted(holder, amount, kind)) return false;
-    letIn(holder, amount, kind);
+  function takeNow(holder: Holder, amount: number, mayPass: boolean): boolean {
+    const share = shareNow(holder, amount, mayPass);
+    if (share === undefined) return false;
+    letIn(holder, amount, share);
     return true;
   }
 
-  function wait(holder: Holder, amount: number, kind: Waiting['kind']): Promise<void> {
-    const { owner } = holder;
-    const isFull = queues.sizeOf(owner) >= maxWaitingPerOwner || queues.size() >= maxWaiting;
-    if (isFull) throw new NoRoom('too much work is waiting');
+  /**
+   * Makes room in the queue by dropping the newest work of the owner with the most. Returns false if that is
+   * `owner`. An owner's only work stays.
+   */
+  function makeRoom(owner: object): boolean {
+    const longest = queues.longest();
+    if (!longest || longest === owner || queues.sizeOf(longest) < 2) return false;
+    const dropped = queues.pop(longest)!;
+    count(dropped, -1);
+    dropped.reject(tooMuch());
+    return true;
+  }
+
+  function assertMayWait({ owner, held, share }: Holder): void {
+    const own = queues.sizeOf(owner);
+    // Places that wait must not fill the smallest share, in which others would be done soon.
+    const fillsFirst = held > 0 && share === 0 && keptInFirst + held > shares[0]!.together / 2;
+    if (own >= maxWaitingPerOwner || fillsFirst) throw tooMuch();
+    // An owner with nothing waiting is always admitted, so that others cannot fill the queue and shut it out.
+    if (queues.size() >= maxWaiting && !makeRoom(owner) && own > 0) throw tooMuch();
+  }
+
+  function wait(holder: Holder, amount: number): Promise<void> {
+    assertMayWait(holder);
+    const { owner, held: kept, share: keptIn } = holder;
     return new Promise((resolve, reject) => {
-      queues.push(owner, { holder, amount, kind, since: performance.now(), resolve, reject });
-      waiting[kind] += 1;
-      holder.waits += 1;
+      const one = { holder, amount, kept, keptIn, since: performance.now(), resolve, reject };
+      queues.push(owner, one);
+      count(one, 1);
       keepSweeping();
     });
   }
 
   return {
     enter: (owner) => {
-      const holder: Holder = { owner, held: 0, isLarge: false, waits: 0 };
+      const holder: Holder = { owner, client: clientOf(owner), held: 0, share: 0, waits: 0 };
       return {
-        take: (amount) => {
-          const kind = kindOf(holder, amount);
-          return takeNow(holder, amount, kind) ? null : wait(holder, amount, kind);
-        },
-        takeNow: (amount) => takeNow(holder, amount, kindOf(holder, amount)),
+        take: (amount) => (takeNow(holder, amount, false) ? null : wait(holder, amount)),
+        // What cannot wait may use whatever room there is.
+        takeNow: (amount) => takeNow(holder, amount, true),
         give: (amount) => {
           add(holder, -amount);
           serve();
@@ -204,4 +279,8 @@ export function createRoom(options: RoomOptions): Room {
       };
     },
   };
+}
+
+function tooMuch(): NoRoom {
+  return new NoRoom('too much work is waiting');
 }

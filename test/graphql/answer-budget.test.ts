@@ -85,6 +85,68 @@ test('a small read does not wait for large reads of other clients', async () => 
   void waiting.catch(() => {});
 });
 
+/** Turns in which everything fits, so that only room is scarce. */
+const FREE_TURNS = { take: () => null, spend: () => {} };
+
+/** An answer that looks for its events with a small part, then reads them in parts of 1 MiB until released. */
+async function readsLarge(budget: AnswerBudget, released: Promise<void>, parts: { atOnce: number }) {
+  await budget.read(1, async ({ part }) => {
+    await part(256 * 1024, async () => ({ bytes: 0 }));
+    for (let index = 0; index < 4; index += 1) {
+      await part(MiB, async () => {
+        parts.atOnce += 1;
+        if (index === 2) await released;
+        parts.atOnce -= 1;
+        return { bytes: 900_000 };
+      });
+    }
+    return { bytes: 0 };
+  });
+  budget.close();
+}
+
+test('a small read is neither refused nor kept waiting, however many clients wait for large reads', async () => {
+  const budgets = createAnswerBudgets(64 * MiB, FREE_TURNS);
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const parts = { atOnce: 0 };
+  const large = Array.from({ length: 1_500 }, () => readsLarge(budgets.open(FREE, {}), released, parts));
+  const ended = Promise.allSettled(large);
+  await new Promise(setImmediate);
+  for (let index = 0; index < 19; index += 1) {
+    const budget = budgets.open(FREE, {});
+    let read = false;
+    const small = budget.read(1, ({ part }) =>
+      part(256 * 1024, async () => {
+        read = true;
+        return { bytes: 500 };
+      }),
+    );
+    await new Promise(setImmediate);
+    expect(read).toBe(true);
+    await small;
+    budget.hold(500);
+    budget.close();
+  }
+  release();
+  expect(outcomes(await ended)).toEqual(Array(1_500).fill('ok'));
+});
+
+test('parts of many clients that each hold little stay within the limit together', async () => {
+  const budgets = createAnswerBudgets(64 * MiB, FREE_TURNS);
+  const seen = { reads: 0, atOnce: 0, most: 0, bytes: 0, mostBytes: 0 };
+  const reads = Array.from({ length: 500 }, async () => {
+    const budget = budgets.open(FREE, {});
+    await reader(budget, seen).read(MiB);
+    budget.close();
+  });
+  expect(outcomes(await Promise.allSettled(reads))).toEqual(Array(500).fill('ok'));
+  // Each byte read counts as two bytes of memory.
+  expect(seen.most * 2 * MiB).toBeLessThanOrEqual(96 * MiB);
+});
+
 test('OVERLOADED is only for a queue that is too long', async () => {
   const turns = createTurns({ costPerTurn: 1_000_000, maxWaiting: 10_000 });
   const budgets = createAnswerBudgets(64 * MiB, turns);

@@ -1,9 +1,12 @@
 import { performance } from 'node:perf_hooks';
 import { beforeAll, expect, test } from 'vitest';
+import { totalsOf } from '../../src/config/totals.ts';
 import type { PageReadLimits, Store } from '../../src/store/store.ts';
 import { codesOf } from '../support/error-codes.ts';
+import { connectRaw, postHead } from '../support/raw-http.ts';
+import { releaseAfterwards } from '../support/releases.ts';
 import { post } from '../support/request.ts';
-import { fill, ingest, newRun } from '../support/runs.ts';
+import { eventually, fill, ingest, newRun } from '../support/runs.ts';
 import { startTransports } from '../support/transports.ts';
 import { openWebsocket } from '../support/websocket-client.ts';
 
@@ -90,6 +93,49 @@ test('a small page is one small read, and is answered between large ones', async
   const small = reads.limits.filter(({ maxBytes }) => maxBytes < MiB);
   expect(small.filter(({ maxEvents }) => maxEvents === 6)).toHaveLength(1);
   expect(small.filter(({ maxEvents }) => maxEvents === 101)).toHaveLength(1);
+}, 120_000);
+
+test('a small page is answered while more clients than may wait ask for large ones', async () => {
+  const asking = 1_100;
+  let begun = 0;
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  // The third event of a page cannot be read before the end, so every page stays unfinished.
+  const holding = (store: Store): Store => ({
+    ...store,
+    readPage: async (run, after, limits, direction) => {
+      if (after === -1 && limits.maxBytes < MiB / 2) begun += 1;
+      else if (after >= 1) await released;
+      return store.readPage(run, after, limits, direction);
+    },
+  });
+  const totals = { ...totalsOf(), answerBytes: 64 * MiB };
+  const { graphql } = await startTransports(holding, undefined, totals);
+  releaseAfterwards(() => release());
+  await newRun(graphql, 'large');
+  for (let seq = 0; seq < 4; seq += 1) {
+    await ingest(graphql, 'large', [
+      { seq, tMs: 0, kind: 'notification', data: { text: 'x'.repeat(900_000) } },
+    ]);
+  }
+  await newRun(graphql, 'small');
+  await fill(graphql, 'small', 0, 5);
+  const query = JSON.stringify({ query: '{run(id:"large"){events(first:4){nodes{data}}}}' });
+  for (let index = 0; index < asking; index += 1) {
+    const { socket } = connectRaw(graphql);
+    socket.write(postHead(graphql, query.length) + query);
+    // A request that is refused does not begin to read.
+    socket.once('data', () => {
+      begun += 1;
+    });
+  }
+  await eventually(() => begun >= asking, 60_000);
+  for (let index = 0; index < 10; index += 1) {
+    const { body } = await post(graphql, '{run(id:"small"){events(first:5){nodes{seq data}}}}');
+    expect(body.errors).toBeUndefined();
+  }
 }, 120_000);
 
 test('a page ends with the event that reaches 4 MiB', async () => {

@@ -44,7 +44,7 @@ export async function startTransports(
   const ingest = createIngest(store, wakeups);
   const reported = new Map<string, unknown>();
   const report = (error: unknown, errorId: string) => void reported.set(errorId, error);
-  const operations = createOperations(report);
+  const operations = createOperations(report, totals);
   const jobs = await createIdleJobs(store, ingest, wakeups);
   const native = createIdleInbox(store, ingest, wakeups);
   const runKeys = createRunKeys(store);

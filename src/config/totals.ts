@@ -18,6 +18,8 @@ export interface Totals {
   readonly feedRingBytes: number;
   /** Bytes of encoded payloads that feeds keep for the next subscriber with the same selection. */
   readonly sharedPayloadBytes: number;
+  /** Bytes of changed runs' rows that wait to be compared with the filters of `runUpdated`. */
+  readonly changedRowBytes: number;
   /**
    * Bytes of open websocket subscriptions, without each socket's first. Above this, a new one is refused with
    * OVERLOADED.
@@ -47,6 +49,7 @@ export function totalsOf(heapBytes: number = getHeapStatistics().heap_size_limit
     feedCacheBytes: Math.min(44 * MiB, Math.floor(heapBytes / 24)),
     feedRingBytes: Math.min(64 * MiB, Math.floor(heapBytes / 16)),
     sharedPayloadBytes: Math.floor(heapBytes / 64),
+    changedRowBytes: Math.min(32 * MiB, Math.floor(heapBytes / 64)),
     subscriptionBytes: Math.floor(heapBytes / 4),
     connections: Math.floor(heapBytes / BYTES_PER_CONNECTION),
   };

@@ -16,7 +16,10 @@ const MAX_DUE_RUNS = 100_000;
 export interface RunChangesTarget {
   /** Reads the rows. Waits for a while if the store is down, and then throws `StoreUnavailable`. */
   read(runs: readonly number[], signal: AbortSignal): Promise<readonly UpdatedRun[]>;
-  /** Resolves once all subscribers are notified. Meanwhile, changes wait, and those of one run are merged. */
+  /**
+   * Resolves once all subscribers are notified, or those that are slow have delayed the others for long enough.
+   * Meanwhile, changes wait, and those of one run are merged.
+   */
   changed(rows: readonly UpdatedRun[], signal: AbortSignal): Promise<void>;
   /** Called when changes were missed: all subscribers must subscribe again. */
   failed(error: unknown): void;

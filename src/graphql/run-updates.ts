@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { totalsOf } from '../config/totals.ts';
 import { valuesOf } from '../feed/batches.ts';
 import type { Reader } from '../feed/cursor.ts';
 import { FEED_LIMITS } from '../feed/limits.ts';
@@ -10,9 +11,11 @@ import { createTurns } from '../lib/turns.ts';
 import { isListed, type RunListFilter } from '../store/lists.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
 import type { WakeupPlane } from '../wakeups/plane.ts';
+import { createRowLists } from './changed-rows.ts';
 import { fault } from './faults.ts';
 import type { RunRow } from './run.ts';
 import { createRunChanges, type RunChanges } from './run-changes.ts';
+import { createRunGroups, type RunGroups, type Watcher } from './run-groups.ts';
 
 /** The limits of `runUpdated`. */
 export interface RunUpdateLimits {
@@ -31,6 +34,13 @@ export interface RunUpdateLimits {
   readonly waitingRuns: number;
   /** The number of rows that are cached for slow subscribers; other rows are read again. Default 500. */
   readonly keptRows: number;
+  /**
+   * The number of changes by which the subscribers of a filter may be behind in a workspace, because it takes
+   * long to compare rows with so many filters. Above this their subscriptions fail. Default 500.
+   */
+  readonly rowsBehind: number;
+  /** The total bytes of the rows that wait to be compared with filters. By default a part of the heap. */
+  readonly bytesBehind: number;
 }
 
 export const RUN_UPDATE_LIMITS: RunUpdateLimits = {
@@ -38,17 +48,17 @@ export const RUN_UPDATE_LIMITS: RunUpdateLimits = {
   filters: 1_000,
   waitingRuns: 10_000,
   keptRows: 500,
+  rowsBehind: 500,
+  bytesBehind: totalsOf().changedRowBytes,
 };
 
 /** The maximum number of rows in a portion. */
 const PORTION_RUNS = 8;
 /** Conditions checked in one turn of the event loop. A deliberately slow condition takes 0.1 ms. */
 const CONDITIONS_PER_TURN = 256;
-/** The cost, in conditions, of notifying one subscriber, which then takes, writes and sends the row. */
-const WAKING = 4;
 /** When filters run short, connections with the most are refused first, and second filters last. */
 const SPARE_FILTERS = 10;
-/** Workspaces whose changes may wait for a turn. Above this, subscriptions fail and must start again. */
+/** Workspaces that may wait for a turn. Each has one piece of work at a time, so none is ever refused. */
 const MAX_WAITING_WORKSPACES = 10_000;
 
 /** The row of a run with everything that filters compare. */
@@ -71,21 +81,8 @@ export interface RunUpdates {
   ): Promise<Reader<readonly UpdatedRun[]> | null>;
 }
 
-/** All watchers with the same filter. */
-interface Group {
-  readonly key: string;
-  readonly filter: RunListFilter;
-  readonly watchers: Set<Watcher>;
-}
-
-/** Receives the changes for one subscriber. */
-interface Watcher {
-  changed(run: number): void;
-  failed(error: unknown): void;
-}
-
 interface Workspace {
-  readonly groups: Map<string, Group>;
+  readonly groups: RunGroups;
   readonly changes: RunChanges;
 }
 
@@ -99,6 +96,7 @@ export function createRunUpdates(
   const latest = new LRUCache<number, UpdatedRun>({ max: limits.keptRows });
   const perConnection = createKeyCounts<string>(limits.filtersPerConnection);
   const turns = createTurns({ costPerTurn: CONDITIONS_PER_TURN, maxWaiting: MAX_WAITING_WORKSPACES });
+  const openRowList = createRowLists(limits.rowsBehind, limits.bytesBehind);
   let filters = 0;
   /** The number of connections with at least one filter. */
   let connections = 0;
@@ -115,38 +113,11 @@ export function createRunUpdates(
   }
 
   function openWorkspace(name: string): Workspace {
-    const groups = new Map<string, Group>();
-    const watchers = () => [...groups.values()].flatMap((group) => [...group.watchers]);
-    const changes = createRunChanges(name, wakeups, {
-      read,
-      changed: async (rows, signal) => {
-        // A group that is created during these turns has not missed the rows: they changed before.
-        const present = [...groups.values()];
-        for (const row of rows) {
-          for (const group of present) {
-            const later = turns.take(groups, conditionsOf(group.filter));
-            if (later) await later;
-            if (signal.aborted) return;
-            if (isListed(group.filter, row)) await wake(groups, group, row, signal);
-          }
-        }
-      },
-      failed: (error) => {
-        for (const watcher of watchers()) watcher.failed(error);
-      },
-    });
+    const groups = createRunGroups(openRowList(), turns);
+    const changes = createRunChanges(name, wakeups, { ...groups, read });
     const workspace = { groups, changes };
     workspaces.set(name, workspace);
     return workspace;
-  }
-
-  async function wake(owner: object, { watchers }: Group, { key }: UpdatedRun, signal: AbortSignal) {
-    for (const watcher of [...watchers]) {
-      const later = turns.take(owner, WAKING);
-      if (later) await later;
-      if (signal.aborted) return;
-      if (watchers.has(watcher)) watcher.changed(key);
-    }
   }
 
   /** Adds a watcher to its group. Returns a function that removes the watcher again. */
@@ -156,35 +127,33 @@ export function createRunUpdates(
     const counted = connection ?? {};
     const leaveConnection = countOn(counted, key);
     const workspace = workspaces.get(filter.workspace) ?? openWorkspace(filter.workspace);
-    let group = workspace.groups.get(key);
-    if (!group) {
+    const { groups, changes } = workspace;
+    if (!groups.has(key)) {
       // The empty filter is always accepted: all its subscribers share one group.
       const further = perConnection.size(counted) - 1;
       if (further > 0 && filters - connections >= shareOf(further) * limits.filters && !isEmpty(filter)) {
         leaveConnection();
-        if (workspace.groups.size === 0) workspaces.delete(filter.workspace);
+        if (groups.size() === 0) workspaces.delete(filter.workspace);
         throw fault(
           'OVERLOADED',
           `more than ${limits.filters} different filters are in use: try again later`,
         );
       }
       filters += 1;
-      group = { key, filter, watchers: new Set() };
-      workspace.groups.set(key, group);
     }
-    const joined = group;
-    joined.watchers.add(watcher);
+    const leaveGroup = groups.join(key, filter, watcher);
+    let hasLeft = false;
     const leave = () => {
-      if (!joined.watchers.delete(watcher)) return;
+      if (hasLeft) return;
+      hasLeft = true;
       leaveConnection();
-      if (joined.watchers.size > 0) return;
+      if (!leaveGroup()) return;
       filters -= 1;
-      workspace.groups.delete(key);
-      if (workspace.groups.size > 0) return;
+      if (groups.size() > 0) return;
       workspaces.delete(filter.workspace);
-      workspace.changes.close();
+      changes.close();
     };
-    return { leave, listening: workspace.changes.listening };
+    return { leave, listening: changes.listening };
   }
 
   function countOn(connection: object, key: string): () => void {
@@ -266,11 +235,6 @@ export function createRunUpdates(
 /** Returns how full the process may be for a connection with `others` filters, as a multiple of the limit. */
 function shareOf(others: number): number {
   return Math.max(1, SPARE_FILTERS / others);
-}
-
-/** Returns the number of conditions in a filter, plus one for the filter itself. */
-function conditionsOf({ labels, words }: RunListFilter): number {
-  return 1 + Object.keys(labels).length + words.length;
 }
 
 /** Returns true if the filter matches every run of the workspace. */

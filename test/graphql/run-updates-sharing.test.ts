@@ -1,24 +1,11 @@
-import { setMaxListeners } from 'node:events';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { createRunUpdates, RUN_UPDATE_LIMITS, type UpdatedRun } from '../../src/graphql/run-updates.ts';
+import { RUN_UPDATE_LIMITS } from '../../src/graphql/run-updates.ts';
 import type { RunListFilter } from '../../src/store/lists.ts';
-import type { Store } from '../../src/store/store.ts';
-import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { codesOf } from '../support/error-codes.ts';
+import { ALL, startUpdates } from '../support/run-updates.ts';
 import { ingest, newRun, terminalAt } from '../support/runs.ts';
 import { startTransports } from '../support/transports.ts';
 import { openWebsocket } from '../support/websocket-client.ts';
-
-const ALL: RunListFilter = {
-  workspace: 'default',
-  providers: null,
-  ended: null,
-  jobStatuses: null,
-  createdFrom: null,
-  createdBefore: null,
-  labels: {},
-  words: [],
-};
 
 /** Creates transports on a store that counts the reads of runs and of their terminal events. */
 async function startCounting() {
@@ -90,60 +77,6 @@ test('a connection may use a limited number of different filters, each any numbe
   await newRun(graphql, 'r1');
   expect(await client.next()).toMatchObject({ id: 'again', type: 'next' });
 });
-
-/** Creates run updates over rows in memory, and counts the reads. */
-function startUpdates(limits = {}) {
-  const plane = createLocalPlane();
-  const rows = new Map<number, UpdatedRun>();
-  const reads: number[][] = [];
-  let listeners = 0;
-  const catalog = {
-    run: {
-      findMany: async ({ where }: { where: { key: { in: number[] } } }) => {
-        reads.push(where.key.in);
-        return where.key.in.flatMap((key) => rows.get(key) ?? []);
-      },
-    },
-  };
-  const listening: typeof plane = {
-    ...plane,
-    listenToAll: async (listener) => {
-      const stop = await plane.listenToAll(listener);
-      listeners += 1;
-      return () => {
-        listeners -= 1;
-        stop();
-      };
-    },
-  };
-  const updates = createRunUpdates({ catalog } as unknown as Pick<Store, 'catalog'>, listening, {
-    ...RUN_UPDATE_LIMITS,
-    ...limits,
-  });
-  let titles = 0;
-  type Kind = 'created' | 'appended' | 'ended';
-  function change(key: number, lastSeq: number, kind: Kind = 'created', title: string | null = null): void {
-    const row = { key, workspace: 'default', provider: 'openai', endedAt: null, createdAt: 0n, labels: {} };
-    const changed = { ...row, job: null, lastSeq: BigInt(lastSeq) };
-    const counted = {
-      get: () => {
-        titles += 1;
-        return title;
-      },
-    };
-    rows.set(key, Object.defineProperty(changed, 'title', counted) as unknown as UpdatedRun);
-    plane.publish([{ run: key, workspace: 'default', kind, lastSeq, chunk: null }]);
-  }
-  const leaving = new AbortController();
-  setMaxListeners(0, leaving.signal);
-  onTestFinished(() => leaving.abort());
-  const open = async (filter = ALL, connection?: object) => {
-    const reader = await updates.open(filter, connection, leaving.signal);
-    if (!reader) throw new Error('it was left');
-    return reader;
-  };
-  return { open, change, reads, listeners: () => listeners, titles: () => titles };
-}
 
 test('a subscriber that does not read holds only keys of changed runs, and gets their latest rows', async () => {
   const { open, change, reads } = startUpdates({ keptRows: 2 });

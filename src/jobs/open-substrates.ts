@@ -2,8 +2,12 @@ import { hostname } from 'node:os';
 import type { JobsUser } from '../config/jobs-user.ts';
 import type { RunnerConfig, RunnersConfig } from '../config/runners.ts';
 import { PROVIDER_RUNTIME_KINDS, type ProviderRuntimeKind } from '../contract/jobs.ts';
+import type { Store } from '../store/store.ts';
 import type { JobLog } from './reconciler.ts';
 import type { Substrate } from './substrate.ts';
+
+/** What identifies a database and tells it from its copies. */
+export type JobsOwner = Pick<Store, 'id' | 'copy' | 'file'>;
 
 /** What a substrate is opened with. */
 export interface SubstrateSetup {
@@ -15,8 +19,8 @@ export interface SubstrateSetup {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** A folder on this machine for the substrate's files. Other servers may use it, too. */
   readonly folder: string;
-  /** Identifies the database whose jobs the substrate runs. Jobs of other databases are left alone. */
-  readonly owner: string;
+  /** The database whose jobs the substrate runs. Jobs of other databases are left alone. */
+  readonly owner: JobsOwner;
   /** The user that commands on this machine run as. Null means the server's own user. */
   readonly jobsUser: JobsUser | null;
   readonly log: JobLog;

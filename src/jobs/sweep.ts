@@ -1,6 +1,7 @@
 import type { Config } from '../config/env.ts';
 import type { ProviderRuntimeKind } from '../contract/jobs.ts';
 import { rested } from '../lib/rested.ts';
+import { createPauses } from '../lib/turns.ts';
 import type { Store } from '../store/store.ts';
 import type { JobLimits } from './limits.ts';
 import type { JobLog } from './reconciler.ts';
@@ -28,6 +29,8 @@ export interface Sweep {
  * objects new to this sweep.
  */
 export function startSweep({ store, substrates, mode, limits, log }: SweepOptions): Sweep {
+  const pauses = createPauses();
+  const closing = new AbortController();
   let suspects: ReadonlySet<string> = new Set();
 
   async function isOrphan({ workspaceId, runId, createdAt, ownedIfHash }: FoundObject): Promise<boolean> {
@@ -51,7 +54,11 @@ export function startSweep({ store, substrates, mode, limits, log }: SweepOption
 
   async function sweepOne(substrate: Substrate, seen: Set<string>): Promise<FoundObject[]> {
     const removed: FoundObject[] = [];
+    const pause = pauses();
     for (const found of await substrate.list()) {
+      // SQLite answers within the same turn of the event loop, and there may be tens of thousands.
+      await pause();
+      if (closing.signal.aborted) break;
       if (!(await isOrphan(found))) continue;
       const { runId, handle } = found;
       const name = JSON.stringify([substrate.kind, handle.appName, handle.machineId]);
@@ -81,7 +88,6 @@ export function startSweep({ store, substrates, mode, limits, log }: SweepOption
     return removed;
   }
 
-  const closing = new AbortController();
   async function sweepForEver(): Promise<void> {
     // The first sweep waits like any other: a server that starts has jobs to learn of first.
     while (await rested(limits.sweepMs, closing.signal)) await run();

@@ -7,7 +7,7 @@ import { databaseFile, dataFolder } from '../config/data-folder.ts';
 import type { Config } from '../config/env.ts';
 import type { RunnersConfig } from '../config/runners.ts';
 import { RUN_PROVIDERS } from '../contract/jobs.ts';
-import { openSubstrates } from '../jobs/open-substrates.ts';
+import { type JobsOwner, openSubstrates } from '../jobs/open-substrates.ts';
 import type { JobLog } from '../jobs/reconciler.ts';
 import { makeFolder } from '../lib/make-folder.ts';
 
@@ -41,7 +41,7 @@ export interface OpenedRunners {
  * Opens the configured runners, or the built-in demo runner. `owner` identifies the database on the
  * substrates.
  */
-export async function openRunners(config: Config, owner: string, log: JobLog): Promise<OpenedRunners> {
+export async function openRunners(config: Config, owner: JobsOwner, log: JobLog): Promise<OpenedRunners> {
   const runners = config.runners ?? runnersOutOfTheBox(config);
   const noRunners = hasKeys(config) ? null : NO_KEYS;
   if (noRunners !== null) log.warn({}, noRunners);

@@ -123,7 +123,7 @@ export async function startServer(
       tokens,
       ownSecrets: ownSecrets(config, keys, adminToken),
       log,
-      ...(await startingWith('RUNNERS_FILE', () => openRunners(config, store.id, log))),
+      ...(await startingWith('RUNNERS_FILE', () => openRunners(config, store, log))),
       apiBase: () => config.publicUrl?.origin ?? url,
       sweep: config.orphanSweep,
       patienceMs: FEED_LIMITS.patienceMs,

@@ -46,7 +46,21 @@ export function watchHealth(
   { onFailing, onRecovered }: StoreWatcher = {},
   { evidenceMs, pingMs, quietMs, maxQuietMs }: HealthLimits = HEALTH_LIMITS,
 ): Store {
-  const { dialect, id, catalog, lists, jobs, nativeRuns, createRun, commit, ping, close, ...calls } = store;
+  const {
+    dialect,
+    id,
+    copy,
+    file,
+    catalog,
+    lists,
+    jobs,
+    nativeRuns,
+    createRun,
+    commit,
+    ping,
+    close,
+    ...calls
+  } = store;
   const closing = new AbortController();
   let evidence: Evidence | null = null;
   let probing: Promise<void> | null = null;
@@ -137,6 +151,8 @@ export function watchHealth(
     ...watchedCalls(calls, watched),
     dialect,
     id,
+    copy,
+    file,
     catalog: catalog.$extends({
       query: { $allOperations: ({ args, query }) => watched(query(args)) },
     }) as unknown as CatalogClient,

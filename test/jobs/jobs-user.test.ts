@@ -73,6 +73,8 @@ async function startServer(JOBS_USER: string) {
   return { ...server, jobsFolder };
 }
 
+const jobNames = (folder: string) => readdirSync(folder).filter((name) => /^[0-9a-f]{32}$/.test(name));
+
 const isJobs = (pid: string) => {
   const uid = statSync(join('/proc', pid), { throwIfNoEntry: false })?.uid ?? 0;
   return uid >= FIRST && uid <= LAST;
@@ -125,13 +127,27 @@ describe.skipIf(!isRoot)('jobs as other users (needs root)', { timeout: TIMEOUT_
     ]);
     const [own = ''] = readdirSync(server.jobsFolder);
     const folder = join(server.jobsFolder, own);
-    const works = readdirSync(folder).map((name) => statSync(join(folder, name, 'work')));
+    const works = jobNames(folder).map((name) => statSync(join(folder, name, 'work')));
     expect(new Set(works.map(({ uid }) => uid)).size).toBe(2);
     expect(works.map(({ mode }) => mode & 0o777)).toEqual([0o700, 0o700]);
     await stop(server, 'spy');
     // A process that wiped its environment and left its session is found by its user.
     await expect.poll(() => readdirSync('/proc').filter(isJobs).length, WAIT).toBe(1);
     await stop(server, 'neighbour');
+  });
+
+  test('of servers with other databases and folders have other uids, though both servers have one range', async () => {
+    const servers = [await startServer(`${FIRST}-${LAST}`), await startServer(`${FIRST}-${LAST}`)];
+    const uids = new Set<number>();
+    for (const server of servers) {
+      // The search for a free uid begins at a place that depends on the run only.
+      await start(server, 'neighbour');
+      const [own = ''] = readdirSync(server.jobsFolder);
+      const folder = join(server.jobsFolder, own);
+      for (const name of jobNames(folder)) uids.add(statSync(join(folder, name, 'work')).uid);
+    }
+    expect(uids.size).toBe(2);
+    for (const server of servers) await stop(server, 'neighbour');
   });
 
   test('can all run as one user, given by name', async () => {

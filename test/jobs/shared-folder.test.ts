@@ -25,10 +25,11 @@ function freshFolder(): string {
   return folder;
 }
 
-function openSubstrate(folder: string, owner: string): Substrate {
+function openSubstrate(folder: string, owner: string, copy = owner): Substrate {
   const substrate = createProcessSubstrate({
     folder,
     owner,
+    copy,
     commands: COMMANDS,
     environment: { PATH: process.env.PATH },
   });
@@ -69,6 +70,31 @@ describeStores('two servers that share a folder of jobs', ({ open }) => {
     expect(await isRunning(second, theirs)).toBe(true);
     expect(await second.tailLogs?.(theirs, 10)).toBe('at work\n');
     expect(await first.find(spec)).toEqual([]);
+  });
+});
+
+describeStores('a sweep for a copy of a database', ({ open }) => {
+  test('leaves the jobs alone that only the original knows, and removes its own orphans', async () => {
+    const folder = freshFolder();
+    const store = await open();
+    const original = openSubstrate(folder, store.id, 'original');
+    const copy = openSubstrate(folder, store.id, 'copy');
+    const theirs = await original.start(jobSpec(COMMAND));
+    await eventually(() => isRunning(original, theirs));
+    const orphan = await copy.start(jobSpec(COMMAND));
+    expect((await sweepTwice(store, copy)).map(({ handle }) => handle)).toEqual([orphan]);
+    expect(await isRunning(original, theirs)).toBe(true);
+  });
+
+  test('removes a job that the copy has settled, too, by the hash of its spec', async () => {
+    const folder = freshFolder();
+    const store = await open();
+    const spec = jobSpec(COMMAND);
+    const handle = await openSubstrate(folder, store.id, 'before').start(spec);
+    const moved = openSubstrate(folder, store.id, 'after');
+    expect(await moved.find(spec)).toEqual([handle]);
+    await settledJob(store, spec);
+    expect((await sweepTwice(store, moved)).map((found) => found.handle)).toEqual([handle]);
   });
 });
 

@@ -77,6 +77,8 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
   return {
     dialect: 'postgres',
     id: 'memory',
+    copy: 'memory',
+    file: null,
     catalog: {} as CatalogClient,
     lists: {} as ListStore,
     jobs: {} as JobStore,

@@ -3,12 +3,13 @@ import { dirname, join, resolve } from 'node:path';
 import type { JobsUser } from '../../config/jobs-user.ts';
 import type { RunnerJobHandle } from '../../contract/jobs.ts';
 import { makeFolder } from '../../lib/make-folder.ts';
+import { createReleasers, type Releasers } from '../../lib/releasers.ts';
 import { startingWith } from '../../lib/start-fault.ts';
 import { SubstrateError } from '../errors.ts';
-import type { OpenedSubstrate, SubstrateSetup } from '../open-substrates.ts';
+import type { JobsOwner, OpenedSubstrate, SubstrateSetup } from '../open-substrates.ts';
 import { type JobObservation, type JobSpec, type LogTail, type Substrate, shownOf } from '../substrate.ts';
 import { LOG_FILE, OLD_LOG_FILE, readJobFile, WORK_FOLDER } from './process/files.ts';
-import { type JobFolder, openJobFolders } from './process/folders.ts';
+import { type JobFolder, openJobFolders, ownerFolder } from './process/folders.ts';
 import { machineName, requireLinux } from './process/host.ts';
 import { launchShim } from './process/launch.ts';
 import {
@@ -20,6 +21,7 @@ import {
 import { askToStop, forceEnd } from './process/stop.ts';
 import { tailFiles } from './process/tail.ts';
 import { told } from './process/told.ts';
+import type { UidRegistry } from './process/uids.ts';
 import { createUsageMeter } from './process/usage.ts';
 import { closedFolder, environmentOf, OWN_TO_USER } from './process/user.ts';
 import { observe } from './process/verdict.ts';
@@ -49,13 +51,41 @@ export async function openSubstrate({
   );
   const commands = new Map([...images.values()].map(({ image, command }) => [image, command]));
   requireLinux();
-  const substrate = await startingWith('JOBS_FOLDER', () =>
-    createProcessSubstrate({ folder: resolve(folder), owner, commands, environment, user: jobsUser }),
-  );
-  return {
-    substrate,
-    imageOf: ({ name }) => images.get(name)?.image ?? name,
-  };
+  const releasers = createReleasers();
+  try {
+    const options = { folder: resolve(folder), commands, environment, user: jobsUser };
+    const substrate = await startingWith('JOBS_FOLDER', async () => {
+      releasers.add(await takeFolder(options.folder, owner));
+      const uids = jobsUser?.kind === 'each' ? await openUids(releasers) : null;
+      return createProcessSubstrate({ ...options, owner: owner.id, copy: owner.copy, uids });
+    });
+    releasers.add(substrate.close);
+    return {
+      substrate: { ...substrate, close: () => releasers.release() },
+      imageOf: ({ name }) => images.get(name)?.image ?? name,
+    };
+  } catch (error) {
+    await releasers.release();
+    throw error;
+  }
+}
+
+/** Any number of servers may have the folder of a Postgres database. */
+async function takeFolder(root: string, { id, copy, file }: JobsOwner): Promise<() => void> {
+  if (file === null) return () => {};
+  const folder = join(root, ownerFolder(id));
+  makeFolder(folder, 0o700);
+  // Loads the SQLite driver, which a server on Postgres may do without.
+  const { takeOwnerFolder } = await import('./process/owner.ts');
+  const lock = await takeOwnerFolder(folder, { file, copy });
+  return () => lock.release();
+}
+
+async function openUids(releasers: Releasers): Promise<UidRegistry> {
+  const { openUidRegistry } = await import('./process/uids.ts');
+  const uids = await startingWith('JOBS_USER', () => openUidRegistry());
+  releasers.add(() => uids.close());
+  return uids;
 }
 
 /** Throws if commands could not reach the folders that they start in. */
@@ -91,7 +121,8 @@ export function createProcessSubstrate(
   requireLinux();
   const host = options.hostId ?? machineName();
   const jobsUser = options.user ?? null;
-  const folders = openJobFolders(options.folder, options.owner, jobsUser);
+  const { folder: root, owner, copy = owner, uids = null } = options;
+  const folders = openJobFolders({ root, owner, copy, user: jobsUser, uids });
   const environment = passedOn(options.environment ?? {});
   const usage = createUsageMeter();
   const launching = new Map<string, Promise<void>>();
@@ -236,12 +267,12 @@ export function createProcessSubstrate(
       }),
     list: () =>
       told('list the jobs', async () =>
-        folders.all().map((folder) => ({
+        (await folders.all()).map((folder) => ({
           handle: handleOf(folder),
           workspaceId: folder.spec.workspaceId,
           runId: folder.spec.runId,
           createdAt: folder.spec.createdAt,
-          ownedIfHash: folder.isShared ? folder.spec.specHash : null,
+          ownedIfHash: folder.isOurs ? null : folder.spec.specHash,
         })),
       ),
     remove: (handle) =>

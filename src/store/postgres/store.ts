@@ -20,7 +20,7 @@ import { postgresReason } from './faults.ts';
 import { createPostgresJobs } from './jobs.ts';
 import { createPostgresLists } from './lists.ts';
 import { createLockLanes, type LockedRow, type LockLanesOptions, type OnRow } from './lock-lanes.ts';
-import { migratePostgres } from './migrate.ts';
+import { type DatabaseIdentity, migratePostgres } from './migrate.ts';
 import { createPostgresNativeRuns } from './native-runs.ts';
 import { STATEMENTS, type StatementName } from './statements.ts';
 
@@ -101,9 +101,9 @@ export async function openPostgresStore(
     name: StatementName,
     values: readonly unknown[],
   ): Promise<Row[]> => (await onRow(row, () => ask<Row>(name, values))).rows;
-  let id: string;
+  let identity: DatabaseIdentity;
   try {
-    id = await migratePostgres(pool);
+    identity = await migratePostgres(pool);
   } catch (error) {
     await pool.end();
     throw asStoreFault(error, postgresReason);
@@ -111,7 +111,8 @@ export async function openPostgresStore(
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   return {
     dialect: 'postgres',
-    id,
+    ...identity,
+    file: null,
     catalog: asCatalog(prisma, postgresReason),
     lists: createPostgresLists(pool, track),
     jobs: createPostgresJobs(pool, types, track, onRow),

@@ -3,7 +3,7 @@ import { Database, SqliteError } from './driver.ts';
 import { identityOf } from './files.ts';
 import { createForOwner } from './modes.ts';
 
-/** The lock on a database file. */
+/** A lock that this process holds. */
 export interface Lock {
   release(): void;
   /** Releases it and, if this process created its file, removes that. */
@@ -16,7 +16,11 @@ export interface Lock {
  * system holds that lock, so it ends with the process, however the process ends.
  */
 export function lockDatabaseFile(file: string): Lock {
-  const path = `${file}-lock`;
+  return lockFile(`${file}-lock`, () => inUse(file));
+}
+
+/** Locks a file for this process and creates it if it is missing. Throws `held()` if another process has it. */
+export function lockFile(path: string, held: () => Error): Lock {
   const isNew = createForOwner(path);
   const identity = identityOf(path);
   const remove = () => {
@@ -27,14 +31,14 @@ export function lockDatabaseFile(file: string): Lock {
     lock.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     lock.close();
-    if (error instanceof SqliteError && error.code === 'SQLITE_BUSY') throw inUse(file);
+    if (error instanceof SqliteError && error.code === 'SQLITE_BUSY') throw held();
     remove();
     throw error;
   }
   // A failed start of another process may have removed the file in the meantime.
   if (identityOf(path) !== identity) {
     lock.close();
-    throw inUse(file);
+    throw held();
   }
   return {
     release: () => lock.close(),

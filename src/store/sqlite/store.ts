@@ -7,6 +7,7 @@ import { asStoreFault } from '../faults.ts';
 import { DATABASE_ID } from '../migrations.ts';
 import type { Page, PageReadLimits, Store, StoredEvent } from '../store.ts';
 import { sqliteReason } from './faults.ts';
+import { identityOf } from './files.ts';
 import { createJobReads } from './jobs.ts';
 import { type ListReader, startListReader } from './list-reader.ts';
 import { createNativeRunRead } from './native-runs.ts';
@@ -28,6 +29,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
   const [writer, lists] = await startThreads(file, path, releasers);
   const statements = prepareStatements(database);
   const id = database.prepare<[], string>(DATABASE_ID).pluck().get()!;
+  const copy = identityOf(path) ?? '';
   const jobReads = createJobReads(database);
   const nativeReads = createNativeRunRead(database);
   // Read-only by construction: Prisma's connection can neither write nor hold a write lock across an await.
@@ -46,6 +48,8 @@ export async function openSqliteStore(url: string): Promise<Store> {
   return {
     dialect: 'sqlite',
     id,
+    copy,
+    file: path,
     catalog: asCatalog(prisma, sqliteReason),
     lists: { runs: lists.runs, jobs: lists.jobs },
     createRun: async (run) => {

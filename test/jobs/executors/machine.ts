@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { RunnerJobHandle } from '../../../src/contract/jobs.ts';
-import { ownerFolder } from '../../../src/jobs/executors/process/folders.ts';
+import { type JobFolders, openJobFolders, ownerFolder } from '../../../src/jobs/executors/process/folders.ts';
 import type { ProcessSubstrateLimits } from '../../../src/jobs/executors/process/options.ts';
 import { type ProcessStat, runs, statOf } from '../../../src/jobs/executors/process/proc.ts';
 import { createProcessSubstrate, processImage } from '../../../src/jobs/executors/process.ts';
@@ -54,6 +54,11 @@ export function createMachine(limits: Partial<ProcessSubstrateLimits> = {}): Mac
     spec,
     start: (command, changes) => substrate.start(spec(command, changes)),
   };
+}
+
+/** Opens the machine's folders of jobs without a substrate. */
+export function openFolders({ root }: Machine): JobFolders {
+  return openJobFolders({ root, owner: OWNER, copy: OWNER, user: null, uids: null });
 }
 
 /** Returns the folder of a job's files. */

@@ -3,10 +3,19 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { claimStart } from '../../../src/jobs/executors/process/files.ts';
-import { openJobFolders } from '../../../src/jobs/executors/process/folders.ts';
 import { createProcessSubstrate } from '../../../src/jobs/executors/process.ts';
 import { startChild } from '../../store/children/start.ts';
-import { createMachine, ended, folderOf, lives, pidOf, processesIn, WAIT, written } from './machine.ts';
+import {
+  createMachine,
+  ended,
+  folderOf,
+  lives,
+  openFolders,
+  pidOf,
+  processesIn,
+  WAIT,
+  written,
+} from './machine.ts';
 import { FOREVER, jobSpec, nodeScript, OWNER } from './specs.ts';
 
 /** Appends an x to a file each time it is started. */
@@ -162,7 +171,7 @@ describe('a server that is killed', () => {
   test('between creating the folder and starting the shim leaves a folder that the next start uses', async () => {
     const machine = createMachine();
     const { workspaceId, runId, image, specHash, ...spec } = machine.spec(COUNTED);
-    await openJobFolders(machine.root, OWNER).make({ workspaceId, runId, image, specHash });
+    await openFolders(machine).make({ workspaceId, runId, image, specHash });
     const [found] = await machine.substrate.find({ workspaceId, runId, specHash });
     expect(await machine.substrate.getStatus(found!)).toMatchObject({ status: 'provisioning' });
     expect(await machine.substrate.start({ workspaceId, runId, image, specHash, ...spec })).toEqual(found);

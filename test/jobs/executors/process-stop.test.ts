@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { RunnerJobHandle } from '../../../src/contract/jobs.ts';
-import { openJobFolders } from '../../../src/jobs/executors/process/folders.ts';
 import { signalOne } from '../../../src/jobs/executors/process/kill.ts';
 import { ownIdentity, type ProcessStat, statOf } from '../../../src/jobs/executors/process/proc.ts';
 import type { JobSpec } from '../../../src/jobs/substrate.ts';
@@ -16,13 +15,14 @@ import {
   folderOf,
   lives,
   type Machine,
+  openFolders,
   pidOf,
   processesIn,
   stateOf,
   WAIT,
   written,
 } from './machine.ts';
-import { FOREVER, nodeScript, OWNER } from './specs.ts';
+import { FOREVER, nodeScript } from './specs.ts';
 
 /** Says when it is ready, and ignores SIGTERM. */
 const STUBBORN = nodeScript(`
@@ -133,7 +133,7 @@ describe('stopping a job', () => {
   test('before any shim has begun prevents all shims from starting it', async () => {
     const machine = createMachine();
     const { workspaceId, runId, image, specHash, ...rest } = machine.spec(FOREVER);
-    await openJobFolders(machine.root, OWNER).make({ workspaceId, runId, image, specHash });
+    await openFolders(machine).make({ workspaceId, runId, image, specHash });
     const [handle] = await machine.substrate.find({ workspaceId, runId, specHash });
     await machine.substrate.stop(handle!);
     await machine.substrate.start({ workspaceId, runId, image, specHash, ...rest });

@@ -1,23 +1,37 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { chmod, chown, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { JobsUser } from '../../../config/jobs-user.ts';
 import { codeOf } from '../../../lib/error-line.ts';
 import { makeFolder } from '../../../lib/make-folder.ts';
+import { createPauses } from '../../../lib/turns.ts';
 import { SubstrateError } from '../../errors.ts';
 import { type JobFile, readJobFile, storeJobFile, WORK_FOLDER } from './files.ts';
+import type { UidOfFolder, UidRegistry } from './uids.ts';
 import type { ProcessUser } from './user.ts';
 
 /** The folders of one server's jobs on a machine. */
 export interface JobFolders {
   /** Returns the folder of a run's job, and creates it with this content if it does not exist. */
-  make(spec: Omit<JobFile<'spec.json'>, 'id' | 'createdAt'>): Promise<JobFolder>;
+  make(spec: Omit<JobFile<'spec.json'>, 'id' | 'createdAt' | 'copy'>): Promise<JobFolder>;
   ofRun(run: RunOfJob): JobFolder | null;
   ofMachine(machineId: string): JobFolder | null;
-  all(): readonly JobFolder[];
+  /** Reads all folders, in slices: there are those of a day. */
+  all(): Promise<readonly JobFolder[]>;
   /** Hides a folder from all servers, then deletes it. */
   remove(folder: JobFolder): Promise<void>;
+}
+
+/** What {@link openJobFolders} needs. */
+export interface JobFoldersOptions {
+  readonly root: string;
+  /** The database that has the jobs, and which of its copies; see `Store`. */
+  readonly owner: string;
+  readonly copy: string;
+  readonly user: JobsUser | null;
+  /** Needed if each job has its own user. */
+  readonly uids: UidRegistry | null;
 }
 
 /** The run whose job is in a folder. */
@@ -29,8 +43,11 @@ export interface JobFolder {
   /** Identifies this very folder, not one created later for the same run. */
   readonly machineId: string;
   readonly spec: JobFile<'spec.json'>;
-  /** True if it may belong to another server: older versions kept the jobs of all databases in one folder. */
-  readonly isShared: boolean;
+  /**
+   * True if a server on this copy of the database created it. Otherwise the job may be that of another copy, or
+   * of another database: older versions kept the jobs of all databases in one folder.
+   */
+  readonly isOurs: boolean;
   /** Returns the user that the command runs as: the owner of the folder that it starts in. */
   user(): ProcessUser;
   /** Returns that user's uid if no other job runs as it, else null. */
@@ -39,6 +56,12 @@ export interface JobFolder {
 
 /** An unfinished folder older than this was left by a process that died over it. */
 const LEFT_BEHIND_MS = 10 * 60_000;
+
+/** Folders that are read in one turn of the event loop: about 1 ms. */
+const SLICE = 16;
+
+/** Uids that are added to the registry in one transaction. */
+const NOTED_AT_ONCE = 256;
 
 const UNFINISHED = '.unfinished-';
 const NAME = /^[0-9a-f]{32}$/;
@@ -54,53 +77,79 @@ const PASSABLE = 0o711;
  * subfolders are found too, but by run only with the spec's hash, which no other server can make. If commands
  * run as another user, that user owns the folders that they start in.
  */
-export function openJobFolders(root: string, owner: string, jobsUser: JobsUser | null = null): JobFolders {
+export function openJobFolders({ root, owner, copy, user: jobsUser, uids }: JobFoldersOptions): JobFolders {
   const own = join(root, ownerFolder(owner));
   makeFolder(own, 0o700);
   for (const folder of [own, root]) {
     if (jobsUser) chmodSync(folder, PASSABLE);
     sweepUnfinished(folder);
   }
-  /** Uids of jobs whose folders are being created. */
-  const reserved = new Set<number>();
+  const pauses = createPauses();
+  let noted: Promise<void> | null = null;
 
   function isOwn(uid: number): boolean {
     return jobsUser?.kind === 'each' && uid >= jobsUser.first && uid <= jobsUser.last;
   }
 
-  /** Returns the uids of all jobs in the folder, including those of other servers. */
-  function takenUids(): ReadonlySet<number> {
-    const servers = readdirSync(root).filter((entry) => OWNER_FOLDER.test(entry));
-    const folders = [root, ...servers.map((name) => join(root, name))];
-    const uids = folders.flatMap((folder) =>
-      namesIn(folder).flatMap((name) => ownerOfWork(join(folder, name)) ?? []),
-    );
-    return new Set([...uids, ...reserved]);
+  /** Returns the results for all of these names without null. */
+  async function inSlices<Result>(
+    names: readonly string[],
+    read: (name: string) => Result | null,
+  ): Promise<Result[]> {
+    const pause = pauses();
+    const results: Result[] = [];
+    for (const [index, name] of names.entries()) {
+      if (index % SLICE === 0) await pause();
+      const result = read(name);
+      if (result !== null) results.push(result);
+    }
+    return results;
   }
 
-  /** Picks a uid that no job uses. A job keeps its uid until its folder is removed. */
-  function freeUid(name: string, first: number, last: number): number {
-    const taken = takenUids();
-    const size = last - first + 1;
-    // Servers that share the folder begin at different uids.
-    const start = Number.parseInt(name.slice(0, 8), 16);
-    for (let tries = 0; tries < Math.min(size, taken.size + 1); tries += 1) {
-      const uid = first + ((start + tries) % size);
-      if (!taken.has(uid)) return uid;
+  /** Adds the folders here that are older than the registry, including those of other servers. */
+  async function noteUids(registry: UidRegistry): Promise<void> {
+    const servers = (await readdir(root)).filter((entry) => OWNER_FOLDER.test(entry));
+    for (const folder of [root, ...servers.map((name) => join(root, name))]) {
+      const found = await inSlices(await namesIn(folder), (name): UidOfFolder | null => {
+        const path = join(folder, name);
+        const uid = ownerOfWork(path);
+        return uid ? { uid, folder: path } : null;
+      });
+      for (let from = 0; from < found.length; from += NOTED_AT_ONCE)
+        await registry.note(found.slice(from, from + NOTED_AT_ONCE));
     }
-    throw new SubstrateError({
-      errorClass: 'capacity',
-      message: 'every uid of JOBS_USER is in use by a job of the last day: set a larger range',
-      transient: true,
+  }
+
+  function allNoted(registry: UidRegistry): Promise<void> {
+    noted ??= noteUids(registry).catch((error: unknown) => {
+      noted = null;
+      throw error;
     });
+    return noted;
+  }
+
+  /** A job keeps its uid until its folder is removed. */
+  async function placeForOwnUser(
+    name: string,
+    spec: JobFile<'spec.json'>,
+    range: Extract<JobsUser, { kind: 'each' }>,
+  ): Promise<void> {
+    if (!uids) throw new Error('jobs with separate users need a registry of uids');
+    await allNoted(uids);
+    const folder = join(own, name);
+    const uid = await uids.claim(folder, range, Number.parseInt(name.slice(0, 8), 16) / 2 ** 32);
+    try {
+      await placeFolder(own, name, spec, { uid, gid: uid });
+    } finally {
+      // Another server may have been faster, with another uid.
+      if (ownerOfWork(folder) !== uid) await uids.release({ uid, folder });
+    }
   }
 
   async function place(name: string, spec: JobFile<'spec.json'>): Promise<void> {
     if (!jobsUser) return placeFolder(own, name, spec, null);
     if (jobsUser.kind === 'one') return placeFolder(own, name, spec, jobsUser);
-    const uid = freeUid(name, jobsUser.first, jobsUser.last);
-    reserved.add(uid);
-    await placeFolder(own, name, spec, { uid, gid: uid }).finally(() => reserved.delete(uid));
+    return placeForOwnUser(name, spec, jobsUser);
   }
 
   function read(name: string, folder: string = own): JobFolder | null {
@@ -118,19 +167,18 @@ export function openJobFolders(root: string, owner: string, jobsUser: JobsUser |
       const uid = ownerOfWork(path);
       return uid !== null && isOwn(uid) ? uid : null;
     };
-    return { path, machineId: `${name}-${spec.id}`, spec, isShared: folder === root, user, ownUid };
+    const isOurs = folder === own && spec.copy === copy;
+    return { path, machineId: `${name}-${spec.id}`, spec, isOurs, user, ownUid };
   }
 
-  function namesIn(folder: string): string[] {
-    return readdirSync(folder).filter((name) => NAME.test(name));
-  }
-
+  // Early, so that the first job need not wait for it. A failure comes back with the first claim.
+  if (uids) allNoted(uids).catch(() => {});
   return {
     make: async (content) => {
       const name = nameOf(content);
       const there = read(name);
       if (there) return there;
-      const spec = { ...content, id: randomBytes(8).toString('hex'), createdAt: Date.now() };
+      const spec = { ...content, id: randomBytes(8).toString('hex'), createdAt: Date.now(), copy };
       await place(name, spec);
       const made = read(name);
       if (!made) throw new Error('a job’s folder was removed while it was being created');
@@ -148,12 +196,13 @@ export function openJobFolders(root: string, owner: string, jobsUser: JobsUser |
       const found = name ? [read(name), read(name, root)] : [];
       return found.find((folder) => folder?.spec.id === id) ?? null;
     },
-    all: () =>
-      [...namesIn(own).map((name) => read(name)), ...namesIn(root).map((name) => read(name, root))].filter(
-        (folder) => folder !== null,
-      ),
+    all: async () => [
+      ...(await inSlices(await namesIn(own), (name) => read(name))),
+      ...(await inSlices(await namesIn(root), (name) => read(name, root))),
+    ],
     remove: async ({ path, spec }) => {
       const hidden = join(dirname(path), `${UNFINISHED}${spec.id}`);
+      const uid = ownerOfWork(path);
       try {
         await rename(path, hidden);
       } catch (error) {
@@ -161,6 +210,7 @@ export function openJobFolders(root: string, owner: string, jobsUser: JobsUser |
         if (codeOf(error) !== 'ENOENT') throw error;
       }
       await rm(hidden, { recursive: true, force: true, maxRetries: 3 });
+      if (uid !== null) await uids?.release({ uid, folder: path });
     },
   };
 }
@@ -191,6 +241,10 @@ async function placeFolder(
     await rm(draft, { recursive: true, force: true });
     if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error))) throw error;
   }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => NAME.test(name));
 }
 
 function userOfWork(path: string): ProcessUser {

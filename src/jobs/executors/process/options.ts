@@ -1,4 +1,5 @@
 import type { JobsUser } from '../../../config/jobs-user.ts';
+import type { UidRegistry } from './uids.ts';
 
 /** What `createProcessSubstrate` needs. */
 export interface ProcessSubstrateOptions {
@@ -6,6 +7,8 @@ export interface ProcessSubstrateOptions {
   readonly folder: string;
   /** The owner of these jobs, as in `SubstrateSetup`: servers with other owners may use the same folder. */
   readonly owner: string;
+  /** Tells this copy of the owner's database from others. Defaults to one that has no copies. */
+  readonly copy?: string;
   /** Command lines by the image that stands for them; see `processImage`. */
   readonly commands: ReadonlyMap<string, readonly string[]>;
   /** Names this machine. Defaults to host name and machine id. To be set in containers, where both change. */
@@ -14,6 +17,8 @@ export interface ProcessSubstrateOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** The user that commands run as. Defaults to the server's own. Another one needs a server run as root. */
   readonly user?: JobsUser | null;
+  /** The uids in use on this machine. Needed if each job has its own user. */
+  readonly uids?: UidRegistry | null;
 }
 
 /** Limits of a process substrate, in milliseconds and bytes. */

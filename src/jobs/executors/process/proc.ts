@@ -23,7 +23,7 @@ export interface ProcessStat {
 /** The kernel shows times in hundredths of a second on all that Node runs on, whatever its own tick rate. */
 export const TICKS_PER_SECOND = 100;
 
-/** The table is read this many lines at a time, about 1 ms, so that a large one does not block the loop. */
+/** The table is read this many lines at a time, 1 to 3 ms, so that a large one does not block the loop. */
 const CHUNK = 100;
 
 let ownBootId: string | null = null;
@@ -71,14 +71,30 @@ export function statOf(pid: number): ProcessStat | null {
 
 /** Reads the whole process table. */
 export async function allProcesses(): Promise<readonly ProcessStat[]> {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   const table: ProcessStat[] = [];
+  await forEachPid((pid) => {
+    const stat = statOf(pid);
+    if (stat) table.push(stat);
+  });
+  return table;
+}
+
+/** Returns every uid that a process has: its real, effective, saved or file system's one. */
+export async function uidsOfProcesses(): Promise<ReadonlySet<number>> {
+  const uids = new Set<number>();
+  await forEachPid((pid) => {
+    const line = /^Uid:\t(.*)$/m.exec(readProc(`/proc/${pid}/status`) ?? '')?.[1];
+    for (const uid of line?.split('\t') ?? []) uids.add(Number(uid));
+  });
+  return uids;
+}
+
+async function forEachPid(read: (pid: number) => void): Promise<void> {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   for (const [index, pid] of pids.entries()) {
     if (index % CHUNK === CHUNK - 1) await setImmediate();
-    const stat = statOf(Number(pid));
-    if (stat) table.push(stat);
+    read(Number(pid));
   }
-  return table;
 }
 
 /** Returns true if this line (`NAME=value`) is in a process's initial environment, as far as readable. */

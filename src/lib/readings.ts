@@ -1,9 +1,9 @@
 import type { Matcher } from './matcher.ts';
 import {
+  type ColumnReading,
   type ControlReading,
   characterLength,
   controlAt,
-  isAmbiguous,
   OVERSTRUCK,
   overstruck,
   SHOWN,
@@ -49,17 +49,32 @@ interface Reading {
   readonly found: { from: number; to: number }[];
 }
 
-/** One time through a part of the bytes. */
-interface Pass extends Range {
-  /**
-   * The last two skip the characters that backspaces lead others to. An underscore underlines the character
-   * in its place or, in the last one, overstrikes it.
-   */
-  readonly kind: 'whole' | 'command' | 'controls alone' | 'overstruck' | 'overstruck by underscores';
+/**
+ * What backslashes begin: escapes of bytes (C, Python's `bytes`, git), escapes of characters (Python's `str`,
+ * JavaScript, Rust), or nothing.
+ */
+type EscapeReading = 'bytes' | 'characters' | 'none';
+
+/** How to read backspaces. The characters that they lead others to are skipped. */
+interface BackspaceReading {
+  /** An underscore underlines the character in its place. Otherwise it overstrikes that character. */
+  readonly underlines: boolean;
+  readonly columns: ColumnReading;
 }
+
+/** One time through a part of the bytes. Only the first one and those of commands read everything as usual. */
+type Pass = Range &
+  (
+    | { readonly kind: 'whole' | 'command' }
+    | { readonly kind: 'controls'; readonly controls: ControlReading }
+    | { readonly kind: 'escapes'; readonly escapes: EscapeReading }
+    | { readonly kind: 'backspaces'; readonly backspaces: BackspaceReading }
+  );
 
 const ESC = 0x1b;
 const BACKSPACE = 0x08;
+const SPACE = 0x20;
+const DELETE = 0x7f;
 const BACKSLASH = 0x5c;
 const PLUS = 0x2b;
 const PERCENT = 0x25;
@@ -67,6 +82,23 @@ const DOT = 0x2e;
 const HYPHEN = 0x2d;
 const COLON = 0x3a;
 const EQUALS = 0x3d;
+const OPENING_BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
+const OPENING_BRACKET = 0x5b;
+const CLOSING_BRACKET = 0x5d;
+const ZERO = 0x30;
+const SEVEN = 0x37;
+const LOWER_U = 0x75;
+const UPPER_U = 0x55;
+const LOWER_X = 0x78;
+
+/** \b \f \n \r \t: controls, also in JSON. */
+const JSON_CONTROLS = [0x62, 0x66, 0x6e, 0x72, 0x74];
+/** \a \e \v and Bash's \E: controls that JSON escapes otherwise. */
+const OTHER_CONTROLS = [0x61, 0x65, 0x76, 0x45];
+/** The most digits between braces. */
+const MAX_BRACED_DIGITS = 8;
+const MAX_CODE_POINT = 0x10ffff;
 
 /**
  * The most bytes of a token's header and payload together, and the length of an HS256 signature, in
@@ -109,8 +141,8 @@ const UNSEEN = unseenRows();
  * bytes of a match; patterns exclude them, see {@link significant}. Where a marked pattern ends, a JSON Web
  * Token continues, and all of it counts.
  *
- * The bytes are read once, once more if they contain controls that can be read in two ways, and twice more if
- * they contain backspaces, so the work is linear in their number.
+ * The bytes are read once, and once more in each other {@link Pass} that can read something in them in another
+ * way, at most eleven times, so the work is linear in their number. The other passes do not combine.
  */
 export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
   const { classOf, classes, table, longest, depth, marked } = matcher;
@@ -144,10 +176,13 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
   let at = 0;
   let stop = bytes.length;
   let controls: ControlReading = 'sequences';
+  let escapes: EscapeReading = 'bytes';
   /** The bytes to skip. Null: none. */
   let hidden: Uint8Array | null = null;
   let hasBackspaces = false;
-  let hasAmbiguousControls = false;
+  /** The readings that differ from those of the first pass somewhere. */
+  const others = new Set<ControlReading>();
+  const otherEscapes = new Set<EscapeReading>();
   /** The matches of all passes so far, and what may be the beginnings of matches at the end. */
   const matches: Range[] = [];
   const prefixes: Range[] = [];
@@ -307,42 +342,96 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
   function resolveEscape(from: number): number {
     let next = from;
     while (next < stop && bytes[next] === BACKSLASH) next += 1;
-    const kind = next < stop ? bytes[next]! : 0;
-    const digits = kind === 0x75 ? 4 : kind === 0x78 ? 2 : 0;
-    const code = digits > 0 ? hexAt(next + 1, digits) : -1;
-    if (code >= 0) {
-      for (let place = next; place <= next + digits; place += 1) feed(plain, bytes[place]!, place, place + 1);
-      return digits === 2 ? resolved(code, from, next + 3) : unicode(code, from, next + 5);
-    }
-    // \b \f \n \r \t: whitespace.
-    if ([0x62, 0x66, 0x6e, 0x72, 0x74].includes(kind)) {
+    if (escapes === 'none' || next === stop) return next;
+    const kind = bytes[next]!;
+    if (JSON_CONTROLS.includes(kind)) {
       feed(plain, kind, next, next + 1);
       return next + 1;
     }
-    return next;
+    if (kind === LOWER_U || kind === LOWER_X || kind === UPPER_U) return resolveHex(kind, from, next);
+    if (isOctalAt(next)) return resolveOctal(from, next);
+    if (!OTHER_CONTROLS.includes(kind)) return next;
+    otherEscapes.add('none');
+    feed(plain, kind, next, next + 1);
+    return next + 1;
   }
 
-  function resolved(byte: number, from: number, to: number): number {
-    feedResolved(byte, from, to);
-    return to;
+  function resolveHex(kind: number, from: number, next: number): number {
+    const digits = kind === LOWER_U ? 4 : kind === LOWER_X ? 2 : 8;
+    const code = hexAt(next + 1, digits);
+    if (code < 0 || code > MAX_CODE_POINT) return kind === UPPER_U ? next : resolveBraced(from, next);
+    const end = next + 1 + digits;
+    if (kind === LOWER_X) return resolvedByte(code, from, next, end);
+    if (kind === UPPER_U) otherEscapes.add('none');
+    return resolved(code, from, next, end);
   }
 
-  function unicode(code: number, from: number, to: number): number {
-    let text = String.fromCharCode(code);
-    let end = to;
-    if (code >= 0xd800 && code < 0xdc00) {
-      let next = to;
-      while (next < stop && bytes[next] === BACKSLASH) next += 1;
-      const second = next > to && bytes[next] === 0x75 ? hexAt(next + 1, 4) : -1;
-      if (second >= 0xdc00 && second < 0xe000) {
-        for (let place = next; place < next + 5; place += 1) feed(plain, bytes[place]!, place, place + 1);
-        text += String.fromCharCode(second);
-        end = next + 5;
-      }
+  /** Resolves \u{…} and \x{…}. */
+  function resolveBraced(from: number, next: number): number {
+    if (next + 1 >= stop || bytes[next + 1] !== OPENING_BRACE) return next;
+    const first = next + 2;
+    let end = first;
+    while (end < stop && end < first + MAX_BRACED_DIGITS && HEX[bytes[end]!]! >= 0) end += 1;
+    const isClosed = end > first && end < stop && bytes[end] === CLOSING_BRACE;
+    const code = isClosed ? hexAt(first, end - first) : -1;
+    if (code < 0 || code > MAX_CODE_POINT) return next;
+    otherEscapes.add('none');
+    return resolved(code, from, next, end + 1);
+  }
+
+  function resolveOctal(from: number, next: number): number {
+    otherEscapes.add('none');
+    // Rust writes \0 before a digit, too.
+    const isShort = escapes === 'characters' && bytes[next] === ZERO;
+    let code = 0;
+    let end = next;
+    while (end < next + (isShort ? 1 : 3) && code < 0o40 && isOctalAt(end)) {
+      code = code * 8 + bytes[end]! - ZERO;
+      end += 1;
     }
+    if (bytes[next] === ZERO && end > next + 1) otherEscapes.add('characters');
+    return resolvedByte(code, from, next, end);
+  }
+
+  function isOctalAt(place: number): boolean {
+    return place < stop && bytes[place]! >= ZERO && bytes[place]! <= SEVEN;
+  }
+
+  function resolvedByte(byte: number, from: number, next: number, end: number): number {
+    if (byte < 0x80 || escapes === 'characters') return resolved(byte, from, next, end);
+    otherEscapes.add('characters');
+    feedPlain(next, end);
+    feedResolved(byte, from, end);
+    return end;
+  }
+
+  /** Feeds the character of an escape whose backslashes end at `next`. */
+  function resolved(code: number, from: number, next: number, to: number): number {
+    feedPlain(next, to);
+    if (code <= SPACE || code === DELETE) return to;
+    if (code < 0x80) {
+      feedResolved(code, from, to);
+      return to;
+    }
+    const end = code >= 0xd800 && code < 0xdc00 ? afterLowSurrogate(to) : to;
+    const text = end > to ? String.fromCharCode(code, hexAt(end - 4, 4)) : String.fromCodePoint(code);
     if (text.replace(UNSEEN_CHARACTERS, '') === '') return end;
     for (const byte of Buffer.from(text)) feedResolved(byte, from, end);
     return end;
+  }
+
+  /** Skips the escape of the second half of a character at `from`, if there is one. */
+  function afterLowSurrogate(from: number): number {
+    let next = from;
+    while (next < stop && bytes[next] === BACKSLASH) next += 1;
+    const code = next > from && next < stop && bytes[next] === LOWER_U ? hexAt(next + 1, 4) : -1;
+    if (code < 0xdc00 || code >= 0xe000) return from;
+    feedPlain(next, next + 5);
+    return next + 5;
+  }
+
+  function feedPlain(from: number, to: number): void {
+    for (let place = from; place < to; place += 1) feed(plain, bytes[place]!, place, place + 1);
   }
 
   function hexAt(from: number, digits: number): number {
@@ -359,8 +448,48 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
   /** Skips the terminal sequence or control that begins at `from`. Returns where to continue. */
   function sequence(from: number): number {
     const next = skipSequence(bytes, from, stop, controls, addCommand);
-    if (isAmbiguous(bytes, from, next)) hasAmbiguousControls = true;
+    if (passes[current]?.kind === 'whole') noteOthers(from, next);
     return next;
+  }
+
+  /** Notes the readings in which what begins at `from` does not end at `next`. */
+  function noteOthers(from: number, next: number): void {
+    const isEscape = bytes[from] === ESC;
+    const kind = isEscape && from + 1 < stop ? bytes[from + 1] : 0;
+    // A color, or the like. A log with colors is read again only if a match may contain part of one.
+    if (kind === OPENING_BRACKET && next > from + 2 && bytes[next - 1]! >= 0x40) {
+      if (mayContain(from + 2, next)) others.add('pairs');
+      if (mayContain(from + 1, next)) others.add('bare');
+      return;
+    }
+    const ends = (reading: ControlReading) => skipSequence(bytes, from, stop, reading, () => {});
+    const alone = ends('alone');
+    if (alone !== next) others.add('alone');
+    if (ends('long') !== next) others.add('long');
+    if (!isEscape) return;
+    // A link or a title is as common. The rest of its text is searched anyway.
+    const isLink = kind === CLOSING_BRACKET;
+    if (ends('pairs') !== next && (!isLink || mayContain(from + 2, from + 3))) others.add('pairs');
+    if (alone !== from + 1 && (!isLink || mayContain(from + 1, from + 2))) others.add('bare');
+  }
+
+  /** Returns true if a match may contain these bytes and those before or after them. */
+  function mayContain(from: number, to: number): boolean {
+    const { state } = plain;
+    return (
+      goesOn(state, from, to) ||
+      (escaped.state !== state && goesOn(escaped.state, from, to)) ||
+      (percent.state !== state && goesOn(percent.state, from, to))
+    );
+  }
+
+  function goesOn(before: number, from: number, to: number): boolean {
+    let state = before;
+    for (let place = from; place < to && place < stop && longest[state] === 0; place += 1) {
+      const byte = bytes[place]!;
+      if (UNSEEN[byte] !== DROPPED) state = table[state * classes + classOf[byte]!]!;
+    }
+    return state !== 0;
   }
 
   function addCommand(from: number, to: number): void {
@@ -376,7 +505,7 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
       else if (byte === BACKSLASH) at = resolveEscape(at);
       else if (byte >= 0x80) readWide();
       else {
-        if (byte > 0x20 && byte !== 0x7f) {
+        if (byte > SPACE && byte !== DELETE) {
           feed(plain, byte, at, at + 1);
           feedResolved(byte, at, at + 1);
         } else if (byte === BACKSPACE) hasBackspaces = true;
@@ -427,12 +556,24 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
     return false;
   }
 
-  function startPass({ kind, from, to }: Pass): void {
-    at = from;
-    stop = to;
-    controls = kind === 'controls alone' ? 'alone' : 'sequences';
-    const isOverstruck = kind === 'overstruck' || kind === 'overstruck by underscores';
-    hidden = isOverstruck ? overstruck(bytes, kind === 'overstruck') : null;
+  function startPass(pass: Pass): void {
+    at = pass.from;
+    stop = pass.to;
+    controls = pass.kind === 'controls' ? pass.controls : 'sequences';
+    escapes = pass.kind === 'escapes' ? pass.escapes : 'bytes';
+    hidden = pass.kind === 'backspaces' ? hiddenBy(pass.backspaces) : null;
+  }
+
+  /** Returns which bytes backspaces hide, and adds the passes in which they hide others. */
+  function hiddenBy({ underlines, columns }: BackspaceReading): Uint8Array {
+    const { shown, isUnderlined, isUneven } = overstruck(bytes, underlines, columns);
+    if (underlines && isUnderlined) addBackspaces({ underlines: false, columns });
+    if (underlines && isUneven) addBackspaces({ underlines, columns: 'characters' });
+    return shown;
+  }
+
+  function addBackspaces(backspaces: BackspaceReading): void {
+    passes.push({ kind: 'backspaces', backspaces, from: 0, to: bytes.length });
   }
 
   function endPass({ kind, from, to }: Pass): void {
@@ -447,9 +588,9 @@ export function createSearch(bytes: Uint8Array, matcher: Matcher): Search {
     percentFrom = -1;
     percentDigit = -1;
     if (kind !== 'whole') return;
-    if (hasAmbiguousControls) passes.push({ kind: 'controls alone', from, to });
-    if (!hasBackspaces) return;
-    passes.push({ kind: 'overstruck', from, to }, { kind: 'overstruck by underscores', from, to });
+    for (const reading of others) passes.push({ kind: 'controls', controls: reading, from, to });
+    for (const reading of otherEscapes) passes.push({ kind: 'escapes', escapes: reading, from, to });
+    if (hasBackspaces) addBackspaces({ underlines: true, columns: 'display' });
   }
 
   return {
@@ -515,7 +656,7 @@ function unseenRows(): Uint8Array {
   const set = (row: number, first: number, last: number, next: number) =>
     rows.fill(next, row * 256 + first, row * 256 + last + 1);
   set(0, 0x00, 0x20, DROPPED);
-  for (const byte of [BACKSLASH, PLUS, 0x7f]) set(0, byte, byte, DROPPED);
+  for (const byte of [BACKSLASH, PLUS, DELETE]) set(0, byte, byte, DROPPED);
   set(0, 0xc2, 0xc2, 1);
   set(0, 0xe2, 0xe2, 2);
   set(0, 0xef, 0xef, 5);

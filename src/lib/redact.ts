@@ -53,13 +53,14 @@ export function createRedactor(secrets: readonly string[]): (text: string) => st
 
 /**
  * Creates a redactor for secrets of 6 or more characters, and for the lines of 8 or more characters of
- * multi-line secrets. It finds them as they are, JSON-, C- or URL-escaped, in base64 and base64url even
- * inside a longer encoded text, and in hex, also with colons or hyphens between the bytes; each of these also
- * across line breaks, indentation, spaces, terminal escape sequences of 7 and 8 bits, control characters,
- * zero-width characters, and bytes that are not UTF-8 (or the U+FFFD in their place), and if backspaces
- * overstrike, underline or correct its characters. JSON Web Tokens are found in the same ways, Fly's credentials and whatever
- * follows `Bearer` only as they are. If a secret is JSON, its credentials count, too. If the secrets exceed
- * 16 KiB together, the first ones count, and every opaque text is removed in place of the others.
+ * multi-line secrets. It finds them as they are, JSON-, C- or URL-escaped (C also in the dialects of git,
+ * Python, JavaScript, Rust and Perl), in base64 and base64url even inside a longer encoded text, and in hex,
+ * also with colons or hyphens between the bytes; each of these also across line breaks, indentation, spaces,
+ * terminal escape sequences of 7 and 8 bits and of any length, control characters, zero-width characters, and
+ * bytes that are not UTF-8 (or the U+FFFD in their place), and if backspaces overstrike, underline or correct
+ * its characters. JSON Web Tokens are found in the same ways, Fly's credentials and whatever follows `Bearer`
+ * only as they are. If a secret is JSON, its credentials count, too. If the secrets exceed 16 KiB together,
+ * the first ones count, and every opaque text is removed in place of the others.
  */
 export function prepareRedactor(secrets: readonly string[]): Redactor {
   const { patterns, isComplete } = patternsOf(secrets);

@@ -187,17 +187,64 @@ describe('a redactor removes', () => {
     );
   });
 
-  test.each(['\b', '\u009bm', '\u001b(B'])(
-    'a secret before %j and another one after it, however the control is read',
-    (control) => {
-      const redact = createRedactor(['hunter2secret', 'another-secret']);
-      expect(redact(`hunter2secret${control}another-secret`)).not.toMatch(/unter|ecre|nothe/);
-    },
-  );
+  test.each([
+    '\b',
+    '\u009bm',
+    '\u001b(B',
+    '\u001b',
+    '\u001b7',
+    '\u001bOP',
+    '\u001b[m',
+    '\u001b$(C',
+    '\u001b]\n',
+  ])('a secret before %j and another one after it, however the control is read', (control) => {
+    const redact = createRedactor(['hunter2secret', 'another-secret']);
+    expect(redact(`hunter2secret${control}another-secret`)).not.toMatch(/unter|ecre|nothe/);
+  });
 });
+
+/** Terminal sequences that every terminal reads alike. */
+const SEQUENCES = [
+  '\u001b7',
+  '\u001b8',
+  '\u001b=',
+  '\u001b>',
+  '\u001bM',
+  '\u001bc',
+  '\u001bOP',
+  '\u001b F',
+  '\u001b$(C',
+  '\u001b%G',
+  '\u001b#8',
+  '\u001b[0m\u001b[1;31m',
+  '\u001b[1 q',
+  '\u001b]0;a title\u0007',
+  '\u001b]8;;https://example.com\u001b\\',
+  '\u001bka title\u001b\\',
+  '\u009b31m',
+];
+
+/** Sequences that are long or contain controls. */
+const LONG_SEQUENCES = [
+  `\u001b[${'0;'.repeat(40)}m`,
+  '\u001b[3\n1m',
+  '\u001b[3\b1m',
+  '\u001b]0;ti\ntle\u0007',
+  `\u001b]1337;File=inline=1:${'A'.repeat(4_200)}\u0007`,
+  `\u001bPq${'#0;2;0;0;0~~@@vv$'.repeat(300)}\u001b\\`,
+];
+
+/** Characters that backspaces erase, by their width in a terminal. */
+const ERASED = ['X\b', 'あ\b\b', '😀\b\b', 'X\u200b\b', 'a\u0301\b', 'X\u001b[1m\b'];
 
 /** What terminals do not show, or show as one mark. The last ones are ambiguous to a reader. */
 const TEARS = {
+  ...Object.fromEntries(SEQUENCES.map((sequence) => [JSON.stringify(sequence), sequence])),
+  ...Object.fromEntries(LONG_SEQUENCES.slice(0, 4).map((sequence) => [JSON.stringify(sequence), sequence])),
+  'a shift of the next character': '\u001bN',
+  'a wide character that is erased': 'あ\b\b',
+  'a zero-width character behind one that is erased': 'X\u200b\b',
+  'a mark on a character that is erased': 'a\u0301\b',
   'a color in 8-bit controls': '\u009b1;31m',
   'a reset in 8-bit controls': '\u009bm',
   'a title in 8-bit controls': '\u009d0;title\u009c',
@@ -216,7 +263,41 @@ const TEARS = {
   'a no-break space': '\u00a0',
   'a character that is erased': '\u00d7\b',
   'an erasure with a space': 'x\b \b',
+};
+
+/** How programs write a character: only ones that use the same escapes. */
+const octal = (byte: number) => `\\${byte.toString(8).padStart(3, '0')}`;
+const hex = (code: number, digits: number) => code.toString(16).padStart(digits, '0');
+const codeOf = (character: string) => character.codePointAt(0)!;
+const ESCAPES = {
+  bytes: [
+    (character: string) => character,
+    (character: string) => Buffer.from(character).toString('hex').replace(/../g, '\\x$&'),
+    (character: string) => [...Buffer.from(character)].map(octal).join(''),
+    (character: string) => `\\u{${hex(codeOf(character), 1)}}`,
+    (character: string) => `\\U${hex(codeOf(character), 8)}`,
+    (character: string) => JSON.stringify(character).slice(1, -1),
+  ],
+  characters: [
+    (character: string) => character,
+    (character: string) =>
+      codeOf(character) < 0x100 ? `\\x${hex(codeOf(character), 2)}` : `\\u{${hex(codeOf(character), 4)}}`,
+    (
+      character: string, // A zero before other digits is read as in Rust.
+    ) => (codeOf(character) >= 0o100 && codeOf(character) < 0x100 ? octal(codeOf(character)) : character),
+    (character: string) => character.replace(/./gs, (half) => `\\u${hex(half.charCodeAt(0), 4)}`),
+    (character: string) => `\\x{${hex(codeOf(character), 1)}}`,
+    (character: string) => `\\U${hex(codeOf(character), 8)}`,
+  ],
 } as const;
+
+/** Forms that may occur together: all of them are read in one way in the same reading of the text. */
+const COMPOSITIONS = [
+  { escapes: ESCAPES.bytes, gaps: [...SEQUENCES, '\\a', '\\v', '\\e', '\\E', '\\012', '\\x1b'] },
+  { escapes: ESCAPES.bytes, gaps: [...SEQUENCES, ...LONG_SEQUENCES.slice(0, 5)] },
+  { escapes: ESCAPES.bytes, gaps: [...SEQUENCES, ...ERASED] },
+  { escapes: ESCAPES.characters, gaps: [...SEQUENCES, '\\0', '\\a', '\\v', '\\e', '\\x85'] },
+] as const;
 
 describe('a redactor removes a secret that is torn by', () => {
   const key = 'sk-proj_1f4a9c07d2b86e35';
@@ -245,6 +326,9 @@ describe('a redactor removes a secret that is torn by', () => {
     ['bold and colored', (text: string) => text.replace(/./g, '$&\u001b[1m\b$&')],
     ['erased from an underscore', (text: string) => `${text.slice(0, 6)}x\b_\bx\b${text.slice(6)}`],
     ['corrected', (text: string) => `${text.slice(0, 5)}xyz\b\b\b${text.slice(5)}`],
+    ['bold and marked', (text: string) => text.replace(/./g, '$&\u0301\b$&')],
+    ['corrected in wide characters', (text: string) => `${text.slice(0, 5)}日本\b\b\b\b${text.slice(5)}`],
+    ['corrected as if none were wide', (text: string) => `${text.slice(0, 5)}日本\b\b${text.slice(5)}`],
     ['printed and erased', (text: string) => text + '\b \b'.repeat(text.length)],
   ])('overstrikes: %s', (_, overstrike) => {
     const redact = createRedactor([key]);
@@ -252,6 +336,67 @@ describe('a redactor removes a secret that is torn by', () => {
       const shown = redact(`a ${overstrike(write(Buffer.from(key)))} b`);
       expect(shown).toMatch(/^a \[redacted\][\b_= ]* b$/);
     }
+  });
+
+  test.each(['\u001b', '\u009b', '\u0090', '\u008f'])('%j alone before any of its characters', (control) => {
+    const secret = 'sk-[31m]P^_XkNOM(B=>c$7_';
+    const redact = createRedactor([secret]);
+    for (let at = 1; at < secret.length; at += 1) {
+      expect(redact(`a ${secret.slice(0, at)}${control}${secret.slice(at)} b`)).toBe(`a ${REDACTED} b`);
+    }
+  });
+
+  test.each(['\u001b[', '\u001b]', '\u001bP', '\u001bO', '\u001b', '\u001b[1;'])(
+    'nothing, behind %j',
+    (control) => {
+      for (const secret of ['m12345-secret', '12345secret', 'Bsecret-12345', ';123456m']) {
+        expect(createRedactor([secret])(`a ${control}${secret}\u0007 b`)).not.toMatch(/ecre|234/);
+      }
+    },
+  );
+
+  test('a secret that contains a terminal sequence', () => {
+    for (const sequence of [...SEQUENCES, '\u001bN', '\u009b', '\b', '\u001b[31m']) {
+      const secret = `ab${sequence}cdefgh`;
+      for (const write of [
+        WRITINGS['as it is'],
+        WRITINGS['in JSON'],
+        WRITINGS['in hex'],
+        WRITINGS['in base64'],
+      ])
+        expect(createRedactor([secret])(write(Buffer.from(secret))), JSON.stringify(secret)).toMatch(
+          /^"?\[redacted\]=*"?$/,
+        );
+    }
+  });
+
+  test.each(LONG_SEQUENCES)('a long sequence, anywhere in any encoding', (sequence) => {
+    for (const write of [WRITINGS['as it is'], WRITINGS['in hex'], WRITINGS['in base64']]) {
+      const written = write(Buffer.from(key));
+      for (let at = 1; at < written.length; at += 5) {
+        const shown = createRedactor([key])(`a ${written.slice(0, at)}${sequence}${written.slice(at)} b`);
+        expect(shown).toBe(`a ${REDACTED} b`);
+      }
+    }
+  });
+
+  test('sequences, escapes and backspaces in any composition', () => {
+    const unit = fc.constantFrom('a', 'F', '7', '0', '-', '_', '/', 'é', 'ÿ', 'д', 'あ', '😀');
+    const secrets = fc
+      .array(unit, { minLength: 6, maxLength: 20 })
+      .map((characters) => ['k', ...characters, 'k']);
+    const choices = fc.array(fc.tuple(fc.nat(), fc.nat(), fc.boolean()), { minLength: 22, maxLength: 22 });
+    fc.assert(
+      fc.property(secrets, choices, fc.constantFrom(...COMPOSITIONS), (secret, chosen, { escapes, gaps }) => {
+        const written = secret.map((character, at) => {
+          const [form, gap, isTorn] = chosen[at]!;
+          const isInside = isTorn && at < secret.length - 1;
+          return escapes[form % escapes.length]!(character) + (isInside ? gaps[gap % gaps.length]! : '');
+        });
+        expect(createRedactor([secret.join('')])(`|${written.join('')}|`)).toBe(`|${REDACTED}|`);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test('raw bytes that are not UTF-8', async () => {
@@ -284,7 +429,9 @@ describe('a redactor removes a secret that is torn by', () => {
   test('several of them, anywhere, in any encoding', () => {
     // What is read in one way only: a control that may begin a sequence is, or is not, throughout a text, and
     // a character that is erased at the end of a line stays visible.
-    const clear = Object.values(TEARS).filter((tear) => !/^[\u0090\u009b]$|[\b]/.test(tear));
+    const clear = Object.values(TEARS).filter(
+      (tear) => !/^[\u0090\u009b]$|[\b]/.test(tear) && ![...LONG_SEQUENCES, '\u001bN'].includes(tear),
+    );
     const tears = fc.constantFrom(...clear, ...BREAKS.filter((gap) => !gap.includes('\\')));
     const writing = fc.constantFrom(WRITINGS['as it is'], WRITINGS['in hex'], WRITINGS['in base64url']);
     const places = fc.uniqueArray(fc.tuple(fc.nat(), tears), { maxLength: 6, selector: ([at]) => at });
@@ -299,6 +446,29 @@ describe('a redactor removes a secret that is torn by', () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('a redactor removes a secret in the escapes of', () => {
+  test.each([
+    ['git', 'pässwörd-x', '"p\\303\\244ssw\\303\\266rd-x"'],
+    ['git, in JSON', 'pässwörd-x', '"p\\\\303\\\\244ssw\\\\303\\\\266rd-x"'],
+    ['C', 'ab\u0007\u000b\u001bcdefgh', '"ab\\a\\v\\033cdefgh"'],
+    ['Bash', "ab\u001b'cdéfgh", "$'ab\\E\\'cd\\303\\251fgh'"],
+    ['Python’s bytes', 'pässwörd-x', "b'p\\xc3\\xa4ssw\\xc3\\xb6rd-x'"],
+    ['Python', 'pä😀sswörd-x', "'p\\xe4\\U0001f600ssw\\xf6rd-x'"],
+    ['JavaScript', 'pä😀sswörd-x', "'p\\xe4\\u{1f600}ssw\\xf6rd-x'"],
+    ['Rust', 'pä\u000012sswörd-x', '"p\\u{e4}\\012ssw\\u{f6}rd-x"'],
+    ['Perl', 'pä😀sswörd-x', '"p\\x{e4}\\x{1f600}ssw\\x{f6}rd-x"'],
+    ['LDAP', 'hunter2-secret', '\\68\\75\\6e\\74\\65\\72\\32\\2d\\73\\65\\63\\72\\65\\74'],
+  ])('%s', (_, secret, text) => {
+    expect(createRedactor([secret])(`say ${text}!`)).toMatch(/^say [b$]?["'\\]?\[redacted\]["']?!$/);
+  });
+
+  test('nothing, behind a backslash that begins no escape', () => {
+    for (const key of ['1234567-secret', 'vault-secret', 'U0001f600-secret', 'u{e4}-secret', 'E-secret-x'])
+      for (const write of [WRITINGS['as it is'], WRITINGS['in hex'], WRITINGS['in base64']])
+        expect(createRedactor([key])(`C:\\${write(Buffer.from(key))}`)).toMatch(/^C:\\?\[redacted\]=*$/);
   });
 });
 
@@ -332,6 +502,19 @@ describe('a redactor keeps', () => {
       '\u0007',
       ':',
       '\\',
+      'O',
+      ' ',
+      '7',
+      '$(B',
+      'P',
+      'k',
+      '\u0018',
+      '\\x9',
+      '\\30',
+      '\\u{1f600',
+      '}',
+      'あ',
+      '\u0301',
     );
     fc.assert(
       fc.property(fc.array(parts, { maxLength: 60 }), (pieces) => {
@@ -358,6 +541,20 @@ test('the work of a search grows linearly with the text, whatever it contains', 
     '%6',
     '\u001b(',
     '\u009d\n\b',
+    '\u001b]\n',
+    '\u001b[3\n',
+    '\u001b[3\b',
+    '\u001b ',
+    '\u001bk',
+    '\u001bO',
+    '\u008f',
+    '\\3',
+    '\\u{1',
+    '\\0',
+    'a\u0301\b',
+    '\u0301\b',
+    'あ\b_',
+    'あ\u001b[m\b\b',
   ];
   for (const bytes of [
     ...texts.map((text) => Buffer.from(text)),
@@ -376,8 +573,8 @@ test('the work of a search grows linearly with the text, whatever it contains', 
       createSearch(counted, matcher).ranges(true);
       return count;
     };
-    const [short, long] = [reads(2_000), reads(16_000)];
-    expect(long, JSON.stringify(bytes.toString('latin1'))).toBeLessThan(9 * short + 100);
+    const [short, long] = [reads(1_500), reads(9_000)];
+    expect(long, JSON.stringify(bytes.toString('latin1'))).toBeLessThan(7 * short + 100);
   }
 });
 

@@ -31,15 +31,12 @@ describeStores('a server that lost its lease', ({ open }) => {
       await eventually(() => session.streams().opened > opened);
       return other;
     };
-    const finish = async () => {
-      session.emit(...TURN.slice(4));
-      await eventually(() => hasEnded(store, run));
-    };
-    return { session, link, one, logged, takeOver, finish };
+    const isOver = () => eventually(() => hasEnded(store, run));
+    return { session, link, one, logged, takeOver, isOver };
   }
 
   test('does not end the run of its successor, however late its last words arrive', async () => {
-    const { session, link, one, logged, takeOver, finish } = await twoProcesses();
+    const { session, link, one, logged, takeOver, isOver } = await twoProcesses();
     session.cut();
     await eventually(() => session.streams().histories === 2);
     const before = ownOf(await logged());
@@ -51,7 +48,8 @@ describeStores('a server that lost its lease', ({ open }) => {
     const other = await takeOver();
     link.heal();
     await one.close();
-    await finish();
+    session.emit(...TURN.slice(4));
+    await isOver();
     await other.close();
     expect(contentOf(sentOf(await logged()))).toEqual(contentOf(adapted(TURN, { id: session.id })));
     expect(ownOf(await logged())).toEqual(before);
@@ -59,23 +57,26 @@ describeStores('a server that lost its lease', ({ open }) => {
   });
 
   test('reports none of its trouble in the run of its successor', async () => {
-    const { session, link, one, logged, takeOver, finish } = await twoProcesses();
+    const { session, link, one, logged, takeOver, isOver } = await twoProcesses();
     link.cut();
     session.cut();
     await eventually(() => link.failedCommits() > 0);
     const other = await takeOver();
     link.heal();
     await one.close();
-    await finish();
+    session.emit(...TURN.slice(4));
+    await isOver();
     await other.close();
     expect(contentOf(await logged())).toEqual(contentOf(adapted(TURN, { id: session.id })));
   });
 
   test('does not interrupt a session that its successor has followed to the end', async () => {
-    const { session, link, one, takeOver, finish } = await twoProcesses();
+    const { session, link, one, takeOver, isOver } = await twoProcesses();
     link.cut();
+    // Only the successor reads the end: it is in the history, but not in the open stream.
+    session.miss(...TURN.slice(4));
     const other = await takeOver();
-    await finish();
+    await isOver();
     link.heal();
     await eventually(() => session.streams().open === 0);
     await one.close();
@@ -88,12 +89,14 @@ describeStores('a server that lost its lease', ({ open }) => {
     const session = provider.session('s1');
     const store = await open();
     const hurried = { maxDurationMs: 1 };
-    const one = startFollower(
-      failingCommits(store, () => 'lost before'),
-      provider.url,
-      hurried,
-    );
+    let commits = 0;
+    const failing = failingCommits(store, () => {
+      commits += 1;
+      return 'lost before';
+    });
+    const one = startFollower(failing, provider.url, hurried);
     const run = await one.start(session.id);
+    await eventually(() => commits > 0);
     await one.close();
     expect(session.received).toEqual([]);
     const other = startFollower(store, provider.url, hurried);

@@ -37,7 +37,7 @@ async function openTestStore() {
 }
 
 test.each(['history', 'stream'] as const)(
-  'a server that is killed between any two commits loses and repeats nothing of a %s with bulky events',
+  'a server that stops between any two commits loses and repeats nothing of a %s with bulky events',
   async (source) => {
     const provider = await startFakeAnthropic();
     const store = await openTestStore();

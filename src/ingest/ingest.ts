@@ -6,7 +6,7 @@ import { StoreUnavailable } from '../store/store.ts';
 import type { Wake, WakeupPlane } from '../wakeups/plane.ts';
 import { tellCommitted } from './committed.ts';
 import { Overloaded, ShuttingDown } from './faults.ts';
-import type { Judged, ProducedBatch, ProducedEvent, Rejection } from './judge.ts';
+import type { Judged, OwnEvent, ProducedBatch, Rejection } from './judge.ts';
 import { judgeRun, type RunVerdicts } from './judge-run.ts';
 import { RUN_SIZE_LIMITS, type RunSizeLimits } from './run-size.ts';
 import type { Submission } from './submission.ts';
@@ -52,7 +52,7 @@ export interface Ingest {
    */
   append(run: RunKey, batch: ProducedBatch): Promise<Accepted | Rejection>;
   /** Appends an event that the server itself adds, by the same rules. */
-  appendOwn(run: RunKey, event: Pick<ProducedEvent, 'kind' | 'data'>): Promise<Accepted | Rejection>;
+  appendOwn(run: RunKey, event: OwnEvent): Promise<Accepted | Rejection>;
   /** Refuses new batches, and resolves when every waiting batch has its answer. */
   close(): Promise<void>;
 }

@@ -22,6 +22,12 @@ export interface ProducedBatch {
   readonly claimer?: string;
 }
 
+/** An event that the server itself adds. */
+export interface OwnEvent extends Pick<ProducedEvent, 'kind' | 'data'> {
+  /** The process that follows the run: no event of a former follower gets in. Absent if any process may add it. */
+  readonly claimer?: string;
+}
+
 /** The reason for refusing a batch. Nothing of the batch was stored. */
 export interface Rejection {
   readonly ok: false;
@@ -133,11 +139,9 @@ export function judgeBatch(
  * Applies the same rules to one event that the server adds. The event takes the log's last `tMs`, never this
  * machine's clock: a clock that runs ahead must not make the producer's next event illegal.
  */
-export function judgeOwnEvent(
-  head: Head,
-  event: Pick<ProducedEvent, 'kind' | 'data'>,
-  committedAt: number,
-): Judged | Rejection {
+export function judgeOwnEvent(head: Head, event: OwnEvent, committedAt: number): Judged | Rejection {
+  const outsider = event.claimer === undefined ? null : judgeSender(head, event);
+  if (outsider) return outsider;
   if (head.terminalSeq !== null)
     return reject('run_terminated', 'the run has ended and takes no more events');
   const seq = head.lastSeq + 1;
@@ -162,7 +166,10 @@ export function judgeOwnEvent(
  * A run with a job accepts events only from the instance that claimed the job, and a native run only from the
  * server that follows its provider.
  */
-function judgeSender({ fence, terminalSeq }: Head, { claimer }: ProducedBatch): Rejection | null {
+function judgeSender(
+  { fence, terminalSeq }: Head,
+  { claimer }: Pick<ProducedBatch, 'claimer'>,
+): Rejection | null {
   if (fence === (claimer ?? null)) return null;
   if (terminalSeq !== null) return reject('run_terminated', 'the run has ended and takes no more events');
   return reject(

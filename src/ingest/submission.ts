@@ -1,5 +1,5 @@
 import type { RunKey } from '../store/run-keys.ts';
-import type { Judged, ProducedBatch, ProducedEvent, Rejection } from './judge.ts';
+import type { Judged, OwnEvent, ProducedBatch, Rejection } from './judge.ts';
 
 /**
  * A batch that waits for its commit. `bytes` is its weight in memory, `since` its arrival by
@@ -7,7 +7,7 @@ import type { Judged, ProducedBatch, ProducedEvent, Rejection } from './judge.ts
  */
 export interface Submission {
   readonly run: RunKey;
-  readonly work: ProducedBatch | Pick<ProducedEvent, 'kind' | 'data'>;
+  readonly work: ProducedBatch | OwnEvent;
   readonly bytes: number;
   readonly since: number;
   settle(outcome: Judged | Rejection): void;

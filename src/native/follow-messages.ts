@@ -48,11 +48,11 @@ export async function followMessages(
     while (read.kind === 'bytes') {
       const events = adapter.push(read.bytes);
       if (adapter.isWhole()) events.push(...adapter.end());
-      if (!(await log.append(events)) || adapter.isWhole()) return 'done';
+      if (!(await log.append([events])) || adapter.isWhole()) return 'done';
       read = await stream.read();
     }
     const end = signal.aborted ? endOfLeaving() : endOfRead(read);
-    if (end) await log.append(endedBy(adapter.end(), end));
+    if (end) await log.append([endedBy(adapter.end(), end)]);
     return 'done';
   } finally {
     stream.close();

@@ -5,11 +5,12 @@ import { createAnthropicSessionsAdapter } from '../runtimes/anthropic-sessions.t
 import { objectOf, parseObject, stringOf } from '../runtimes/json.ts';
 import type { ByteStream } from './byte-stream.ts';
 import type { Followed, FollowTools } from './follower.ts';
+import type { LoggedSession } from './logged-session.ts';
 import { persist } from './persist.ts';
 import type { ProviderRequest } from './provider.ts';
 import type { ProviderFault } from './provider-fault.ts';
 import { readHistory, sessionRequest } from './session-history.ts';
-import { createSessionReader, type LoggedSession } from './session-reader.ts';
+import { createSessionReader } from './session-reader.ts';
 import { blame, leavingReason, OUT_OF_TIME } from './verdict.ts';
 
 /** How one connection ended: the log is complete, the follower must reconnect, or retries cannot help. */
@@ -17,6 +18,9 @@ type Connection =
   | { readonly kind: 'done' }
   | { readonly kind: 'lost'; readonly fault: ProviderFault }
   | { readonly kind: 'hopeless'; readonly fault: ProviderFault };
+
+/** Events of the run, one group for each event of the session. */
+type Groups = readonly (readonly RunnerEvent[])[];
 
 /**
  * Follows a session until its turn ends. The stream has no cursor: each connection opens the stream first,
@@ -45,9 +49,10 @@ export async function followSession(
     if (signal.aborted) return leave();
     if (connection.kind === 'hopeless') return fail(connection.fault);
     if (reader.size() > before) backoff.reset();
-    if (!(await log.warn(connection.fault, attempt))) return 'done';
-    await pause(backoff.nextMs(), signal);
+    const isOpen = await log.warn(connection.fault, attempt);
+    if (isOpen) await pause(backoff.nextMs(), signal);
     if (signal.aborted) return leave();
+    if (!isOpen) return 'left';
   }
 
   async function connect(): Promise<Connection> {
@@ -68,10 +73,10 @@ export async function followSession(
   async function readPast(): Promise<Connection | null> {
     for await (const page of readHistory(path, (to) => ask(sessionRequest(to)))) {
       if (page.kind !== 'answered') return { kind: 'hopeless', fault: page.fault };
-      const told = await tell(page.body.flatMap((event) => reader.take(event, false)));
+      const told = await tell(page.body.map((event) => reader.take(event, false)));
       if (told) return told;
     }
-    return reader.isOver() ? tell(adapter.end(), 'last') : null;
+    return reader.isOver() ? tell([adapter.end()], 'last') : null;
   }
 
   async function readLive(stream: ByteStream): Promise<Connection> {
@@ -79,27 +84,27 @@ export async function followSession(
     for (;;) {
       const read = await stream.read();
       if (read.kind !== 'bytes') return lost(read.kind === 'ended' ? 'connection_lost' : read.reason);
-      const events: RunnerEvent[] = [];
+      const groups: RunnerEvent[][] = [];
       for (const piece of frames.push(read.bytes)) {
         const event = piece.kind === 'frame' ? parseObject(piece.data) : null;
         if (stringOf(event?.type) === undefined || event === null) continue;
         if (event.type === 'error') {
           const error = objectOf(event.error);
           const fault = provider.fault(stringOf(error?.type), stringOf(error?.message));
-          return (await tell(events)) ?? { kind: 'lost', fault };
+          return (await tell(groups)) ?? { kind: 'lost', fault };
         }
-        events.push(...reader.take(event, true));
-        if (reader.isOver()) return tell([...events, ...adapter.end()], 'last');
+        groups.push(reader.take(event, true));
+        if (reader.isOver()) return tell([...groups, adapter.end()], 'last');
       }
-      const told = await tell(events);
+      const told = await tell(groups);
       if (told) return told;
     }
   }
 
-  function tell(events: readonly RunnerEvent[], part: 'last'): Promise<Connection>;
-  function tell(events: readonly RunnerEvent[]): Promise<Connection | null>;
-  async function tell(events: readonly RunnerEvent[], part?: 'last'): Promise<Connection | null> {
-    const isOpen = await log.append(events);
+  function tell(groups: Groups, part: 'last'): Promise<Connection>;
+  function tell(groups: Groups): Promise<Connection | null>;
+  async function tell(groups: Groups, part?: 'last'): Promise<Connection | null> {
+    const isOpen = await log.append(groups);
     if (part === 'last') return { kind: 'done' };
     // The signal has been aborted with the reason by now.
     if (!isOpen) return lost('log_closed');
@@ -128,8 +133,12 @@ export async function followSession(
     }
   }
 
-  /** Interrupts the session, since its run has ended. Tries only once and ignores the result. */
+  /**
+   * Interrupts the session, since its run has ended. Tries only once and ignores the result. Another process
+   * that has taken the run over may still follow the session, or may have followed it to its end.
+   */
   async function interrupt(): Promise<void> {
+    if (!(await log.hasEndedHere())) return;
     const request = sessionRequest(`${path}/events?beta=true`, { events: [{ type: 'user.interrupt' }] });
     await provider.ask(request, AbortSignal.timeout(limits.lastWordsMs));
   }

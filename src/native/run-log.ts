@@ -15,10 +15,10 @@ export interface NativeLog {
   /** The log's head when it was opened. */
   readonly opened: Head;
   /**
-   * Stores an adapter's events in order, numbered from the last stored number on. The events of one call are
-   * stored in one commit, up to 256 events.
+   * Stores groups of an adapter's events in order, numbered from the last stored number on. A commit has up to
+   * 256 events. Only a larger group is divided between commits.
    */
-  append(events: readonly RunnerEvent[]): Promise<boolean>;
+  append(groups: readonly (readonly RunnerEvent[])[]): Promise<boolean>;
   /**
    * Records transient trouble as a `stream_error`, at most once per `noteMs`. The server creates this event,
    * so it does not use a number of the adapter.
@@ -26,6 +26,8 @@ export interface NativeLog {
   warn(fault: ProviderFault, attempt: number): Promise<boolean>;
   /** Ends the run with a terminal event that the server creates. `more` is added to its data. */
   end(end: End, more?: JsonObject): Promise<boolean>;
+  /** Returns true if the run ended while this process followed it; false also if the store cannot tell. */
+  hasEndedHere(): Promise<boolean>;
 }
 
 /** Options of {@link openNativeLog}. */
@@ -45,7 +47,7 @@ export interface NativeLogOptions {
 export async function openNativeLog(record: NativeRunRecord, options: NativeLogOptions): Promise<NativeLog> {
   const { store, ingest, limits, owner, signal, leave } = options;
   const run = { key: record.run, workspace: record.workspace };
-  const opened = (await store.readHeads([run.key])).get(run.key);
+  const opened = await readHead();
   if (!opened) throw new Error(`run ${record.runId} is followed but does not exist`);
   let last = opened.lastSourceSeq;
   let notedAt = Number.NEGATIVE_INFINITY;
@@ -76,18 +78,18 @@ export async function openNativeLog(record: NativeRunRecord, options: NativeLogO
 
   async function appendOwn(kind: ProducedEvent['kind'], data: JsonObject): Promise<boolean> {
     const text = JSON.stringify({ ...data, at: new Date().toISOString() });
-    // The fence does not apply to the server's own events, so first check that the run is still leased.
-    const mine = await store.nativeRuns
-      .renew({ owner, leaseMs: limits.leaseMs }, [run.key])
-      .catch(() => new Set([run.key]));
-    return mine.has(run.key) && persistently(() => ingest.appendOwn(run, { kind, data: text }));
+    return persistently(() => ingest.appendOwn(run, { kind, data: text, claimer: owner }));
+  }
+
+  async function readHead(): Promise<Head | undefined> {
+    return (await store.readHeads([run.key])).get(run.key);
   }
 
   return {
     opened,
-    append: async (events) => {
-      for (let from = 0; from < events.length; from += RUNNER_EVENT_BATCH_MAX_EVENTS) {
-        const batch = events.slice(from, from + RUNNER_EVENT_BATCH_MAX_EVENTS).map(
+    append: async (groups) => {
+      for (const events of commitsOf(groups)) {
+        const batch = events.map(
           ({ tMs, kind, data }, index): ProducedEvent => ({
             seq: last + 1 + index,
             tMs,
@@ -109,5 +111,37 @@ export async function openNativeLog(record: NativeRunRecord, options: NativeLogO
       return appendOwn('stream_error', { message, ...fault, retrying: true, attempt });
     },
     end: ({ outcome, reason }, more = {}) => appendOwn('runtime_terminal', { outcome, reason, ...more }),
+    hasEndedHere: async () => {
+      const until = performance.now() + limits.lastWordsMs;
+      for (const backoff = createBackoff(); ; ) {
+        try {
+          const head = await readHead();
+          return head?.fence === owner && head.terminalSeq !== null;
+        } catch (error) {
+          if (!(error instanceof StoreUnavailable)) throw error;
+        }
+        if (performance.now() > until) return false;
+        await pause(backoff.nextMs() + 1, AbortSignal.timeout(limits.lastWordsMs));
+      }
+    },
   };
+}
+
+/** Divides groups between commits: at their borders, or inside of a group that exceeds a commit by itself. */
+function* commitsOf(groups: readonly (readonly RunnerEvent[])[]): Generator<readonly RunnerEvent[]> {
+  let commit: RunnerEvent[] = [];
+  for (const group of groups) {
+    if (commit.length > 0 && commit.length + group.length > RUNNER_EVENT_BATCH_MAX_EVENTS) {
+      yield commit;
+      commit = [];
+    }
+    for (const event of group) {
+      if (commit.length === RUNNER_EVENT_BATCH_MAX_EVENTS) {
+        yield commit;
+        commit = [];
+      }
+      commit.push(event);
+    }
+  }
+  if (commit.length > 0) yield commit;
 }

@@ -1,8 +1,8 @@
 import type { JsonObject, JsonValue } from '../contract/events.ts';
 import { listOf, objectOf, parseObject, stringOf } from '../runtimes/json.ts';
 import type { Store } from '../store/store.ts';
+import { createLoggedSession, type LoggedSession } from './logged-session.ts';
 import type { Answer, ProviderRequest } from './provider.ts';
-import { type LoggedSession, sessionIdsOf } from './session-reader.ts';
 
 const EVENTS_A_PAGE = 100;
 const LOG_PAGE = { maxEvents: 1_000, maxBytes: 4 * 1024 * 1024 };
@@ -32,21 +32,18 @@ export async function* readHistory(
   } while (after !== undefined);
 }
 
-/** Reads from a run's log which of its session's events are stored. */
+/** Reads from a run's log which events of its session are stored. */
 export async function readLogged(store: Store, run: number): Promise<LoggedSession> {
-  const ids = new Set<string>();
-  let begun = false;
+  const logged = createLoggedSession();
   for (let after = -1; ; ) {
     const page = await store.readPage(run, after, LOG_PAGE);
     const events = page?.events ?? [];
     for (const { sourceSeq, kind, data } of events) {
       // The server's own events are about connections, not about the session.
-      if (sourceSeq === null) continue;
-      begun = true;
-      for (const id of sessionIdsOf(kind, parseObject(data) ?? {})) ids.add(id);
+      if (sourceSeq !== null) logged.add({ kind, data: parseObject(data) ?? {} });
     }
     const last = events.at(-1);
-    if (!last) return { ids, begun };
+    if (!last) return logged;
     after = last.seq;
   }
 }

@@ -1,6 +1,7 @@
 import type { JsonObject, RunnerEvent } from '../contract/events.ts';
 import type { RuntimeAdapter } from '../runtimes/adapter.ts';
 import { objectOf, stringOf } from '../runtimes/json.ts';
+import type { LoggedSession } from './logged-session.ts';
 
 const MAX_ID_LENGTH = 512;
 
@@ -14,23 +15,14 @@ export interface SessionReader {
   size(): number;
 }
 
-/** The part of a session that an earlier follower has stored in the log. */
-export interface LoggedSession {
-  /** The ids of the session's events that are in the log. */
-  readonly ids: ReadonlySet<string>;
-  /** True if the log has an event from the session. */
-  readonly begun: boolean;
-}
-
 /**
  * Creates a reader that takes each event of a session once, from its history or its stream. The adapter gets
- * all of them, so that it has the state of the previous follower. The events it makes of those in the log are
+ * all of them, so that it has the state of the previous follower. Those of its events that are in the log are
  * dropped.
  */
 export function createSessionReader(adapter: RuntimeAdapter, logged: LoggedSession): SessionReader {
   const known = new Set<string>();
   const encoder = new TextEncoder();
-  let isFirst = true;
   let over = false;
   return {
     take(event, live) {
@@ -41,11 +33,8 @@ export function createSessionReader(adapter: RuntimeAdapter, logged: LoggedSessi
       if (type === 'ping' || (!isNamed && !live) || (isNamed && known.has(id))) return [];
       if (isNamed) known.add(id);
       over = isOverAfter(over, event);
-      const events = adapter.push(encoder.encode(`data: ${textOf(event)}\n\n`));
-      // The log begins with the first event, of which it may only have the start of the run.
-      const isLogged = (isNamed && logged.ids.has(id)) || (isFirst && logged.begun);
-      isFirst = false;
-      return isLogged ? [] : events;
+      const made = adapter.push(encoder.encode(`data: ${textOf(event)}\n\n`));
+      return logged.missing(isNamed ? id : undefined, made);
     },
     isOver: () => over,
     size: () => known.size,
@@ -77,11 +66,4 @@ function isOverAfter(over: boolean, event: JsonObject): boolean {
     default:
       return over;
   }
-}
-
-/** Returns the ids of the session's events that an event in the log refers to. */
-export function sessionIdsOf(kind: RunnerEvent['kind'], data: JsonObject): string[] {
-  const { messageId, eventId, toolId, payload } = data;
-  const ids = [messageId, eventId, kind === 'tool_request' ? toolId : undefined, objectOf(payload)?.id];
-  return ids.filter((id) => typeof id === 'string');
 }

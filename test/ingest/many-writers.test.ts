@@ -108,6 +108,28 @@ describeStores('many writers', ({ open }) => {
       { numRuns: 60 },
     );
   });
+
+  test('an own event of a follower is refused once another process follows the run', async () => {
+    const ingest = createIngest(store, createLocalPlane());
+    const run = await createRun(store, { runtime: 'native' });
+    const native = { run: run.key, source: 'session', sessionId: 's', specHash: 'k.hash' } as const;
+    await store.nativeRuns.create(native, { owner: 'one', leaseMs: 0 });
+    const ofOne = { ...OWN, claimer: 'one' };
+    const end = { kind: 'runtime_terminal', data: '{}' } as const;
+    expect(await ingest.appendOwn(run, { ...OWN, claimer: 'two' })).toMatchObject({ code: 'claim_refused' });
+    expect(await ingest.appendOwn(run, ofOne)).toMatchObject({ ok: true });
+    while ((await store.nativeRuns.takeOver({ owner: 'two', leaseMs: 60_000 }, []))?.run !== run.key);
+    // Nothing was appended since: the cached head differs from the run's only in its fence.
+    expect(await ingest.appendOwn(run, { ...end, claimer: 'one' })).toMatchObject({ code: 'claim_refused' });
+    const ofTwo = { ...batch([0], -1), claimer: 'two' };
+    const answers = await Promise.all([ingest.appendOwn(run, ofOne), ingest.append(run, ofTwo)]);
+    expect(answers).toMatchObject([{ code: 'claim_refused' }, { ok: true }]);
+    // Any process may add what does not come from a follower, such as the end that a caller requests.
+    expect(await ingest.appendOwn(run, end)).toMatchObject({ ok: true });
+    expect(await ingest.appendOwn(run, ofOne)).toMatchObject({ code: 'run_terminated' });
+    const kinds = (await readLog(store, run)).map(({ kind }) => kind);
+    expect(kinds).toEqual(['notification', 'assistant_text', 'runtime_terminal']);
+  });
 });
 
 describePostgres('two processes on one database', ({ freshUrl, open }) => {

@@ -23,3 +23,44 @@ export function failingCommits(
     },
   };
 }
+
+/** A store that a test can make unavailable. */
+export interface CuttableStore {
+  readonly store: Store;
+  /** Lets every call fail until `heal`. */
+  cut(): void;
+  heal(): void;
+  /** Returns how many commits have failed because the store was cut off. */
+  failedCommits(): number;
+}
+
+/** Wraps a store whose connection a test cuts, as one process of several may lose it. */
+export function cuttableStore(store: Store): CuttableStore {
+  let isCut = false;
+  let failedCommits = 0;
+
+  function guarded<Calls extends object>(calls: Calls): Calls {
+    return new Proxy(calls, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name);
+        if (typeof value !== 'function') return value;
+        return async (...args: unknown[]): Promise<unknown> => {
+          if (!isCut) return Reflect.apply(value, target, args);
+          if (name === 'commit') failedCommits += 1;
+          throw new StoreUnavailable('the connection was cut');
+        };
+      },
+    });
+  }
+
+  return {
+    store: guarded({ ...store, nativeRuns: guarded(store.nativeRuns) }),
+    cut: () => {
+      isCut = true;
+    },
+    heal: () => {
+      isCut = false;
+    },
+    failedCommits: () => failedCommits,
+  };
+}

@@ -1,7 +1,7 @@
 import { errors, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
-import type { Keyring } from '../lib/keyring.ts';
+import type { Keyring } from '../lib/secrets/keyring.ts';
 import type { Runner } from './principal.ts';
 
 const ALGORITHM = 'HS256';

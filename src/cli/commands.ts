@@ -33,7 +33,7 @@ export const COMMANDS: readonly Command[] = [
       ['--exit', 'exit when the run ends'],
       ['--stop-after N', 'stop the job after N seconds'],
     ],
-    run: async (argv) => (await import('./demo.ts')).demo(argv),
+    run: async (argv) => (await import('./demo/demo.ts')).demo(argv),
   },
   {
     name: 'serve',

@@ -1,12 +1,12 @@
 import { isAdminToken } from '../auth/admin-token.ts';
-import { addressOf } from '../client/address.ts';
-import type { FetchLike } from '../client/answer.ts';
+import { addressOf } from '../client/request/address.ts';
+import type { FetchLike } from '../client/request/answer.ts';
 import { readClientEnvironment } from '../config/client-env.ts';
 import { readConfiguredFile } from '../lib/configured-file.ts';
-import { echoed } from '../lib/echo.ts';
+import { echoed } from '../lib/text/echo.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { NotProven, openOwnServer } from './own-server.ts';
-import { UsageError } from './usage-error.ts';
+import { UsageError } from './terminal/usage-error.ts';
 
 /** A server and how to identify oneself there. */
 export interface Endpoint {

@@ -1,5 +1,5 @@
-import type { StreamedEvent } from '../client/feed.ts';
-import { harmless } from './harmless.ts';
+import type { StreamedEvent } from '../client/stream/feed.ts';
+import { harmless } from './terminal/harmless.ts';
 
 const WIDTH = 96;
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { onlyRun, readArguments, wholeNumber } from './arguments.ts';
+import { onlyRun, readArguments, wholeNumber } from './terminal/arguments.ts';
 import { ENDPOINT_OPTIONS, readEndpoint } from './endpoint.ts';
-import { harmless } from './harmless.ts';
-import { createOutput } from './output.ts';
+import { harmless } from './terminal/harmless.ts';
+import { createOutput } from './terminal/output.ts';
 import { request } from './request.ts';
-import { tell } from './tell.ts';
+import { tell } from './terminal/tell.ts';
 
 const OPTIONS = { ...ENDPOINT_OPTIONS, lines: { type: 'string' } } as const;
 

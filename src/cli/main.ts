@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-import { lineOf } from '../lib/error-line.ts';
+import { lineOf } from '../lib/text/error-line.ts';
 import { StartFault } from '../lib/start-fault.ts';
 import { VERSION } from '../server/version.ts';
 import { asksForHelp, COMMANDS, helpOf, overview } from './commands.ts';
-import { tell } from './tell.ts';
-import { UsageError } from './usage-error.ts';
+import { tell } from './terminal/tell.ts';
+import { UsageError } from './terminal/usage-error.ts';
 
 /** Runs a command and returns the process's exit code. */
 async function main([name, ...argv]: readonly string[]): Promise<number> {
@@ -20,7 +20,7 @@ async function main([name, ...argv]: readonly string[]): Promise<number> {
       process.stdout.write(`${VERSION}\n`);
       return 0;
     case 'demo-runner':
-      return (await import('./demo-runner.ts')).demoRunner();
+      return (await import('./demo/runner.ts')).demoRunner();
     default:
       return runCommand(name, argv);
   }

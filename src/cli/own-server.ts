@@ -3,7 +3,7 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { ReadableStream } from 'node:stream/web';
 import { CHALLENGE_HEADER, isProven, PROOF_HEADER } from '../auth/admin-proof.ts';
-import type { FetchLike } from '../client/answer.ts';
+import type { FetchLike } from '../client/request/answer.ts';
 import { webSocketWith } from './websocket.ts';
 
 /**

@@ -1,16 +1,16 @@
-import { CLAIM_REFUSED_EXIT_CODE, ClaimRefused } from '../client/claim.ts';
-import { createReporter } from '../client/reporter.ts';
+import { CLAIM_REFUSED_EXIT_CODE, ClaimRefused } from '../client/request/claim.ts';
+import { createReporter } from '../client/report/reporter.ts';
 import { commandEnvironment, secretsInEnvironment } from '../config/runner-env.ts';
-import { credentialsIn } from '../lib/credentials.ts';
-import { lineOf } from '../lib/error-line.ts';
+import { credentialsIn } from '../lib/secrets/credentials.ts';
+import { lineOf } from '../lib/text/error-line.ts';
 import { makeFolder } from '../lib/make-folder.ts';
-import { createRedactor } from '../lib/redact.ts';
+import { createRedactor } from '../lib/secrets/redact.ts';
 import { createReleasers } from '../lib/releasers.ts';
 import type { RuntimeAdapterOptions } from '../runtimes/adapter.ts';
 import { createDetectingAdapter, type DetectingAdapter } from '../runtimes/detecting-adapter.ts';
 import { createAdapter, RUNTIME_NAMES, type RuntimeName } from '../runtimes/registry.ts';
-import { leaveBy } from './leave.ts';
-import { createOutput } from './output.ts';
+import { leaveBy } from './terminal/leave.ts';
+import { createOutput } from './terminal/output.ts';
 import { withPrompt } from './pipe/command.ts';
 import { createFeeder, type FeederEnd } from './pipe/feeder.ts';
 import { openSpool } from './pipe/open-spool.ts';
@@ -21,8 +21,8 @@ import { watchSignals } from './pipe/signals.ts';
 import { readInput, startCommand } from './pipe/source.ts';
 import { takeSpoolFolder } from './pipe/spool-folder.ts';
 import { findTarget, type Target } from './pipe/target.ts';
-import { codeOfSignal } from './signal-code.ts';
-import { tell } from './tell.ts';
+import { codeOfSignal } from './terminal/signal-code.ts';
+import { tell } from './terminal/tell.ts';
 
 /** The command exited with 0, but its run was not fully delivered. */
 export const DELIVERY_FAILED_EXIT_CODE = 74;

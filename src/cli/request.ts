@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { AnswerTooLong, textWithin } from '../client/answer.ts';
-import { fieldOf, parsed } from '../client/refusals.ts';
-import { authorizationOf } from '../client/token.ts';
+import { AnswerTooLong, textWithin } from '../client/request/answer.ts';
+import { fieldOf, parsed } from '../client/request/refusals.ts';
+import { authorizationOf } from '../client/request/token.ts';
 import { fetchFailure } from '../lib/fetch-failure.ts';
 import type { Endpoint } from './endpoint.ts';
 

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { readArguments, wholeNumber } from './arguments.ts';
+import { readArguments, wholeNumber } from './terminal/arguments.ts';
 import { ENDPOINT_OPTIONS, readEndpoint } from './endpoint.ts';
-import { harmlessJson, preview } from './harmless.ts';
-import { createOutput } from './output.ts';
+import { harmlessJson, preview } from './terminal/harmless.ts';
+import { createOutput } from './terminal/output.ts';
 import { request } from './request.ts';
-import { table } from './table.ts';
-import { UsageError } from './usage-error.ts';
+import { table } from './terminal/table.ts';
+import { UsageError } from './terminal/usage-error.ts';
 
 const OPTIONS = {
   ...ENDPOINT_OPTIONS,

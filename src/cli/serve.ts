@@ -1,10 +1,10 @@
 import { pino } from 'pino';
 import { readConfig } from '../config/env.ts';
-import { echoedLine } from '../lib/echo.ts';
+import { echoedLine } from '../lib/text/echo.ts';
 import { startServer } from '../server/server.ts';
-import { readArguments } from './arguments.ts';
-import { stopSignal } from './stop-signal.ts';
-import { tell } from './tell.ts';
+import { readArguments } from './terminal/arguments.ts';
+import { stopSignal } from './terminal/stop-signal.ts';
+import { tell } from './terminal/tell.ts';
 
 /** The most problems of a configuration that are printed. */
 const MAX_PROBLEMS = 20;

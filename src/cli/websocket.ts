@@ -1,5 +1,5 @@
 import { type ClientOptions, WebSocket } from 'ws';
-import { MESSAGE_MAX_LENGTH } from '../client/answer.ts';
+import { MESSAGE_MAX_LENGTH } from '../client/request/answer.ts';
 
 /** Returns a WebSocket class with these options that reads no message of more than 64 MiB. */
 export function webSocketWith(options: Pick<ClientOptions, 'agent' | 'headers'> = {}): typeof WebSocket {

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { copyFile, type FileHandle, open, readdir, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../lib/make-folder.ts';
-import { createTally, howMany, type Spool, type SpooledEvent } from './spool.ts';
+import { createTally, howMany, type Spool, type SpooledEvent } from './report/spool.ts';
 
 /** The options of {@link openFileSpool}. */
 export interface FileSpoolOptions {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { readConfiguredFile } from '../lib/configured-file.ts';
-import { echoed } from '../lib/echo.ts';
+import { echoed } from '../lib/text/echo.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { DEFAULT_DATABASE_URL, defaultAdminTokenFile } from './data-folder.ts';
 import { type JobsUser, readJobsUser } from './jobs-user.ts';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { echoed } from '../lib/echo.ts';
+import { echoed } from '../lib/text/echo.ts';
 
 /** The user that runs the commands of jobs. */
 export type JobsUser =

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { credentialsIn } from '../lib/credentials.ts';
+import { credentialsIn } from '../lib/secrets/credentials.ts';
 
 /** What a job tells its runner through the environment. */
 export interface RunnerEnvironment {

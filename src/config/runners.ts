@@ -5,7 +5,7 @@ import {
   RUN_PROVIDERS,
   type RunProvider,
 } from '../contract/jobs.ts';
-import { echoed } from '../lib/echo.ts';
+import { echoed } from '../lib/text/echo.ts';
 import { readSecretVariable } from './secret-files.ts';
 
 /** A runner that jobs can select by name. */

@@ -1,5 +1,5 @@
 import { readConfiguredFile } from '../lib/configured-file.ts';
-import { echoed } from '../lib/echo.ts';
+import { echoed } from '../lib/text/echo.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -1,5 +1,5 @@
 import { unlessAborted } from '../lib/cancellable.ts';
-import type { Turns } from '../lib/turns.ts';
+import type { Turns } from '../lib/waiting/turns.ts';
 import type { Head, Page, StoredEvent } from '../store/store.ts';
 import type { Pages } from './pages.ts';
 import { cutPortion, type PortionLimits, passFrom } from './portion.ts';

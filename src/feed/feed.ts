@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../lib/cancellable.ts';
-import { createTurns } from '../lib/turns.ts';
+import { createTurns } from '../lib/waiting/turns.ts';
 import { type Head, type Store, StoreUnavailable } from '../store/store.ts';
 import type { Wake, WakeupPlane } from '../wakeups/plane.ts';
 import { createCursor, type FollowRequest, type Reader, type Step } from './cursor.ts';

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { createLanes } from '../lib/lanes.ts';
+import { createLanes } from '../lib/waiting/lanes.ts';
 import type { Page, Store } from '../store/store.ts';
 import { heldBytes } from './held-bytes.ts';
 import type { FeedLimits } from './limits.ts';

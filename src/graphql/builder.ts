@@ -8,7 +8,7 @@ import type { RunnerEventBatchValidation } from '../contract/validate.ts';
 import type PrismaTypes from '../generated/pothos.ts';
 import { getDatamodel } from '../generated/pothos.ts';
 import type { Context } from './context.ts';
-import { invalidInput } from './invalid-input.ts';
+import { invalidInput } from './errors/invalid-input.ts';
 
 /** The maximum length of a page of runs or jobs. */
 export const MAX_RUNS_A_PAGE = 100;

@@ -10,7 +10,7 @@ import {
 } from '../contract/jobs.ts';
 import { RUN_RUNTIMES, type RunRuntime } from '../store/store.ts';
 import { builder } from './builder.ts';
-import { OUTCOME_DESCRIPTIONS } from './outcome-descriptions.ts';
+import { OUTCOME_DESCRIPTIONS } from './errors/descriptions.ts';
 
 const KIND_DESCRIPTIONS: Record<RunnerEventKind, string> = {
   runtime_started:

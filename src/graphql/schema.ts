@@ -1,14 +1,14 @@
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { builder } from './builder.ts';
-import { showBatchInput } from './public-schema.ts';
+import { showBatchInput } from './ingest/public-schema.ts';
 import './scalars.ts';
-import './outcomes.ts';
-import './runs.ts';
-import './ingest.ts';
-import './feed.ts';
-import './job.ts';
-import './jobs.ts';
-import './native-runs.ts';
+import './errors/outcomes.ts';
+import './runs/fields.ts';
+import './ingest/fields.ts';
+import './feed/fields.ts';
+import './jobs/type.ts';
+import './jobs/fields.ts';
+import './runs/native-runs.ts';
 import './server-info.ts';
 
 /** The schema that operations are executed on. */

@@ -15,8 +15,8 @@ import {
   RESPONSE_BYTES,
   SUBSCRIPTION_COST,
   SUBSCRIPTION_LIMITS,
-} from './limits.ts';
-import { RUN_UPDATE_LIMITS } from './run-updates.ts';
+} from './operations/limits.ts';
+import { RUN_UPDATE_LIMITS } from './runs/updates.ts';
 
 interface ServerInfo {
   readonly version: string;

@@ -2,8 +2,8 @@ import { withPatience } from '../feed/patience.ts';
 import { cancellable, unlessAborted } from '../lib/cancellable.ts';
 import type { JobRecord, JobStore } from '../store/jobs.ts';
 import type { WakeupPlane } from '../wakeups/plane.ts';
-import { isVisible } from './change.ts';
-import { isFinal } from './transitions.ts';
+import { isVisible } from './reconcile/change.ts';
+import { isFinal } from './reconcile/transitions.ts';
 
 /** What {@link followJob} works with. */
 export interface FollowTools {

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
-import { codeOf } from './error-line.ts';
+import { codeOf } from './text/error-line.ts';
 
 /** A file's text, or why it cannot be read, as the end of a sentence about the file that says what to do. */
 export type FileRead =

@@ -1,4 +1,4 @@
-import { lineOf } from './error-line.ts';
+import { lineOf } from './text/error-line.ts';
 
 /**
  * A server cannot start with its configuration or environment. The message is one line that names the

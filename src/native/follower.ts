@@ -1,6 +1,6 @@
 import type { NativeConfig } from '../config/env.ts';
-import type { NativeLimits } from './limits.ts';
-import type { Provider } from './provider.ts';
+import type { NativeLimits } from './provider/limits.ts';
+import type { Provider } from './provider/provider.ts';
 import type { NativeLog } from './run-log.ts';
 
 /** The dependencies of following one run. */

@@ -1,11 +1,11 @@
 import type { NativeConfig } from '../config/env.ts';
 import type { Ingest } from '../ingest/ingest.ts';
-import { createKeyedHash } from '../lib/keyed-hash.ts';
-import type { Keyring } from '../lib/keyring.ts';
+import { createKeyedHash } from '../lib/secrets/keyed-hash.ts';
+import type { Keyring } from '../lib/secrets/keyring.ts';
 import type { Store } from '../store/store.ts';
 import type { WakeupPlane } from '../wakeups/plane.ts';
 import { createFollowing, type NativeInboxLog } from './following.ts';
-import { NATIVE_LIMITS, type NativeLimits } from './limits.ts';
+import { NATIVE_LIMITS, type NativeLimits } from './provider/limits.ts';
 import { NativeInboxFull, NativeRefused } from './refusals.ts';
 import { type NativeRequest, type NativeStarted, startNative } from './start.ts';
 

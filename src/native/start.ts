@@ -1,5 +1,5 @@
 import type { JsonObject } from '../contract/events.ts';
-import type { KeyedHash } from '../lib/keyed-hash.ts';
+import type { KeyedHash } from '../lib/secrets/keyed-hash.ts';
 import type { NativeLease, NativeRunRecord } from '../store/native-runs.ts';
 import type { RunRecord, Store } from '../store/store.ts';
 import { NativeRefused } from './refusals.ts';

@@ -1,5 +1,5 @@
 import type { JsonObject, RunnerEvent } from '../contract/events.ts';
-import type { ProviderFault } from './provider-fault.ts';
+import type { ProviderFault } from './provider/fault.ts';
 
 /** How a run ended if its stream does not say so. */
 export interface End {

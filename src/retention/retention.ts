@@ -1,5 +1,5 @@
-import { createEvenClock } from '../lib/even-clock.ts';
-import { rested } from '../lib/rested.ts';
+import { createEvenClock } from '../lib/waiting/even-clock.ts';
+import { rested } from '../lib/waiting/rested.ts';
 import type { Store } from '../store/store.ts';
 import { createSweeper } from './sweep.ts';
 

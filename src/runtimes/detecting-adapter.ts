@@ -1,4 +1,4 @@
-import { createLineSplitter } from '../lib/ndjson.ts';
+import { createLineSplitter } from '../lib/text/ndjson.ts';
 import type { RuntimeAdapter, RuntimeAdapterOptions } from './adapter.ts';
 import { recogniseLine, UNKNOWN_RUNTIME_MESSAGE } from './detect.ts';
 import { fieldsOf } from './json.ts';

@@ -1,5 +1,5 @@
 import type { JsonObject, RunnerEvent } from '../contract/events.ts';
-import { createLineSplitter, type LineSplitter } from '../lib/ndjson.ts';
+import { createLineSplitter, type LineSplitter } from '../lib/text/ndjson.ts';
 import type { RuntimeAdapter, RuntimeAdapterOptions } from './adapter.ts';
 import { fieldsOf, parseObject, stringOf } from './json.ts';
 import { createNoiseLog } from './noise.ts';

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../contract/events.ts';
-import { clipStart, createTextTail } from '../lib/clip.ts';
+import { clipStart, createTextTail } from '../lib/text/clip.ts';
 import { fieldsOf } from './json.ts';
 
 /** The maximum length of the noise that is kept: 4,096 UTF-16 units. */

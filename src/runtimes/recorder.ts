@@ -1,5 +1,5 @@
 import type { JsonObject, RunnerEvent, RunnerEventKind } from '../contract/events.ts';
-import { clipEnd, clipStart } from '../lib/clip.ts';
+import { clipEnd, clipStart } from '../lib/text/clip.ts';
 import type { RuntimeAdapterOptions, RuntimeExit } from './adapter.ts';
 import { faultOf, fieldsOf, MAX_DATA_LEVELS, parseObject, withoutInfinities } from './json.ts';
 import { NOISE_TAIL_LENGTH } from './noise.ts';

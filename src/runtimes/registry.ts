@@ -1,11 +1,11 @@
 import type { RuntimeAdapter, RuntimeAdapterOptions } from './adapter.ts';
-import { createAnthropicMessagesAdapter } from './anthropic-messages.ts';
-import { createAnthropicSessionsAdapter } from './anthropic-sessions.ts';
-import { createClaudeCodeAdapter } from './claude-code.ts';
-import { createCodexAdapter } from './codex.ts';
+import { createAnthropicMessagesAdapter } from './anthropic/messages.ts';
+import { createAnthropicSessionsAdapter } from './anthropic/sessions.ts';
+import { createClaudeCodeAdapter } from './claude-code/claude-code.ts';
+import { createCodexAdapter } from './codex/codex.ts';
 import { createGeminiAdapter } from './gemini.ts';
-import { createGooseAdapter } from './goose.ts';
-import { createGoosedAdapter } from './goosed.ts';
+import { createGooseAdapter } from './goose/goose.ts';
+import { createGoosedAdapter } from './goose/goosed.ts';
 
 /** The names of the runtimes whose output can be read, for `--runtime`. */
 export const RUNTIME_NAMES = [

@@ -1,5 +1,5 @@
-import type { LineSplitter } from '../lib/ndjson.ts';
-import { createSseSplitter, type SsePiece } from '../lib/sse.ts';
+import type { LineSplitter } from '../lib/text/ndjson.ts';
+import { createSseSplitter, type SsePiece } from '../lib/text/sse.ts';
 import type { RuntimeAdapterOptions } from './adapter.ts';
 import { createTextAdapter, type HostedAdapter, type LineReader } from './line-adapter.ts';
 

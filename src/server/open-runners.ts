@@ -7,8 +7,8 @@ import { databaseFile, dataFolder } from '../config/data-folder.ts';
 import type { Config } from '../config/env.ts';
 import type { RunnersConfig } from '../config/runners.ts';
 import { RUN_PROVIDERS } from '../contract/jobs.ts';
-import { type JobsOwner, openSubstrates } from '../jobs/open-substrates.ts';
-import type { JobLog } from '../jobs/reconciler.ts';
+import { type JobsOwner, openSubstrates } from '../substrates/open.ts';
+import type { JobLog } from '../jobs/reconcile/reconciler.ts';
 import { makeFolder } from '../lib/make-folder.ts';
 
 /** The server's secret keys, newest first. */

@@ -1,4 +1,4 @@
-import { codeOf, lineOf } from '../lib/error-line.ts';
+import { codeOf, lineOf } from '../lib/text/error-line.ts';
 import { StoreUnavailable } from './store.ts';
 
 /**

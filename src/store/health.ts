@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { lineOf } from '../lib/error-line.ts';
-import { rested } from '../lib/rested.ts';
+import { lineOf } from '../lib/text/error-line.ts';
+import { rested } from '../lib/waiting/rested.ts';
 import type { CatalogClient } from './catalog.ts';
 import { type Store, StoreContended, StoreUnavailable } from './store.ts';
 

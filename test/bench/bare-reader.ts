@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { Database } from '../../src/store/sqlite/driver.ts';
+import { Database } from '../../src/store/sqlite-file/driver.ts';
 
 // The minimum cost of a replay: every row of a run, read in pages and written as JSON, but not sent.
 

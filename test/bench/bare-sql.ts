@@ -1,5 +1,5 @@
 import { readMigrations } from '../../src/store/migrations.ts';
-import { Database } from '../../src/store/sqlite/driver.ts';
+import { Database } from '../../src/store/sqlite-file/driver.ts';
 import { eventAt } from './batches.ts';
 
 // The minimum cost of storing these events: no network, no JSON, no checks, and contents that are text

@@ -1,4 +1,4 @@
-import { PROCESS_SUBSTRATE_LIMITS } from '../../src/jobs/executors/process/options.ts';
+import { PROCESS_SUBSTRATE_LIMITS } from '../../src/substrates/process/options.ts';
 import { ask, startPartner } from './child.ts';
 import type { JobFigures, JobOrder } from './job-load.ts';
 import type { Contestant, Entrant, Line, Row } from './row.ts';

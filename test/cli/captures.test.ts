@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { streamEvents } from '../../src/client/stream-events.ts';
+import { streamEvents } from '../../src/client/stream/events.ts';
 import type { RunnerEvent } from '../../src/contract/events.ts';
-import { createGooseAdapter } from '../../src/runtimes/goose.ts';
+import { createGooseAdapter } from '../../src/runtimes/goose/goose.ts';
 import { startRunfeed } from '../support/runfeed-process.ts';
 
 // Recordings of real runs are not in the package: they are expected next to it, or in RUNFEED_CAPTURES.

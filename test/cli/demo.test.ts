@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DEMO_TRANSCRIPT } from '../../src/cli/transcript.ts';
-import { createGooseAdapter } from '../../src/runtimes/goose.ts';
+import { createGooseAdapter } from '../../src/runtimes/goose/goose.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { runRunfeed, startRunfeed } from '../support/runfeed-process.ts';
 

@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { streamEvents } from '../../src/client/stream-events.ts';
+import { streamEvents } from '../../src/client/stream/events.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { runRunfeed, startRunfeed } from '../support/runfeed-process.ts';
 import { freshFolder } from '../support/scripts.ts';

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openOwnServer } from '../../src/cli/own-server.ts';
-import { streamEvents } from '../../src/client/stream-events.ts';
+import { streamEvents } from '../../src/client/stream/events.ts';
 import { databaseFile } from '../../src/config/data-folder.ts';
 import { type Eavesdropper, startEavesdropper } from '../support/eavesdropper.ts';
 import { fixedPort } from '../support/ports.ts';

@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { WebSocket } from 'ws';
-import { streamEvents } from '../../src/client/stream-events.ts';
+import { streamEvents } from '../../src/client/stream/events.ts';
 import { createReleasers } from '../../src/lib/releasers.ts';
 import { CREATE_RUN, post } from '../support/request.ts';
 import { startScriptedModels } from '../support/scripted-models.ts';

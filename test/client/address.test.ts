@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { addressOf } from '../../src/client/address.ts';
+import { addressOf } from '../../src/client/request/address.ts';
 
 afterEach(() => void vi.unstubAllGlobals());
 

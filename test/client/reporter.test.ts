@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { ReportFailed } from '../../src/client/report-failed.ts';
-import { createReporter, type Reporter, type ReporterOptions } from '../../src/client/reporter.ts';
-import { createMemorySpool } from '../../src/client/spool.ts';
+import type { ReportFailed } from '../../src/client/report/failed.ts';
+import { createReporter, type Reporter, type ReporterOptions } from '../../src/client/report/reporter.ts';
+import { createMemorySpool } from '../../src/client/report/spool.ts';
 import type { RunnerEvent } from '../../src/contract/events.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { post } from '../support/request.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { DEMO_TRANSCRIPT } from '../../src/cli/transcript.ts';
-import { createRunView } from '../../src/client/run-view.ts';
+import { createRunView } from '../../src/client/stream/view.ts';
 import type { JsonObject, RunnerEvent, RunnerEventKind } from '../../src/contract/events.ts';
-import { createGooseAdapter } from '../../src/runtimes/goose.ts';
+import { createGooseAdapter } from '../../src/runtimes/goose/goose.ts';
 
 const event = (seq: number, kind: RunnerEventKind, data: JsonObject): RunnerEvent => ({
   seq,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { createReporter } from '../../src/client/reporter.ts';
-import { streamRun } from '../../src/client/stream-run.ts';
+import { createReporter } from '../../src/client/report/reporter.ts';
+import { streamRun } from '../../src/client/stream/run.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { newRun } from '../support/runs.ts';
 import { startTestServer } from '../support/server.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { ingestBatch } from '../../src/client/ingest.ts';
-import { createReporter } from '../../src/client/reporter.ts';
-import { streamEvents } from '../../src/client/stream-events.ts';
+import { ingestBatch } from '../../src/client/request/ingest.ts';
+import { createReporter } from '../../src/client/report/reporter.ts';
+import { streamEvents } from '../../src/client/stream/events.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { eventsFrom, eventually, ingest, newRun, terminalAt } from '../support/runs.ts';
 import { startTestServer } from '../support/server.ts';

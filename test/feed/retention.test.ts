@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import { EventsRemoved, followBatches, followEvents } from '../../src/feed/batches.ts';
-import { Database } from '../../src/store/sqlite/driver.ts';
+import { Database } from '../../src/store/sqlite-file/driver.ts';
 import type { RunRecord, Store } from '../../src/store/store.ts';
 import { batch, sent } from '../ingest/sending.ts';
 import { createLog, event, events } from '../suites/store-records.ts';

@@ -1,7 +1,7 @@
 import { createFeed, type Feed } from '../../src/feed/feed.ts';
 import { FEED_LIMITS } from '../../src/feed/limits.ts';
 import { createIngest, INGEST_LIMITS } from '../../src/ingest/ingest.ts';
-import { isResting } from '../../src/lib/pace.ts';
+import { isResting } from '../../src/lib/waiting/pace.ts';
 import type { RunKey } from '../../src/store/run-keys.ts';
 import type { StoredEvent } from '../../src/store/store.ts';
 import { newRun } from '../suites/store-records.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { type AnswerBudget, createAnswerBudgets } from '../../src/graphql/answer-budget.ts';
-import { createTurns } from '../../src/lib/turns.ts';
+import { type AnswerBudget, createAnswerBudgets } from '../../src/graphql/operations/answer-budget.ts';
+import { createTurns } from '../../src/lib/waiting/turns.ts';
 
 const MiB = 1024 * 1024;
 const FREE = { cost: 0, bytes: 0 };

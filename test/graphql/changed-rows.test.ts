@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { createRowLists } from '../../src/graphql/changed-rows.ts';
-import type { UpdatedRun } from '../../src/graphql/run-updates.ts';
+import { createRowLists } from '../../src/graphql/runs/changed-rows.ts';
+import type { UpdatedRun } from '../../src/graphql/runs/updates.ts';
 
 const row = (key: number, text = '') => ({ key, labels: { text } }) as unknown as UpdatedRun;
 

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createFeed } from '../../src/feed/feed.ts';
-import { ingestDirectly } from '../../src/graphql/direct-ingest.ts';
-import type { OperationRequest } from '../../src/graphql/operation-request.ts';
-import { createOperations } from '../../src/graphql/operations.ts';
-import { createRunUpdates } from '../../src/graphql/run-updates.ts';
+import { ingestDirectly } from '../../src/graphql/ingest/direct.ts';
+import type { OperationRequest } from '../../src/graphql/operations/request.ts';
+import { createOperations } from '../../src/graphql/operations/operations.ts';
+import { createRunUpdates } from '../../src/graphql/runs/updates.ts';
 import { Overloaded, ShuttingDown } from '../../src/ingest/faults.ts';
 import { createIngest, INGEST_LIMITS, type Ingest } from '../../src/ingest/ingest.ts';
 import { createRunKeys } from '../../src/store/run-keys.ts';

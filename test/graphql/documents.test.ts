@@ -1,7 +1,7 @@
 import { type FieldNode, type FragmentDefinitionNode, type ListValueNode, parse } from 'graphql';
 import { expect, test } from 'vitest';
-import { assertBounded } from '../../src/graphql/admission.ts';
-import { createDocuments } from '../../src/graphql/document.ts';
+import { assertBounded } from '../../src/graphql/operations/admission.ts';
+import { createDocuments } from '../../src/graphql/operations/documents.ts';
 import { publicSchema } from '../../src/graphql/schema.ts';
 
 test('the document cache holds at most half a MiB of text, which takes a hundred times as much parsed', () => {

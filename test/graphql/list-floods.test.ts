@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { databaseFile } from '../../src/config/data-folder.ts';
-import { Database } from '../../src/store/sqlite/driver.ts';
+import { Database } from '../../src/store/sqlite-file/driver.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
 import { codesOf } from '../support/error-codes.ts';
 import { manyRuns } from '../support/many-runs.ts';

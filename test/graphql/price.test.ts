@@ -11,12 +11,12 @@ import {
   validate,
 } from 'graphql';
 import { expect, test } from 'vitest';
-import { refusedForCost } from '../../src/graphql/admission.ts';
-import { createDocuments } from '../../src/graphql/document.ts';
-import { OPERATION_COST } from '../../src/graphql/limits.ts';
-import type { OperationRequest } from '../../src/graphql/operation-request.ts';
-import { type Priced, priceOperation } from '../../src/graphql/price.ts';
-import { createPriceList } from '../../src/graphql/price-list.ts';
+import { refusedForCost } from '../../src/graphql/operations/admission.ts';
+import { createDocuments } from '../../src/graphql/operations/documents.ts';
+import { OPERATION_COST } from '../../src/graphql/operations/limits.ts';
+import type { OperationRequest } from '../../src/graphql/operations/request.ts';
+import { type Priced, priceOperation } from '../../src/graphql/operations/price.ts';
+import { createPriceList } from '../../src/graphql/operations/price-list.ts';
 import { publicSchema } from '../../src/graphql/schema.ts';
 
 const RUNS = Number(process.env.RUNFEED_PROOF_RUNS ?? 300);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createDocuments } from '../../src/graphql/document.ts';
+import { createDocuments } from '../../src/graphql/operations/documents.ts';
 import { publicSchema } from '../../src/graphql/schema.ts';
 
 test('a document that is requested again stays cached, however many are requested once', () => {

@@ -1,10 +1,10 @@
 import { parse } from 'graphql';
 import { expect, test } from 'vitest';
-import { overloaded } from '../../src/graphql/faults.ts';
-import type { OperationRequest } from '../../src/graphql/operation-request.ts';
-import type { Operations } from '../../src/graphql/operations.ts';
-import type { UpdatedRun } from '../../src/graphql/run-updates.ts';
-import { openSharedUpdates } from '../../src/graphql/shared-updates.ts';
+import { overloaded } from '../../src/graphql/errors/faults.ts';
+import type { OperationRequest } from '../../src/graphql/operations/request.ts';
+import type { Operations } from '../../src/graphql/operations/operations.ts';
+import type { UpdatedRun } from '../../src/graphql/runs/updates.ts';
+import { openSharedUpdates } from '../../src/graphql/runs/shared-updates.ts';
 
 /** Follows one changed run on each connection; `answer` is called once per execution. */
 function followers(answer: (owner: object) => Awaited<ReturnType<Operations['answer']>>) {

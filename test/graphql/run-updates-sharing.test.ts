@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { RUN_UPDATE_LIMITS } from '../../src/graphql/run-updates.ts';
+import { RUN_UPDATE_LIMITS } from '../../src/graphql/runs/updates.ts';
 import type { RunListFilter } from '../../src/store/lists.ts';
 import { codesOf } from '../support/error-codes.ts';
 import { ALL, startUpdates } from '../support/run-updates.ts';

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import { createIngest, type Ingest } from '../../src/ingest/ingest.ts';
-import { Database } from '../../src/store/sqlite/driver.ts';
+import { Database } from '../../src/store/sqlite-file/driver.ts';
 import type { Store, StoredEvent } from '../../src/store/store.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import type { WakeupPlane } from '../../src/wakeups/plane.ts';

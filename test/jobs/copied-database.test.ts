@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, renameSync, writeFileSync } from '
 import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { databaseFile } from '../../src/config/data-folder.ts';
-import { takeOwnerFolder } from '../../src/jobs/executors/process/owner.ts';
+import { takeOwnerFolder } from '../../src/substrates/job-folders/owner.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { post } from '../support/request.ts';

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { databaseFile } from '../../src/config/data-folder.ts';
-import { REDACTED } from '../../src/lib/redact.ts';
+import { REDACTED } from '../../src/lib/secrets/redact.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { post } from '../support/request.ts';

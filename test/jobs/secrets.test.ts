@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { REDACTED } from '../../src/lib/redact.ts';
+import { REDACTED } from '../../src/lib/secrets/redact.ts';
 import { describeStores } from '../support/databases.ts';
 import { openEventStream } from '../support/event-stream.ts';
 import type { FakeFly } from '../support/fake-fly/server.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { clipEnd, clipStart, createTextTail } from '../../src/lib/clip.ts';
+import { clipEnd, clipStart, createTextTail } from '../../src/lib/text/clip.ts';
 
 test('a short text is unchanged, and of a longer one the requested end remains', () => {
   expect([clipEnd('abc', 3), clipEnd('abcd', 3), clipStart('abc', 3), clipStart('abcd', 3)]).toEqual([

@@ -8,9 +8,9 @@ import {
   credentialsInSlices,
   namesSecret,
   withoutOpaqueTexts,
-} from '../../src/lib/credentials.ts';
-import { createRedactor } from '../../src/lib/redact.ts';
-import { webTokensIn } from '../../src/lib/web-tokens.ts';
+} from '../../src/lib/secrets/credentials.ts';
+import { createRedactor } from '../../src/lib/secrets/redact.ts';
+import { webTokensIn } from '../../src/lib/secrets/web-tokens.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 

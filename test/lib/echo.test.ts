@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { echoed, echoedLine } from '../../src/lib/echo.ts';
-import { lineOf } from '../../src/lib/error-line.ts';
+import { echoed, echoedLine } from '../../src/lib/text/echo.ts';
+import { lineOf } from '../../src/lib/text/error-line.ts';
 
 describe('an echoed value', () => {
   test.each([

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createEvenClock } from '../../src/lib/even-clock.ts';
+import { createEvenClock } from '../../src/lib/waiting/even-clock.ts';
 
 /** The database's clock and a process's monotonic clock, both set by the test. */
 function twoClocks() {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createLanes } from '../../src/lib/lanes.ts';
+import { createLanes } from '../../src/lib/waiting/lanes.ts';
 
 /** Counts the turns of the event loop until `stop` is called. */
 function countTurns() {

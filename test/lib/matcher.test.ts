@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createMatcher, type Matcher } from '../../src/lib/matcher.ts';
+import { createMatcher, type Matcher } from '../../src/lib/secrets/matcher.ts';
 
 test('a matcher finds the longest pattern that ends at each offset, like a search for each pattern', () => {
   // Few different bytes cause many overlaps.

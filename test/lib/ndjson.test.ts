@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createLineSplitter } from '../../src/lib/ndjson.ts';
+import { createLineSplitter } from '../../src/lib/text/ndjson.ts';
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createOwnerQueues } from '../../src/lib/owner-queues.ts';
+import { createOwnerQueues } from '../../src/lib/waiting/owner-queues.ts';
 
 test('owners are served in turn, each in its own order', () => {
   const queues = createOwnerQueues<string, number>();

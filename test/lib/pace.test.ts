@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { isResting, onNextTurn } from '../../src/lib/pace.ts';
+import { isResting, onNextTurn } from '../../src/lib/waiting/pace.ts';
 
 function busyFor(ms: number): void {
   const until = performance.now() + ms;

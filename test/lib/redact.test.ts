@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createMatcher } from '../../src/lib/matcher.ts';
-import { createSearch, significant } from '../../src/lib/readings.ts';
-import { createRedactor, prepareRedactor, REDACTED } from '../../src/lib/redact.ts';
+import { createMatcher } from '../../src/lib/secrets/matcher.ts';
+import { createSearch, significant } from '../../src/lib/secrets/readings.ts';
+import { createRedactor, prepareRedactor, REDACTED } from '../../src/lib/secrets/redact.ts';
 
 const SECRET = 'hunter2/+é<&>"\\ secret';
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { createRoom, NoRoom, type Place, type RoomOptions } from '../../src/lib/room.ts';
+import { createRoom, NoRoom, type Place, type RoomOptions } from '../../src/lib/waiting/room.ts';
 
 const OPTIONS: RoomOptions = {
   most: 10,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createSseSplitter, type SsePiece } from '../../src/lib/sse.ts';
+import { createSseSplitter, type SsePiece } from '../../src/lib/text/sse.ts';
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { createTurns, TurnsExhausted } from '../../src/lib/turns.ts';
+import { createTurns, TurnsExhausted } from '../../src/lib/waiting/turns.ts';
 
 /** Waits until no turn of an earlier test is due: all turns of a process share one pace. */
 async function afterAllTurns(): Promise<void> {

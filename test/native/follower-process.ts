@@ -1,8 +1,8 @@
 import type { JsonObject, RunnerEvent } from '../../src/contract/events.ts';
 import { createIngest } from '../../src/ingest/ingest.ts';
-import { createKeyring } from '../../src/lib/keyring.ts';
+import { createKeyring } from '../../src/lib/secrets/keyring.ts';
 import { openNativeInbox } from '../../src/native/inbox.ts';
-import { NATIVE_LIMITS, type NativeLimits } from '../../src/native/limits.ts';
+import { NATIVE_LIMITS, type NativeLimits } from '../../src/native/provider/limits.ts';
 import type { RunRecord, Store } from '../../src/store/store.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { readLog } from '../suites/store-records.ts';

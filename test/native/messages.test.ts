@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createAnthropicMessagesAdapter } from '../../src/runtimes/anthropic-messages.ts';
+import { createAnthropicMessagesAdapter } from '../../src/runtimes/anthropic/messages.ts';
 import { bytesOf, capturesOf, capturesPresent } from '../runtimes/captures.ts';
 import { asks, begins, block, SKILL, says, stops } from '../runtimes/messages-frames.ts';
 import { errorBody, type Plan, sse, startFakeAnthropic } from '../support/fake-anthropic.ts';

@@ -1,5 +1,5 @@
 import type { RunnerEvent } from '../../src/contract/events.ts';
-import { createAnthropicSessionsAdapter } from '../../src/runtimes/anthropic-sessions.ts';
+import { createAnthropicSessionsAdapter } from '../../src/runtimes/anthropic/sessions.ts';
 import { asks, event, fails, idle, message, returns, running } from '../runtimes/sessions-frames.ts';
 import { sse } from '../support/fake-anthropic.ts';
 

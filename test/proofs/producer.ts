@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ingestBatch } from '../../src/client/ingest.ts';
-import { IngestFailed } from '../../src/client/post.ts';
+import { ingestBatch } from '../../src/client/request/ingest.ts';
+import { IngestFailed } from '../../src/client/request/post.ts';
 import type { RunnerEventBatch } from '../../src/contract/events.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import type { Script } from './script.ts';

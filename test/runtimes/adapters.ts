@@ -1,12 +1,12 @@
 import type { RunnerEvent } from '../../src/contract/events.ts';
 import type { RuntimeAdapter, RuntimeAdapterOptions, RuntimeExit } from '../../src/runtimes/adapter.ts';
-import { createAnthropicMessagesAdapter } from '../../src/runtimes/anthropic-messages.ts';
-import { createAnthropicSessionsAdapter } from '../../src/runtimes/anthropic-sessions.ts';
-import { createClaudeCodeAdapter } from '../../src/runtimes/claude-code.ts';
-import { createCodexAdapter } from '../../src/runtimes/codex.ts';
+import { createAnthropicMessagesAdapter } from '../../src/runtimes/anthropic/messages.ts';
+import { createAnthropicSessionsAdapter } from '../../src/runtimes/anthropic/sessions.ts';
+import { createClaudeCodeAdapter } from '../../src/runtimes/claude-code/claude-code.ts';
+import { createCodexAdapter } from '../../src/runtimes/codex/codex.ts';
 import { createGeminiAdapter } from '../../src/runtimes/gemini.ts';
-import { createGooseAdapter } from '../../src/runtimes/goose.ts';
-import { createGoosedAdapter } from '../../src/runtimes/goosed.ts';
+import { createGooseAdapter } from '../../src/runtimes/goose/goose.ts';
+import { createGoosedAdapter } from '../../src/runtimes/goose/goosed.ts';
 import * as claude from './claude-lines.ts';
 import * as codex from './codex-lines.ts';
 import * as gemini from './gemini-lines.ts';

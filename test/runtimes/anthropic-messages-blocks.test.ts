@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createAnthropicMessagesAdapter } from '../../src/runtimes/anthropic-messages.ts';
+import { createAnthropicMessagesAdapter } from '../../src/runtimes/anthropic/messages.ts';
 import { type Fields, middleOf } from './adapters.ts';
 import {
   asks,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createAnthropicMessagesAdapter } from '../../src/runtimes/anthropic-messages.ts';
+import { createAnthropicMessagesAdapter } from '../../src/runtimes/anthropic/messages.ts';
 import { type Fields, textOf } from './adapters.ts';
 import { begins, fails, says, stops } from './messages-frames.ts';
 import { runOf, terminalOf } from './messages-runs.ts';

@@ -5,7 +5,7 @@ import { validateRunnerEventBatch } from '../../src/contract/validate.ts';
 import {
   type AnthropicSessionsOptions,
   createAnthropicSessionsAdapter,
-} from '../../src/runtimes/anthropic-sessions.ts';
+} from '../../src/runtimes/anthropic/sessions.ts';
 import { type Fields, framesOf, middleOf, playBytes, textOf } from './adapters.ts';
 import { announces, asks, event, fails, idle, message, piece, returns, running } from './sessions-frames.ts';
 

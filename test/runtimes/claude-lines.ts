@@ -1,4 +1,4 @@
-import { createClaudeCodeAdapter } from '../../src/runtimes/claude-code.ts';
+import { createClaudeCodeAdapter } from '../../src/runtimes/claude-code/claude-code.ts';
 import { type Fields, playerOf } from './player.ts';
 
 /** Plays lines of Claude Code. */

@@ -1,4 +1,4 @@
-import { createCodexAdapter } from '../../src/runtimes/codex.ts';
+import { createCodexAdapter } from '../../src/runtimes/codex/codex.ts';
 import { type Fields, playerOf } from './player.ts';
 
 export const codex = playerOf(createCodexAdapter);

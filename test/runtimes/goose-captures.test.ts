@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { RunnerEvent } from '../../src/contract/events.ts';
 import { validateRunnerEventBatch } from '../../src/contract/validate.ts';
-import { createGooseAdapter } from '../../src/runtimes/goose.ts';
+import { createGooseAdapter } from '../../src/runtimes/goose/goose.ts';
 import { bytesOf, type Capture, capturesOf, capturesPresent } from './captures.ts';
 
 const captures = capturesOf('goose');

@@ -1,6 +1,6 @@
 import type { RunnerEvent } from '../../src/contract/events.ts';
 import type { RuntimeAdapterOptions, RuntimeExit } from '../../src/runtimes/adapter.ts';
-import { createGooseAdapter } from '../../src/runtimes/goose.ts';
+import { createGooseAdapter } from '../../src/runtimes/goose/goose.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createGoosedAdapter } from '../../src/runtimes/goosed.ts';
+import { createGoosedAdapter } from '../../src/runtimes/goose/goosed.ts';
 import { type Fields, framesOf, middleOf, playBytes, textOf } from './adapters.ts';
 import { message } from './goose-lines.ts';
 import { asks, FINISH, fails, framed, notifies, returns, says } from './goosed-frames.ts';

@@ -3,7 +3,7 @@ import {
   type AnthropicMessagesAdapter,
   type AnthropicMessagesOptions,
   createAnthropicMessagesAdapter,
-} from '../../src/runtimes/anthropic-messages.ts';
+} from '../../src/runtimes/anthropic/messages.ts';
 import { type Fields, framesOf, textOf } from './adapters.ts';
 
 /** Returns all events of a run of these frames, with the clock fixed at 1,000. */

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import type { RunnerEvent } from '../../src/contract/events.ts';
 import { validateRunnerEventBatch } from '../../src/contract/validate.ts';
-import { createAnthropicMessagesAdapter } from '../../src/runtimes/anthropic-messages.ts';
-import { createAnthropicSessionsAdapter } from '../../src/runtimes/anthropic-sessions.ts';
-import { createGoosedAdapter } from '../../src/runtimes/goosed.ts';
+import { createAnthropicMessagesAdapter } from '../../src/runtimes/anthropic/messages.ts';
+import { createAnthropicSessionsAdapter } from '../../src/runtimes/anthropic/sessions.ts';
+import { createGoosedAdapter } from '../../src/runtimes/goose/goosed.ts';
 import { playBytes } from './adapters.ts';
 import { bytesOf, type Capture, capturesOf, capturesPresent, frameObjectsOf } from './captures.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { RESPONSE_MAX_LENGTH } from '../../src/config/limits.ts';
-import { withinLength, writeAnswer } from '../../src/server/answers.ts';
+import { withinLength, writeAnswer } from '../../src/server/operations/answers.ts';
 
 const reported: unknown[] = [];
 const report = (error: unknown) => void reported.push(error);

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { buildSchema, parse, validate } from 'graphql';
 import { describe, expect, test } from 'vitest';
-import { graphiqlPage } from '../../src/server/graphiql.ts';
-import { browserScript, createShown } from '../../src/server/graphiql-browser.ts';
-import { tourTabs } from '../../src/server/graphiql-tour.ts';
+import { graphiqlPage } from '../../src/server/graphiql/page.ts';
+import { browserScript, createShown } from '../../src/server/graphiql/browser.ts';
+import { tourTabs } from '../../src/server/graphiql/tour.ts';
 import { freePort } from '../support/ports.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { PACKAGE_FOLDER } from '../support/runfeed-process.ts';

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { databaseFile } from '../../src/config/data-folder.ts';
 import { type ListPage, type RunListFilter, TooManyReadings } from '../../src/store/lists.ts';
 import { openStore } from '../../src/store/open.ts';
-import { Database } from '../../src/store/sqlite/driver.ts';
+import { Database } from '../../src/store/sqlite-file/driver.ts';
 import { MAX_READINGS_PER_OWNER, startListReader } from '../../src/store/sqlite/list-reader.ts';
 import { StoreUnavailable } from '../../src/store/store.ts';
 import { freshSqliteUrl } from '../support/databases.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { RunnerJobHandle } from '../../src/contract/jobs.ts';
-import type { JobObservation, JobSpec, Substrate } from '../../src/jobs/substrate.ts';
+import type { JobObservation, JobSpec, Substrate } from '../../src/substrates/substrate.ts';
 
 /** The behavior of a job's main process. */
 export type JobBehaviour =

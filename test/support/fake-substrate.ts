@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ProviderRuntimeKind, RunnerJobHandle } from '../../src/contract/jobs.ts';
-import { type JobErrorClass, SubstrateError, type SubstrateFailure } from '../../src/jobs/errors.ts';
-import type { FoundObject, JobObservation, JobSpec, Substrate } from '../../src/jobs/substrate.ts';
+import { type JobErrorClass, SubstrateError, type SubstrateFailure } from '../../src/substrates/errors.ts';
+import type { FoundObject, JobObservation, JobSpec, Substrate } from '../../src/substrates/substrate.ts';
 
 /** A recorded call. */
 export interface SubstrateCall {

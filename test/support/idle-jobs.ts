@@ -1,7 +1,7 @@
 import { createRunTokens } from '../../src/auth/tokens.ts';
 import type { Ingest } from '../../src/ingest/ingest.ts';
 import { createJobs, type Jobs } from '../../src/jobs/jobs.ts';
-import { createKeyring } from '../../src/lib/keyring.ts';
+import { createKeyring } from '../../src/lib/secrets/keyring.ts';
 import { type NativeInbox, openNativeInbox } from '../../src/native/inbox.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { WakeupPlane } from '../../src/wakeups/plane.ts';

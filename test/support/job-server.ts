@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Runner } from '../../src/auth/principal.ts';
 import { createRunTokens } from '../../src/auth/tokens.ts';
-import { createKeyring } from '../../src/lib/keyring.ts';
+import { createKeyring } from '../../src/lib/secrets/keyring.ts';
 import { freshSqliteUrl } from './databases.ts';
 import { releaseAfterwards } from './releases.ts';
 import { type Answer, post } from './request.ts';

@@ -1,4 +1,4 @@
-import type { Database } from '../../src/store/sqlite/driver.ts';
+import type { Database } from '../../src/store/sqlite-file/driver.ts';
 
 /** Adds runs with a title to a migrated SQLite file, in one statement. */
 export function manyRuns(database: Database, count: number): void {

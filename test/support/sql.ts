@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { databaseFile } from '../../src/config/data-folder.ts';
-import { Database } from '../../src/store/sqlite/driver.ts';
+import { Database } from '../../src/store/sqlite-file/driver.ts';
 
 /**
  * Runs one statement on a separate connection, bypassing every store. A SQLite file must not be open

@@ -1,7 +1,7 @@
-import { ReportFailed } from '../../client/report-failed.ts';
-import type { Reporter, ReporterClosed } from '../../client/reporter.ts';
+import { ReportFailed } from '../../client/report/failed.ts';
+import type { Reporter, ReporterClosed } from '../../client/report/reporter.ts';
 import type { RunnerEvent } from '../../contract/events.ts';
-import { pause } from '../../lib/backoff.ts';
+import { pause } from '../../lib/waiting/backoff.ts';
 import { unlessAborted } from '../../lib/cancellable.ts';
 import type { RuntimeAdapter, RuntimeExit } from '../../runtimes/adapter.ts';
 

@@ -1,5 +1,5 @@
 import { openFileSpool } from '../../client/file-spool.ts';
-import type { Spool } from '../../client/spool.ts';
+import type { Spool } from '../../client/report/spool.ts';
 
 /** The options of {@link openSpool}. */
 export interface SpoolOptions {

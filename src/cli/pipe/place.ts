@@ -1,5 +1,5 @@
-import { createReporter } from '../../client/reporter.ts';
-import type { Spool } from '../../client/spool.ts';
+import { createReporter } from '../../client/report/reporter.ts';
+import type { Spool } from '../../client/report/spool.ts';
 import type { RunnerEvent } from '../../contract/events.ts';
 import type { Target } from './target.ts';
 

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { createBell } from '../../lib/bell.ts';
+import { createBell } from '../../lib/waiting/bell.ts';
 
 /** Reads a stream until it ends, or until no more output is expected. */
 export interface Reading {

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { isatty } from 'node:tty';
-import { createTextTail } from '../../lib/clip.ts';
+import { createTextTail } from '../../lib/text/clip.ts';
 import type { RuntimeExit } from '../../runtimes/adapter.ts';
-import type { Output } from '../output.ts';
-import { codeOfSignal } from '../signal-code.ts';
+import type { Output } from '../terminal/output.ts';
+import { codeOfSignal } from '../terminal/signal-code.ts';
 import { createReading } from './reading.ts';
 
 /** A runtime's output and how the runtime ended. */

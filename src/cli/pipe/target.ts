@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { claimJob } from '../../client/claim.ts';
+import { claimJob } from '../../client/request/claim.ts';
 import { type RunnerEnvironment, readRunnerEnvironment } from '../../config/runner-env.ts';
 import type { JsonObject } from '../../contract/events.ts';
 import { type Endpoint, readEndpoint } from '../endpoint.ts';
 import { request, Unreachable } from '../request.ts';
-import { tell } from '../tell.ts';
-import { UsageError } from '../usage-error.ts';
+import { tell } from '../terminal/tell.ts';
+import { UsageError } from '../terminal/usage-error.ts';
 import type { PipeOptions } from './options.ts';
 
 /** The run to report to. */

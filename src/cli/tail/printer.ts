@@ -1,6 +1,6 @@
-import type { StreamedEvent, StreamGap } from '../../client/feed.ts';
+import type { StreamedEvent, StreamGap } from '../../client/stream/feed.ts';
 import type { JsonObject, JsonValue } from '../../contract/events.ts';
-import { harmless, preview } from '../harmless.ts';
+import { harmless, preview } from '../terminal/harmless.ts';
 import type { Look, Paint } from './style.ts';
 
 /** Formats a run's events as terminal output. */

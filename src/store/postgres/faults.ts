@@ -1,4 +1,4 @@
-import { codeOf, lineOf } from '../../lib/error-line.ts';
+import { codeOf, lineOf } from '../../lib/text/error-line.ts';
 
 /**
  * SQLSTATE classes and codes that mean "not now" rather than "never": connection faults (08), denied access

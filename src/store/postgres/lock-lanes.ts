@@ -1,4 +1,4 @@
-import { createOwnerQueues } from '../../lib/owner-queues.ts';
+import { createOwnerQueues } from '../../lib/waiting/owner-queues.ts';
 import { StoreContended } from '../store.ts';
 import { isLockConflict } from './faults.ts';
 

@@ -1,5 +1,5 @@
 import type { Pool, QueryResultRow } from 'pg';
-import { codeOf } from '../../lib/error-line.ts';
+import { codeOf } from '../../lib/text/error-line.ts';
 import {
   type AppliedMigration,
   DATABASE_ID,

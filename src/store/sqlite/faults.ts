@@ -1,4 +1,4 @@
-import { codeOf, lineOf } from '../../lib/error-line.ts';
+import { codeOf, lineOf } from '../../lib/text/error-line.ts';
 
 /**
  * Transient faults: a lock (BUSY, LOCKED), a full disk (FULL), a failing device (IOERR), lack of memory

@@ -16,7 +16,7 @@ import type {
   NewJob,
   NextDue,
 } from '../jobs.ts';
-import type { Database, Statement } from './driver.ts';
+import type { Database, Statement } from '../sqlite-file/driver.ts';
 
 /** The SQL of SQLite where the two databases differ. */
 export const SQLITE_DIALECT: JobDialect = {

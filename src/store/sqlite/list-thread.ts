@@ -1,7 +1,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { createOwnerQueues } from '../../lib/owner-queues.ts';
+import { createOwnerQueues } from '../../lib/waiting/owner-queues.ts';
 import type { JobListFilter, ListPage, RunListFilter } from '../lists.ts';
-import { Database } from './driver.ts';
+import { Database } from '../sqlite-file/driver.ts';
 import { createListReadings, type ListReading } from './lists.ts';
 import { failureOf, type ThreadAnswer, type ThreadCall, type ThreadStart } from './thread.ts';
 

@@ -7,7 +7,7 @@ import {
   runCondition,
 } from '../list-statements.ts';
 import type { JobListFilter, ListPage, RunListFilter } from '../lists.ts';
-import type { Database, Statement } from './driver.ts';
+import type { Database, Statement } from '../sqlite-file/driver.ts';
 
 /** Rows scanned before other queries get a turn: few at first, since most lists find their rows at once. */
 const FIRST_SLICE_ROWS = 64;

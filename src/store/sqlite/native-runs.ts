@@ -1,6 +1,6 @@
 import { type NativeRunStatementName, nativeRunStatement } from '../native-run-statements.ts';
 import type { NativeLease, NativeRunRecord, NewNativeRun } from '../native-runs.ts';
-import type { Database, Statement } from './driver.ts';
+import type { Database, Statement } from '../sqlite-file/driver.ts';
 import { SQLITE_DIALECT } from './jobs.ts';
 
 /** The writes to followed runs, each in one transaction. They run in the writer thread. */

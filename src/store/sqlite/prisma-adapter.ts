@@ -7,7 +7,7 @@ import {
   type SqlDriverAdapterFactory,
 } from '@prisma/driver-adapter-utils';
 import { LRUCache } from 'lru-cache';
-import { Database, SqliteError, type Statement } from './driver.ts';
+import { Database, SqliteError, type Statement } from '../sqlite-file/driver.ts';
 
 /** The most compiled statements to keep. Prisma's texts differ by the selection and the number of keys. */
 const MAX_STATEMENTS = 200;

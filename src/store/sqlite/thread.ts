@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { codeOf, lineOf } from '../../lib/error-line.ts';
+import { codeOf, lineOf } from '../../lib/text/error-line.ts';
 import { asStoreFault } from '../faults.ts';
 import { StoreUnavailable } from '../store.ts';
 import { sqliteReason } from './faults.ts';

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { openForWriting } from './open.ts';
+import { openForWriting } from '../sqlite-file/open.ts';
 import { failureOf, type ThreadAnswer, type ThreadCall, type ThreadStart } from './thread.ts';
 import { createWrites, type Writes } from './writes.ts';
 

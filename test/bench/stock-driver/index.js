@@ -1,2 +1,2 @@
 // biome-ignore lint/style/noDefaultExport: Prisma's adapter imports the default
-export { Database as default } from '../../../src/store/sqlite/driver.ts';
+export { Database as default } from '../../../src/store/sqlite-file/driver.ts';

@@ -1,7 +1,7 @@
 // Reports events, each with its number as text, until it is killed. Prints each number once it is accepted.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openFileSpool } from '../../../src/client/file-spool.ts';
-import { createReporter } from '../../../src/client/reporter.ts';
+import { createReporter } from '../../../src/client/report/reporter.ts';
 
 const [url = '', runId = '', folder = ''] = process.argv.slice(2);
 const spool = await openFileSpool(folder, { fileCharacters: 2_000 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { appNameOf } from '../../../src/jobs/executors/fly/names.ts';
+import { appNameOf } from '../../../src/substrates/fly-api/names.ts';
 import { freshRun } from '../../suites/executor.ts';
 import { makeMachine } from '../../support/fake-fly/machine.ts';
 import { failureOf, IMAGE, openFly, openJob, openRunningJob, specOf } from './fly-harness.ts';

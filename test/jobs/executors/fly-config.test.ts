@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { flyConfigSchema } from '../../../src/jobs/executors/fly/config.ts';
+import { flyConfigSchema } from '../../../src/substrates/fly-api/config.ts';
 import { failureOf, openFly, openJob } from './fly-harness.ts';
 
 const NEEDED = { token: 'fm2_abcdefgh', org: 'acme' };

@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
-import { SubstrateError, type SubstrateFailure } from '../../../src/jobs/errors.ts';
-import { FLY_LIMITS, type FlyLimits, flyConfigSchema } from '../../../src/jobs/executors/fly/config.ts';
-import { createFlySubstrate } from '../../../src/jobs/executors/fly.ts';
-import type { JobSpec, Substrate } from '../../../src/jobs/substrate.ts';
+import { SubstrateError, type SubstrateFailure } from '../../../src/substrates/errors.ts';
+import { FLY_LIMITS, type FlyLimits, flyConfigSchema } from '../../../src/substrates/fly-api/config.ts';
+import { createFlySubstrate } from '../../../src/substrates/fly/substrate.ts';
+import type { JobSpec, Substrate } from '../../../src/substrates/substrate.ts';
 import { type ExecutorHarness, freshRun, type JobBehaviour } from '../../suites/executor.ts';
 import type { FakeMachine, Guest } from '../../support/fake-fly/machine.ts';
 import { type FakeFly, startFakeFly } from '../../support/fake-fly/server.ts';

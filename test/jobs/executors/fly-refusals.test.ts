@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { appNameOf } from '../../../src/jobs/executors/fly/names.ts';
+import { appNameOf } from '../../../src/substrates/fly-api/names.ts';
 import { freshRun } from '../../suites/executor.ts';
 import type { FakeAnswer } from '../../support/fake-fly/answer.ts';
 import { flyErrorSamples, haveFlySamples } from '../../support/fly-samples.ts';

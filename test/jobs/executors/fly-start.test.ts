@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { appNameOf, machineNameOf } from '../../../src/jobs/executors/fly/names.ts';
+import { appNameOf, machineNameOf } from '../../../src/substrates/fly-api/names.ts';
 import { freshRun } from '../../suites/executor.ts';
 import type { Behaviour } from '../../support/fake-fly/faults.ts';
 import { makeMachine } from '../../support/fake-fly/machine.ts';

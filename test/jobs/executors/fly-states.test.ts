@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { JobObservation } from '../../../src/jobs/substrate.ts';
+import type { JobObservation } from '../../../src/substrates/substrate.ts';
 import { addEvent, type ExitDetails, exitRequest } from '../../support/fake-fly/machine.ts';
 import { flySample, haveFlySamples } from '../../support/fly-samples.ts';
 import { IMAGE, openFly, openJob, openRunningJob, specOf } from './fly-harness.ts';

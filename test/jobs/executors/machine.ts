@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { RunnerJobHandle } from '../../../src/contract/jobs.ts';
-import { type JobFolders, openJobFolders, ownerFolder } from '../../../src/jobs/executors/process/folders.ts';
-import type { ProcessSubstrateLimits } from '../../../src/jobs/executors/process/options.ts';
-import { type ProcessStat, runs, statOf } from '../../../src/jobs/executors/process/proc.ts';
-import { createProcessSubstrate, processImage } from '../../../src/jobs/executors/process.ts';
-import type { JobObservation, JobSpec, Substrate } from '../../../src/jobs/substrate.ts';
+import { type JobFolders, openJobFolders, ownerFolder } from '../../../src/substrates/job-folders/folders.ts';
+import type { ProcessSubstrateLimits } from '../../../src/substrates/process/options.ts';
+import { type ProcessStat, runs, statOf } from '../../../src/substrates/job-folders/proc.ts';
+import { createProcessSubstrate, processImage } from '../../../src/substrates/process/substrate.ts';
+import type { JobObservation, JobSpec, Substrate } from '../../../src/substrates/substrate.ts';
 import { releaseAfterwards } from '../../support/releases.ts';
 import { jobSpec, OWNER } from './specs.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { SubstrateError } from '../../../src/jobs/errors.ts';
+import { SubstrateError } from '../../../src/substrates/errors.ts';
 import { type JobBehaviour, testExecutor } from '../../suites/executor.ts';
 import { createFakeSubstrates } from '../../support/fake-substrate.ts';
 import { releaseAfterwards } from '../../support/releases.ts';

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { statOf } from '../../../src/jobs/executors/process/proc.ts';
+import { statOf } from '../../../src/substrates/job-folders/proc.ts';
 import { startChild } from '../../store/children/start.ts';
 import {
   createMachine,
@@ -16,7 +16,7 @@ import {
 } from './machine.ts';
 import { FOREVER, nodeScript } from './specs.ts';
 
-const SERVER = '../../jobs/executors/children/server.ts';
+const SERVER = './children/server.ts';
 
 describe('a command that ends on its own', () => {
   test.each([

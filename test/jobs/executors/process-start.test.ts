@@ -2,8 +2,8 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { claimStart } from '../../../src/jobs/executors/process/files.ts';
-import { createProcessSubstrate } from '../../../src/jobs/executors/process.ts';
+import { claimStart } from '../../../src/substrates/job-folders/files.ts';
+import { createProcessSubstrate } from '../../../src/substrates/process/substrate.ts';
 import { startChild } from '../../store/children/start.ts';
 import {
   createMachine,
@@ -21,7 +21,7 @@ import { FOREVER, jobSpec, nodeScript, OWNER } from './specs.ts';
 /** Appends an x to a file each time it is started. */
 const COUNTED = nodeScript("require('fs').appendFileSync('starts', 'x'); setInterval(() => {}, 1000)");
 
-const SERVER = '../../jobs/executors/children/server.ts';
+const SERVER = './children/server.ts';
 
 describe('starting a job', () => {
   test('twenty times at once starts one process and returns equal handles', async () => {

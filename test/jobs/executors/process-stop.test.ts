@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { RunnerJobHandle } from '../../../src/contract/jobs.ts';
-import { signalOne } from '../../../src/jobs/executors/process/kill.ts';
-import { ownIdentity, type ProcessStat, statOf } from '../../../src/jobs/executors/process/proc.ts';
-import type { JobSpec } from '../../../src/jobs/substrate.ts';
+import { signalOne } from '../../../src/substrates/process/kill.ts';
+import { ownIdentity, type ProcessStat, statOf } from '../../../src/substrates/job-folders/proc.ts';
+import type { JobSpec } from '../../../src/substrates/substrate.ts';
 import { startChild } from '../../store/children/start.ts';
 import { releaseAfterwards } from '../../support/releases.ts';
 import {
@@ -40,7 +40,7 @@ const LEAVES_AN_ESCAPEE = nodeScript(`
   require('fs').writeFileSync('escapee', String(pid));
   setInterval(() => {}, 1000);`);
 
-const SERVER = '../../jobs/executors/children/server.ts';
+const SERVER = './children/server.ts';
 
 async function startReady(machine: Machine, command: readonly string[]): Promise<RunnerJobHandle> {
   const handle = await machine.start(command);

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'vitest';
-import { processImage } from '../../../src/jobs/executors/process.ts';
-import type { Substrate } from '../../../src/jobs/substrate.ts';
+import { processImage } from '../../../src/substrates/process/substrate.ts';
+import type { Substrate } from '../../../src/substrates/substrate.ts';
 import { type JobBehaviour, testExecutor } from '../../suites/executor.ts';
 import { createMachine, folderOf, type Machine } from './machine.ts';
 

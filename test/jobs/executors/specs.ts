@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { processImage } from '../../../src/jobs/executors/process.ts';
-import type { JobSpec } from '../../../src/jobs/substrate.ts';
+import { processImage } from '../../../src/substrates/process/substrate.ts';
+import type { JobSpec } from '../../../src/substrates/substrate.ts';
 
 /** The owner of the tests' jobs. */
 export const OWNER = 'the tests';

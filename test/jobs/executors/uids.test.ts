@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { openUidRegistry } from '../../../src/jobs/executors/process/uids.ts';
+import { openUidRegistry } from '../../../src/substrates/job-folders/uids.ts';
 import { releaseAfterwards } from '../../support/releases.ts';
 import { freshFolder } from '../../support/scripts.ts';
 

@@ -1,7 +1,7 @@
 // A server with jobs in the folder that its first argument names. Starts the job `run-1` with the command
 // line of its second, prints "starting" before and its process id after, does what its third says, and
 // continues until it is killed.
-import { createProcessSubstrate, processImage } from '../../../../src/jobs/executors/process.ts';
+import { createProcessSubstrate, processImage } from '../../../../src/substrates/process/substrate.ts';
 import { jobSpec, OWNER } from '../specs.ts';
 
 const [folder = '', commandText = '[]', thenWhat = ''] = process.argv.slice(2);

@@ -1,0 +1,218 @@
+import {
+  type DefinitionNode,
+  type DocumentNode,
+  GraphQLError,
+  type GraphQLSchema,
+  Kind,
+  OperationTypeNode,
+  parse,
+  type Token,
+  TokenKind,
+  type ValueNode,
+  validate,
+  visit,
+} from 'graphql';
+import { LRUCache } from 'lru-cache';
+import { validateRunnerEventBatch } from '../../contract/validate.ts';
+import { clipEnd } from '../../lib/text/clip.ts';
+import { assertBounded } from './admission.ts';
+import { BATCH_ENUM_KEYS, BATCH_INPUT } from '../ingest/batch-input.ts';
+import { assertWithin, documentTooLarge, MAX_MESSAGE_LENGTH, recoded } from '../errors/faults.ts';
+import { DOCUMENT_LIMITS, SUBSCRIPTION_LIMITS } from './limits.ts';
+import { literalToJson } from '../literals.ts';
+import { assertFewSameNames } from './same-names.ts';
+
+/**
+ * Cache of repeatedly requested documents, in bytes of text: of short tokens they take 100 times more when
+ * parsed.
+ */
+const ASKED_AGAIN_BYTES = 256 * 1024;
+/** Cache of documents requested once. They never evict documents that were requested repeatedly. */
+const ONCE_ASKED_BYTES = 256 * 1024;
+
+/** Validation stops after this many errors: each error searches the schema for similar names to suggest. */
+const MAX_ERRORS = 10;
+
+/** Parses and validates documents, and caches the results. */
+export interface Documents {
+  /** Throws a GraphQL error with a code if the document is too large or is not GraphQL. */
+  parse(query: string): DocumentNode;
+  /** Returns true if the document is cached, so parsing and validation are free. Call once per request. */
+  knows(query: string): boolean;
+  /** Returns the validation errors; empty if the document is valid. */
+  validate(document: DocumentNode): readonly GraphQLError[];
+}
+
+/** Creates the parser and validator for documents. `schema` is the public schema. */
+export function createDocuments(schema: GraphQLSchema): Documents {
+  const onceAsked = createCache(ONCE_ASKED_BYTES);
+  const askedAgain = createCache(ASKED_AGAIN_BYTES);
+  const verdicts = new WeakMap<DocumentNode, readonly GraphQLError[]>();
+  return {
+    knows: (query) => {
+      if (askedAgain.has(query)) return true;
+      const document = onceAsked.get(query);
+      if (!document) return false;
+      onceAsked.delete(query);
+      askedAgain.set(query, document);
+      return true;
+    },
+    parse: (query) => {
+      const known = askedAgain.get(query) ?? onceAsked.get(query);
+      if (known) return known;
+      const document = parseWithinLimits(query);
+      onceAsked.set(query, document);
+      return document;
+    },
+    validate: (document) => {
+      const known = verdicts.get(document);
+      if (known) return known;
+      const errors = validate(schema, document, undefined, { maxErrors: MAX_ERRORS });
+      const verdict = refusedBatch(document, errors) ?? errors.map(withValidationCode);
+      verdicts.set(document, verdict);
+      return verdict;
+    },
+  };
+}
+
+function createCache(maxBytes: number): LRUCache<string, DocumentNode> {
+  return new LRUCache({ maxSize: maxBytes, sizeCalculation: (_document, query) => query.length + 1 });
+}
+
+function parseWithinLimits(query: string): DocumentNode {
+  assertWithin('characters', query.length, DOCUMENT_LIMITS.bytes);
+  // The parser recurses, so documents that nest too deep are refused before it starts.
+  assertWithin('levels of brackets', nesting(query), DOCUMENT_LIMITS.nesting);
+  let document: DocumentNode;
+  try {
+    document = parse(query, { maxTokens: DOCUMENT_LIMITS.tokens });
+  } catch (error) {
+    if (error instanceof RangeError) {
+      throw documentTooLarge('levels', Number.MAX_SAFE_INTEGER, DOCUMENT_LIMITS.nesting);
+    }
+    if (!(error instanceof GraphQLError)) throw error;
+    if (/contains more tha[nt] \d+ tokens/.test(error.message)) {
+      throw documentTooLarge('tokens', DOCUMENT_LIMITS.tokens + 1, DOCUMENT_LIMITS.tokens);
+    }
+    throw recoded(error, clipEnd(error.message, MAX_MESSAGE_LENGTH), {
+      code: 'GRAPHQL_PARSE_FAILED',
+      http: { spec: true, status: 400 },
+    });
+  }
+  const tokens = unlinkTokens(document);
+  if (document.definitions.some(isSubscription)) {
+    assertWithin('characters in a subscription', query.length, SUBSCRIPTION_LIMITS.bytes);
+    assertWithin('tokens and comments in a subscription', tokens, SUBSCRIPTION_LIMITS.tokens);
+  }
+  assertWritten(document);
+  assertBounded(document);
+  assertFewSameNames(document);
+  return document;
+}
+
+function isSubscription(node: DefinitionNode): boolean {
+  return node.kind === Kind.OPERATION_DEFINITION && node.operation === OperationTypeNode.SUBSCRIPTION;
+}
+
+/**
+ * Counts the tokens and comments, and refuses long names. Unlinks the tokens from one another: as a chain,
+ * all of them stay in memory as long as any node of the document does.
+ */
+function unlinkTokens(document: DocumentNode): number {
+  let count = 0;
+  let token: Token | null = document.loc?.startToken ?? null;
+  while (token) {
+    const { kind, start, end, next }: Token = token;
+    count += 1;
+    if (kind === TokenKind.NAME)
+      assertWithin('characters in a name', end - start, DOCUMENT_LIMITS.nameLength);
+    Object.assign(token, { prev: null, next: null });
+    token = next;
+  }
+  return count;
+}
+
+/** Limits the fields and fragments in the source text, before any code expands the fragments. */
+function assertWritten(document: DocumentNode): void {
+  let fields = 0;
+  visit(document, {
+    Field: () => {
+      fields += 1;
+    },
+    FragmentSpread: () => {
+      fields += 1;
+    },
+    // Inline fragments count as well: all code that walks the document recurses through them.
+    InlineFragment: () => {
+      fields += 1;
+    },
+  });
+  assertWithin('fields and fragments, not expanded', fields, DOCUMENT_LIMITS.writtenFields);
+}
+
+/** A string, a block string or a comment, complete or cut off. */
+const TEXT = /"""(?:\\"""|[\s\S])*?(?:"""|$)|"(?:\\.|[^"\\\r\n])*"?|#[^\r\n]*/y;
+
+/** Returns the maximum depth of brackets, ignoring strings and comments. */
+function nesting(query: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (let index = 0; index < query.length; index += 1) {
+    const char = query.charCodeAt(index);
+    if (char === 0x22 || char === 0x23) {
+      TEXT.lastIndex = index;
+      TEXT.test(query);
+      index = Math.max(index, TEXT.lastIndex - 1);
+    } else if (char === 0x7b || char === 0x5b || char === 0x28) {
+      depth += 1;
+      if (depth > deepest) deepest = depth;
+    } else if (char === 0x7d || char === 0x5d || char === 0x29) depth -= 1;
+  }
+  return deepest;
+}
+
+/**
+ * Returns the single error for a batch literal of the wrong shape: GraphQL refuses it before the contract
+ * sees it, but programs branch on the contract's codes.
+ */
+function refusedBatch(document: DocumentNode, errors: readonly GraphQLError[]): [GraphQLError] | null {
+  if (errors.length === 0) return null;
+  let refused: GraphQLError | null = null;
+  const refuse = (batch: ValueNode | undefined) => {
+    if (refused || !batch || !errors.some((error) => liesWithin(error, batch))) return;
+    const verdict = validateRunnerEventBatch(literalToJson(batch, {}, BATCH_ENUM_KEYS));
+    refused = new GraphQLError(verdict.ok ? errors[0]!.message : verdict.message, {
+      nodes: batch,
+      extensions: { code: verdict.ok ? 'invalid_envelope' : verdict.code },
+    });
+  };
+  visit(document, {
+    VariableDefinition: ({ type, defaultValue }) => {
+      const named = type.kind === Kind.NON_NULL_TYPE ? type.type : type;
+      if (named.kind === Kind.NAMED_TYPE && named.name.value === BATCH_INPUT) refuse(defaultValue);
+    },
+    Field: (field) => {
+      if (refused || field.name.value !== 'ingestEvents') return;
+      const batch = field.arguments?.find(({ name }) => name.value === 'batch');
+      if (!batch) {
+        refused = new GraphQLError('ingestEvents requires a batch', {
+          nodes: field,
+          extensions: { code: 'invalid_envelope' },
+        });
+      } else if (batch.value.kind !== Kind.VARIABLE) refuse(batch.value);
+    },
+  });
+  return refused && [refused];
+}
+
+function liesWithin(error: GraphQLError, value: ValueNode): boolean {
+  const { loc } = value;
+  return !!loc && (error.positions ?? []).some((position) => position >= loc.start && position < loc.end);
+}
+
+function withValidationCode(error: GraphQLError): GraphQLError {
+  return recoded(error, error.message, {
+    code: 'GRAPHQL_VALIDATION_FAILED',
+    ...error.extensions,
+  });
+}

@@ -1,0 +1,56 @@
+import type { OperationDefinitionNode } from 'graphql';
+import { SUBSCRIPTION_REQUEST_MAX_BYTES, SUBSCRIPTION_REQUEST_MAX_WEIGHT } from '../../config/limits.ts';
+import { assertWithin, overloaded } from '../../graphql/errors/faults.ts';
+import type { Load } from '../load/load.ts';
+import { weigh } from '../load/weight.ts';
+
+type Variables = Readonly<Record<string, unknown>>;
+
+/** The most memory that an open subscription takes, in addition to its request. */
+const SUBSCRIPTION_BYTES = 16 * 1024;
+/**
+ * A connection with more subscriptions than this may use only a share of the total room, so that the first
+ * ones of other connections always fit.
+ */
+const FEW_SUBSCRIPTIONS = 32;
+const SHARE_OF_MANY = 3 / 4;
+
+/**
+ * Returns the weight of a request to open a subscription. Libraries keep everything parsed from it until the
+ * subscription ends. Throws DOCUMENT_TOO_LARGE if it is too long or too heavy.
+ */
+export function weighSubscription(request: Buffer): number {
+  assertWithin('bytes of a subscription with its variables', request.length, SUBSCRIPTION_REQUEST_MAX_BYTES);
+  const weight = weigh(request, SUBSCRIPTION_REQUEST_MAX_WEIGHT);
+  assertWithin('weight of a subscription with its variables', weight, SUBSCRIPTION_REQUEST_MAX_WEIGHT);
+  return weight;
+}
+
+/**
+ * Reserves room for a subscription of a connection that already has `open` of them. Returns a function that
+ * releases it. The first subscription counts as part of its connection, so there is always room for it.
+ * Throws OVERLOADED if there is no room.
+ */
+export function enterSubscription(
+  { subscriptions: room }: Pick<Load, 'subscriptions'>,
+  weight: number,
+  open: number,
+): () => void {
+  if (open === 0) return () => {};
+  const leave = room.take(SUBSCRIPTION_BYTES + weight, open < FEW_SUBSCRIPTIONS ? 1 : SHARE_OF_MANY);
+  if (!leave) throw overloaded('too many subscriptions are open');
+  return leave;
+}
+
+/** Returns the variables that an operation declares. A subscription keeps no others in memory. */
+export function declaredVariables(
+  { variableDefinitions = [] }: OperationDefinitionNode,
+  variables: Variables | null | undefined,
+): Variables {
+  const declared: [string, unknown][] = [];
+  for (const { variable } of variableDefinitions) {
+    const name = variable.name.value;
+    if (variables && Object.hasOwn(variables, name)) declared.push([name, variables[name]]);
+  }
+  return Object.fromEntries(declared);
+}

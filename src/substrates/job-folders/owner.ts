@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { codeOf } from '../../lib/text/error-line.ts';
+import { identityOf } from '../../store/sqlite-file/files.ts';
+import { type Lock, lockFile } from '../../store/sqlite-file/lock.ts';
+
+/** A SQLite database: its real path, and what tells it from its copies, as in `Store`. */
+export interface OwnerFile {
+  readonly file: string;
+  readonly copy: string;
+}
+
+const RECORD = 'database.json';
+const REMEDY = 'set JOBS_FOLDER to another folder';
+
+/**
+ * Takes the folder of a database's jobs for one server. A copy of the database has the same folder, but its
+ * server would end the jobs that only the original knows, and look after the others a second time. Throws
+ * while another server has the folder, or if the database that had it last is still where it was.
+ */
+export async function takeOwnerFolder(folder: string, database: OwnerFile): Promise<Lock> {
+  const lock = lockFile(join(folder, `${RECORD}-lock`), () => {
+    const other = readRecord(folder)?.file ?? 'another file';
+    return new Error(
+      `a server on ${other} runs the jobs of this database, one of the two being a copy: ${REMEDY}`,
+    );
+  });
+  try {
+    const last = readRecord(folder);
+    if (last && isElsewhere(last, database)) {
+      throw new Error(
+        `the jobs here are those of ${last.file}, of which ${database.file} is a copy: ${REMEDY}, or move ${last.file} away if ${database.file} replaces it`,
+      );
+    }
+    await writeRecord(folder, database);
+    return lock;
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** A moved file is still the same, and a restored backup has taken the place of what it replaces. */
+function isElsewhere(last: OwnerFile, { copy }: OwnerFile): boolean {
+  return last.copy !== copy && identityOf(last.file) === last.copy;
+}
+
+/** Returns null if no server has had the folder yet, or if the record is damaged. */
+function readRecord(folder: string): OwnerFile | null {
+  try {
+    const record = JSON.parse(readFileSync(join(folder, RECORD), 'utf8')) as Record<string, unknown> | null;
+    const { file, copy } = record ?? {};
+    return typeof file === 'string' && typeof copy === 'string' ? { file, copy } : null;
+  } catch (error) {
+    if (error instanceof SyntaxError || codeOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** Only the holder of the lock writes. */
+async function writeRecord(folder: string, { file, copy }: OwnerFile): Promise<void> {
+  const draft = join(folder, `${RECORD}.draft`);
+  await writeFile(draft, JSON.stringify({ file, copy }), { mode: 0o600 });
+  await rename(draft, join(folder, RECORD));
+}

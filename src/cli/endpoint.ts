@@ -3,8 +3,8 @@ import { addressOf } from '../client/request/address.ts';
 import type { FetchLike } from '../client/request/answer.ts';
 import { readClientEnvironment } from '../config/client-env.ts';
 import { readConfiguredFile } from '../lib/configured-file.ts';
-import { echoed } from '../lib/text/echo.ts';
 import { isLoopback } from '../lib/loopback.ts';
+import { echoed } from '../lib/text/echo.ts';
 import { NotProven, openOwnServer } from './own-server.ts';
 import { UsageError } from './terminal/usage-error.ts';
 

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { onlyRun, readArguments, wholeNumber } from './terminal/arguments.ts';
 import { ENDPOINT_OPTIONS, readEndpoint } from './endpoint.ts';
+import { request } from './request.ts';
+import { onlyRun, readArguments, wholeNumber } from './terminal/arguments.ts';
 import { harmless } from './terminal/harmless.ts';
 import { createOutput } from './terminal/output.ts';
-import { request } from './request.ts';
 import { tell } from './terminal/tell.ts';
 
 const OPTIONS = { ...ENDPOINT_OPTIONS, lines: { type: 'string' } } as const;

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { lineOf } from '../lib/text/error-line.ts';
 import { StartFault } from '../lib/start-fault.ts';
+import { lineOf } from '../lib/text/error-line.ts';
 import { VERSION } from '../server/version.ts';
 import { asksForHelp, COMMANDS, helpOf, overview } from './commands.ts';
 import { tell } from './terminal/tell.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { readArguments, wholeNumber } from './terminal/arguments.ts';
 import { ENDPOINT_OPTIONS, readEndpoint } from './endpoint.ts';
+import { request } from './request.ts';
+import { readArguments, wholeNumber } from './terminal/arguments.ts';
 import { harmlessJson, preview } from './terminal/harmless.ts';
 import { createOutput } from './terminal/output.ts';
-import { request } from './request.ts';
 import { table } from './terminal/table.ts';
 import { UsageError } from './terminal/usage-error.ts';
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { onlyRun, readArguments, wholeNumber } from './terminal/arguments.ts';
 import { ENDPOINT_OPTIONS, type Endpoint, readEndpoint } from './endpoint.ts';
-import { harmlessLine } from './terminal/harmless.ts';
 import { request } from './request.ts';
+import { onlyRun, readArguments, wholeNumber } from './terminal/arguments.ts';
+import { harmlessLine } from './terminal/harmless.ts';
 
 const OPTIONS = {
   ...ENDPOINT_OPTIONS,

@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import { streamEvents } from '../client/stream/events.ts';
-import { onlyRun, readArguments, wholeNumber } from './terminal/arguments.ts';
 import { ENDPOINT_OPTIONS, readEndpoint } from './endpoint.ts';
+import { request } from './request.ts';
+import { createPrinter } from './tail/printer.ts';
+import { choosePaint } from './tail/style.ts';
+import { onlyRun, readArguments, wholeNumber } from './terminal/arguments.ts';
 import { harmlessJson } from './terminal/harmless.ts';
 import { leaveBy } from './terminal/leave.ts';
 import { createOutput } from './terminal/output.ts';
-import { request } from './request.ts';
 import { codeOfSignal } from './terminal/signal-code.ts';
 import { stopSignal } from './terminal/stop-signal.ts';
-import { createPrinter } from './tail/printer.ts';
-import { choosePaint } from './tail/style.ts';
 import { tell } from './terminal/tell.ts';
 import { webSocketWith } from './websocket.ts';
 

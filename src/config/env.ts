@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { readConfiguredFile } from '../lib/configured-file.ts';
-import { echoed } from '../lib/text/echo.ts';
 import { isLoopback } from '../lib/loopback.ts';
+import { echoed } from '../lib/text/echo.ts';
 import { DEFAULT_DATABASE_URL, defaultAdminTokenFile } from './data-folder.ts';
 import { type JobsUser, readJobsUser } from './jobs-user.ts';
 import { type RunnersConfig, readRunners } from './runners.ts';

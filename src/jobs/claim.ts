@@ -3,12 +3,12 @@ import type { RunTokens } from '../auth/tokens.ts';
 import type { JsonObject } from '../contract/events.ts';
 import type { JobRecord } from '../store/jobs.ts';
 import type { Store } from '../store/store.ts';
-import type { JobChanges } from './reconcile/change.ts';
 import { SubstrateError } from '../substrates/errors.ts';
+import type { JobChanges } from './reconcile/change.ts';
 import { runTimeLeft } from './reconcile/plan.ts';
+import { isFinal, moved } from './reconcile/transitions.ts';
 import { JobRefused } from './refusals.ts';
 import type { Specs } from './spec/specs.ts';
-import { isFinal, moved } from './reconcile/transitions.ts';
 
 /** A runner's instructions, and what it needs to follow them. */
 export interface Claim {

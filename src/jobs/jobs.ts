@@ -4,28 +4,28 @@ import type { Config } from '../config/env.ts';
 import type { RunnerConfig, RunnersConfig } from '../config/runners.ts';
 import type { ProviderRuntimeKind } from '../contract/jobs.ts';
 import type { Ingest } from '../ingest/ingest.ts';
-import { createEvenClock } from '../lib/waiting/even-clock.ts';
-import type { Keyring } from '../lib/secrets/keyring.ts';
 import { createReleasers } from '../lib/releasers.ts';
+import type { Keyring } from '../lib/secrets/keyring.ts';
+import { createEvenClock } from '../lib/waiting/even-clock.ts';
 import type { JobRecord } from '../store/jobs.ts';
 import type { Store } from '../store/store.ts';
+import { type OpenedSubstrate, thisHost } from '../substrates/open.ts';
 import type { WakeupPlane } from '../wakeups/plane.ts';
-import { createJobChanges } from './reconcile/change.ts';
 import { type Claim, claimJob } from './claim.ts';
-import { createJobNotes } from './reconcile/notes.ts';
 import { followJob } from './follow.ts';
 import { createJobLogs } from './job-logs.ts';
+import { createJobChanges } from './reconcile/change.ts';
 import { JOB_LIMITS, type JobLimits } from './reconcile/limits.ts';
-import { type OpenedSubstrate, thisHost } from '../substrates/open.ts';
-import { createPayloadSafe } from './spec/payload.ts';
+import { createJobNotes } from './reconcile/notes.ts';
 import { createReconciler, type JobLog } from './reconcile/reconciler.ts';
-import { createSpecs } from './spec/specs.ts';
-import { type JobRequest, type JobStarted, startJob } from './start.ts';
 import { toStop } from './reconcile/steps.ts';
 import { startSweep } from './reconcile/sweep.ts';
 import { isFinal } from './reconcile/transitions.ts';
 import { createVanishingGuard } from './reconcile/vanishing.ts';
 import { ended, stopVerdict } from './reconcile/verdicts.ts';
+import { createPayloadSafe } from './spec/payload.ts';
+import { createSpecs } from './spec/specs.ts';
+import { type JobRequest, type JobStarted, startJob } from './start.ts';
 
 /** What {@link createJobs} works with. */
 export interface JobsOptions {

@@ -3,10 +3,10 @@ import type { JsonObject } from '../contract/events.ts';
 import { RunnerRuntimeNotImplementedError, type RunProvider } from '../contract/jobs.ts';
 import type { JobRecord, JobStore, NewJob } from '../store/jobs.ts';
 import type { RunRecord, RunRuntime, Store } from '../store/store.ts';
-import type { PayloadSafe } from './spec/payload.ts';
-import { JobBeyondLimits, JobRefused } from './refusals.ts';
-import type { Specs } from './spec/specs.ts';
 import type { Substrate } from '../substrates/substrate.ts';
+import { JobBeyondLimits, JobRefused } from './refusals.ts';
+import type { PayloadSafe } from './spec/payload.ts';
+import type { Specs } from './spec/specs.ts';
 
 /** What a caller may choose for a job. If a limit is null, the runner's own applies. */
 export interface JobRequest {

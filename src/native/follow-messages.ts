@@ -1,8 +1,8 @@
 import type { JsonObject } from '../contract/events.ts';
 import { createAnthropicMessagesAdapter } from '../runtimes/anthropic/messages.ts';
-import type { ByteStream, Read } from './provider/byte-stream.ts';
 import type { Followed, FollowTools } from './follower.ts';
 import { persist } from './persist.ts';
+import type { ByteStream, Read } from './provider/byte-stream.ts';
 import type { Answer } from './provider/provider.ts';
 import { blame, type End, endedBy, leavingReason, OUT_OF_TIME } from './verdict.ts';
 

@@ -1,14 +1,14 @@
 import type { RunnerEvent } from '../contract/events.ts';
-import { createBackoff, pause } from '../lib/waiting/backoff.ts';
 import { createSseSplitter } from '../lib/text/sse.ts';
+import { createBackoff, pause } from '../lib/waiting/backoff.ts';
 import { createAnthropicSessionsAdapter } from '../runtimes/anthropic/sessions.ts';
 import { objectOf, parseObject, stringOf } from '../runtimes/json.ts';
-import type { ByteStream } from './provider/byte-stream.ts';
 import type { Followed, FollowTools } from './follower.ts';
 import type { LoggedSession } from './logged-session.ts';
 import { persist } from './persist.ts';
-import type { ProviderRequest } from './provider/provider.ts';
+import type { ByteStream } from './provider/byte-stream.ts';
 import type { ProviderFault } from './provider/fault.ts';
+import type { ProviderRequest } from './provider/provider.ts';
 import { readHistory, sessionRequest } from './provider/session-history.ts';
 import { createSessionReader } from './provider/session-reader.ts';
 import { blame, leavingReason, OUT_OF_TIME } from './verdict.ts';

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { NativeConfig } from '../config/env.ts';
 import type { JsonObject } from '../contract/events.ts';
 import type { Ingest } from '../ingest/ingest.ts';
-import { createEvenClock } from '../lib/waiting/even-clock.ts';
 import { createReleasers } from '../lib/releasers.ts';
+import { createEvenClock } from '../lib/waiting/even-clock.ts';
 import { rested } from '../lib/waiting/rested.ts';
 import type { NativeRunRecord } from '../store/native-runs.ts';
 import { type Store, StoreUnavailable } from '../store/store.ts';
@@ -13,8 +13,8 @@ import { followSession } from './follow-session.ts';
 import type { Followed } from './follower.ts';
 import type { NativeLimits } from './provider/limits.ts';
 import { createProvider } from './provider/provider.ts';
-import { type NativeLog, openNativeLog } from './run-log.ts';
 import { readLogged } from './provider/session-history.ts';
+import { type NativeLog, openNativeLog } from './run-log.ts';
 import type { LeavingReason } from './verdict.ts';
 
 /** Where the inbox logs faults. Structurally a pino logger. */

@@ -1,7 +1,7 @@
 import { createBackoff, pause } from '../lib/waiting/backoff.ts';
+import type { ProviderFault } from './provider/fault.ts';
 import type { NativeLimits } from './provider/limits.ts';
 import type { Answer } from './provider/provider.ts';
-import type { ProviderFault } from './provider/fault.ts';
 
 /** Options of {@link persist}. */
 export interface PersistOptions {

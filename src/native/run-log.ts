@@ -6,8 +6,8 @@ import type { ProducedEvent, Rejection } from '../ingest/judge.ts';
 import { createBackoff, pause } from '../lib/waiting/backoff.ts';
 import type { NativeRunRecord } from '../store/native-runs.ts';
 import { type Head, type Store, StoreUnavailable } from '../store/store.ts';
-import type { NativeLimits } from './provider/limits.ts';
 import type { ProviderFault } from './provider/fault.ts';
+import type { NativeLimits } from './provider/limits.ts';
 import type { End, LeavingReason } from './verdict.ts';
 
 /** The log of a followed run. Writes return false once the log accepts no more events of this follower. */

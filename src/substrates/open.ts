@@ -2,8 +2,8 @@ import { hostname } from 'node:os';
 import type { JobsUser } from '../config/jobs-user.ts';
 import type { RunnerConfig, RunnersConfig } from '../config/runners.ts';
 import { PROVIDER_RUNTIME_KINDS, type ProviderRuntimeKind } from '../contract/jobs.ts';
-import type { Store } from '../store/store.ts';
 import type { JobLog } from '../jobs/reconcile/reconciler.ts';
+import type { Store } from '../store/store.ts';
 import type { Substrate } from './substrate.ts';
 
 /** What identifies a database and tells it from its copies. */

@@ -4,9 +4,9 @@ import { createRunTokens } from '../../src/auth/tokens.ts';
 import { createIngest } from '../../src/ingest/ingest.ts';
 import { createJobs, type Jobs } from '../../src/jobs/jobs.ts';
 import { JOB_LIMITS } from '../../src/jobs/reconcile/limits.ts';
-import type { Substrate } from '../../src/substrates/substrate.ts';
 import { createKeyring } from '../../src/lib/secrets/keyring.ts';
 import type { Store } from '../../src/store/store.ts';
+import type { Substrate } from '../../src/substrates/substrate.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import type { JobOrder } from './job-load.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { type StreamedEvent, StreamRefused } from '../../src/client/stream/feed.ts';
 import { type StreamOptions, type StreamState, streamEvents } from '../../src/client/stream/events.ts';
+import { type StreamedEvent, StreamRefused } from '../../src/client/stream/feed.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { eventsFrom, eventually, ingest, newRun, terminalAt } from '../support/runs.ts';
 import { startTestServer } from '../support/server.ts';

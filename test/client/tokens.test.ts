@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { ingestBatch } from '../../src/client/request/ingest.ts';
 import { createReporter } from '../../src/client/report/reporter.ts';
+import { ingestBatch } from '../../src/client/request/ingest.ts';
 import { streamEvents } from '../../src/client/stream/events.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { eventsFrom, eventually, ingest, newRun, terminalAt } from '../support/runs.ts';

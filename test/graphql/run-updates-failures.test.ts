@@ -1,10 +1,10 @@
 import { parse } from 'graphql';
 import { expect, test } from 'vitest';
 import { overloaded } from '../../src/graphql/errors/faults.ts';
-import type { OperationRequest } from '../../src/graphql/operations/request.ts';
 import type { Operations } from '../../src/graphql/operations/operations.ts';
-import type { UpdatedRun } from '../../src/graphql/runs/updates.ts';
+import type { OperationRequest } from '../../src/graphql/operations/request.ts';
 import { openSharedUpdates } from '../../src/graphql/runs/shared-updates.ts';
+import type { UpdatedRun } from '../../src/graphql/runs/updates.ts';
 
 /** Follows one changed run on each connection; `answer` is called once per execution. */
 function followers(answer: (owner: object) => Awaited<ReturnType<Operations['answer']>>) {

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { PROVIDER_RUNTIME_JOB_STATUSES, type ProviderRuntimeJobStatus } from '../../src/contract/jobs.ts';
-import { JOB_ERROR_CLASSES } from '../../src/substrates/errors.ts';
 import { nextLookIn, nextStep } from '../../src/jobs/reconcile/plan.ts';
 import { toStop } from '../../src/jobs/reconcile/steps.ts';
-import type { JobObservation } from '../../src/substrates/substrate.ts';
 import { isFinal, mayFollow, moved, TRANSITIONS } from '../../src/jobs/reconcile/transitions.ts';
 import { ended, observedVerdict, stopVerdict } from '../../src/jobs/reconcile/verdicts.ts';
 import type { JobRecord, StopReason } from '../../src/store/jobs.ts';
+import { JOB_ERROR_CLASSES } from '../../src/substrates/errors.ts';
+import type { JobObservation } from '../../src/substrates/substrate.ts';
 import { SHORT_LIMITS } from '../support/job-harness.ts';
 
 const ORDER: Readonly<Record<ProviderRuntimeJobStatus, number>> = {

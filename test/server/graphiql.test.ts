@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { buildSchema, parse, validate } from 'graphql';
 import { describe, expect, test } from 'vitest';
-import { graphiqlPage } from '../../src/server/graphiql/page.ts';
 import { browserScript, createShown } from '../../src/server/graphiql/browser.ts';
+import { graphiqlPage } from '../../src/server/graphiql/page.ts';
 import { tourTabs } from '../../src/server/graphiql/tour.ts';
 import { freePort } from '../support/ports.ts';
 import { releaseAfterwards } from '../support/releases.ts';

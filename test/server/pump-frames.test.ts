@@ -7,10 +7,10 @@ import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { totalsOf } from '../../src/config/totals.ts';
 import type { Reader } from '../../src/feed/cursor.ts';
 import type { SharedFeed } from '../../src/graphql/feed/shared.ts';
-import { pumpFeed } from '../../src/server/websocket/feed-pump.ts';
-import { messageStart, writeNextMessages } from '../../src/server/websocket/frames.ts';
 import { createLoad } from '../../src/server/load/load.ts';
 import { pump } from '../../src/server/operations/pump.ts';
+import { pumpFeed } from '../../src/server/websocket/feed-pump.ts';
+import { messageStart, writeNextMessages } from '../../src/server/websocket/frames.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { startTurnMeter } from '../support/turn-meter.ts';
 

@@ -9,8 +9,8 @@ import { createRunUpdates } from '../../src/graphql/runs/updates.ts';
 import { createIngest } from '../../src/ingest/ingest.ts';
 import { createHttpGraphql } from '../../src/server/http/graphql.ts';
 import { createHttpServer } from '../../src/server/http/server.ts';
-import { createInFlight } from '../../src/server/operations/in-flight.ts';
 import { createLoad, type Load } from '../../src/server/load/load.ts';
+import { createInFlight } from '../../src/server/operations/in-flight.ts';
 
 import { createWebsocketTransport } from '../../src/server/websocket/websocket.ts';
 import { openStore } from '../../src/store/open.ts';

@@ -1,10 +1,15 @@
 import { z } from 'zod';
-import { CLAIM_REFUSED_EXIT_CODE, ClaimRefused, claimJob, type JobClaim } from '../../client/request/claim.ts';
+import {
+  CLAIM_REFUSED_EXIT_CODE,
+  ClaimRefused,
+  claimJob,
+  type JobClaim,
+} from '../../client/request/claim.ts';
 import { readRunnerEnvironment } from '../../config/runner-env.ts';
-import { fileSource, linesSource, play } from './play.ts';
 import { tell } from '../terminal/tell.ts';
-import { DEMO_TRANSCRIPT } from '../transcript.ts';
 import { UsageError } from '../terminal/usage-error.ts';
+import { DEMO_TRANSCRIPT } from '../transcript.ts';
+import { fileSource, linesSource, play } from './play.ts';
 
 const payloadSchema = z.object({ file: z.string().optional() });
 

@@ -1,8 +1,8 @@
 import { ReportFailed } from '../../client/report/failed.ts';
 import type { Reporter, ReporterClosed } from '../../client/report/reporter.ts';
 import type { RunnerEvent } from '../../contract/events.ts';
-import { pause } from '../../lib/waiting/backoff.ts';
 import { unlessAborted } from '../../lib/cancellable.ts';
+import { pause } from '../../lib/waiting/backoff.ts';
 import type { RuntimeAdapter, RuntimeExit } from '../../runtimes/adapter.ts';
 
 /** Sends a runtime's output to the server. Never throws: the command continues even if events are lost. */

@@ -1,7 +1,7 @@
 import { RUN_PROVIDERS, type RunProvider } from '../../contract/jobs.ts';
 import { isRuntimeName, RUNTIME_NAMES, type RuntimeName } from '../../runtimes/registry.ts';
-import { readArguments, wholeNumber } from '../terminal/arguments.ts';
 import { ENDPOINT_OPTIONS } from '../endpoint.ts';
+import { readArguments, wholeNumber } from '../terminal/arguments.ts';
 import { UsageError } from '../terminal/usage-error.ts';
 import { runtimeOf } from './command.ts';
 

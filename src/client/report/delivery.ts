@@ -1,13 +1,13 @@
-import { type BackoffOptions, createBackoff, pause } from '../../lib/waiting/backoff.ts';
 import { unlessAborted } from '../../lib/cancellable.ts';
+import { type BackoffOptions, createBackoff, pause } from '../../lib/waiting/backoff.ts';
 import { leaveWith } from '../../lib/waiting/leaving.ts';
 import type { FetchLike } from '../request/answer.ts';
 import { sendEvents } from '../request/ingest.ts';
 import { IngestFailed, notRunfeed, type PostOptions, post } from '../request/post.ts';
 import { fieldOf, hasFields, isPassing, UNAUTHENTICATED } from '../request/refusals.ts';
+import { authorizationOf, type Token } from '../request/token.ts';
 import { ReportFailed } from './failed.ts';
 import type { SpooledEvent } from './spool.ts';
-import { authorizationOf, type Token } from '../request/token.ts';
 
 /** A request without an answer within this is sent again, in milliseconds. */
 const ANSWER_MS = 30_000;

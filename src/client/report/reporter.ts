@@ -10,10 +10,10 @@ import type { BackoffOptions } from '../../lib/waiting/backoff.ts';
 import { createBell } from '../../lib/waiting/bell.ts';
 import { addressOf } from '../request/address.ts';
 import type { FetchLike } from '../request/answer.ts';
+import type { Token } from '../request/token.ts';
 import { createDelivery, type Place } from './delivery.ts';
 import { ReportFailed } from './failed.ts';
 import { createMemorySpool, type SeqRange, type Spool } from './spool.ts';
-import type { Token } from '../request/token.ts';
 
 /** The most characters of JSON in a batch. The server accepts 16 MiB. */
 const BATCH_MAX_CHARACTERS = 1024 * 1024;

@@ -1,6 +1,6 @@
 import { leaveWith } from '../../lib/waiting/leaving.ts';
-import { pageAddress } from './address.ts';
 import { type StreamCut, StreamRefused } from '../stream/feed.ts';
+import { pageAddress } from './address.ts';
 
 /** Timeout of a probe, in milliseconds. */
 const PROBE_MS = 10_000;

@@ -1,14 +1,14 @@
 import type { RunnerEventKind } from '../../contract/events.ts';
-import { type BackoffOptions, createBackoff, pause } from '../../lib/waiting/backoff.ts';
 import { cancellable, unlessAborted } from '../../lib/cancellable.ts';
+import { type BackoffOptions, createBackoff, pause } from '../../lib/waiting/backoff.ts';
 import { leaveWith } from '../../lib/waiting/leaving.ts';
 import { addressOf } from '../request/address.ts';
 import type { FetchLike } from '../request/answer.ts';
-import { type FeedBatch, StreamCut, type StreamedEvent, type StreamGap, StreamRefused } from './feed.ts';
 import { UNAUTHENTICATED } from '../request/refusals.ts';
 import { authorizationOf, type Token } from '../request/token.ts';
-import { chooseTransport, type StreamTransport, type TransportChoice } from './transport-choice.ts';
 import { wrongAddress } from '../request/wrong-address.ts';
+import { type FeedBatch, StreamCut, type StreamedEvent, type StreamGap, StreamRefused } from './feed.ts';
+import { chooseTransport, type StreamTransport, type TransportChoice } from './transport-choice.ts';
 
 /**
  * The state of a stream: before the first connection; reading stored events; caught up with the stored

@@ -1,6 +1,6 @@
+import { type StreamOptions, streamEvents } from './events.ts';
 import type { StreamedEvent } from './feed.ts';
 import { createRunView, type RunView, type RunViewOptions } from './view.ts';
-import { type StreamOptions, streamEvents } from './events.ts';
 
 /** An event and the run's state after it. All steps share the same view object. */
 export interface RunStep {

@@ -1,5 +1,6 @@
 import { type Leaving, leaveWith } from '../../lib/waiting/leaving.ts';
 import { textWithin } from '../request/answer.ts';
+import { parsed, UNAUTHENTICATED } from '../request/refusals.ts';
 import { createEventStreamParser } from './event-stream.ts';
 import {
   batchOf,
@@ -10,7 +11,6 @@ import {
   StreamCut,
   StreamRefused,
 } from './feed.ts';
-import { parsed, UNAUTHENTICATED } from '../request/refusals.ts';
 
 const UNAUTHORIZED = 401;
 

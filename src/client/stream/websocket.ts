@@ -1,4 +1,5 @@
 import { type BatchQueue, createBatchQueue } from '../report/batch-queue.ts';
+import { fieldOf, UNAUTHENTICATED } from '../request/refusals.ts';
 import {
   batchOf,
   type Connect,
@@ -8,7 +9,6 @@ import {
   StreamCut,
   StreamRefused,
 } from './feed.ts';
-import { fieldOf, UNAUTHENTICATED } from '../request/refusals.ts';
 import { type WebSocketClass, type WebSocketLike, webSocketClass } from './websocket-class.ts';
 
 const PROTOCOL = 'graphql-transport-ws';

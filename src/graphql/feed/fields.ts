@@ -12,11 +12,11 @@ import type { Weigh } from '../../feed/portion.ts';
 import { builder } from '../builder.ts';
 import type { AskedContext } from '../context.ts';
 import { RunnerEventKindEnum } from '../enums.ts';
-import { RunnerEventType } from './event.ts';
-import { RunFeedGap } from './gap.ts';
 import { checkArguments } from '../errors/invalid-input.ts';
 import { outcomeError, unknownRunMessage } from '../errors/outcomes.ts';
 import { findRun } from '../runs/ids.ts';
+import { RunnerEventType } from './event.ts';
+import { RunFeedGap } from './gap.ts';
 
 const feedArguments = z.object({
   runId: z.string(),

@@ -5,13 +5,13 @@ import { mapped, openBatches, openEvents } from '../../feed/batches.ts';
 import type { Reader } from '../../feed/cursor.ts';
 import type { Weigh } from '../../feed/portion.ts';
 import type { StoredEvent } from '../../store/store.ts';
-import { priceOf, weighEvents } from '../operations/admission.ts';
 import { responseTooLarge } from '../errors/faults.ts';
-import { openFeed } from './fields.ts';
-import { compileFeedWriter, type FeedWriter } from './writer.ts';
+import { priceOf, weighEvents } from '../operations/admission.ts';
 import type { OperationRequest } from '../operations/request.ts';
-import { batchOrigin, batchPayload, eventPayloads } from './payload-cache.ts';
 import { sharedShape, subscriptionRoot } from '../operations/subscription-root.ts';
+import { openFeed } from './fields.ts';
+import { batchOrigin, batchPayload, eventPayloads } from './payload-cache.ts';
+import { compileFeedWriter, type FeedWriter } from './writer.ts';
 
 /** Cached selections of one document, which differ in the variables of their directives. */
 const WRITERS_PER_DOCUMENT = 32;

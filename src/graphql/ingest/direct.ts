@@ -11,10 +11,10 @@ import {
   visit,
 } from 'graphql';
 import { validateRunnerEventBatch } from '../../contract/validate.ts';
-import { appendBatch } from './fields.ts';
-import type { OperationRequest } from '../operations/request.ts';
 import { BatchRejectedError } from '../errors/outcomes.ts';
+import type { OperationRequest } from '../operations/request.ts';
 import { collectFields, fragmentsOf, rootField } from '../operations/selection.ts';
+import { appendBatch } from './fields.ts';
 
 type Appended = Awaited<ReturnType<typeof appendBatch>>;
 

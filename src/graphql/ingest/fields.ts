@@ -3,13 +3,13 @@ import type { RunnerEventBatchValidation } from '../../contract/validate.ts';
 import type { Accepted } from '../../ingest/ingest.ts';
 import { LATE_MS } from '../../jobs/claim.ts';
 import type { Store } from '../../store/store.ts';
-import { BATCH_INPUT } from './batch-input.ts';
 import { builder } from '../builder.ts';
 import type { AskedContext } from '../context.ts';
 import { fault } from '../errors/faults.ts';
 import { BatchRejectedError, unknownRunMessage } from '../errors/outcomes.ts';
-import { RunType } from '../runs/type.ts';
 import { findRun } from '../runs/ids.ts';
+import { RunType } from '../runs/type.ts';
+import { BATCH_INPUT } from './batch-input.ts';
 
 const IngestEventsSuccess = builder
   .objectRef<Accepted & { readonly key: number }>('IngestEventsSuccess')

@@ -2,12 +2,17 @@ import { z } from 'zod';
 import type { Claim } from '../../jobs/claim.ts';
 import { JobBeyondLimits, JobRefused } from '../../jobs/refusals.ts';
 import type { JobListFilter } from '../../store/lists.ts';
-import { countedJson } from '../operations/answer-budget.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { fault } from '../errors/faults.ts';
 import { checkArguments, invalidInput } from '../errors/invalid-input.ts';
-import { type JobRow, RunnerJobType } from './type.ts';
+import { JobRefusedError, NotFoundError, outcomeError, RunConflictError } from '../errors/outcomes.ts';
+import { countedJson } from '../operations/answer-budget.ts';
+import { listKeys } from '../operations/list-keys.ts';
+import { listPage, pageSchema } from '../page-input.ts';
+import { distinct } from '../runs/filter.ts';
+import { findRun } from '../runs/ids.ts';
+import { defaultRuntime } from '../runs/input.ts';
 import {
   instanceSchema,
   jobFilterSchema,
@@ -15,12 +20,7 @@ import {
   StartJobInput,
   StopJobInput,
 } from './input.ts';
-import { listKeys } from '../operations/list-keys.ts';
-import { JobRefusedError, NotFoundError, outcomeError, RunConflictError } from '../errors/outcomes.ts';
-import { listPage, pageSchema } from '../page-input.ts';
-import { distinct } from '../runs/filter.ts';
-import { findRun } from '../runs/ids.ts';
-import { defaultRuntime } from '../runs/input.ts';
+import { type JobRow, RunnerJobType } from './type.ts';
 
 builder.queryFields((t) => ({
   job: t.prismaField({

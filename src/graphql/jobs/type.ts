@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { ResourceStats } from '../../contract/jobs.ts';
 import type { Prisma } from '../../generated/postgres/client.ts';
-import { counted } from '../operations/answer-budget.ts';
 import { builder } from '../builder.ts';
 import { JobStatusEnum, JobSubstrateEnum } from '../enums.ts';
 import { checkArguments } from '../errors/invalid-input.ts';
+import { counted } from '../operations/answer-budget.ts';
 import { logLinesSchema } from './input.ts';
 
 /** The row of a job as Prisma reads it. */

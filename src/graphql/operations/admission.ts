@@ -10,11 +10,11 @@ import {
 } from 'graphql';
 import type { Weigh } from '../../feed/portion.ts';
 import { assertWithin, documentTooLarge } from '../errors/faults.ts';
+import { publicSchema } from '../schema.ts';
 import { DOCUMENT_LIMITS, OPERATION_COST, SUBSCRIPTION_COST, SUBSCRIPTION_LIMITS } from './limits.ts';
-import type { OperationRequest } from './request.ts';
 import { createPricing, type Price, type Priced, priceOperation } from './price.ts';
 import { createPriceList } from './price-list.ts';
-import { publicSchema } from '../schema.ts';
+import type { OperationRequest } from './request.ts';
 
 const priceList = createPriceList(publicSchema);
 

@@ -15,11 +15,11 @@ import {
 import { LRUCache } from 'lru-cache';
 import { validateRunnerEventBatch } from '../../contract/validate.ts';
 import { clipEnd } from '../../lib/text/clip.ts';
-import { assertBounded } from './admission.ts';
-import { BATCH_ENUM_KEYS, BATCH_INPUT } from '../ingest/batch-input.ts';
 import { assertWithin, documentTooLarge, MAX_MESSAGE_LENGTH, recoded } from '../errors/faults.ts';
-import { DOCUMENT_LIMITS, SUBSCRIPTION_LIMITS } from './limits.ts';
+import { BATCH_ENUM_KEYS, BATCH_INPUT } from '../ingest/batch-input.ts';
 import { literalToJson } from '../literals.ts';
+import { assertBounded } from './admission.ts';
+import { DOCUMENT_LIMITS, SUBSCRIPTION_LIMITS } from './limits.ts';
 import { assertFewSameNames } from './same-names.ts';
 
 /**

@@ -13,12 +13,6 @@ import { type Totals, totalsOf } from '../../config/totals.ts';
 import { withNext } from '../../lib/cancellable.ts';
 import { clipEnd } from '../../lib/text/clip.ts';
 import { createTurns } from '../../lib/waiting/turns.ts';
-import { priceOf, refusedForCost, weighEvents } from './admission.ts';
-import { type AnswerBudget, createAnswerBudgets, takeTurn } from './answer-budget.ts';
-import { refusedTo } from './authorize.ts';
-import { BATCH_INPUT } from '../ingest/batch-input.ts';
-import { ingestDirectly } from '../ingest/direct.ts';
-import { createDocuments, type Documents } from './documents.ts';
 import {
   asFault,
   isPassing,
@@ -27,6 +21,13 @@ import {
   recoded,
   rootCause,
 } from '../errors/faults.ts';
+import { BATCH_INPUT } from '../ingest/batch-input.ts';
+import { ingestDirectly } from '../ingest/direct.ts';
+import { executedSchema, publicSchema } from '../schema.ts';
+import { priceOf, refusedForCost, weighEvents } from './admission.ts';
+import { type AnswerBudget, createAnswerBudgets, takeTurn } from './answer-budget.ts';
+import { refusedTo } from './authorize.ts';
+import { createDocuments, type Documents } from './documents.ts';
 import {
   BYTES_PER_COST,
   COPIED_AT_ONCE_BYTES,
@@ -35,7 +36,6 @@ import {
   TURN_COST,
 } from './limits.ts';
 import type { OperationRequest } from './request.ts';
-import { executedSchema, publicSchema } from '../schema.ts';
 import { refusedVariables } from './variables.ts';
 
 /** Executes operations, identically for every transport. Results have only faults that clients may see. */

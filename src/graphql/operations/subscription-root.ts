@@ -10,9 +10,9 @@ import {
   visit,
 } from 'graphql';
 import { jsonLengthLeft } from '../../lib/text/json-length.ts';
-import type { OperationRequest } from './request.ts';
-import { refusalOf } from './operations.ts';
 import { executedSchema } from '../schema.ts';
+import { refusalOf } from './operations.ts';
+import type { OperationRequest } from './request.ts';
 import { rootField } from './selection.ts';
 
 /** The only root field of a subscription, with its arguments and the operation's variables, coerced. */

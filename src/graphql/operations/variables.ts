@@ -12,11 +12,11 @@ import {
   type OperationDefinitionNode,
   typeFromAST,
 } from 'graphql';
-import { BATCH_INPUT } from '../ingest/batch-input.ts';
 import { fault } from '../errors/faults.ts';
+import { BATCH_INPUT } from '../ingest/batch-input.ts';
+import { executedSchema } from '../schema.ts';
 import { DOCUMENT_LIMITS, VARIABLE_LIST_ITEMS, VARIABLE_TEXT_LENGTH } from './limits.ts';
 import type { OperationRequest } from './request.ts';
-import { executedSchema } from '../schema.ts';
 
 /**
  * Returns the fault if a list, string or name in the variables is too long to be coerced; otherwise null.

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { RUNNER_EVENT_KINDS, type RunnerEventKind } from '../../contract/events.ts';
 import type { FeedBatch } from '../../feed/batches.ts';
 import type { OmittedEvent, Page, Store, StoredEvent } from '../../store/store.ts';
-import type { Parts } from '../operations/answer-budget.ts';
 import type { Context } from '../context.ts';
 import { checkArguments } from '../errors/invalid-input.ts';
+import type { Parts } from '../operations/answer-budget.ts';
 import { FIRST_READ_BYTES, NEXT_READ_BYTES } from '../operations/limits.ts';
 
 /** The maximum and the default length of a page of a log. */

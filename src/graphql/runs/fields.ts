@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { RunProviderEnum, RunRuntimeEnum } from '../enums.ts';
-import { listKeys } from '../operations/list-keys.ts';
 import { NotFoundError, RunConflictError } from '../errors/outcomes.ts';
+import { listKeys } from '../operations/list-keys.ts';
 import { listPage, pageSchema } from '../page-input.ts';
-import { RunType } from './type.ts';
 import { RunFilterInput, runListFilter } from './filter.ts';
 import { findRun } from './ids.ts';
 import { createRunSchema, defaultRuntime, plainText } from './input.ts';
+import { RunType } from './type.ts';
 import { followRuns } from './updates.ts';
 
 builder.queryFields((t) => ({

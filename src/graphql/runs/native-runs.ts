@@ -3,9 +3,9 @@ import { NativeRefused } from '../../native/refusals.ts';
 import type { NativeInput } from '../../native/start.ts';
 import { builder } from '../builder.ts';
 import { NativeRunRefusedError, RunConflictError } from '../errors/outcomes.ts';
-import { RunType } from './type.ts';
 import { RUN_ID_PATTERN } from './ids.ts';
 import { jsonSchema, labelsSchema, titleSchema } from './input.ts';
+import { RunType } from './type.ts';
 
 /** The maximum size of a request as JSON text. */
 const REQUEST_MAX_BYTES = 8 * 1024 * 1024;

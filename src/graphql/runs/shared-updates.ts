@@ -11,12 +11,12 @@ import type { RunListFilter } from '../../store/lists.ts';
 import { StoreUnavailable } from '../../store/store.ts';
 import type { AskedContext, Services } from '../context.ts';
 import { overloaded } from '../errors/faults.ts';
-import type { OperationRequest } from '../operations/request.ts';
+import type { SharedFeed } from '../feed/shared.ts';
 import type { Operations } from '../operations/operations.ts';
+import type { OperationRequest } from '../operations/request.ts';
+import { sharedShape, subscriptionRoot } from '../operations/subscription-root.ts';
 import { runListFilter } from './filter.ts';
 import type { RunUpdates, UpdatedRun } from './updates.ts';
-import type { SharedFeed } from '../feed/shared.ts';
-import { sharedShape, subscriptionRoot } from '../operations/subscription-root.ts';
 
 /** Cached selections of one document, which differ in workspace or variables. */
 const WRITERS_PER_DOCUMENT = 32;

@@ -1,11 +1,11 @@
 import type { Prisma } from '../../generated/postgres/client.ts';
 import type { StoredEvent } from '../../store/store.ts';
-import { counted, countedJson } from '../operations/answer-budget.ts';
 import { builder } from '../builder.ts';
 import { RunnerEventKindEnum, RunProviderEnum, RunRuntimeEnum } from '../enums.ts';
 import { RunnerEventType } from '../feed/event.ts';
-import { eventsConnection, readEvent } from './event-pages.ts';
 import { RunFeedGap } from '../feed/gap.ts';
+import { counted, countedJson } from '../operations/answer-budget.ts';
+import { eventsConnection, readEvent } from './event-pages.ts';
 
 /** The row of a run as Prisma reads it. */
 export type RunRow = Prisma.RunGetPayload<object>;

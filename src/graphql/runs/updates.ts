@@ -4,18 +4,18 @@ import { valuesOf } from '../../feed/batches.ts';
 import type { Reader } from '../../feed/cursor.ts';
 import { FEED_LIMITS } from '../../feed/limits.ts';
 import { withPatience } from '../../feed/patience.ts';
-import { createBell } from '../../lib/waiting/bell.ts';
 import { cancellable, unlessAborted } from '../../lib/cancellable.ts';
 import { createKeyCounts } from '../../lib/key-counts.ts';
+import { createBell } from '../../lib/waiting/bell.ts';
 import { createTurns } from '../../lib/waiting/turns.ts';
 import { isListed, type RunListFilter } from '../../store/lists.ts';
 import { type Store, StoreUnavailable } from '../../store/store.ts';
 import type { WakeupPlane } from '../../wakeups/plane.ts';
-import { createRowLists } from './changed-rows.ts';
 import { fault } from '../errors/faults.ts';
-import type { RunRow } from './type.ts';
+import { createRowLists } from './changed-rows.ts';
 import { createRunChanges, type RunChanges } from './changes.ts';
 import { createRunGroups, type RunGroups, type Watcher } from './groups.ts';
+import type { RunRow } from './type.ts';
 
 /** The limits of `runUpdated`. */
 export interface RunUpdateLimits {

@@ -4,9 +4,10 @@ import type { ProviderRuntimeKind } from '../../contract/jobs.ts';
 import type { EvenClock } from '../../lib/waiting/even-clock.ts';
 import type { GivenBack, JobReading, JobRecord, JobStore } from '../../store/jobs.ts';
 import { StoreUnavailable } from '../../store/store.ts';
-import { aged } from './change.ts';
-import { createDispatchers } from './breakers.ts';
 import { SubstrateError } from '../../substrates/errors.ts';
+import type { Substrate } from '../../substrates/substrate.ts';
+import { createDispatchers } from './breakers.ts';
+import { aged } from './change.ts';
 import { backoff } from './plan.ts';
 import {
   failedStep,
@@ -17,7 +18,6 @@ import {
   type StepTools,
   takeStep,
 } from './steps.ts';
-import type { Substrate } from '../../substrates/substrate.ts';
 import type { Verdict } from './verdicts.ts';
 
 /** Receives what goes wrong with jobs. Structurally a pino logger. */

@@ -1,12 +1,12 @@
 import type { ResourceStats } from '../../contract/jobs.ts';
 import type { JobReading, JobRecord, StopReason } from '../../store/jobs.ts';
-import type { Changed, JobChanges } from './change.ts';
-import type { JobNotes } from './notes.ts';
 import type { SubstrateError } from '../../substrates/errors.ts';
-import type { JobLimits } from './limits.ts';
-import { backoff, nextLookIn, nextStep } from './plan.ts';
-import type { Specs } from '../spec/specs.ts';
 import type { JobObservation, Substrate } from '../../substrates/substrate.ts';
+import type { Specs } from '../spec/specs.ts';
+import type { Changed, JobChanges } from './change.ts';
+import type { JobLimits } from './limits.ts';
+import type { JobNotes } from './notes.ts';
+import { backoff, nextLookIn, nextStep } from './plan.ts';
 import { isFinal, moved } from './transitions.ts';
 import { ended, observedVerdict, stopVerdict, type Verdict } from './verdicts.ts';
 

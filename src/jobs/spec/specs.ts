@@ -8,9 +8,9 @@ import { prepareRedactor, type Redactor } from '../../lib/secrets/redact.ts';
 import { createPauses } from '../../lib/waiting/turns.ts';
 import type { JobRecord } from '../../store/jobs.ts';
 import { SubstrateError } from '../../substrates/errors.ts';
+import type { JobSpec } from '../../substrates/substrate.ts';
 import type { PayloadSafe } from './payload.ts';
 import { PROVIDER_VARIABLES } from './provider-env.ts';
-import type { JobSpec } from '../../substrates/substrate.ts';
 
 type Variables = Readonly<Record<string, string>>;
 

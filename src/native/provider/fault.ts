@@ -1,5 +1,5 @@
-import { clipEnd } from '../../lib/text/clip.ts';
 import { createRedactor } from '../../lib/secrets/redact.ts';
+import { clipEnd } from '../../lib/text/clip.ts';
 
 /** Why a provider did not answer a request, without secrets. */
 export interface ProviderFault {

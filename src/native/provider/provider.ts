@@ -1,8 +1,8 @@
 import type { NativeConfig } from '../../config/env.ts';
 import { fetchFailure } from '../../lib/fetch-failure.ts';
 import { type ByteStream, streamOf } from './byte-stream.ts';
-import type { NativeLimits } from './limits.ts';
 import { createFaults, type ProviderFault } from './fault.ts';
+import type { NativeLimits } from './limits.ts';
 
 /** The result of a request. */
 export type Answer<Body> =

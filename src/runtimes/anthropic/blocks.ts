@@ -1,9 +1,9 @@
 import type { JsonObject, JsonValue } from '../../contract/events.ts';
+import { fieldsOf, listOf, numberOf, objectOf, stringOf } from '../json.ts';
+import type { RunRecorder } from '../recorder.ts';
 import { fileLoads, type LoadLog } from './loads.ts';
 import { isToolResult, readToolResult } from './results.ts';
 import { createToolInputs } from './tool-inputs.ts';
-import { fieldsOf, listOf, numberOf, objectOf, stringOf } from '../json.ts';
-import type { RunRecorder } from '../recorder.ts';
 
 /** Reads the content blocks of the messages in a stream, one message after another. */
 export interface BlockReader {

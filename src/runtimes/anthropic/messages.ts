@@ -1,15 +1,15 @@
 import type { JsonObject, JsonValue, RunnerEvent } from '../../contract/events.ts';
 import type { RuntimeAdapter, RuntimeAdapterOptions } from '../adapter.ts';
-import { createBlockReader } from './blocks.ts';
-import { createLoadLog, type LoadLog, skillLoads } from './loads.ts';
-import { describeMessagesRequest } from './request.ts';
-import { answerTool } from './results.ts';
-import { createUsageMeter } from './usage.ts';
 import { fieldsOf, listOf, objectOf, stringOf } from '../json.ts';
 import type { LineReader } from '../line-adapter.ts';
 import type { Verdict } from '../outcome.ts';
 import type { RunRecorder } from '../recorder.ts';
 import { createSseAdapter } from '../sse-adapter.ts';
+import { createBlockReader } from './blocks.ts';
+import { createLoadLog, type LoadLog, skillLoads } from './loads.ts';
+import { describeMessagesRequest } from './request.ts';
+import { answerTool } from './results.ts';
+import { createUsageMeter } from './usage.ts';
 
 /** Options of the Messages adapter. */
 export interface AnthropicMessagesOptions extends RuntimeAdapterOptions {

@@ -1,6 +1,6 @@
 import type { JsonValue } from '../../contract/events.ts';
-import { fileLoads, type LoadEvent, skillLoads } from './loads.ts';
 import { fieldsOf, listOf, objectOf, stringOf } from '../json.ts';
+import { fileLoads, type LoadEvent, skillLoads } from './loads.ts';
 
 /**
  * Returns the skills and files that the body of a `POST /v1/messages` makes available. The stream reports

@@ -1,8 +1,8 @@
 import type { JsonObject } from '../../contract/events.ts';
-import { createPreviews } from './previews.ts';
-import type { SeenIds } from './seen.ts';
 import { listOf, numberOf, objectOf, stringOf } from '../json.ts';
 import type { RunRecorder } from '../recorder.ts';
+import { createPreviews } from './previews.ts';
+import type { SeenIds } from './seen.ts';
 
 /** Reads the text of a session's agent: in pieces (if the host requested them), complete, or both. */
 export interface SessionText {

@@ -1,16 +1,16 @@
 import type { JsonObject, JsonValue } from '../../contract/events.ts';
 import type { RuntimeAdapter, RuntimeAdapterOptions } from '../adapter.ts';
+import { fieldsOf, objectOf, stringOf } from '../json.ts';
+import type { LineReader } from '../line-adapter.ts';
+import type { Verdict } from '../outcome.ts';
+import type { RunRecorder } from '../recorder.ts';
+import { createSseAdapter } from '../sse-adapter.ts';
 import { createLoadLog, fileLoads, type LoadLog, skillLoads } from './loads.ts';
 import { describeSession } from './request.ts';
 import { answerTool } from './results.ts';
 import { createSeenIds } from './seen.ts';
 import { createSessionText } from './session-text.ts';
 import { createUsageMeter } from './usage.ts';
-import { fieldsOf, objectOf, stringOf } from '../json.ts';
-import type { LineReader } from '../line-adapter.ts';
-import type { Verdict } from '../outcome.ts';
-import type { RunRecorder } from '../recorder.ts';
-import { createSseAdapter } from '../sse-adapter.ts';
 
 /** Options of the sessions adapter. */
 export interface AnthropicSessionsOptions extends RuntimeAdapterOptions {

@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from '../../contract/events.ts';
-import type { PartialMessages } from './partials.ts';
 import { fieldsOf, listOf, objectOf, stringOf } from '../json.ts';
 import type { RunRecorder } from '../recorder.ts';
+import type { PartialMessages } from './partials.ts';
 
 const SKILL_TOOL = 'Skill';
 const QUESTION_TOOL = 'AskUserQuestion';

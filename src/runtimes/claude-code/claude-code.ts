@@ -1,13 +1,13 @@
 import type { JsonObject } from '../../contract/events.ts';
 import type { RuntimeAdapter, RuntimeAdapterOptions } from '../adapter.ts';
-import { createMessageReader } from './messages.ts';
-import { createPartialMessages } from './partials.ts';
-import { blameResult, totalsOf, verdictOf } from './result.ts';
-import { readSystem } from './system.ts';
 import { fieldsOf, objectOf, payloadOf, stringOf } from '../json.ts';
 import { createLineAdapter, type LineReader } from '../line-adapter.ts';
 import type { Verdict } from '../outcome.ts';
 import type { RunRecorder } from '../recorder.ts';
+import { createMessageReader } from './messages.ts';
+import { createPartialMessages } from './partials.ts';
+import { blameResult, totalsOf, verdictOf } from './result.ts';
+import { readSystem } from './system.ts';
 
 /**
  * Creates an adapter for the output of `claude -p --output-format stream-json --verbose`, with or without

@@ -1,4 +1,6 @@
 import type { JsonObject, JsonValue } from '../../contract/events.ts';
+import { fieldsOf, idOf, listOf, objectOf, stringOf } from '../json.ts';
+import type { RunRecorder } from '../recorder.ts';
 import {
   type BlockContext,
   readMedia,
@@ -8,8 +10,6 @@ import {
   readToolUse,
 } from './blocks.ts';
 import type { PartialMessages } from './partials.ts';
-import { fieldsOf, idOf, listOf, objectOf, stringOf } from '../json.ts';
-import type { RunRecorder } from '../recorder.ts';
 
 const MAX_REMEMBERED_LINES = 256;
 

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../contract/events.ts';
-import type { MessageReader } from './messages.ts';
 import { fieldsOf, numberOf, stringOf } from '../json.ts';
 import type { RunRecorder } from '../recorder.ts';
+import type { MessageReader } from './messages.ts';
 
 /** The subtypes that become notifications of the same name. */
 const KNOWN = new Set([

@@ -1,10 +1,10 @@
 import type { JsonObject } from '../../contract/events.ts';
 import type { RuntimeAdapter, RuntimeAdapterOptions } from '../adapter.ts';
-import { createItemReader, phaseOf } from './items.ts';
 import { fieldsOf, numberOf, objectOf, payloadOf, stringOf } from '../json.ts';
 import { createLineAdapter, type LineReader } from '../line-adapter.ts';
 import type { Verdict } from '../outcome.ts';
 import type { RunRecorder } from '../recorder.ts';
+import { createItemReader, phaseOf } from './items.ts';
 
 const SILENT_ERROR = 'Codex reported an error without a message';
 

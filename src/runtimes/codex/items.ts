@@ -1,8 +1,8 @@
 import type { JsonObject } from '../../contract/events.ts';
-import { createRepeatWatch } from './repeats.ts';
-import { readToolItem } from './tools.ts';
 import { fieldsOf, objectOf, stringOf } from '../json.ts';
 import type { RunRecorder } from '../recorder.ts';
+import { createRepeatWatch } from './repeats.ts';
+import { readToolItem } from './tools.ts';
 
 /** The phase of an item. */
 export type ItemPhase = 'started' | 'updated' | 'completed';

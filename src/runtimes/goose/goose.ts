@@ -1,11 +1,11 @@
 import type { JsonObject } from '../../contract/events.ts';
 import type { RuntimeAdapter, RuntimeAdapterOptions } from '../adapter.ts';
-import { createBanner } from './banner.ts';
-import { createGooseMessages, SILENT_ERROR } from './messages.ts';
 import { fieldsOf, numberOf, objectOf, stringOf } from '../json.ts';
 import { createLineAdapter, type LineReader } from '../line-adapter.ts';
 import type { Verdict } from '../outcome.ts';
 import type { RunRecorder } from '../recorder.ts';
+import { createBanner } from './banner.ts';
+import { createGooseMessages, SILENT_ERROR } from './messages.ts';
 
 const INTERRUPTED = 'Headless run interrupted';
 

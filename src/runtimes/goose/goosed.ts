@@ -1,10 +1,10 @@
 import type { JsonObject } from '../../contract/events.ts';
 import type { RuntimeAdapter, RuntimeAdapterOptions } from '../adapter.ts';
-import { createGooseMessages, SILENT_ERROR } from './messages.ts';
 import { fieldsOf, numberOf, objectOf, stringOf } from '../json.ts';
 import type { LineReader } from '../line-adapter.ts';
 import type { RunRecorder } from '../recorder.ts';
 import { createSseAdapter } from '../sse-adapter.ts';
+import { createGooseMessages, SILENT_ERROR } from './messages.ts';
 
 /** Creates an adapter for goosed's answers to `POST /reply` and `GET /sessions/{id}/events`. */
 export function createGoosedAdapter(options: RuntimeAdapterOptions = {}): RuntimeAdapter {

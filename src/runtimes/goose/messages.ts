@@ -1,4 +1,7 @@
 import type { JsonObject } from '../../contract/events.ts';
+import { fieldsOf, listOf, objectOf, stringOf } from '../json.ts';
+import type { Verdict } from '../outcome.ts';
+import type { RunRecorder } from '../recorder.ts';
 import { createAnswerWatch } from './answer.ts';
 import {
   type MessageContext,
@@ -9,9 +12,6 @@ import {
   readToolRequest,
   readToolResponse,
 } from './content.ts';
-import { fieldsOf, listOf, objectOf, stringOf } from '../json.ts';
-import type { Verdict } from '../outcome.ts';
-import type { RunRecorder } from '../recorder.ts';
 
 /** The message of an error without one. */
 export const SILENT_ERROR = 'Goose reported an error without a message';

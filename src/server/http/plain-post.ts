@@ -4,13 +4,13 @@ import { type FetchAPI, processRegularResult } from 'graphql-yoga';
 import type { Principal } from '../../auth/principal.ts';
 import type { Services } from '../../graphql/context.ts';
 import { asFault, type ReportUnexpected } from '../../graphql/errors/faults.ts';
-import type { OperationRequest } from '../../graphql/operations/request.ts';
 import type { Operations } from '../../graphql/operations/operations.ts';
+import type { OperationRequest } from '../../graphql/operations/request.ts';
 import { attempt } from '../../lib/attempt.ts';
+import type { Load } from '../load/load.ts';
 import { writeAnswer } from '../operations/answers.ts';
 import { requestTurn } from '../operations/document-turn.ts';
 import type { InFlight } from '../operations/in-flight.ts';
-import type { Load } from '../load/load.ts';
 import { NO_SNIFFING } from './respond.ts';
 
 const JSON_BODY = /^application\/json(; ?charset=utf-8)?$/i;

@@ -7,13 +7,13 @@ import { InvalidToken } from '../../auth/tokens.ts';
 import { lineOf } from '../../lib/text/error-line.ts';
 import type { Store } from '../../store/store.ts';
 import type { GraphiqlPage } from '../graphiql/page.ts';
-import type { Guard } from './guard.ts';
-import type { GraphqlListener } from './graphql.ts';
-import type { UpgradeListener } from './server.ts';
 import type { InFlight } from '../operations/in-flight.ts';
+import type { WebsocketTransport } from '../websocket/websocket.ts';
+import type { GraphqlListener } from './graphql.ts';
+import type { Guard } from './guard.ts';
 import { isProbe } from './probes.ts';
 import { NO_SNIFFING, respondFault, respondJson } from './respond.ts';
-import type { WebsocketTransport } from '../websocket/websocket.ts';
+import type { UpgradeListener } from './server.ts';
 
 /** What {@link route} needs to answer HTTP requests. */
 export interface Routes {

@@ -6,8 +6,8 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Socket } from 'node:net';
-import { endRequest, leaveHttp, openHttpConnection, PacedRequest } from './connections.ts';
 import { type Load, OTHER_COST, PROBE_COST } from '../load/load.ts';
+import { endRequest, leaveHttp, openHttpConnection, PacedRequest } from './connections.ts';
 import { isProbe } from './probes.ts';
 import { respondFault } from './respond.ts';
 

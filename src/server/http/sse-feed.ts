@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import { isPassing, type ReportUnexpected } from '../../graphql/errors/faults.ts';
 import type { SharedFeed } from '../../graphql/feed/shared.ts';
-import { writeFault } from '../operations/answers.ts';
 import type { Load } from '../load/load.ts';
-import { pump } from '../operations/pump.ts';
 import { writeAndFlush } from '../load/unsent.ts';
+import { writeFault } from '../operations/answers.ts';
+import { pump } from '../operations/pump.ts';
 
 /** Interval between comments that show that a quiet stream is still alive. */
 const PING_MS = 12_000;

@@ -1,8 +1,8 @@
 import type { FaultCode } from '../../contract/errors.ts';
 import { FEED_LIMITS } from '../../feed/limits.ts';
 import { withPatience } from '../../feed/patience.ts';
-import type { OperationRequest } from '../../graphql/operations/request.ts';
 import type { Operations } from '../../graphql/operations/operations.ts';
+import type { OperationRequest } from '../../graphql/operations/request.ts';
 import { StoreUnavailable } from '../../store/store.ts';
 
 const STORE_UNAVAILABLE: FaultCode = 'STORE_UNAVAILABLE';

@@ -3,8 +3,8 @@ import type { ExecutionResult } from 'graphql';
 import type { WebSocket } from 'ws';
 import type { Principal } from '../../auth/principal.ts';
 import { CLOSE_CODES, type CloseReason } from '../../contract/errors.ts';
-import type { Message } from './messages.ts';
 import type { Refusals } from '../operations/operation-count.ts';
+import type { Message } from './messages.ts';
 
 /** The most bytes of a message before the connection is acknowledged: enough for a token and little else. */
 export const FIRST_MESSAGE_MAX_BYTES = 16 * 1024;

@@ -1,10 +1,10 @@
 import type { RawData, WebSocket } from 'ws';
 import { NO_ROOM, TOO_HEAVY } from '../http/bodies.ts';
-import { createFrameBytes, type FrameBytes, followFrames, unfinishedBytes } from './frame-bytes.ts';
 import type { Request } from '../load/intake.ts';
 import type { Load } from '../load/load.ts';
 import { holdReading, ignoreRest, type Reading, readOn } from '../load/reading.ts';
 import { readingTurn } from '../load/weight.ts';
+import { createFrameBytes, type FrameBytes, followFrames, unfinishedBytes } from './frame-bytes.ts';
 
 /** Smaller messages are always accepted, because they may end an operation and so make room. */
 const SMALL_BYTES = 1_024;

@@ -26,22 +26,26 @@ import {
   type ReportUnexpected,
   withoutStatus,
 } from '../../graphql/errors/faults.ts';
-import type { OperationRequest } from '../../graphql/operations/request.ts';
-import type { Operations } from '../../graphql/operations/operations.ts';
-import { publicSchema } from '../../graphql/schema.ts';
 import { openSharedFeed } from '../../graphql/feed/shared.ts';
+import type { Operations } from '../../graphql/operations/operations.ts';
+import type { OperationRequest } from '../../graphql/operations/request.ts';
 import { openSharedUpdates } from '../../graphql/runs/shared-updates.ts';
+import { publicSchema } from '../../graphql/schema.ts';
 import { withNext } from '../../lib/cancellable.ts';
-import { withinLength, writeFault } from '../operations/answers.ts';
-import { type Connection, closeFor, type Operation, type Results } from './connection.ts';
-import { requestTurn } from '../operations/document-turn.ts';
-import { pumpFeed } from './feed-pump.ts';
-import type { InFlight } from '../operations/in-flight.ts';
 import type { Load } from '../load/load.ts';
-import { type Message, releaseMessage } from './messages.ts';
+import { withinLength, writeFault } from '../operations/answers.ts';
+import { requestTurn } from '../operations/document-turn.ts';
+import type { InFlight } from '../operations/in-flight.ts';
 import { countRefusal, MAX_OPERATIONS } from '../operations/operation-count.ts';
 import { subscribePatiently } from '../operations/subscribe.ts';
-import { declaredVariables, enterSubscription, weighSubscription } from '../operations/subscription-request.ts';
+import {
+  declaredVariables,
+  enterSubscription,
+  weighSubscription,
+} from '../operations/subscription-request.ts';
+import { type Connection, closeFor, type Operation, type Results } from './connection.ts';
+import { pumpFeed } from './feed-pump.ts';
+import { type Message, releaseMessage } from './messages.ts';
 
 /**
  * The longest operation id, in UTF-16 units. Every message of an operation repeats the id, so a long one

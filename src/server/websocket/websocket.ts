@@ -4,7 +4,16 @@ import type { GraphQLError } from 'graphql';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { REQUEST_MAX_BYTES } from '../../config/limits.ts';
 import { CLOSE_CODES, type CloseReason } from '../../contract/errors.ts';
-import { asFault, fault, isPassing, type ReportUnexpected, withoutStatus } from '../../graphql/errors/faults.ts';
+import {
+  asFault,
+  fault,
+  isPassing,
+  type ReportUnexpected,
+  withoutStatus,
+} from '../../graphql/errors/faults.ts';
+import { holdReading, ignoreRest, readingOf } from '../load/reading.ts';
+import { drained } from '../load/unsent.ts';
+import { topLevelString } from '../load/weight.ts';
 import { writeFault } from '../operations/answers.ts';
 import {
   type Connection,
@@ -15,9 +24,6 @@ import {
 } from './connection.ts';
 import { watchLiveness } from './liveness.ts';
 import { type Message, type MessageRefusal, releaseMessage, takeMessages } from './messages.ts';
-import { createPong } from './pong.ts';
-import { holdReading, ignoreRest, readingOf } from '../load/reading.ts';
-import { createSender, type Sender, sendMessage } from './sender.ts';
 import {
   countRefused,
   createProtocol,
@@ -25,8 +31,8 @@ import {
   type Protocol,
   type WebsocketOptions,
 } from './operations.ts';
-import { drained } from '../load/unsent.ts';
-import { topLevelString } from '../load/weight.ts';
+import { createPong } from './pong.ts';
+import { createSender, type Sender, sendMessage } from './sender.ts';
 
 /** How long a client has to answer the server's close frame. */
 const CLOSE_GRACE_MS = 2_000;

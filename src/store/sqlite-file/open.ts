@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { codeOf, lineOf } from '../../lib/text/error-line.ts';
 import { makeFolder } from '../../lib/make-folder.ts';
+import { codeOf, lineOf } from '../../lib/text/error-line.ts';
 import {
   type AppliedMigration,
   MIGRATIONS_TABLE,

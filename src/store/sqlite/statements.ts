@@ -1,5 +1,5 @@
-import type { Append, EndedRun, FoundEvent, Head, NewRun, RunRecord, StoredEvent } from '../store.ts';
 import type { Database, Statement } from '../sqlite-file/driver.ts';
+import type { Append, EndedRun, FoundEvent, Head, NewRun, RunRecord, StoredEvent } from '../store.ts';
 import type { EventValue } from './packing.ts';
 
 const HEAD = `last_seq AS lastSeq, last_source_seq AS lastSourceSeq, last_t_ms AS lastTMs,

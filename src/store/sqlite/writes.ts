@@ -1,6 +1,6 @@
-import type { NewRun, PageLimits } from '../store.ts';
 import type { Database } from '../sqlite-file/driver.ts';
 import { requireRoom } from '../sqlite-file/files.ts';
+import type { NewRun, PageLimits } from '../store.ts';
 import { createJobWrites, type JobWrites } from './jobs.ts';
 import { createNativeRunWrites, type NativeRunWrites } from './native-runs.ts';
 import { type PackedAppends, readRows } from './packing.ts';

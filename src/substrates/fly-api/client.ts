@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import type { Guest } from '../fly/guest.ts';
 import type { Call } from './calls.ts';
 import type { FlyConfig, FlyLimits } from './config.ts';
 import { type Fault, faultOf } from './faults.ts';
-import type { Guest } from '../fly/guest.ts';
 import type { Request, Send } from './http.ts';
 import { appSchema, appsSchema, type Machine, machineSchema, machinesSchema } from './machine.ts';
 import { createRates, type Rate } from './rates.ts';

@@ -1,14 +1,14 @@
 import { SubstrateError, type SubstrateFailure } from '../errors.ts';
-import type { JobSpec } from '../substrate.ts';
-import type { FlyApps } from './apps.ts';
 import type { Call } from '../fly-api/calls.ts';
 import type { FlyClient } from '../fly-api/client.ts';
 import type { FlyConfig, FlyLimits } from '../fly-api/config.ts';
 import { errorOf, type Fault } from '../fly-api/faults.ts';
-import { lookUp } from './look-up.ts';
 import { isOfRun, type Machine, metadataOf } from '../fly-api/machine.ts';
-import { requestOf } from './request.ts';
 import { pauseAfter, paused } from '../fly-api/tries.ts';
+import type { JobSpec } from '../substrate.ts';
+import type { FlyApps } from './apps.ts';
+import { lookUp } from './look-up.ts';
+import { requestOf } from './request.ts';
 
 /** What {@link createMachine} works with. */
 export interface Creation {

@@ -1,6 +1,4 @@
 import type { RunnerJobHandle } from '../../contract/jobs.ts';
-import type { FoundObject } from '../substrate.ts';
-import type { FlyApps } from './apps.ts';
 import type { Call } from '../fly-api/calls.ts';
 import type { FlyClient } from '../fly-api/client.ts';
 import type { FlyConfig, FlyLimits, FlyLog } from '../fly-api/config.ts';
@@ -8,6 +6,8 @@ import { errorOf } from '../fly-api/faults.ts';
 import { isOfRun, type Machine, metadataOf } from '../fly-api/machine.ts';
 import { isAppName, MANAGED_BY, type RunName } from '../fly-api/names.ts';
 import { retrying } from '../fly-api/tries.ts';
+import type { FoundObject } from '../substrate.ts';
+import type { FlyApps } from './apps.ts';
 
 /** What {@link findMachines} and {@link listMachines} work with. */
 export interface Finding {

@@ -1,6 +1,6 @@
 import { SubstrateError } from '../errors.ts';
-import type { JobSpec } from '../substrate.ts';
 import type { FlyConfig } from '../fly-api/config.ts';
+import type { JobSpec } from '../substrate.ts';
 
 /** The possible sizes of machines of one kind. */
 interface Sizes {

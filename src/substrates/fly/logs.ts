@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { RunnerJobHandle } from '../../contract/jobs.ts';
-import { type LogTail, tailOf } from '../substrate.ts';
 import type { Call } from '../fly-api/calls.ts';
 import type { FlyConfig } from '../fly-api/config.ts';
 import type { Send } from '../fly-api/http.ts';
+import { type LogTail, tailOf } from '../substrate.ts';
 
 /** Fly returns only the newest hundred lines. */
 export const MAX_LOG_LINES = 100;

@@ -1,9 +1,9 @@
-import type { JobSpec } from '../substrate.ts';
 import type { MachineRequest } from '../fly-api/client.ts';
 import type { FlyConfig } from '../fly-api/config.ts';
+import { MANAGED_BY, machineNameOf } from '../fly-api/names.ts';
+import type { JobSpec } from '../substrate.ts';
 import { goDurationOf } from './grace.ts';
 import { guestOf } from './guest.ts';
-import { MANAGED_BY, machineNameOf } from '../fly-api/names.ts';
 
 /** Returns the request for a job's machine, in the requested region. */
 export function requestOf(spec: JobSpec, config: FlyConfig): MachineRequest {

@@ -1,8 +1,8 @@
 import { clipEnd } from '../../lib/text/clip.ts';
 import type { JobErrorClass } from '../errors.ts';
+import type { Machine } from '../fly-api/machine.ts';
 import type { JobObservation } from '../substrate.ts';
 import { eventsOf, exitOf, hasStarted, type MachineEvent, verdictOf } from './exits.ts';
-import type { Machine } from '../fly-api/machine.ts';
 
 /** What a machine state says about a job. */
 type Phase =

@@ -4,8 +4,8 @@ import type { Call } from '../fly-api/calls.ts';
 import type { FlyClient } from '../fly-api/client.ts';
 import type { FlyLimits } from '../fly-api/config.ts';
 import { errorOf } from '../fly-api/faults.ts';
-import { goDurationOf } from './grace.ts';
 import { paused, retrying } from '../fly-api/tries.ts';
+import { goDurationOf } from './grace.ts';
 
 /**
  * Makes Fly send SIGTERM, then SIGKILL after the grace period. A machine that has ended or does not exist

@@ -1,18 +1,24 @@
 import type { RunnerJobHandle } from '../../contract/jobs.ts';
 import { createRedactor } from '../../lib/secrets/redact.ts';
+import { createCalls } from '../fly-api/calls.ts';
+import { createFlyClient } from '../fly-api/client.ts';
+import {
+  FLY_LIMITS,
+  type FlyConfig,
+  type FlyLimits,
+  type FlyLog,
+  flyConfigSchema,
+} from '../fly-api/config.ts';
+import { errorOf } from '../fly-api/faults.ts';
+import { createSend } from '../fly-api/http.ts';
+import type { Machine } from '../fly-api/machine.ts';
 import type { OpenedSubstrate, SubstrateSetup } from '../open.ts';
 import { type JobObservation, type JobSpec, type LogTail, type Substrate, shownOf } from '../substrate.ts';
 import { createApps } from './apps.ts';
-import { createCalls } from '../fly-api/calls.ts';
-import { createFlyClient } from '../fly-api/client.ts';
-import { FLY_LIMITS, type FlyConfig, type FlyLimits, type FlyLog, flyConfigSchema } from '../fly-api/config.ts';
 import { createMachine, expectSameSpec } from './create.ts';
-import { errorOf } from '../fly-api/faults.ts';
 import { findMachines, listMachines } from './found.ts';
 import { graceOf } from './grace.ts';
-import { createSend } from '../fly-api/http.ts';
 import { MAX_LOG_LINES, readLogs } from './logs.ts';
-import type { Machine } from '../fly-api/machine.ts';
 import { isKnownState, observe } from './states.ts';
 import { createStats } from './stats.ts';
 import { destroyForGood, destroyMachine, stopMachine } from './stop.ts';

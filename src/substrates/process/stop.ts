@@ -2,8 +2,8 @@ import { setTimeout } from 'node:timers/promises';
 import { SubstrateError } from '../errors.ts';
 import { claimStart, type JobFile, readJobFile, writeJobFile } from '../job-folders/files.ts';
 import type { JobFolder } from '../job-folders/folders.ts';
-import { killAll, signalAll, signalOne } from './kill.ts';
 import { bootId, isAlive, type ProcessIdentity } from '../job-folders/proc.ts';
+import { killAll, signalAll, signalOne } from './kill.ts';
 
 const LOOK_MS = 10;
 

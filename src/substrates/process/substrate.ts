@@ -6,10 +6,12 @@ import { makeFolder } from '../../lib/make-folder.ts';
 import { createReleasers, type Releasers } from '../../lib/releasers.ts';
 import { startingWith } from '../../lib/start-fault.ts';
 import { SubstrateError } from '../errors.ts';
-import type { JobsOwner, OpenedSubstrate, SubstrateSetup } from '../open.ts';
-import { type JobObservation, type JobSpec, type LogTail, type Substrate, shownOf } from '../substrate.ts';
 import { LOG_FILE, OLD_LOG_FILE, readJobFile, WORK_FOLDER } from '../job-folders/files.ts';
 import { type JobFolder, openJobFolders, ownerFolder } from '../job-folders/folders.ts';
+import type { UidRegistry } from '../job-folders/uids.ts';
+import { closedFolder, environmentOf, OWN_TO_USER } from '../job-folders/user.ts';
+import type { JobsOwner, OpenedSubstrate, SubstrateSetup } from '../open.ts';
+import { type JobObservation, type JobSpec, type LogTail, type Substrate, shownOf } from '../substrate.ts';
 import { machineName, requireLinux } from './host.ts';
 import { launchShim } from './launch.ts';
 import {
@@ -21,9 +23,7 @@ import {
 import { askToStop, forceEnd } from './stop.ts';
 import { tailFiles } from './tail.ts';
 import { told } from './told.ts';
-import type { UidRegistry } from '../job-folders/uids.ts';
 import { createUsageMeter } from './usage.ts';
-import { closedFolder, environmentOf, OWN_TO_USER } from '../job-folders/user.ts';
 import { observe } from './verdict.ts';
 
 const DEFAULT_LINES = 100;

@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
 import type { JobErrorClass } from '../errors.ts';
-import type { JobObservation } from '../substrate.ts';
 import { isNoRoom, type JobFile, readJobFile } from '../job-folders/files.ts';
 import { bootId, isAlive } from '../job-folders/proc.ts';
+import type { JobObservation } from '../substrate.ts';
 
 /** By shell convention: a program that was found but may not be run, and one that was not found. */
 const COULD_NOT_RUN = [126, 127];

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { codeOf } from '../../lib/text/error-line.ts';
-import { openCappedLog } from './capped-log.ts';
 import {
   claimStart,
   type JobFile,
@@ -12,10 +11,11 @@ import {
   WORK_FOLDER,
   writeJobFile,
 } from '../job-folders/files.ts';
-import { guardGroup } from './guard.ts';
+import { ownIdentity, statOf } from '../job-folders/proc.ts';
 import { killAll, MACHINE_ID_VARIABLE } from '../process/kill.ts';
 import type { Order } from '../process/order.ts';
-import { ownIdentity, statOf } from '../job-folders/proc.ts';
+import { openCappedLog } from './capped-log.ts';
+import { guardGroup } from './guard.ts';
 
 /**
  * The program between server and command. It outlives the server. It is the command's parent, so only it

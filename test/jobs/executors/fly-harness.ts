@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { SubstrateError, type SubstrateFailure } from '../../../src/substrates/errors.ts';
-import { FLY_LIMITS, type FlyLimits, flyConfigSchema } from '../../../src/substrates/fly-api/config.ts';
 import { createFlySubstrate } from '../../../src/substrates/fly/substrate.ts';
+import { FLY_LIMITS, type FlyLimits, flyConfigSchema } from '../../../src/substrates/fly-api/config.ts';
 import type { JobSpec, Substrate } from '../../../src/substrates/substrate.ts';
 import { type ExecutorHarness, freshRun, type JobBehaviour } from '../../suites/executor.ts';
 import type { FakeMachine, Guest } from '../../support/fake-fly/machine.ts';

@@ -1,11 +1,11 @@
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openJobFolders, ownerFolder } from '../../../src/substrates/job-folders/folders.ts';
-import type { UidOfFolder, UidRegistry } from '../../../src/substrates/job-folders/uids.ts';
 import { JOB_LIMITS } from '../../../src/jobs/reconcile/limits.ts';
 import { startSweep } from '../../../src/jobs/reconcile/sweep.ts';
 import { openStore } from '../../../src/store/open.ts';
+import { openJobFolders, ownerFolder } from '../../../src/substrates/job-folders/folders.ts';
+import type { UidOfFolder, UidRegistry } from '../../../src/substrates/job-folders/uids.ts';
 import { freshSqliteUrl } from '../../support/databases.ts';
 import { createFakeSubstrates } from '../../support/fake-substrate.ts';
 import { releaseAfterwards } from '../../support/releases.ts';

@@ -13,6 +13,7 @@ const FLOORS = [
   ['wakeups'],
   ['ingest'],
   ['feed', 'auth', 'retention'],
+  ['substrates', 'runs'],
   ['jobs', 'native'],
   ['graphql'],
   ['server'],
@@ -32,9 +33,11 @@ const USERS_OF_GENERATED = ['store', 'graphql'];
 const NODE_ENTRY = 'client/file-spool.ts';
 
 /** The file that loads the SQLite driver, whose package depends on Node's version. */
-const DRIVER = 'src/store/sqlite/driver.ts';
+const DRIVER = 'src/store/sqlite-file/driver.ts';
 
 const README_MAX_LINES = 20;
+const FOLDER_MAX_FILES = 15;
+const MAX_DEPTH = 2;
 
 interface SourceFile {
   /** The path from `src`, such as `feed/ring.ts`. */
@@ -101,6 +104,14 @@ describe('the rooms of the source', () => {
     expect(offences(({ room }, imported) => isFile(imported) && !mayImport(room, roomOf(imported)))).toEqual(
       [],
     );
+  });
+
+  test(`have at most ${FOLDER_MAX_FILES} files in a folder, and folders at most ${MAX_DEPTH} deep`, () => {
+    const counts = new Map<string, number>();
+    for (const { path } of files) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
+    const folders = [...counts.keys()];
+    expect(folders.filter((folder) => counts.get(folder)! > FOLDER_MAX_FILES)).toEqual([]);
+    expect(folders.filter((folder) => folder.split('/').length > MAX_DEPTH)).toEqual([]);
   });
 
   test('import only zod into the contract', () => {

@@ -4,6 +4,12 @@ export const RUN_PROVIDERS = ['anthropic', 'deepseek', 'openai', 'gemini', 'mist
 /** One of {@link RUN_PROVIDERS}. */
 export type RunProvider = (typeof RUN_PROVIDERS)[number];
 
+/** Who runs a run's agent: its provider (`native`), or a runner in a job (`managed`). */
+export const RUN_RUNTIMES = ['native', 'managed'] as const;
+
+/** One of {@link RUN_RUNTIMES}. */
+export type RunRuntime = (typeof RUN_RUNTIMES)[number];
+
 /** The substrates that a job can run on: Fly Machines, or processes on the server's machine. */
 export const PROVIDER_RUNTIME_KINDS = ['fly', 'process'] as const;
 

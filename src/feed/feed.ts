@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../lib/cancellable.ts';
 import { createTurns } from '../lib/waiting/turns.ts';
-import { type Head, type Store, StoreUnavailable } from '../store/store.ts';
+import type { Head, Store } from '../store/store.ts';
+import { StoreUnavailable } from '../store/unavailable.ts';
 import type { Wake, WakeupPlane } from '../wakeups/plane.ts';
 import { createCursor, type FollowRequest, type Reader, type Step } from './cursor.ts';
 import { FEED_LIMITS, type FeedLimits } from './limits.ts';

@@ -9,11 +9,7 @@ import type PrismaTypes from '../generated/pothos.ts';
 import { getDatamodel } from '../generated/pothos.ts';
 import type { Context } from './context.ts';
 import { invalidInput } from './errors/invalid-input.ts';
-
-/** The maximum length of a page of runs or jobs. */
-export const MAX_RUNS_A_PAGE = 100;
-/** The default length of a page of runs or jobs. */
-export const RUNS_A_PAGE = 20;
+import { MAX_RUNS_A_PAGE, RUNS_A_PAGE } from './operations/limits.ts';
 
 /** The types that the builder uses in every field. */
 export interface ApiTypes {

@@ -6,9 +6,10 @@ import {
   type ProviderRuntimeJobStatus,
   type ProviderRuntimeKind,
   RUN_PROVIDERS,
+  RUN_RUNTIMES,
   type RunProvider,
+  type RunRuntime,
 } from '../contract/jobs.ts';
-import { RUN_RUNTIMES, type RunRuntime } from '../store/store.ts';
 import { builder } from './builder.ts';
 import { OUTCOME_DESCRIPTIONS } from './errors/descriptions.ts';
 
@@ -47,7 +48,7 @@ const STATUS_DESCRIPTIONS: Record<ProviderRuntimeJobStatus, string> = {
   failed: 'The job failed. `terminalErrorClass` says why. Final.',
 };
 
-const SUBSTRATE_DESCRIPTIONS: Partial<Record<ProviderRuntimeKind, string>> = {
+const SUBSTRATE_DESCRIPTIONS: Record<ProviderRuntimeKind, string> = {
   fly: 'Fly Machines.',
   process: 'A process on the server’s own machine.',
 };
@@ -55,11 +56,9 @@ const SUBSTRATE_DESCRIPTIONS: Partial<Record<ProviderRuntimeKind, string>> = {
 /** Returns the values of an enum as the contract spells them, each with its description. */
 function describedValues<Value extends string>(
   values: readonly Value[],
-  descriptions: Partial<Record<Value, string>>,
+  descriptions: Readonly<Record<Value, string>>,
 ): Record<Value, { value: Value; description: string }> {
-  const entries = values.map(
-    (value) => [value, { value, description: descriptions[value] ?? value }] as const,
-  );
+  const entries = values.map((value) => [value, { value, description: descriptions[value] }] as const);
   return Object.fromEntries(entries) as Record<Value, { value: Value; description: string }>;
 }
 

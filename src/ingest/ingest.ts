@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { RunKey } from '../store/run-keys.ts';
 import type { Head, Store } from '../store/store.ts';
-import { StoreUnavailable } from '../store/store.ts';
+import { StoreUnavailable } from '../store/unavailable.ts';
 import type { Wake, WakeupPlane } from '../wakeups/plane.ts';
 import { tellCommitted } from './committed.ts';
 import { Overloaded, ShuttingDown } from './faults.ts';

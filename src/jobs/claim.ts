@@ -1,6 +1,7 @@
 import type { Runner } from '../auth/principal.ts';
 import type { RunTokens } from '../auth/tokens.ts';
 import type { JsonObject } from '../contract/events.ts';
+import { LATE_MS } from '../runs/append.ts';
 import type { JobRecord } from '../store/jobs.ts';
 import type { Store } from '../store/store.ts';
 import { SubstrateError } from '../substrates/errors.ts';
@@ -31,9 +32,6 @@ export interface ClaimTools {
   readonly specs: Specs;
   readonly tokens: RunTokens;
 }
-
-/** How long after a run's end its runner may resend unconfirmed events, in milliseconds. */
-export const LATE_MS = 3_600_000;
 
 /**
  * Claims a job for one instance of its runner. The first wins and may repeat it. Throws {@link JobRefused}.

@@ -1,8 +1,7 @@
 import type { ProviderRuntimeKind } from '../contract/jobs.ts';
 import { createPauses } from '../lib/waiting/turns.ts';
 import type { JobStore } from '../store/jobs.ts';
-import type { Substrate } from '../substrates/substrate.ts';
-import type { JobLog } from './reconcile/reconciler.ts';
+import type { JobLog, Substrate } from '../substrates/substrate.ts';
 import type { Specs } from './spec/specs.ts';
 
 /** What {@link createJobLogs} works with. */

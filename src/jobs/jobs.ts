@@ -9,7 +9,9 @@ import type { Keyring } from '../lib/secrets/keyring.ts';
 import { createEvenClock } from '../lib/waiting/even-clock.ts';
 import type { JobRecord } from '../store/jobs.ts';
 import type { Store } from '../store/store.ts';
-import { type OpenedSubstrate, thisHost } from '../substrates/open.ts';
+import { thisHost } from '../substrates/open.ts';
+import type { OpenedSubstrate } from '../substrates/setup.ts';
+import type { JobLog } from '../substrates/substrate.ts';
 import type { WakeupPlane } from '../wakeups/plane.ts';
 import { type Claim, claimJob } from './claim.ts';
 import { followJob } from './follow.ts';
@@ -17,7 +19,7 @@ import { createJobLogs } from './job-logs.ts';
 import { createJobChanges } from './reconcile/change.ts';
 import { JOB_LIMITS, type JobLimits } from './reconcile/limits.ts';
 import { createJobNotes } from './reconcile/notes.ts';
-import { createReconciler, type JobLog } from './reconcile/reconciler.ts';
+import { createReconciler } from './reconcile/reconciler.ts';
 import { toStop } from './reconcile/steps.ts';
 import { startSweep } from './reconcile/sweep.ts';
 import { isFinal } from './reconcile/transitions.ts';
@@ -117,10 +119,10 @@ export async function createJobs(options: JobsOptions): Promise<Jobs> {
       releasers.add(() => sweep.close());
     },
     start: async (request) => {
-      const started = await startJob({ store, specs, safe, substrateOf, noRunners }, request);
+      const started = await startJob({ store, wakeups, specs, safe, substrateOf, noRunners }, request);
       const { key, workspace } = started.run;
-      const wake = { run: key, workspace, lastSeq: -1, chunk: null };
-      if (started.jobCreated) wakeups.publish([{ ...wake, kind: started.runCreated ? 'created' : 'job' }]);
+      if (started.jobCreated)
+        wakeups.publish([{ run: key, workspace, kind: 'job', lastSeq: -1, chunk: null }]);
       reconciler.kick();
       return started;
     },

@@ -1,9 +1,11 @@
 import type { RunnerConfig } from '../config/runners.ts';
 import type { JsonObject } from '../contract/events.ts';
-import { RunnerRuntimeNotImplementedError, type RunProvider } from '../contract/jobs.ts';
+import { RunnerRuntimeNotImplementedError, type RunProvider, type RunRuntime } from '../contract/jobs.ts';
+import { type CreatedRun, createRun, RunConflict } from '../runs/create.ts';
 import type { JobRecord, JobStore, NewJob } from '../store/jobs.ts';
-import type { RunRecord, RunRuntime, Store } from '../store/store.ts';
+import type { RunRecord, Store } from '../store/store.ts';
 import type { Substrate } from '../substrates/substrate.ts';
+import type { WakeupPlane } from '../wakeups/plane.ts';
 import { JobBeyondLimits, JobRefused } from './refusals.ts';
 import type { PayloadSafe } from './spec/payload.ts';
 import type { Specs } from './spec/specs.ts';
@@ -35,6 +37,7 @@ export interface JobStarted {
 /** What {@link startJob} works with. */
 export interface StartTools {
   readonly store: Store;
+  readonly wakeups: WakeupPlane;
   readonly specs: Specs;
   readonly safe: PayloadSafe;
   /** Returns a runner's substrate and the image name by which that substrate knows the runner. */
@@ -55,19 +58,7 @@ export async function startJob(tools: StartTools, request: JobRequest): Promise<
   }
   const runner = chooseRunner(tools, request);
   checkLimits(runner, request);
-  const { run, created } = await store.createRun({
-    workspace: request.workspace,
-    id: request.runId,
-    provider: request.provider,
-    runtime: request.runtime,
-    title: request.title,
-    labels: request.labels,
-    createdAt: Date.now(),
-  });
-  if (run.provider !== request.provider || run.runtime !== request.runtime) {
-    const message = `run ${run.id} already exists (${run.provider}, ${run.runtime}): choose another id`;
-    throw new JobRefused('run_conflict', message);
-  }
+  const { run, created } = await runOf(tools, request);
   const spec = specOf(runner, request);
   const before = await sameJob(store.jobs, safe, run, spec);
   if (before) return { job: before, run, runCreated: created, jobCreated: false };
@@ -76,6 +67,15 @@ export async function startJob(tools: StartTools, request: JobRequest): Promise<
   // The store refuses a job only to a run that has ended.
   if (!job) throw new JobRefused('run_terminated', 'the run has ended: create a new run to try again');
   return { job, run, runCreated: created, jobCreated };
+}
+
+async function runOf(tools: StartTools, request: JobRequest): Promise<CreatedRun> {
+  const { workspace, runId, provider, runtime, title, labels } = request;
+  try {
+    return await createRun(tools, { workspace, id: runId, provider, runtime, title, labels });
+  } catch (error) {
+    throw error instanceof RunConflict ? new JobRefused('run_conflict', error.message) : error;
+  }
 }
 
 function chooseRunner({ specs, noRunners }: StartTools, { provider, runner }: JobRequest): RunnerConfig {

@@ -44,12 +44,8 @@ export function openNativeInbox(options: NativeInboxOptions): NativeInbox {
       }
       if (following.isFull()) throw new NativeInboxFull();
       const lease = { owner: following.owner, leaseMs: limits.leaseMs };
-      const started = await startNative({ store, hash, lease }, request);
-      const { run, runCreated, begun } = started;
-      if (runCreated) {
-        const wake = { run: run.key, workspace: run.workspace, lastSeq: -1, chunk: null };
-        options.wakeups.publish([{ ...wake, kind: 'created' }]);
-      }
+      const started = await startNative({ store, wakeups: options.wakeups, hash, lease }, request);
+      const { begun } = started;
       const { input } = request;
       if (begun) following.follow(begun, input.source === 'messages' ? input.request : null);
       return started;

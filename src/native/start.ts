@@ -1,7 +1,9 @@
 import type { JsonObject } from '../contract/events.ts';
 import type { KeyedHash } from '../lib/secrets/keyed-hash.ts';
+import { createRun, RunConflict } from '../runs/create.ts';
 import type { NativeLease, NativeRunRecord } from '../store/native-runs.ts';
 import type { RunRecord, Store } from '../store/store.ts';
+import type { WakeupPlane } from '../wakeups/plane.ts';
 import { NativeRefused } from './refusals.ts';
 
 /** What to follow: a session, or the response to a Messages request that the server sends. */
@@ -19,12 +21,19 @@ export interface NativeRequest {
   readonly input: NativeInput;
 }
 
-/** A followed run, and which parts of it are new. */
+/** A followed run. */
 export interface NativeStarted {
   readonly run: RunRecord;
-  readonly runCreated: boolean;
   /** Null if the run was already followed or has ended. */
   readonly begun: NativeRunRecord | null;
+}
+
+/** What {@link startNative} works with. */
+export interface NativeStartTools {
+  readonly store: Store;
+  readonly wakeups: WakeupPlane;
+  readonly hash: KeyedHash;
+  readonly lease: NativeLease;
 }
 
 /**
@@ -32,23 +41,11 @@ export interface NativeStarted {
  * returns the existing run. Throws {@link NativeRefused}.
  */
 export async function startNative(
-  { store, hash, lease }: { readonly store: Store; readonly hash: KeyedHash; readonly lease: NativeLease },
+  { store, wakeups, hash, lease }: NativeStartTools,
   { workspace, runId, title, labels, input }: NativeRequest,
 ): Promise<NativeStarted> {
-  const { run, created } = await store.createRun({
-    workspace,
-    id: runId,
-    provider: 'anthropic',
-    runtime: 'native',
-    title,
-    labels,
-    createdAt: Date.now(),
-  });
-  if (run.provider !== 'anthropic' || run.runtime !== 'native') {
-    const message = `run ${runId} already exists (${run.provider}, ${run.runtime}): choose another id`;
-    throw new NativeRefused('run_conflict', message);
-  }
-  if (await isFollowed()) return { run, runCreated: created, begun: null };
+  const run = await runOf();
+  if (await isFollowed()) return { run, begun: null };
   if (run.terminalSeq !== null) {
     throw new NativeRefused('run_terminated', 'the run has ended: create a new run to try again');
   }
@@ -62,13 +59,22 @@ export async function startNative(
     lease,
   );
   if (!begins) {
-    if (await isFollowed()) return { run, runCreated: created, begun: null };
+    if (await isFollowed()) return { run, begun: null };
     throw new NativeRefused(
       'run_conflict',
       `run ${runId} already has events or has ended: choose another id`,
     );
   }
-  return { run, runCreated: created, begun: await store.nativeRuns.read(run.key) };
+  return { run, begun: await store.nativeRuns.read(run.key) };
+
+  async function runOf(): Promise<RunRecord> {
+    const asked = { workspace, id: runId, provider: 'anthropic', runtime: 'native', title, labels } as const;
+    try {
+      return (await createRun({ store, wakeups }, asked)).run;
+    } catch (error) {
+      throw error instanceof RunConflict ? new NativeRefused('run_conflict', error.message) : error;
+    }
+  }
 
   async function isFollowed(): Promise<boolean> {
     const known = await store.nativeRuns.read(run.key);

@@ -7,9 +7,10 @@ import { databaseFile, dataFolder } from '../config/data-folder.ts';
 import type { Config } from '../config/env.ts';
 import type { RunnersConfig } from '../config/runners.ts';
 import { RUN_PROVIDERS } from '../contract/jobs.ts';
-import type { JobLog } from '../jobs/reconcile/reconciler.ts';
 import { makeFolder } from '../lib/make-folder.ts';
-import { type JobsOwner, openSubstrates } from '../substrates/open.ts';
+import { openSubstrates } from '../substrates/open.ts';
+import type { JobsOwner } from '../substrates/setup.ts';
+import type { JobLog } from '../substrates/substrate.ts';
 
 /** The server's secret keys, newest first. */
 export type SecretKeys = NonNullable<Config['secretKeys']>;

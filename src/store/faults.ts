@@ -1,5 +1,5 @@
 import { codeOf, lineOf } from '../lib/text/error-line.ts';
-import { StoreUnavailable } from './store.ts';
+import { StoreUnavailable } from './unavailable.ts';
 
 /**
  * Returns why a database cannot answer now, in one line without secrets, or null if the fault is not

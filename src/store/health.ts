@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { lineOf } from '../lib/text/error-line.ts';
 import { rested } from '../lib/waiting/rested.ts';
 import type { CatalogClient } from './catalog.ts';
-import { type Store, StoreContended, StoreUnavailable } from './store.ts';
+import type { Store } from './store.ts';
+import { StoreContended, StoreUnavailable } from './unavailable.ts';
 
 /** Is called when a store begins to fail and when it works again: once each, however many calls fail. */
 export interface StoreWatcher {

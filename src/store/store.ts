@@ -1,15 +1,9 @@
 import type { RunnerEventKind } from '../contract/events.ts';
-import type { RunProvider } from '../contract/jobs.ts';
+import type { RunProvider, RunRuntime } from '../contract/jobs.ts';
 import type { CatalogClient } from './catalog.ts';
 import type { JobStore } from './jobs.ts';
 import type { ListStore } from './lists.ts';
 import type { NativeRunStore } from './native-runs.ts';
-
-/** Who runs a run's agent: its provider (`native`), or a runner in a job (`managed`). */
-export const RUN_RUNTIMES = ['native', 'managed'] as const;
-
-/** One of {@link RUN_RUNTIMES}. */
-export type RunRuntime = (typeof RUN_RUNTIMES)[number];
 
 /** The end of a run's log. Moves only in the commit that appends. */
 export interface Head {
@@ -206,19 +200,6 @@ export interface Store {
    */
   ping(): Promise<void>;
   close(): Promise<void>;
-}
-
-/** The database cannot answer now. Part of the call may have been stored: read before writing again. */
-export class StoreUnavailable extends Error {
-  override readonly name: string = 'StoreUnavailable';
-}
-
-/**
- * The database works, but other transactions hold what the call needs, or too many calls wait for such rows.
- * Nothing was stored. Handled like any {@link StoreUnavailable}, but says nothing about other calls.
- */
-export class StoreContended extends StoreUnavailable {
-  override readonly name = 'StoreContended';
 }
 
 /** The head of a log without events. */

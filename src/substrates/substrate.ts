@@ -98,3 +98,9 @@ export function tailOf(bytes: Buffer, from: number, marginBytes: number): LogTai
 export function shownOf(tail: LogTail | null): string | null {
   return tail === null ? null : tail.bytes.toString('utf8', tail.from);
 }
+
+/** Receives what goes wrong with jobs. Structurally a pino logger. */
+export interface JobLog {
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

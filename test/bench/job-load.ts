@@ -1,17 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openStore } from '../../src/store/open.ts';
 import { countCalls, type JobCalls } from './job-calls.ts';
-import { startJobLoad } from './job-servers.ts';
+import { type JobOrder, startJobLoad } from './job-servers.ts';
 
 // Looks after a large number of jobs in a separate process, as a server does or with the least possible work,
 // and reports the cost.
-
-/** The first request of the benchmark. */
-export interface JobOrder {
-  readonly by: 'our reconciler' | 'the bare minimum';
-  readonly jobs: number;
-  readonly pollMs: number;
-}
 
 /** The cost of looking after all jobs, per second. */
 export interface JobFigures extends JobCalls {

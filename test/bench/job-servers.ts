@@ -8,7 +8,13 @@ import { createKeyring } from '../../src/lib/secrets/keyring.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { Substrate } from '../../src/substrates/substrate.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
-import type { JobOrder } from './job-load.ts';
+
+/** The first request of the benchmark. */
+export interface JobOrder {
+  readonly by: 'our reconciler' | 'the bare minimum';
+  readonly jobs: number;
+  readonly pollMs: number;
+}
 
 /** Counts the checks of all jobs. */
 export interface Looks {

@@ -1,6 +1,7 @@
 import { PROCESS_SUBSTRATE_LIMITS } from '../../src/substrates/process/options.ts';
 import { ask, startPartner } from './child.ts';
-import type { JobFigures, JobOrder } from './job-load.ts';
+import type { JobFigures } from './job-load.ts';
+import type { JobOrder } from './job-servers.ts';
 import type { Contestant, Entrant, Line, Row } from './row.ts';
 import { makeScratchDatabase } from './scratch-database.ts';
 import type { Stage } from './stage.ts';

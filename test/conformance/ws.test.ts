@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { RunningServer } from '../../src/server/server.ts';
-import { StoreUnavailable } from '../../src/store/store.ts';
+import { StoreUnavailable } from '../../src/store/unavailable.ts';
 import { codesOf } from '../support/error-codes.ts';
 import { eventsFrom, eventually, ingest, newRun, terminalAt } from '../support/runs.ts';
 import { startTestServer } from '../support/server.ts';

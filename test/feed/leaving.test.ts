@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { followBatches, followEvents } from '../../src/feed/batches.ts';
-import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/store.ts';
+import { StoreUnavailable } from '../../src/store/unavailable.ts';
 import { batch } from '../ingest/sending.ts';
 import { createRun } from '../suites/store-records.ts';
 import { createMemoryStore } from '../support/memory-store.ts';

@@ -4,7 +4,8 @@ import type { ProducedBatch, ProducedEvent, Rejection } from '../../src/ingest/j
 import { judgeRun } from '../../src/ingest/judge-run.ts';
 import { RUN_SIZE_LIMITS } from '../../src/ingest/run-size.ts';
 import type { RunKey } from '../../src/store/run-keys.ts';
-import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/store.ts';
+import { StoreUnavailable } from '../../src/store/unavailable.ts';
 import type { WakeupPlane } from '../../src/wakeups/plane.ts';
 import type { BatchPlan, WriterKind } from './seam-plans.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createRowLists } from '../../src/graphql/runs/changed-rows.ts';
-import type { UpdatedRun } from '../../src/graphql/runs/updates.ts';
+import type { UpdatedRun } from '../../src/graphql/runs/row.ts';
 
 const row = (key: number, text = '') => ({ key, labels: { text } }) as unknown as UpdatedRun;
 

@@ -8,7 +8,7 @@ import { createRunUpdates } from '../../src/graphql/runs/updates.ts';
 import { Overloaded, ShuttingDown } from '../../src/ingest/faults.ts';
 import { createIngest, INGEST_LIMITS, type Ingest } from '../../src/ingest/ingest.ts';
 import { createRunKeys } from '../../src/store/run-keys.ts';
-import { StoreUnavailable } from '../../src/store/store.ts';
+import { StoreUnavailable } from '../../src/store/unavailable.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { newRun } from '../suites/store-records.ts';
 import { createIdleInbox, createIdleJobs } from '../support/idle-jobs.ts';

@@ -1,22 +1,19 @@
-import { parse } from 'graphql';
+import { type ExecutionResult, parse } from 'graphql';
 import { expect, test } from 'vitest';
 import { overloaded } from '../../src/graphql/errors/faults.ts';
-import type { Operations } from '../../src/graphql/operations/operations.ts';
 import type { OperationRequest } from '../../src/graphql/operations/request.ts';
+import type { UpdatedRun } from '../../src/graphql/runs/row.ts';
 import { openSharedUpdates } from '../../src/graphql/runs/shared-updates.ts';
-import type { UpdatedRun } from '../../src/graphql/runs/updates.ts';
 
 /** Follows one changed run on each connection; `answer` is called once per execution. */
-function followers(answer: (owner: object) => Awaited<ReturnType<Operations['answer']>>) {
+function followers(answer: (owner: object) => ExecutionResult) {
   const document = parse('subscription { runUpdated { id } }');
   const row = { key: 1 } as UpdatedRun;
   const owners: object[] = [];
-  const operations: Pick<Operations, 'answer'> = {
-    answer: async ({ owner }) => {
-      owners.push(owner!);
-      await new Promise(setImmediate);
-      return answer(owner!);
-    },
+  const execute = async ({ owner }: OperationRequest) => {
+    owners.push(owner!);
+    await new Promise(setImmediate);
+    return answer(owner!);
   };
   const runUpdates = {
     open: async () => {
@@ -37,7 +34,7 @@ function followers(answer: (owner: object) => Awaited<ReturnType<Operations['ans
     const principal = { kind: 'operator', workspace: 'default' };
     const contextValue = { runUpdates, connection, principal };
     const request = { document, contextValue } as unknown as OperationRequest;
-    const feed = openSharedUpdates(request, operations);
+    const feed = openSharedUpdates(request, execute);
     const reader = await feed!.open(new AbortController().signal);
     await reader!.ready();
     return String(reader!.take()?.[0]);

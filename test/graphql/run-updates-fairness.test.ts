@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { StoreUnavailable } from '../../src/store/store.ts';
+import { StoreUnavailable } from '../../src/store/unavailable.ts';
 import { ALL, startUpdates } from '../support/run-updates.ts';
 
 type Updates = ReturnType<typeof startUpdates>;

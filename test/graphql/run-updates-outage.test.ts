@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { StoreUnavailable } from '../../src/store/store.ts';
+import { StoreUnavailable } from '../../src/store/unavailable.ts';
 import { newRun } from '../support/runs.ts';
 import { startTransports } from '../support/transports.ts';
 import { openWebsocket } from '../support/websocket-client.ts';

@@ -1,11 +1,14 @@
 import fc from 'fast-check';
+import { type GraphQLObjectType, getNamedType, isLeafType } from 'graphql';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { valuesOf } from '../../src/feed/batches.ts';
 import { createFeed } from '../../src/feed/feed.ts';
 import type { AskedContext } from '../../src/graphql/context.ts';
-import { openSharedFeed } from '../../src/graphql/feed/shared.ts';
+import type { SharedFeed } from '../../src/graphql/feed/shared.ts';
 import { createOperations } from '../../src/graphql/operations/operations.ts';
+import type { OperationRequest } from '../../src/graphql/operations/request.ts';
 import { createRunUpdates } from '../../src/graphql/runs/updates.ts';
+import { publicSchema } from '../../src/graphql/schema.ts';
 import { createIngest } from '../../src/ingest/ingest.ts';
 import { createReleasers } from '../../src/lib/releasers.ts';
 import { openStore } from '../../src/store/open.ts';
@@ -64,9 +67,26 @@ beforeAll(async () => {
 
 afterAll(() => releasers.release());
 
-const EVENT = ['seq', 'tMs', 'kind', 'data', 'sourceSeq', 'committedAt', '__typename'];
-const BATCH = ['runId', 'cursor', 'caughtUp', 'ended', '__typename'];
-const GAP = ['fromSeq', 'toSeq', 'reason', '__typename'];
+const gone = () => new AbortController().signal;
+
+/** Subscribes like a transport that can write shared payloads. Returns null if they are not shared. */
+async function openShared(request: OperationRequest): Promise<SharedFeed | null> {
+  const subscription = await operations.subscribe(request, { takesShared: true, gone });
+  return subscription.kind === 'shared' ? subscription.feed : null;
+}
+
+/** Returns the fields of a type that have no selection of their own: a new field is tested, too. */
+function leavesOf(type: string): string[] {
+  const fields = Object.values((publicSchema.getType(type) as GraphQLObjectType).getFields());
+  return [
+    ...fields.filter(({ type }) => isLeafType(getNamedType(type))).map(({ name }) => name),
+    '__typename',
+  ];
+}
+
+const EVENT = leavesOf('RunnerEvent');
+const BATCH = leavesOf('RunFeedBatch');
+const GAP = leavesOf('RunFeedGap');
 
 const directive = fc.constantFrom(
   '',
@@ -140,11 +160,11 @@ test(`shared payloads equal those of the executor, for ${SELECTIONS} random sele
       const document = operations.parse(query);
       // Unused fragments and variables are only refused by validation, which both paths share.
       const request = { document, operationName: 'S', variableValues, contextValue: context };
-      const executed = await operations.subscribe(request);
-      const shared = await openSharedFeed(request);
-      if (!(Symbol.asyncIterator in executed) || !shared) throw new Error(JSON.stringify(executed));
+      const executed = await operations.subscribe(request, { takesShared: false, gone });
+      const shared = await openShared(request);
+      if (executed.kind !== 'results' || !shared) throw new Error(JSON.stringify(executed));
       const expected: string[] = [];
-      for await (const result of executed) expected.push(JSON.stringify(result));
+      for await (const result of executed.results) expected.push(JSON.stringify(result));
       const actual: string[] = [];
       for await (const payloads of valuesOf(() => shared.open(new AbortController().signal))) {
         actual.push(...payloads.map(String));
@@ -159,7 +179,7 @@ test(`shared payloads equal those of the executor, for ${SELECTIONS} random sele
 
 test.each([
   ['a query', '{ server { version } }', {}],
-  ['another subscription', 'subscription { runUpdated { id } }', {}],
+  ['another subscription', 'subscription { jobUpdated(runId: "r") { status } }', {}],
   [
     'a directive at the root',
     'subscription ($yes: Boolean!) { runEvents(runId: "r") @skip(if: $yes) { seq } }',
@@ -174,7 +194,7 @@ test.each([
   ['an unknown run', 'subscription { runEvents(runId: "nope") { seq } }', {}],
 ])('the executor handles %s', async (_name, query, variableValues) => {
   const document = operations.parse(query);
-  expect(await openSharedFeed({ document, variableValues, contextValue: context })).toBeNull();
+  expect(await openShared({ document, variableValues, contextValue: context })).toBeNull();
 });
 
 test('subscribers with one selection get the same buffers, other workspaces get their own', async () => {
@@ -182,7 +202,7 @@ test('subscribers with one selection get the same buffers, other workspaces get 
     'subscription ($a: SafeInt) { runEvents(runId: "r", after: $a) { seq data } }',
   );
   const read = async (after: number) => {
-    const shared = await openSharedFeed({ document, variableValues: { a: after }, contextValue: context });
+    const shared = await openShared({ document, variableValues: { a: after }, contextValue: context });
     const all: Buffer[] = [];
     for await (const payloads of valuesOf(() => shared!.open(new AbortController().signal)))
       all.push(...payloads);
@@ -193,13 +213,13 @@ test('subscribers with one selection get the same buffers, other workspaces get 
   for (const [index, bytes] of one.entries()) expect(other[index]).toBe(bytes);
   expect(await read(7)).toEqual(one.slice(2));
   const stranger = { ...context, principal: { ...OPERATOR, workspace: 'other' } };
-  expect(await openSharedFeed({ document, variableValues: {}, contextValue: stranger })).toBeNull();
+  expect(await openShared({ document, variableValues: {}, contextValue: stranger })).toBeNull();
 });
 
 test('portions are measured in written bytes: a stalled subscriber holds a few KiB, even with long aliases', async () => {
   const names = Array.from({ length: 90 }, (_, index) => `${'k'.repeat(120)}${index}: seq`).join(' ');
   const document = operations.parse(`subscription { runEvents(runId: "r") { ${names} } }`);
-  const shared = await openSharedFeed({ document, contextValue: context });
+  const shared = await openShared({ document, contextValue: context });
   const portions: number[] = [];
   for await (const payloads of valuesOf(() => shared!.open(new AbortController().signal))) {
     portions.push(payloads.length);

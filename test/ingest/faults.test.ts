@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Overloaded, ShuttingDown } from '../../src/ingest/faults.ts';
 import { createIngest, INGEST_LIMITS } from '../../src/ingest/ingest.ts';
-import { type Append, type Store, StoreUnavailable } from '../../src/store/store.ts';
+import type { Append, Store } from '../../src/store/store.ts';
+import { StoreUnavailable } from '../../src/store/unavailable.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
 import { createRun, newRun } from '../suites/store-records.ts';
 import { describeStores } from '../support/databases.ts';

@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { type RetentionOptions, startRetention } from '../../src/retention/retention.ts';
-import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/store.ts';
+import { StoreUnavailable } from '../../src/store/unavailable.ts';
 import { describeStores } from '../support/databases.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { eventually } from '../support/runs.ts';

@@ -3,7 +3,7 @@ import { type IncomingMessage, request } from 'node:http';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RunningServer } from '../../src/server/server.ts';
-import { StoreUnavailable } from '../../src/store/store.ts';
+import { StoreUnavailable } from '../../src/store/unavailable.ts';
 import { anyJson, anyJsonObject, anyString } from '../contract/batches.ts';
 import { codesOf } from '../support/error-codes.ts';
 import { resultOf, TRANSPORTS } from '../support/operations.ts';

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
-import { type Store, StoreUnavailable } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/store.ts';
+import { StoreUnavailable } from '../../src/store/unavailable.ts';
 import { jobOf } from '../suites/store-jobs.ts';
 import { createRun, readLog } from '../suites/store-records.ts';
 import {

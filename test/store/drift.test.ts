@@ -7,12 +7,11 @@ import {
   startSchemaEngine,
 } from '../../prisma/schema-engine.mjs';
 import { RUNNER_EVENT_KINDS } from '../../src/contract/events.ts';
-import { PROVIDER_RUNTIME_JOB_STATUSES, RUN_PROVIDERS } from '../../src/contract/jobs.ts';
+import { PROVIDER_RUNTIME_JOB_STATUSES, RUN_PROVIDERS, RUN_RUNTIMES } from '../../src/contract/jobs.ts';
 import { JOB_WISHES } from '../../src/store/jobs.ts';
 import { readMigrations } from '../../src/store/migrations.ts';
 import { NATIVE_SOURCES } from '../../src/store/native-runs.ts';
 import { openStore } from '../../src/store/open.ts';
-import { RUN_RUNTIMES } from '../../src/store/store.ts';
 import { readChecks, readTableOptions } from '../support/catalogs.ts';
 import { describeStores } from '../support/databases.ts';
 import { executeScript } from '../support/sql.ts';

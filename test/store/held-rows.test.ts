@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  EMPTY_HEAD,
-  type RunRecord,
-  type Store,
-  StoreContended,
-  StoreUnavailable,
-} from '../../src/store/store.ts';
+import { EMPTY_HEAD, type RunRecord, type Store } from '../../src/store/store.ts';
+import { StoreContended, StoreUnavailable } from '../../src/store/unavailable.ts';
 import { jobOf } from '../suites/store-jobs.ts';
 import { append, createRun, events, newRun } from '../suites/store-records.ts';
 import { describePostgres } from '../support/databases.ts';

@@ -5,7 +5,7 @@ import { type ListPage, type RunListFilter, TooManyReadings } from '../../src/st
 import { openStore } from '../../src/store/open.ts';
 import { MAX_READINGS_PER_OWNER, startListReader } from '../../src/store/sqlite/list-reader.ts';
 import { Database } from '../../src/store/sqlite-file/driver.ts';
-import { StoreUnavailable } from '../../src/store/store.ts';
+import { StoreUnavailable } from '../../src/store/unavailable.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
 import { manyRuns } from '../support/many-runs.ts';
 import { releaseAfterwards } from '../support/releases.ts';

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { RUN_PROVIDERS } from '../../src/contract/jobs.ts';
-import { EMPTY_HEAD, RUN_RUNTIMES, type Store } from '../../src/store/store.ts';
+import { RUN_PROVIDERS, RUN_RUNTIMES } from '../../src/contract/jobs.ts';
+import { EMPTY_HEAD, type Store } from '../../src/store/store.ts';
 import type { TestDatabase } from '../support/databases.ts';
 import { createRun, newRun } from './store-records.ts';
 

@@ -1,4 +1,5 @@
-import { type Append, type Store, StoreUnavailable } from '../../src/store/store.ts';
+import type { Append, Store } from '../../src/store/store.ts';
+import { StoreUnavailable } from '../../src/store/unavailable.ts';
 
 /** How a commit fails: the statement is refused, or the connection is lost before or after it. */
 export type CommitFault = 'refused' | 'lost before' | 'lost after';

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { onTestFinished } from 'vitest';
-import { createRunUpdates, RUN_UPDATE_LIMITS, type UpdatedRun } from '../../src/graphql/runs/updates.ts';
+import type { UpdatedRun } from '../../src/graphql/runs/row.ts';
+import { createRunUpdates, RUN_UPDATE_LIMITS } from '../../src/graphql/runs/updates.ts';
 import type { RunListFilter } from '../../src/store/lists.ts';
 import type { Store } from '../../src/store/store.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';

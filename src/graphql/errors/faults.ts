@@ -4,7 +4,8 @@ import type { FaultCode } from '../../contract/errors.ts';
 import { EventsRemoved } from '../../feed/batches.ts';
 import { Overloaded, ShuttingDown } from '../../ingest/faults.ts';
 import { NativeInboxFull } from '../../native/refusals.ts';
-import { StoreContended, StoreUnavailable } from '../../store/store.ts';
+import { RunnerTooLate } from '../../runs/append.ts';
+import { StoreContended, StoreUnavailable } from '../../store/unavailable.ts';
 
 /** The maximum length of a message that may repeat client input, in UTF-16 units. */
 export const MAX_MESSAGE_LENGTH = 1_000;
@@ -93,6 +94,7 @@ function describe(cause: unknown, otherwise: FaultCode, report: ReportUnexpected
   }
   if (cause instanceof Overloaded || cause instanceof NativeInboxFull)
     return fault('OVERLOADED', cause.message);
+  if (cause instanceof RunnerTooLate) return fault('UNAUTHENTICATED', cause.message);
   if (cause instanceof ShuttingDown) return fault('SHUTTING_DOWN', cause.message);
   if (cause instanceof StoreContended) return overloaded(cause.message);
   if (cause instanceof StoreUnavailable) {

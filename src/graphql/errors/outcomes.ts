@@ -1,6 +1,7 @@
 import { GraphQLError } from 'graphql';
 import type { OutcomeCode } from '../../contract/errors.ts';
 import type { Rejection } from '../../ingest/judge.ts';
+import { unknownRunMessage } from '../../runs/ids.ts';
 import { builder } from '../builder.ts';
 import { OutcomeCodeEnum } from '../enums.ts';
 
@@ -53,11 +54,6 @@ export class BatchRejectedError extends OutcomeError {
 /** Creates the error for an outcome of a subscription, which has no result union. */
 export function outcomeError(code: OutcomeCode, message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code } });
-}
-
-/** Returns the same message for a missing run, a run of another workspace, and an impossible id. */
-export function unknownRunMessage(runId: string): string {
-  return `run ${JSON.stringify(runId.slice(0, 128))} not found: create it first`;
 }
 
 const ErrorInterface = builder.interfaceRef<OutcomeError>('Error').implement({

@@ -9,12 +9,12 @@ import {
   followEvents,
 } from '../../feed/batches.ts';
 import type { Weigh } from '../../feed/portion.ts';
+import { findRun, unknownRunMessage } from '../../runs/ids.ts';
 import { builder } from '../builder.ts';
 import type { AskedContext } from '../context.ts';
 import { RunnerEventKindEnum } from '../enums.ts';
 import { checkArguments } from '../errors/invalid-input.ts';
-import { outcomeError, unknownRunMessage } from '../errors/outcomes.ts';
-import { findRun } from '../runs/ids.ts';
+import { outcomeError } from '../errors/outcomes.ts';
 import { RunnerEventType } from './event.ts';
 import { RunFeedGap } from './gap.ts';
 

@@ -5,6 +5,7 @@ import { mapped, openBatches, openEvents } from '../../feed/batches.ts';
 import type { Reader } from '../../feed/cursor.ts';
 import type { Weigh } from '../../feed/portion.ts';
 import type { StoredEvent } from '../../store/store.ts';
+import { StoreUnavailable } from '../../store/unavailable.ts';
 import { responseTooLarge } from '../errors/faults.ts';
 import { priceOf, weighEvents } from '../operations/admission.ts';
 import type { OperationRequest } from '../operations/request.ts';
@@ -31,14 +32,18 @@ export interface SharedFeed {
  * Opens a subscription of `runEvents` or `runEventBatches` whose payloads are written once for all
  * subscribers with the same document and the same values of the variables that shape the output. Returns null
  * for other operations, for long variables and for invalid requests. The caller must then execute the
- * request, which reports any fault.
+ * request, which reports any fault. Throws `StoreUnavailable`. The caller has checked the request's rights and
+ * price.
  */
 export async function openSharedFeed(request: OperationRequest): Promise<SharedFeed | null> {
   const plan = planOf(request);
   if (!plan) return null;
   const { writer, args, weigh } = plan;
   const { feed } = request.contextValue;
-  const opened = await openFeed(request.contextValue, args, weigh).catch(() => null);
+  const opened = await openFeed(request.contextValue, args, weigh).catch((error: unknown) => {
+    if (error instanceof StoreUnavailable) throw error;
+    return null;
+  });
   if (!opened) return null;
   const { runId, maxEvents } = opened;
   if (plan.field.name.value === 'runEvents') {

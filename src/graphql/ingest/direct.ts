@@ -11,12 +11,12 @@ import {
   visit,
 } from 'graphql';
 import { validateRunnerEventBatch } from '../../contract/validate.ts';
-import { BatchRejectedError } from '../errors/outcomes.ts';
+import { type Appended, appendBatch } from '../../runs/append.ts';
 import type { OperationRequest } from '../operations/request.ts';
 import { collectFields, fragmentsOf, rootField } from '../operations/selection.ts';
-import { appendBatch } from './fields.ts';
 
-type Appended = Awaited<ReturnType<typeof appendBatch>>;
+type Accepted = Extract<Appended, { readonly ok: true }>;
+type Rejected = Extract<Appended, { readonly ok: false }>;
 
 /** One field of an answer: its key, and a function that returns its value. */
 interface Answered<Outcome> {
@@ -30,14 +30,14 @@ interface Plan {
   /** The names of the variables that hold the arguments. */
   readonly batch: string;
   readonly previousSeq: string | null;
-  readonly accepted: readonly Answered<Appended>[];
-  readonly rejected: readonly Answered<BatchRejectedError>[];
+  readonly accepted: readonly Answered<Accepted>[];
+  readonly rejected: readonly Answered<Rejected>[];
 }
 
 /** Functions that return the fields of a type. The executor handles selections with any other field. */
 type Readers<Outcome> = Readonly<Record<string, (outcome: Outcome) => unknown>>;
 
-const ACCEPTED_FIELDS: Readers<Appended> = {
+const ACCEPTED_FIELDS: Readers<Accepted> = {
   __typename: () => 'IngestEventsSuccess',
   accepted: ({ accepted }) => accepted,
   duplicates: ({ duplicates }) => duplicates,
@@ -46,12 +46,12 @@ const ACCEPTED_FIELDS: Readers<Appended> = {
   ended: ({ head }) => head.terminalSeq !== null,
 };
 
-const REJECTED_FIELDS: Readers<BatchRejectedError> = {
+const REJECTED_FIELDS: Readers<Rejected> = {
   __typename: () => 'BatchRejected',
   code: ({ code }) => code,
   message: ({ message }) => message,
-  eventIndex: ({ rejection }) => rejection.eventIndex,
-  expectedSeq: ({ rejection }) => rejection.expectedSeq,
+  eventIndex: ({ eventIndex }) => eventIndex,
+  expectedSeq: ({ expectedSeq }) => expectedSeq,
 };
 
 /**
@@ -81,9 +81,9 @@ async function answer(
   const key = field.alias?.value ?? field.name.value;
   try {
     const appended = await appendBatch(context, validateRunnerEventBatch(batch), previousSeq);
-    return { data: { [key]: read(accepted, appended) } };
+    const answer = appended.ok ? read(accepted, appended) : read(rejected, appended);
+    return { data: { [key]: answer } };
   } catch (error) {
-    if (error instanceof BatchRejectedError) return { data: { [key]: read(rejected, error) } };
     return { errors: [locatedError(error, [field], [key])], data: null };
   }
 }

@@ -1,13 +1,7 @@
-import type { Principal } from '../../auth/principal.ts';
-import type { RunnerEventBatchValidation } from '../../contract/validate.ts';
 import type { Accepted } from '../../ingest/ingest.ts';
-import { LATE_MS } from '../../jobs/claim.ts';
-import type { Store } from '../../store/store.ts';
+import { appendBatch } from '../../runs/append.ts';
 import { builder } from '../builder.ts';
-import type { AskedContext } from '../context.ts';
-import { fault } from '../errors/faults.ts';
-import { BatchRejectedError, unknownRunMessage } from '../errors/outcomes.ts';
-import { findRun } from '../runs/ids.ts';
+import { BatchRejectedError } from '../errors/outcomes.ts';
 import { RunType } from '../runs/type.ts';
 import { BATCH_INPUT } from './batch-input.ts';
 
@@ -72,59 +66,10 @@ builder.mutationField('ingestEvents', (t) =>
           'goes unnoticed.',
       }),
     },
-    resolve: (_root, { batch, previousSeq }, context) => appendBatch(context, batch, previousSeq),
+    resolve: async (_root, { batch, previousSeq }, context) => {
+      const appended = await appendBatch(context, batch, previousSeq ?? null);
+      if (!appended.ok) throw new BatchRejectedError(appended);
+      return appended;
+    },
   }),
 );
-
-/** Stores a batch that the contract has checked. Throws {@link BatchRejectedError} if it is refused. */
-export async function appendBatch(
-  context: AskedContext,
-  verdict: RunnerEventBatchValidation,
-  previousSeq: number | null = null,
-) {
-  if (!verdict.ok) {
-    const { code, message, eventIndex = null } = verdict;
-    throw new BatchRejectedError({
-      code,
-      message,
-      eventIndex,
-      expectedSeq: null,
-    });
-  }
-  const { runId, events } = verdict.batch;
-  const run = await findRun(context, runId);
-  if (!run) {
-    const message = unknownRunMessage(runId);
-    throw new BatchRejectedError({
-      code: 'unknown_run',
-      message,
-      eventIndex: null,
-      expectedSeq: null,
-    });
-  }
-  const claimer = claimerOf(context.principal);
-  const outcome = await context.ingest.append(run, {
-    previousSeq,
-    ...(claimer !== null && { claimer }),
-    events: events.map(({ seq, tMs, kind, data }) => ({
-      seq,
-      tMs,
-      kind,
-      data: JSON.stringify(data),
-    })),
-  });
-  if (!outcome.ok) throw new BatchRejectedError(outcome);
-  if (claimer !== null && outcome.head.terminalSeq !== null) await refuseTooLate(context.store, run.key);
-  return { ...outcome, key: run.key };
-}
-
-function claimerOf(principal: Principal): string | null {
-  return principal.kind === 'runner' && principal.right.may === 'send' ? principal.right.instance : null;
-}
-
-/** After the end of its run, a runner may resend batches (a no-op), but only for {@link LATE_MS}. */
-async function refuseTooLate(store: Store, run: number): Promise<void> {
-  const reading = (await store.jobs.read([run])).get(run);
-  if (!reading || reading.job.runEndedAt === null || reading.now < reading.job.runEndedAt + LATE_MS) return;
-  throw fault('UNAUTHENTICATED', 'this token expired one hour after its run ended');
-}

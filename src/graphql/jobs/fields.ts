@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { Claim } from '../../jobs/claim.ts';
 import { JobBeyondLimits, JobRefused } from '../../jobs/refusals.ts';
+import { findRun } from '../../runs/ids.ts';
+import { defaultRuntime } from '../../runs/runtime.ts';
 import type { JobListFilter } from '../../store/lists.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
@@ -11,8 +13,6 @@ import { countedJson } from '../operations/answer-budget.ts';
 import { listKeys } from '../operations/list-keys.ts';
 import { listPage, pageSchema } from '../page-input.ts';
 import { distinct } from '../runs/filter.ts';
-import { findRun } from '../runs/ids.ts';
-import { defaultRuntime } from '../runs/input.ts';
 import {
   instanceSchema,
   jobFilterSchema,

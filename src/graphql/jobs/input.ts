@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import { PROVIDER_RUNTIME_JOB_STATUSES, RUN_PROVIDERS } from '../../contract/jobs.ts';
-import { RUN_RUNTIMES } from '../../store/store.ts';
+import { PROVIDER_RUNTIME_JOB_STATUSES, RUN_PROVIDERS, RUN_RUNTIMES } from '../../contract/jobs.ts';
+import { RUN_ID_PATTERN, RUN_ID_RULE } from '../../runs/ids.ts';
 import { builder } from '../builder.ts';
 import { JobStatusEnum, RunProviderEnum, RunRuntimeEnum } from '../enums.ts';
-import { RUN_ID_PATTERN } from '../runs/ids.ts';
 import { jsonSchema, labelsSchema, plainText, titleSchema } from '../runs/input.ts';
 
 /** The maximum size of a payload as JSON text. */
@@ -14,7 +13,7 @@ const MAX_LOG_LINES = 10_000;
 const payloadSchema = jsonSchema(PAYLOAD_MAX_BYTES);
 
 const startJobSchema = z.object({
-  runId: z.string().regex(RUN_ID_PATTERN, 'must be 1 to 128 characters from A-Z a-z 0-9 _ . : -'),
+  runId: z.string().regex(RUN_ID_PATTERN, `must be ${RUN_ID_RULE}`),
   provider: z.enum(RUN_PROVIDERS),
   runtime: z.enum(RUN_RUNTIMES).nullish(),
   runner: plainText.max(100).nullish(),

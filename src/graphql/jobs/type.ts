@@ -5,15 +5,15 @@ import { builder } from '../builder.ts';
 import { JobStatusEnum, JobSubstrateEnum } from '../enums.ts';
 import { checkArguments } from '../errors/invalid-input.ts';
 import { counted } from '../operations/answer-budget.ts';
+import { LOGS_COST } from '../operations/limits.ts';
 import { logLinesSchema } from './input.ts';
 
 /** The row of a job as Prisma reads it. */
 export type JobRow = Prisma.JobGetPayload<object>;
 
 const DEFAULT_LOG_LINES = 100;
-/** The maximum length of logs, in UTF-16 units, and the cost of reading them, in fields. */
+/** The maximum length of logs, in UTF-16 units. */
 const LOGS_BYTES = 256 * 1024;
-export const LOGS_COST = 2_500;
 
 const date = (milliseconds: bigint | null) => (milliseconds === null ? null : new Date(Number(milliseconds)));
 

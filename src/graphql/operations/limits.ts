@@ -88,3 +88,16 @@ export const VARIABLE_TEXT_LENGTH = 4_096;
 
 /** Items of a list in variables. A list of enum values may have as many items as the enum has values. */
 export const VARIABLE_LIST_ITEMS = 100;
+
+/** The maximum and the default length of a page of runs or jobs. */
+export const MAX_RUNS_A_PAGE = 100;
+export const RUNS_A_PAGE = 20;
+
+/** The maximum and the default length of a page of a log. */
+export const MAX_EVENTS_A_PAGE = 1_000;
+export const EVENTS_A_PAGE = 100;
+
+/** The cost of reading a page of a log, in fields: 50 to 100 µs on SQLite. */
+export const PAGE_COST = 50;
+/** The cost of reading the logs of a job, in fields. */
+export const LOGS_COST = 2_500;

@@ -21,8 +21,10 @@ import {
   recoded,
   rootCause,
 } from '../errors/faults.ts';
+import { openSharedFeed, type SharedFeed } from '../feed/shared.ts';
 import { BATCH_INPUT } from '../ingest/batch-input.ts';
 import { ingestDirectly } from '../ingest/direct.ts';
+import { openSharedUpdates } from '../runs/shared-updates.ts';
 import { executedSchema, publicSchema } from '../schema.ts';
 import { priceOf, refusedForCost, weighEvents } from './admission.ts';
 import { type AnswerBudget, createAnswerBudgets, takeTurn } from './answer-budget.ts';
@@ -36,6 +38,7 @@ import {
   TURN_COST,
 } from './limits.ts';
 import type { OperationRequest } from './request.ts';
+import { type SubscribeOptions, type Subscription, startPatiently } from './subscription.ts';
 import { refusedVariables } from './variables.ts';
 
 /** Executes operations, identically for every transport. Results have only faults that clients may see. */
@@ -49,21 +52,14 @@ export interface Operations extends Documents {
   /** Runs a query or mutation. */
   execute(request: OperationRequest): Promise<ExecutionResult>;
   /**
-   * Starts a subscription. Throws temporary faults. The iterator throws if the stream ends for any reason
-   * other than the end of the run; the transport handles that error.
+   * Starts a subscription, see {@link startPatiently}. Throws temporary faults. The readers and results throw
+   * if the stream ends for any reason other than the end of the run; the transport handles that error.
    */
-  subscribe(
-    request: OperationRequest,
-  ): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void, undefined>>;
-  /** Executes the subscription for one event of its source. */
-  answer(request: OperationRequest, event: unknown): Promise<ExecutionResult>;
+  subscribe(request: OperationRequest, options: SubscribeOptions): Promise<Subscription>;
 }
 
-/**
- * Returns the fault if the caller's rights, the price or the variables do not allow the operation; otherwise
- * null. Cheap enough to be called repeatedly.
- */
-export function refusalOf(request: OperationRequest): GraphQLError | null {
+/** Returns the fault if the caller's rights, the price or the variables do not allow the operation, or null. */
+function refusalOf(request: OperationRequest): GraphQLError | null {
   return refusedTo(request) ?? refusedForCost(request) ?? refusedVariables(request);
 }
 
@@ -126,6 +122,28 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
     };
   }
 
+  async function openShared(request: OperationRequest): Promise<SharedFeed | null> {
+    return (await openSharedFeed(request)) ?? openSharedUpdates(request, executeWithin);
+  }
+
+  async function startExecuting(request: OperationRequest): Promise<Subscription> {
+    // Starting a subscription reads nothing that it returns later: each event gets its own budget.
+    const budget = budgets.open({ cost: 0, bytes: 0 }, request.owner ?? request);
+    const source = await createSourceEventStream(executionArgs(request, budget)).finally(budget.close);
+    if (!(Symbol.asyncIterator in source)) {
+      const passing = source.errors?.map(rootCause).find(isPassing);
+      if (passing) throw passing;
+      return { kind: 'refused', errors: told(source).errors ?? [] };
+    }
+    const events = source[Symbol.asyncIterator]() as AsyncGenerator<unknown, void, undefined>;
+    const results = withNext<ExecutionResult>(events, async () => {
+      const { done, value } = await events.next();
+      if (done) return { done, value: undefined };
+      return { done: false, value: await executeWithin(request, value) };
+    });
+    return { kind: 'results', results };
+  }
+
   async function copyLater(cost: number, owner: object): Promise<void> {
     // Twice: the first `setImmediate` still belongs to the turn in which the request was read.
     await nextTurn();
@@ -137,7 +155,6 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
     ...createDocuments(publicSchema),
     copyingTurn: (bytes, owner) =>
       bytes > COPIED_AT_ONCE_BYTES ? copyLater(bytes / BYTES_PER_COST, owner) : null,
-    answer: executeWithin,
     execute: async (request) => {
       const refusal = refusalOf(request);
       if (refusal) return { errors: [refusal] };
@@ -146,23 +163,13 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
       const refused = absentBatch(request);
       return refused ? { errors: [refused] } : executeWithin(request);
     },
-    subscribe: async (request) => {
+    subscribe: async (request, { takesShared, gone }) => {
       const refusal = refusalOf(request);
-      if (refusal) return { errors: [refusal] };
-      // Starting a subscription reads nothing that it returns later: each event gets its own budget.
-      const budget = budgets.open({ cost: 0, bytes: 0 }, request.owner ?? request);
-      const source = await createSourceEventStream(executionArgs(request, budget)).finally(budget.close);
-      if (!(Symbol.asyncIterator in source)) {
-        const passing = source.errors?.map(rootCause).find(isPassing);
-        if (passing) throw passing;
-        return told(source);
-      }
-      const events = source[Symbol.asyncIterator]() as AsyncGenerator<unknown, void, undefined>;
-      return withNext<ExecutionResult>(events, async () => {
-        const { done, value } = await events.next();
-        if (done) return { done, value: undefined };
-        return { done: false, value: await executeWithin(request, value) };
-      });
+      if (refusal) return { kind: 'refused', errors: [refusal] };
+      return startPatiently(async () => {
+        const feed = takesShared ? await openShared(request) : null;
+        return feed ? { kind: 'shared', feed } : startExecuting(request);
+      }, gone);
     },
   };
 }

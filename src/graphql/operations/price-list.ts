@@ -12,9 +12,14 @@ import {
   isObjectType,
 } from 'graphql';
 import { BATCH_DEFAULT_EVENTS, BATCH_MAX_EVENTS } from '../../feed/batches.ts';
-import { MAX_RUNS_A_PAGE, RUNS_A_PAGE } from '../builder.ts';
-import { LOGS_COST } from '../jobs/type.ts';
-import { EVENTS_A_PAGE, MAX_EVENTS_A_PAGE, PAGE_COST } from '../runs/event-pages.ts';
+import {
+  EVENTS_A_PAGE,
+  LOGS_COST,
+  MAX_EVENTS_A_PAGE,
+  MAX_RUNS_A_PAGE,
+  PAGE_COST,
+  RUNS_A_PAGE,
+} from './limits.ts';
 
 /** The number of items in the lists of a page, and the arguments that set it. */
 export interface PageSize {

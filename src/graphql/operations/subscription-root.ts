@@ -11,7 +11,6 @@ import {
 } from 'graphql';
 import { jsonLengthLeft } from '../../lib/text/json-length.ts';
 import { executedSchema } from '../schema.ts';
-import { refusalOf } from './operations.ts';
 import type { OperationRequest } from './request.ts';
 import { rootField } from './selection.ts';
 
@@ -30,7 +29,6 @@ export function subscriptionRoot(
   request: OperationRequest,
   fields: readonly string[],
 ): SubscriptionRoot | null {
-  if (refusalOf(request)) return null;
   const { document, operationName, variableValues } = request;
   const operation = getOperationAST(document, operationName);
   if (operation?.operation !== OperationTypeNode.SUBSCRIPTION || operation.directives?.length) return null;

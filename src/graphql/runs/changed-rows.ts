@@ -1,5 +1,5 @@
 import { jsonLengthLeft } from '../../lib/text/json-length.ts';
-import type { UpdatedRun } from './updates.ts';
+import type { UpdatedRun } from './row.ts';
 
 /** Rows in the order of their changes, numbered by position. Each run has only its latest row. */
 export interface ChangedRows {

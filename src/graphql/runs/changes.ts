@@ -1,7 +1,7 @@
 import { createBell } from '../../lib/waiting/bell.ts';
-import { StoreUnavailable } from '../../store/store.ts';
+import { StoreUnavailable } from '../../store/unavailable.ts';
 import type { Wake, WakeupPlane } from '../../wakeups/plane.ts';
-import type { UpdatedRun } from './updates.ts';
+import type { UpdatedRun } from './row.ts';
 
 /** The minimum time between two reports of a growing run. */
 const GROWTH_INTERVAL_MS = 1_000;

@@ -5,16 +5,17 @@ import type { OmittedEvent, Page, Store, StoredEvent } from '../../store/store.t
 import type { Context } from '../context.ts';
 import { checkArguments } from '../errors/invalid-input.ts';
 import type { Parts } from '../operations/answer-budget.ts';
-import { FIRST_READ_BYTES, NEXT_READ_BYTES } from '../operations/limits.ts';
+import {
+  EVENTS_A_PAGE,
+  FIRST_READ_BYTES,
+  MAX_EVENTS_A_PAGE,
+  NEXT_READ_BYTES,
+  PAGE_COST,
+} from '../operations/limits.ts';
 
-/** The maximum and the default length of a page of a log. */
-export const MAX_EVENTS_A_PAGE = 1_000;
-export const EVENTS_A_PAGE = 100;
 const MAX_BYTES = 4 * 1024 * 1024;
 /** The bytes of an event in addition to its data. */
 const EVENT_OVERHEAD_BYTES = 256;
-/** The cost of reading a page, in fields: 50 to 100 µs on SQLite. */
-export const PAGE_COST = 50;
 /** The extra cost per event when a page waits for a turn: to read it, and to write a few of its fields. */
 const EVENT_COST = 5;
 /** After this many reads, a filter that finds too few events returns a short page to continue from. */

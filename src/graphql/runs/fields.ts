@@ -1,4 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { createRun, RunConflict } from '../../runs/create.ts';
+import { endRun } from '../../runs/end.ts';
+import { findRun } from '../../runs/ids.ts';
+import { defaultRuntime } from '../../runs/runtime.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { RunProviderEnum, RunRuntimeEnum } from '../enums.ts';
@@ -6,8 +10,7 @@ import { NotFoundError, RunConflictError } from '../errors/outcomes.ts';
 import { listKeys } from '../operations/list-keys.ts';
 import { listPage, pageSchema } from '../page-input.ts';
 import { RunFilterInput, runListFilter } from './filter.ts';
-import { findRun } from './ids.ts';
-import { createRunSchema, defaultRuntime, plainText } from './input.ts';
+import { createRunSchema, plainText } from './input.ts';
 import { RunType } from './type.ts';
 import { followRuns } from './updates.ts';
 
@@ -146,7 +149,7 @@ builder.mutationFields((t) => ({
         description: 'The run to create.',
       }),
     },
-    resolve: (_root, { input }, context) => createRun(context, input),
+    resolve: (_root, { input }, context) => create(context, input),
   }),
   endRun: t.field({
     type: EndRunSuccess,
@@ -167,17 +170,8 @@ builder.mutationFields((t) => ({
     resolve: async (_root, { input }, context) => {
       const run = await findRun(context, input.runId);
       if (!run) throw new NotFoundError(input.runId);
-      const reason = input.reason ?? 'ended_by_request';
-      const data = JSON.stringify({
-        outcome: 'cancelled',
-        reason,
-        at: new Date().toISOString(),
-      });
-      const verdict = await context.ingest.appendOwn(run, {
-        kind: 'runtime_terminal',
-        data,
-      });
-      return { key: run.key, alreadyEnded: !verdict.ok };
+      const isNew = await endRun(context.ingest, run, input.reason ?? 'ended_by_request');
+      return { key: run.key, alreadyEnded: !isNew };
     },
   }),
 }));
@@ -201,27 +195,19 @@ builder.subscriptionFields((t) => ({
   }),
 }));
 
-async function createRun(context: Context, input: typeof CreateRunInput.$inferInput) {
-  const { provider, title = null, labels } = input;
-  const runtime = input.runtime ?? defaultRuntime(provider);
-  const { created, run } = await context.store.createRun({
-    workspace: context.principal.workspace,
-    id: input.id ?? randomUUID(),
-    provider,
-    runtime,
-    title,
-    labels: JSON.stringify(labels ?? {}),
-    createdAt: Date.now(),
-  });
-  if (run.provider !== provider || run.runtime !== runtime) {
-    throw new RunConflictError(
-      `run ${run.id} already exists (${run.provider}, ${run.runtime}): choose another id`,
-    );
+async function create(context: Context, input: typeof CreateRunInput.$inferInput) {
+  const { id, provider, runtime, title = null, labels } = input;
+  try {
+    const { run, created } = await createRun(context, {
+      workspace: context.principal.workspace,
+      id: id ?? randomUUID(),
+      provider,
+      runtime: runtime ?? defaultRuntime(provider),
+      title,
+      labels: JSON.stringify(labels ?? {}),
+    });
+    return { key: run.key, created };
+  } catch (error) {
+    throw error instanceof RunConflict ? new RunConflictError(error.message) : error;
   }
-  if (created) {
-    context.wakeups.publish([
-      { run: run.key, workspace: run.workspace, kind: 'created', lastSeq: -1, chunk: null },
-    ]);
-  }
-  return { key: run.key, created };
 }

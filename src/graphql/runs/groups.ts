@@ -1,9 +1,9 @@
 import { createBell } from '../../lib/waiting/bell.ts';
 import type { Turns } from '../../lib/waiting/turns.ts';
 import { isListed, type RunListFilter } from '../../store/lists.ts';
-import { StoreUnavailable } from '../../store/store.ts';
+import { StoreUnavailable } from '../../store/unavailable.ts';
 import type { ChangedRows } from './changed-rows.ts';
-import type { UpdatedRun } from './updates.ts';
+import type { UpdatedRun } from './row.ts';
 
 /** The most work of one visit, in conditions per subscriber. A group with no more than this left is finished. */
 const CONDITIONS_PER_VISIT = 256;

@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { copyJsonObject, newValueBudget } from '../../contract/copy-json.ts';
 import type { JsonObject } from '../../contract/events.ts';
-import { RUN_PROVIDERS, type RunProvider } from '../../contract/jobs.ts';
-import { RUN_RUNTIMES, type RunRuntime } from '../../store/store.ts';
-import { RUN_ID_PATTERN } from './ids.ts';
+import { RUN_PROVIDERS, RUN_RUNTIMES } from '../../contract/jobs.ts';
+import { RUN_ID_PATTERN, RUN_ID_RULE } from '../../runs/ids.ts';
 
 const MAX_TITLE_LENGTH = 500;
 const MAX_LABELS = 64;
@@ -31,11 +30,6 @@ export function jsonSchema(maxBytes: number) {
 /** The title of a run: at most 500 characters of plain text. */
 export const titleSchema = plainText.max(MAX_TITLE_LENGTH);
 
-/** Returns the default runtime of a provider: `native` for anthropic, `managed` for all others. */
-export function defaultRuntime(provider: RunProvider): RunRuntime {
-  return provider === 'anthropic' ? 'native' : 'managed';
-}
-
 const labelSchema = z.union([plainText.max(MAX_LABEL_LENGTH), z.number(), z.boolean()], {
   error: `must be a string of at most ${MAX_LABEL_LENGTH} characters, a number or a boolean`,
 });
@@ -58,7 +52,7 @@ export const labelsSchema = z.custom<JsonObject>().superRefine((labels, context)
 /** The input of `createRun`. */
 export const createRunSchema = z
   .object({
-    id: z.string().regex(RUN_ID_PATTERN, 'must be 1 to 128 characters from A-Z a-z 0-9 _ . : -').nullish(),
+    id: z.string().regex(RUN_ID_PATTERN, `must be ${RUN_ID_RULE}`).nullish(),
     provider: z.enum(RUN_PROVIDERS),
     runtime: z.enum(RUN_RUNTIMES).nullish(),
     title: titleSchema.nullish(),

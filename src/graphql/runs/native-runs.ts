@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { NativeRefused } from '../../native/refusals.ts';
 import type { NativeInput } from '../../native/start.ts';
+import { RUN_ID_PATTERN, RUN_ID_RULE } from '../../runs/ids.ts';
 import { builder } from '../builder.ts';
 import { NativeRunRefusedError, RunConflictError } from '../errors/outcomes.ts';
-import { RUN_ID_PATTERN } from './ids.ts';
 import { jsonSchema, labelsSchema, titleSchema } from './input.ts';
 import { RunType } from './type.ts';
 
@@ -12,7 +12,7 @@ const REQUEST_MAX_BYTES = 8 * 1024 * 1024;
 
 const startNativeRunSchema = z
   .object({
-    runId: z.string().regex(RUN_ID_PATTERN, 'must be 1 to 128 characters from A-Z a-z 0-9 _ . : -'),
+    runId: z.string().regex(RUN_ID_PATTERN, `must be ${RUN_ID_RULE}`),
     title: titleSchema.nullish(),
     labels: labelsSchema.nullish(),
     sessionId: z

@@ -1,4 +1,4 @@
-import type { DocumentNode } from 'graphql';
+import type { DocumentNode, ExecutionResult } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Operator } from '../../auth/principal.ts';
 import { totalsOf } from '../../config/totals.ts';
@@ -8,15 +8,15 @@ import { unlessAborted } from '../../lib/cancellable.ts';
 import { createKeyCounts } from '../../lib/key-counts.ts';
 import { createTurns, TurnsExhausted } from '../../lib/waiting/turns.ts';
 import type { RunListFilter } from '../../store/lists.ts';
-import { StoreUnavailable } from '../../store/store.ts';
+import { StoreUnavailable } from '../../store/unavailable.ts';
 import type { AskedContext, Services } from '../context.ts';
 import { overloaded } from '../errors/faults.ts';
 import type { SharedFeed } from '../feed/shared.ts';
-import type { Operations } from '../operations/operations.ts';
 import type { OperationRequest } from '../operations/request.ts';
 import { sharedShape, subscriptionRoot } from '../operations/subscription-root.ts';
 import { runListFilter } from './filter.ts';
-import type { RunUpdates, UpdatedRun } from './updates.ts';
+import type { UpdatedRun } from './row.ts';
+import type { RunUpdates } from './updates.ts';
 
 /** Cached selections of one document, which differ in workspace or variables. */
 const WRITERS_PER_DOCUMENT = 32;
@@ -26,6 +26,9 @@ const MAX_WAITING_EXECUTIONS = 100_000;
 const MAX_WAITING_PER_CONNECTION = 10_000;
 /** Different `runUpdated` selections on one connection. Each is executed for every run that changes. */
 const SELECTIONS_PER_CONNECTION = 20;
+
+/** Executes a subscription for one event of its source. */
+type Execute = (request: OperationRequest, event: unknown) => Promise<ExecutionResult>;
 
 /** Writes a row as the payload of one selection, in the turns of `owner`. */
 type Writer = (row: UpdatedRun, owner: object) => Promise<Written>;
@@ -64,10 +67,7 @@ const selections = createKeyCounts<Writer>(SELECTIONS_PER_CONNECTION);
  * other operations, for long variables and for invalid requests. The caller must then execute the request,
  * which reports any fault.
  */
-export function openSharedUpdates(
-  request: OperationRequest,
-  operations: Pick<Operations, 'answer'>,
-): SharedFeed | null {
+export function openSharedUpdates(request: OperationRequest, execute: Execute): SharedFeed | null {
   const root = subscriptionRoot(request, ['runUpdated']);
   if (!root) return null;
   const { runUpdates, connection, principal } = request.contextValue;
@@ -78,7 +78,7 @@ export function openSharedUpdates(
   if (!shape) return null;
   const key = JSON.stringify([principal.workspace, shape.key]);
   const asked = keptRequest(request, shape.variables, principal);
-  const write = writerOf(request.document, key, () => createWriter(asked, operations));
+  const write = writerOf(request.document, key, () => createWriter(asked, execute));
   return feedOf(write, runUpdates, filter, connection);
 }
 
@@ -152,7 +152,7 @@ function writerOf(document: DocumentNode, key: string, create: () => Writer): Wr
   return writer;
 }
 
-function createWriter(request: OperationRequest, operations: Pick<Operations, 'answer'>): Writer {
+function createWriter(request: OperationRequest, execute: Execute): Writer {
   return async (row, owner) => {
     try {
       await turns.take(owner, 1);
@@ -162,7 +162,7 @@ function createWriter(request: OperationRequest, operations: Pick<Operations, 'a
         ? new StoreUnavailable('too many changed runs are waiting')
         : error;
     }
-    const answer = await operations.answer({ ...request, owner }, row);
+    const answer = await execute({ ...request, owner }, row);
     const isOverloaded = answer.errors?.some(({ extensions }) => extensions.code === 'OVERLOADED') ?? false;
     return { payload: Buffer.from(JSON.stringify(answer)), isOverloaded };
   };

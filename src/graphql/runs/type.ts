@@ -1,4 +1,3 @@
-import type { Prisma } from '../../generated/postgres/client.ts';
 import type { StoredEvent } from '../../store/store.ts';
 import { builder } from '../builder.ts';
 import { RunnerEventKindEnum, RunProviderEnum, RunRuntimeEnum } from '../enums.ts';
@@ -6,9 +5,6 @@ import { RunnerEventType } from '../feed/event.ts';
 import { RunFeedGap } from '../feed/gap.ts';
 import { counted, countedJson } from '../operations/answer-budget.ts';
 import { eventsConnection, readEvent } from './event-pages.ts';
-
-/** The row of a run as Prisma reads it. */
-export type RunRow = Prisma.RunGetPayload<object>;
 
 /** Converts Unix milliseconds to a date. */
 const date = (milliseconds: bigint) => new Date(Number(milliseconds));

@@ -9,13 +9,14 @@ import { createKeyCounts } from '../../lib/key-counts.ts';
 import { createBell } from '../../lib/waiting/bell.ts';
 import { createTurns } from '../../lib/waiting/turns.ts';
 import { isListed, type RunListFilter } from '../../store/lists.ts';
-import { type Store, StoreUnavailable } from '../../store/store.ts';
+import type { Store } from '../../store/store.ts';
+import { StoreUnavailable } from '../../store/unavailable.ts';
 import type { WakeupPlane } from '../../wakeups/plane.ts';
 import { fault } from '../errors/faults.ts';
 import { createRowLists } from './changed-rows.ts';
 import { createRunChanges, type RunChanges } from './changes.ts';
 import { createRunGroups, type RunGroups, type Watcher } from './groups.ts';
-import type { RunRow } from './type.ts';
+import type { UpdatedRun } from './row.ts';
 
 /** The limits of `runUpdated`. */
 export interface RunUpdateLimits {
@@ -60,9 +61,6 @@ const CONDITIONS_PER_TURN = 256;
 const SPARE_FILTERS = 10;
 /** Workspaces that may wait for a turn. Each has one piece of work at a time, so none is ever refused. */
 const MAX_WAITING_WORKSPACES = 10_000;
-
-/** The row of a run with everything that filters compare. */
-export type UpdatedRun = RunRow & { readonly job: { readonly status: string } | null };
 
 /** Reports changes of runs to subscribers. Each change is read once, however many subscribers there are. */
 export interface RunUpdates {

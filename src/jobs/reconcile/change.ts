@@ -1,6 +1,6 @@
 import type { EvenClock } from '../../lib/waiting/even-clock.ts';
 import type { JobReading, JobRecord, JobState, JobStore } from '../../store/jobs.ts';
-import { StoreUnavailable } from '../../store/store.ts';
+import { StoreUnavailable } from '../../store/unavailable.ts';
 import type { WakeupPlane } from '../../wakeups/plane.ts';
 import { isFinal, mayFollow } from './transitions.ts';
 

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProviderRuntimeKind } from '../../contract/jobs.ts';
 import type { EvenClock } from '../../lib/waiting/even-clock.ts';
 import type { GivenBack, JobReading, JobRecord, JobStore } from '../../store/jobs.ts';
-import { StoreUnavailable } from '../../store/store.ts';
+import { StoreUnavailable } from '../../store/unavailable.ts';
 import { SubstrateError } from '../../substrates/errors.ts';
-import type { Substrate } from '../../substrates/substrate.ts';
+import type { JobLog, Substrate } from '../../substrates/substrate.ts';
 import { createDispatchers } from './breakers.ts';
 import { aged } from './change.ts';
 import { backoff } from './plan.ts';
@@ -19,12 +19,6 @@ import {
   takeStep,
 } from './steps.ts';
 import type { Verdict } from './verdicts.ts';
-
-/** Receives what goes wrong with jobs. Structurally a pino logger. */
-export interface JobLog {
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
 
 /** What {@link createReconciler} works with. */
 export interface ReconcilerOptions {

@@ -3,9 +3,8 @@ import type { ProviderRuntimeKind } from '../../contract/jobs.ts';
 import { rested } from '../../lib/waiting/rested.ts';
 import { createPauses } from '../../lib/waiting/turns.ts';
 import type { Store } from '../../store/store.ts';
-import type { FoundObject, Substrate } from '../../substrates/substrate.ts';
+import type { FoundObject, JobLog, Substrate } from '../../substrates/substrate.ts';
 import type { JobLimits } from './limits.ts';
-import type { JobLog } from './reconciler.ts';
 
 /** What {@link startSweep} works with. */
 export interface SweepOptions {

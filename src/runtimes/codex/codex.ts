@@ -4,7 +4,8 @@ import { fieldsOf, numberOf, objectOf, payloadOf, stringOf } from '../json.ts';
 import { createLineAdapter, type LineReader } from '../line-adapter.ts';
 import type { Verdict } from '../outcome.ts';
 import type { RunRecorder } from '../recorder.ts';
-import { createItemReader, phaseOf } from './items.ts';
+import { createItemReader } from './items.ts';
+import { phaseOf } from './phase.ts';
 
 const SILENT_ERROR = 'Codex reported an error without a message';
 

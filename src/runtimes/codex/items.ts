@@ -1,25 +1,9 @@
 import type { JsonObject } from '../../contract/events.ts';
 import { fieldsOf, objectOf, stringOf } from '../json.ts';
 import type { RunRecorder } from '../recorder.ts';
+import type { ItemPhase } from './phase.ts';
 import { createRepeatWatch } from './repeats.ts';
 import { readToolItem } from './tools.ts';
-
-/** The phase of an item. */
-export type ItemPhase = 'started' | 'updated' | 'completed';
-
-/** Returns the phase that a line's type names; null if the line is not about an item. */
-export function phaseOf(type: string): ItemPhase | null {
-  switch (type) {
-    case 'item.started':
-      return 'started';
-    case 'item.updated':
-      return 'updated';
-    case 'item.completed':
-      return 'completed';
-    default:
-      return null;
-  }
-}
 
 /** Reads the items of one run: messages, reasoning, tools and plans. */
 export interface ItemReader {

@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from '../../contract/events.ts';
 import { fieldsOf, objectOf, stringOf } from '../json.ts';
 import type { RunRecorder } from '../recorder.ts';
-import type { ItemPhase } from './items.ts';
+import type { ItemPhase } from './phase.ts';
 
 interface ToolCall {
   readonly name: string;

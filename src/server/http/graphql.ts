@@ -7,10 +7,9 @@ import { REQUEST_MAX_BYTES } from '../../config/limits.ts';
 import type { FaultCode } from '../../contract/errors.ts';
 import type { Services } from '../../graphql/context.ts';
 import { asFault, isPassing, type ReportUnexpected, recoded } from '../../graphql/errors/faults.ts';
-import { openSharedFeed } from '../../graphql/feed/shared.ts';
 import type { Operations } from '../../graphql/operations/operations.ts';
 import type { OperationRequest } from '../../graphql/operations/request.ts';
-import { openSharedUpdates } from '../../graphql/runs/shared-updates.ts';
+import type { Subscription } from '../../graphql/operations/subscription.ts';
 import { publicSchema } from '../../graphql/schema.ts';
 import { attempt } from '../../lib/attempt.ts';
 import { withNext } from '../../lib/cancellable.ts';
@@ -18,7 +17,6 @@ import type { Load } from '../load/load.ts';
 import { withinLength } from '../operations/answers.ts';
 import { requestTurn } from '../operations/document-turn.ts';
 import type { InFlight } from '../operations/in-flight.ts';
-import { subscribePatiently } from '../operations/subscribe.ts';
 import { weighSubscription } from '../operations/subscription-request.ts';
 import { type BodyRefusal, type ReadBody, readBody } from './bodies.ts';
 import { createPlainPost } from './plain-post.ts';
@@ -95,7 +93,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     onSubscribe: ({ setSubscribeFn }) =>
       setSubscribeFn(async (args) => {
         const { req, res, body } = args.contextValue as NodeContext;
-        const asStream = req.headers.accept?.includes('text/event-stream');
+        const asStream = req.headers.accept?.includes('text/event-stream') ?? false;
         try {
           weighSubscription(body?.bytes ?? queryOf(req));
         } catch (error) {
@@ -111,26 +109,26 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
           gone.abort();
           streams.delete(res);
         });
-        const asked = request(args);
-        const feed = asStream
-          ? ((await openSharedFeed(asked)) ?? openSharedUpdates(asked, operations))
-          : null;
-        if (feed) {
-          await streamFeed(feed, res, gone.signal, report, load);
-          // Yoga sees that the response has ended and does not touch it.
-          return {};
-        }
-        let results: Awaited<ReturnType<typeof subscribePatiently>>;
+        let subscription: Subscription;
         try {
-          results = await subscribePatiently(operations, asked, gone.signal);
+          const options = { takesShared: asStream, gone: () => gone.signal };
+          subscription = await operations.subscribe(request(args), options);
         } catch (error) {
           if (isPassing(error) || gone.signal.aborted) return cutAtOnce(res);
           throw error;
         }
-        if (!(Symbol.asyncIterator in results)) {
-          return asStream ? refusal(results, res) : results;
+        switch (subscription.kind) {
+          case 'shared':
+            await streamFeed(subscription.feed, res, gone.signal, report, load);
+            // Yoga sees that the response has ended and does not touch it.
+            return {};
+          case 'results':
+            return endsOnlyWithTheRun(subscription.results, res, report, () => unread.note(socket));
+          case 'refused': {
+            const { errors } = subscription;
+            return asStream ? refusal({ errors }, res) : { errors };
+          }
         }
-        return endsOnlyWithTheRun(results, res, report, () => unread.note(socket));
       }),
     // Yoga sends keep-alive on every stream, even if the client asked for the connection to close.
     onResponse: ({ response }) => response.headers.delete('connection'),

@@ -1,16 +1,13 @@
 import type { Socket } from 'node:net';
-import type { ExecutionResult } from 'graphql';
 import type { WebSocket } from 'ws';
 import type { Principal } from '../../auth/principal.ts';
 import { CLOSE_CODES, type CloseReason } from '../../contract/errors.ts';
+import type { Results } from '../../graphql/operations/subscription.ts';
 import type { Refusals } from '../operations/operation-count.ts';
 import type { Message } from './messages.ts';
 
 /** The most bytes of a message before the connection is acknowledged: enough for a token and little else. */
 export const FIRST_MESSAGE_MAX_BYTES = 16 * 1024;
-
-/** The results of one operation, in the form that graphql-ws expects. */
-export type Results = AsyncGenerator<ExecutionResult, void, undefined>;
 
 /** One operation of a connection, from its first message until nothing more is sent for it. */
 export interface Operation {

@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { SharedFeed } from '../../graphql/feed/shared.ts';
+import type { Results } from '../../graphql/operations/subscription.ts';
 import { cancellableWork } from '../../lib/cancellable.ts';
 import type { Load } from '../load/load.ts';
 import { writeAndFlush } from '../load/unsent.ts';
 import { pump, type Sink } from '../operations/pump.ts';
-import type { Results } from './connection.ts';
 import { messageStart, writeNextMessages } from './frames.ts';
 
 /**

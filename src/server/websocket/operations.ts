@@ -26,10 +26,9 @@ import {
   type ReportUnexpected,
   withoutStatus,
 } from '../../graphql/errors/faults.ts';
-import { openSharedFeed } from '../../graphql/feed/shared.ts';
 import type { Operations } from '../../graphql/operations/operations.ts';
 import type { OperationRequest } from '../../graphql/operations/request.ts';
-import { openSharedUpdates } from '../../graphql/runs/shared-updates.ts';
+import type { Results } from '../../graphql/operations/subscription.ts';
 import { publicSchema } from '../../graphql/schema.ts';
 import { withNext } from '../../lib/cancellable.ts';
 import type { Load } from '../load/load.ts';
@@ -37,13 +36,12 @@ import { withinLength, writeFault } from '../operations/answers.ts';
 import { requestTurn } from '../operations/document-turn.ts';
 import type { InFlight } from '../operations/in-flight.ts';
 import { countRefusal, MAX_OPERATIONS } from '../operations/operation-count.ts';
-import { subscribePatiently } from '../operations/subscribe.ts';
 import {
   declaredVariables,
   enterSubscription,
   weighSubscription,
 } from '../operations/subscription-request.ts';
-import { type Connection, closeFor, type Operation, type Results } from './connection.ts';
+import { type Connection, closeFor, type Operation } from './connection.ts';
 import { pumpFeed } from './feed-pump.ts';
 import { type Message, releaseMessage } from './messages.ts';
 
@@ -287,16 +285,24 @@ function enter(connection: Connection, weight: number, load: Load): () => void {
 
 async function open({ operations, load }: WebsocketOptions, request: SocketRequest): Promise<Results> {
   const { socket, stream } = request.socketConnection;
-  const feed = (await openSharedFeed(request)) ?? openSharedUpdates(request, operations);
-  if (feed) return pumpFeed(feed, request.operation.id, socket, stream, load);
-  const gone = new AbortController();
-  const leave = () => gone.abort();
-  socket.once('close', leave);
-  // The socket may have closed while the operation waited for its turn.
-  if (socket.readyState === socket.CLOSED) leave();
+  const controller = new AbortController();
+  const leave = () => controller.abort();
+  const gone = () => {
+    socket.once('close', leave);
+    // The socket may have closed while the operation waited for its turn.
+    if (socket.readyState === socket.CLOSED) leave();
+    return controller.signal;
+  };
   try {
-    const results = await subscribePatiently(operations, request, gone.signal);
-    return Symbol.asyncIterator in results ? results : refusal(results);
+    const subscription = await operations.subscribe(request, { takesShared: true, gone });
+    switch (subscription.kind) {
+      case 'shared':
+        return pumpFeed(subscription.feed, request.operation.id, socket, stream, load);
+      case 'results':
+        return subscription.results;
+      case 'refused':
+        return refusal(subscription.errors);
+    }
   } finally {
     socket.off('close', leave);
   }
@@ -311,8 +317,8 @@ function withoutStatuses(result: ExecutionResult): ExecutionResult {
  * means the end of the run.
  */
 // biome-ignore lint/correctness/useYield: there is nothing to yield
-async function* refusal({ errors }: ExecutionResult): Results {
-  throw errors?.[0] && withoutStatus(errors[0]);
+async function* refusal([error]: readonly GraphQLError[]): Results {
+  throw error && withoutStatus(error);
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Pool, QueryConfig, QueryResultRow } from 'pg';
 import { givenBackRows, type JobStatementName, jobStatement, readingOf, stateOf } from '../job-statements.ts';
 import type { JobReading, JobRecord, JobStore } from '../jobs.ts';
-import { StoreContended } from '../store.ts';
+import { StoreContended } from '../unavailable.ts';
 import { numberArray } from './arrays.ts';
 import type { OnRow } from './lock-lanes.ts';
 import {

@@ -1,5 +1,5 @@
 import { createOwnerQueues } from '../../lib/waiting/owner-queues.ts';
-import { StoreContended } from '../store.ts';
+import { StoreContended } from '../unavailable.ts';
 import { isLockConflict } from './faults.ts';
 
 /** Names a row, or a set of rows that one statement writes. */

@@ -4,17 +4,17 @@ import { PrismaClient } from '../../generated/postgres/client.ts';
 import { asCatalog } from '../catalog.ts';
 import { endsBeyond } from '../ended.ts';
 import { asStoreFault } from '../faults.ts';
-import {
-  type ClockReading,
-  type EndedRun,
-  type FoundEvent,
-  type Head,
-  type Page,
-  type RunRecord,
-  type Store,
-  type StoredEvent,
-  StoreUnavailable,
+import type {
+  ClockReading,
+  EndedRun,
+  FoundEvent,
+  Head,
+  Page,
+  RunRecord,
+  Store,
+  StoredEvent,
 } from '../store.ts';
+import { StoreUnavailable } from '../unavailable.ts';
 import { commitParameters, numberArray } from './arrays.ts';
 import { postgresReason } from './faults.ts';
 import { createPostgresJobs } from './jobs.ts';

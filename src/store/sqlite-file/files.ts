@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, realpathSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { codeOf, lineOf } from '../../lib/text/error-line.ts';
-import { StoreUnavailable } from '../store.ts';
+import { StoreUnavailable } from '../unavailable.ts';
 
 /** A ping that fits into the log's last free page proves nothing about a batch of events. */
 const MIN_ROOM_BYTES = 1024 * 1024;

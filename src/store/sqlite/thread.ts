@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { codeOf, lineOf } from '../../lib/text/error-line.ts';
 import { asStoreFault } from '../faults.ts';
-import { StoreUnavailable } from '../store.ts';
+import { StoreUnavailable } from '../unavailable.ts';
 import { sqliteReason } from './faults.ts';
 
 /** A call sent to a thread. Its answer has the same `id`. */

@@ -1,5 +1,5 @@
 import { watchFiles } from '../sqlite-file/files.ts';
-import type { StoreUnavailable } from '../store.ts';
+import type { StoreUnavailable } from '../unavailable.ts';
 import { startThread } from './thread.ts';
 import type { Writes } from './writes.ts';
 

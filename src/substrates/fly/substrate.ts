@@ -12,7 +12,7 @@ import {
 import { errorOf } from '../fly-api/faults.ts';
 import { createSend } from '../fly-api/http.ts';
 import type { Machine } from '../fly-api/machine.ts';
-import type { OpenedSubstrate, SubstrateSetup } from '../open.ts';
+import type { OpenedSubstrate, SubstrateSetup } from '../setup.ts';
 import { type JobObservation, type JobSpec, type LogTail, type Substrate, shownOf } from '../substrate.ts';
 import { createApps } from './apps.ts';
 import { createMachine, expectSameSpec } from './create.ts';

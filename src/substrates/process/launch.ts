@@ -58,6 +58,6 @@ export async function launchShim(
 function shimFile(): string {
   const built = !import.meta.url.endsWith('.ts');
   return fileURLToPath(
-    new URL(built ? '../shim/shim.js' : '../../../../dist/jobs/executors/process/shim.js', import.meta.url),
+    new URL(built ? '../shim/shim.js' : '../../../dist/substrates/shim/shim.js', import.meta.url),
   );
 }

@@ -10,7 +10,7 @@ import { LOG_FILE, OLD_LOG_FILE, readJobFile, WORK_FOLDER } from '../job-folders
 import { type JobFolder, openJobFolders, ownerFolder } from '../job-folders/folders.ts';
 import type { UidRegistry } from '../job-folders/uids.ts';
 import { closedFolder, environmentOf, OWN_TO_USER } from '../job-folders/user.ts';
-import type { JobsOwner, OpenedSubstrate, SubstrateSetup } from '../open.ts';
+import type { JobsOwner, OpenedSubstrate, SubstrateSetup } from '../setup.ts';
 import { type JobObservation, type JobSpec, type LogTail, type Substrate, shownOf } from '../substrate.ts';
 import { machineName, requireLinux } from './host.ts';
 import { launchShim } from './launch.ts';

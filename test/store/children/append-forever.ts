@@ -1,7 +1,8 @@
 // Appends the same numbers to three runs, one commit after another, and prints each number once it is
 // acknowledged. Runs until its database goes away.
 import { openStore } from '../../../src/store/open.ts';
-import { EMPTY_HEAD, StoreUnavailable } from '../../../src/store/store.ts';
+import { EMPTY_HEAD } from '../../../src/store/store.ts';
+import { StoreUnavailable } from '../../../src/store/unavailable.ts';
 import { append, createRun, events } from '../../suites/store-records.ts';
 
 const [url = '', workspace = ''] = process.argv.slice(2);

@@ -16,7 +16,7 @@ import {
 } from './machine.ts';
 import { FOREVER, nodeScript } from './specs.ts';
 
-const SERVER = './children/server.ts';
+const SERVER = '../../jobs/executors/children/server.ts';
 
 describe('a command that ends on its own', () => {
   test.each([

@@ -21,7 +21,7 @@ import { FOREVER, jobSpec, nodeScript, OWNER } from './specs.ts';
 /** Appends an x to a file each time it is started. */
 const COUNTED = nodeScript("require('fs').appendFileSync('starts', 'x'); setInterval(() => {}, 1000)");
 
-const SERVER = './children/server.ts';
+const SERVER = '../../jobs/executors/children/server.ts';
 
 describe('starting a job', () => {
   test('twenty times at once starts one process and returns equal handles', async () => {

@@ -40,7 +40,7 @@ const LEAVES_AN_ESCAPEE = nodeScript(`
   require('fs').writeFileSync('escapee', String(pid));
   setInterval(() => {}, 1000);`);
 
-const SERVER = './children/server.ts';
+const SERVER = '../../jobs/executors/children/server.ts';
 
 async function startReady(machine: Machine, command: readonly string[]): Promise<RunnerJobHandle> {
   const handle = await machine.start(command);

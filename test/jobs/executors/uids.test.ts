@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -62,7 +63,11 @@ describe.skipIf(process.getuid?.() !== 0)('the uids of a machine (needs root)', 
 
   test('are not claimed while any process has them', async () => {
     const child = spawn('sleep', ['300'], { uid: RANGE.first, gid: RANGE.first });
-    releaseAfterwards(() => void child.kill('SIGKILL'));
+    releaseAfterwards(async () => {
+      child.kill('SIGKILL');
+      // The next test expects that no process has this uid.
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    });
     const registry = await open(await place());
     await expect.poll(() => statSync(`/proc/${child.pid}`).uid).toBe(RANGE.first);
     expect(await registry.claim('/jobs/a', RANGE, 0)).toBe(RANGE.first + 1);

@@ -7,8 +7,8 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum } from '@prisma/driver-adapter-utils';
 import * as bindings from '@prisma/schema-engine-wasm/schema_engine_bg';
 import pg from 'pg';
-import { Database } from '../dist/store/sqlite-file/driver.js';
 import { adapterOf } from '../dist/store/sqlite/prisma-adapter.js';
+import { Database } from '../dist/store/sqlite-file/driver.js';
 
 const SCHEMAS = {
   postgres: new URL('./schema.prisma', import.meta.url),

@@ -48,7 +48,9 @@ export function startRetention(store: Store, options: RetentionOptions): Retenti
     clock.note(now, askedAt);
     const even = now - clock.leaptMs(proofMs);
     const runningMs = performance.now() - startedAt;
-    return runningMs >= proofMs ? even : Math.min(even, (newestEnd ?? even) + runningMs);
+    const proven = runningMs >= proofMs ? even : Math.min(even, (newestEnd ?? even) + runningMs);
+    // Postgres takes whole milliseconds only.
+    return Math.floor(proven);
   }
 
   async function sweepForEver(keepMs: number): Promise<void> {

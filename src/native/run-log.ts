@@ -1,5 +1,6 @@
 import type { JsonObject, RunnerEvent } from '../contract/events.ts';
 import { RUNNER_EVENT_BATCH_MAX_EVENTS } from '../contract/events.ts';
+import { withPatience } from '../feed/patience.ts';
 import { Overloaded, ShuttingDown } from '../ingest/faults.ts';
 import type { Accepted, Ingest } from '../ingest/ingest.ts';
 import type { ProducedEvent, Rejection } from '../ingest/judge.ts';
@@ -113,16 +114,13 @@ export async function openNativeLog(record: NativeRunRecord, options: NativeLogO
     },
     end: ({ outcome, reason }, more = {}) => appendOwn('runtime_terminal', { outcome, reason, ...more }),
     hasEndedHere: async () => {
-      const until = performance.now() + limits.lastWordsMs;
-      for (const backoff = createBackoff(); ; ) {
-        try {
-          const head = await readHead();
-          return head?.fence === owner && head.terminalSeq !== null;
-        } catch (error) {
-          if (!(error instanceof StoreUnavailable)) throw error;
-        }
-        if (performance.now() > until) return false;
-        await pause(backoff.nextMs() + 1, AbortSignal.timeout(limits.lastWordsMs));
+      try {
+        // Not the run's signal: that is aborted by now.
+        const head = await withPatience(readHead, limits.lastWordsMs, new AbortController().signal);
+        return head?.fence === owner && head.terminalSeq !== null;
+      } catch (error) {
+        if (error instanceof StoreUnavailable) return false;
+        throw error;
       }
     },
   };

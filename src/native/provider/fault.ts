@@ -1,3 +1,4 @@
+import { attempt } from '../../lib/attempt.ts';
 import { createRedactor } from '../../lib/secrets/redact.ts';
 import { clipEnd } from '../../lib/text/clip.ts';
 
@@ -36,7 +37,7 @@ export function createFaults(apiKey: string): Faults {
   return {
     told,
     of: ({ status, headers }, text) => {
-      const body = parsed(text);
+      const body = attempt((): unknown => JSON.parse(text));
       const error = field(body, 'error');
       const requestId = textField(body, 'request_id') ?? headers.get('request-id');
       return {
@@ -49,14 +50,6 @@ export function createFaults(apiKey: string): Faults {
       };
     },
   };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function field(value: unknown, name: string): unknown {

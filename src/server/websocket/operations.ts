@@ -285,9 +285,10 @@ function enter(connection: Connection, weight: number, load: Load): () => void {
 
 async function open({ operations, load }: WebsocketOptions, request: SocketRequest): Promise<Results> {
   const { socket, stream } = request.socketConnection;
-  const controller = new AbortController();
-  const leave = () => controller.abort();
+  let leave = () => {};
   const gone = () => {
+    const controller = new AbortController();
+    leave = () => controller.abort();
     socket.once('close', leave);
     // The socket may have closed while the operation waited for its turn.
     if (socket.readyState === socket.CLOSED) leave();

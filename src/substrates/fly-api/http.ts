@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { attempt } from '../../lib/attempt.ts';
 import { fetchFailure } from '../../lib/fetch-failure.ts';
 
 /** The outcome of a request. */
@@ -6,7 +7,7 @@ export type Answer =
   | {
       readonly kind: 'answered';
       readonly status: number;
-      /** The parsed JSON. Undefined if the body is not JSON. */
+      /** The parsed JSON. Null if the body is not JSON. */
       readonly body: unknown;
       readonly text: string;
       /** Identifies the request to Fly's support. */
@@ -73,7 +74,7 @@ export function createSend(token: string, limits: { requestMs: number; maxAnswer
       return {
         kind: 'answered',
         status: response.status,
-        body: parsed(text),
+        body: attempt((): unknown => JSON.parse(text)),
         text,
         requestId: response.headers.get('fly-request-id'),
         retryAfter: response.headers.get('retry-after'),
@@ -105,12 +106,4 @@ async function readText(response: Response, maxBytes: number): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

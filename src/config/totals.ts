@@ -34,10 +34,16 @@ const MiB = 1024 * 1024;
 const BYTES_PER_CONNECTION = 64 * 1024;
 
 /**
- * Derives every total from the maximum heap size in bytes (`v8.getHeapStatistics().heap_size_limit`, by
- * default this process's), so that a process with a small heap refuses work instead of running out of memory.
+ * V8's young generation in bytes by default: three semi-spaces. What is held for longer than a moment does not stay
+ * there, but `heap_size_limit` includes it: 320 MiB for `--max-old-space-size=128` on Node 24.
  */
-export function totalsOf(heapBytes: number = getHeapStatistics().heap_size_limit): Totals {
+const YOUNG_GENERATION_BYTES = (Number.parseInt(process.versions.v8, 10) >= 13 ? 192 : 48) * MiB;
+
+/**
+ * Derives every total from the size in bytes of the heap for what is held, by default this process's, so that a
+ * process with a small heap refuses work instead of running out of memory.
+ */
+export function totalsOf(heapBytes: number = heldHeapBytes()): Totals {
   return {
     // A request with text outside Latin-1 is held three times while it is stored, at two bytes per character.
     requestBytes: Math.floor(heapBytes / 8),
@@ -53,4 +59,10 @@ export function totalsOf(heapBytes: number = getHeapStatistics().heap_size_limit
     subscriptionBytes: Math.floor(heapBytes / 4),
     connections: Math.floor(heapBytes / BYTES_PER_CONNECTION),
   };
+}
+
+/** At least half of the limit: `--max-semi-space-size` may make the young generation smaller. */
+function heldHeapBytes(): number {
+  const limit = getHeapStatistics().heap_size_limit;
+  return Math.max(limit - YOUNG_GENERATION_BYTES, limit / 2);
 }

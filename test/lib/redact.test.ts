@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createMatcher } from '../../src/lib/secrets/matcher.ts';
-import { createSearch, significant } from '../../src/lib/secrets/readings.ts';
 import { createRedactor, prepareRedactor, REDACTED } from '../../src/lib/secrets/redact.ts';
+import { createSearch } from '../../src/lib/secrets/search.ts';
+import { significant } from '../../src/lib/secrets/unseen.ts';
 
 const SECRET = 'hunter2/+é<&>"\\ secret';
 

@@ -1,6 +1,8 @@
 import { credentialsIn, withoutOpaqueTexts } from './credentials.ts';
+import type { Range } from './match-stream.ts';
 import { createMatcher, MAX_PATTERN_BYTES } from './matcher.ts';
-import { createSearch, type Range, significant } from './readings.ts';
+import { createSearch } from './search.ts';
+import { significant } from './unseen.ts';
 import { webTokensIn } from './web-tokens.ts';
 
 /** The replacement for a secret. */

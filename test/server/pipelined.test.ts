@@ -211,3 +211,28 @@ test.each([
   expect(text().toLowerCase()).toContain('connection: close');
   expect(text()).not.toMatch(/smuggled|second|third/);
 });
+
+test.each([
+  ['behind the end of a chunked request', 'Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n', ''],
+  ['behind a request whose head arrives in two pieces', '', '\r\n'],
+])('an upgrade to a websocket %s, which has no answer yet, is ignored', async (_where, framing, rest) => {
+  const server = await startServe();
+  const { host } = new URL(server.url);
+  const { socket, text, closed } = connectRaw(server.url);
+  // Answered once the store has answered.
+  const first = `GET /ready HTTP/1.1\r\nHost: ${host}\r\n${framing}`;
+  const upgrade =
+    `GET /graphql?query={second:__typename} HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+    'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n' +
+    'Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n';
+  if (rest !== '') {
+    socket.write(first);
+    await sleep(100);
+  }
+  socket.write(`${rest === '' ? first : rest}${upgrade}${get(server.url)}`);
+  await closed;
+  const statuses = [...text().matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+  expect(statuses).toEqual(['200', '200']);
+  expect(text()).toContain('"second":"Query"');
+  expect((await fetch(`${server.url}/health`)).status).toBe(200);
+});

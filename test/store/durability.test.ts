@@ -1,7 +1,11 @@
+import { copyFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { EMPTY_HEAD } from '../../src/store/store.ts';
 import { append, createRun, events } from '../suites/store-records.ts';
-import { describePostgres } from '../support/databases.ts';
+import { describePostgres, freshSqliteUrl } from '../support/databases.ts';
+import { INGEST, post } from '../support/request.ts';
+import { startServe } from '../support/runfeed-process.ts';
+import { newRun } from '../support/runs.ts';
 import { execute } from '../support/sql.ts';
 
 describePostgres('a Postgres database that is configured to lose commits', ({ freshUrl, open }) => {
@@ -34,4 +38,20 @@ describePostgres('a Postgres database that is configured to lose commits', ({ fr
       if (ending.includes('work_mem')) expect(noted).toMatchObject({ memory: '8MB' });
     },
   );
+});
+
+test('a stopped server leaves everything in the one SQLite file, which can be copied alone', async () => {
+  const server = await startServe();
+  const runId = await newRun(server.graphql);
+  const batch = { v: 1, runId, events: [{ seq: 0, tMs: 0, kind: 'assistant_text', data: { text: 'kept' } }] };
+  expect((await post(server.graphql, INGEST, { b: batch })).status).toBe(200);
+  // Reads open connections, too.
+  await post(server.graphql, '{ runs(first: 1) { nodes { id title events(first: 1) { nodes { seq } } } } }');
+  server.kill('SIGTERM');
+  expect(await server.exit).toMatchObject({ code: 0 });
+  const DATABASE_URL = await freshSqliteUrl();
+  copyFileSync(server.databaseUrl.slice('file:'.length), DATABASE_URL.slice('file:'.length));
+  const restored = await startServe({ DATABASE_URL });
+  const { body } = await post(restored.graphql, `{ run(id: "${runId}") { events(first: 1) { nodes { data } } } }`);
+  expect(body).toMatchObject({ data: { run: { events: { nodes: [{ data: { text: 'kept' } }] } } } });
 });

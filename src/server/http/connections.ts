@@ -55,6 +55,8 @@ export class PacedRequest extends IncomingMessage {
    */
   declare private found: unknown;
   private readonly over: HttpConnection;
+  /** False if an earlier request of the connection had no answer when this one was read. */
+  private readonly isAlone: boolean;
 
   constructor(socket: Socket) {
     super(socket);
@@ -63,6 +65,7 @@ export class PacedRequest extends IncomingMessage {
     connection.request = this;
     connection.received = 0;
     connection.unanswered += 1;
+    this.isAlone = connection.unanswered === 1;
   }
 
   /**
@@ -74,29 +77,30 @@ export class PacedRequest extends IncomingMessage {
     return this.found === true && !this.upgrade;
   }
 
+  /** Reads the next request of the connection, now that the answer to this one is written. */
+  answered(): void {
+    const connection = this.over;
+    if (connection.request === this && this.complete) connection.request = null;
+    connection.unanswered -= 1;
+    const { goOn } = connection;
+    connection.goOn = null;
+    goOn?.();
+  }
+
   override push(chunk: Buffer | null, encoding?: BufferEncoding): boolean {
     if (chunk) this.over.received += chunk.length;
     else if (this.ignoresUpgrade) ignoreRest(this.over.reading);
     return super.push(chunk, encoding);
   }
 
+  /** An upgrade behind a request without an answer is ignored: that answer would go to the websocket. */
   get upgrade(): boolean {
-    return this.found === true && (this.method === 'CONNECT' || asksForWebsocket(this));
+    return this.found === true && (this.method === 'CONNECT' || (this.isAlone && asksForWebsocket(this)));
   }
 
   set upgrade(found: unknown) {
     this.found = found;
   }
-}
-
-/** Reads the next request of a connection, now that the answer to this one is written. */
-export function endRequest(request: IncomingMessage): void {
-  const connection = connectionOf(request.socket);
-  if (connection.request === request && request.complete) connection.request = null;
-  connection.unanswered -= 1;
-  const { goOn } = connection;
-  connection.goOn = null;
-  goOn?.();
 }
 
 /**

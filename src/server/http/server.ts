@@ -7,7 +7,7 @@ import {
 } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Load, OTHER_COST, PROBE_COST } from '../load/load.ts';
-import { endRequest, leaveHttp, openHttpConnection, PacedRequest } from './connections.ts';
+import { leaveHttp, openHttpConnection, PacedRequest } from './connections.ts';
 import { isProbe } from './probes.ts';
 import { respondFault } from './respond.ts';
 
@@ -24,7 +24,7 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
     if (request.ignoresUpgrade) response.shouldKeepAlive = false;
     // The whole answer has been written.
     response.on('prefinish', () => {
-      endRequest(request);
+      request.answered();
       load.unread.note(socket);
       if (!request.complete) discardBody(request);
     });

@@ -27,6 +27,9 @@ export async function openSqliteStore(url: string): Promise<Store> {
   const releasers = createReleasers();
   releasers.add(close);
   const [writer, lists] = await startThreads(file, path, releasers);
+  // Before the writer: SQLite moves what is only in the `-wal` into the file when the last connection closes, but
+  // only if that connection may write.
+  releasers.add(() => void database.close());
   const statements = prepareStatements(database);
   const id = database.prepare<[], string>(DATABASE_ID).pluck().get()!;
   const copy = identityOf(path) ?? '';
@@ -141,17 +144,14 @@ export async function openSqliteStore(url: string): Promise<Store> {
 
 /** Starts both threads at once. If one cannot start, everything is released and its error is thrown. */
 async function startThreads(file: string, path: string, releasers: Releasers): Promise<[Writer, ListReader]> {
-  const started = async <Thread extends { close(): Promise<void> }>(start: Promise<Thread>) => {
-    const thread = await start;
-    releasers.add(() => thread.close());
-    return thread;
-  };
-  const writer = started(opening(file, () => startWriter(file, path)));
-  const lists = started(opening(file, () => startListReader(path)));
+  const starting = [opening(file, () => startWriter(file, path)), opening(file, () => startListReader(path))] as const;
+  // The writer closes last, see above.
+  for (const started of await Promise.allSettled(starting)) {
+    if (started.status === 'fulfilled') releasers.add(() => started.value.close());
+  }
   try {
-    return await Promise.all([writer, lists]);
+    return await Promise.all(starting);
   } catch (error) {
-    await Promise.allSettled([writer, lists]);
     await releasers.release();
     throw error;
   }

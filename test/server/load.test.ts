@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { totalsOf } from '../../src/config/totals.ts';
 import { codesOf } from '../support/error-codes.ts';
@@ -266,6 +267,38 @@ describe('answers that are not read', () => {
     expect(first.socket.bytesRead).toBeLessThan(8 * MiB);
     client.socket.resume();
     expect((await client.next()).type).toBe('next');
+  });
+
+  test('are cut only after those of clients that read nothing, however long a client has been reading', async () => {
+    const totals = { ...totalsOf(), unreadBytes: 30 * MiB };
+    const { graphql, load } = await startTransports((store) => store, undefined, totals);
+    const runId = await newRun(graphql);
+    await ingest(graphql, runId, [
+      { seq: 0, tMs: 0, kind: 'notification', data: { text: 'x'.repeat(4 * MiB) } },
+    ]);
+    const ask = (fields: string) => {
+      const body = JSON.stringify({ query: `{ run(id: "${runId}") { events { nodes { ${fields} } } } }` });
+      const connection = connectRaw(graphql);
+      connection.socket.pause();
+      connection.socket.write(postHead(graphql, Buffer.byteLength(body)) + body);
+      return connection;
+    };
+    const reading = ask('a: data b: data c: data');
+    await eventually(() => load.unread.heldBytes() > 12 * MiB, 20_000);
+    await sleep(1_000);
+    const stalled = ask('a: data b: data c: data');
+    await eventually(() => load.unread.heldBytes() > 24 * MiB, 20_000);
+    await sleep(1_000);
+    reading.socket.resume();
+    await eventually(() => reading.socket.bytesRead > 5 * MiB, 20_000);
+    reading.socket.pause();
+    ask('a: data b: data');
+    await eventually(() => load.unread.heldBytes() < 22 * MiB, 20_000);
+    stalled.socket.resume();
+    await stalled.closed;
+    expect(stalled.socket.bytesRead).toBeLessThan(12 * MiB);
+    reading.socket.resume();
+    await eventually(() => reading.socket.bytesRead > 12 * MiB, 20_000);
   });
 });
 

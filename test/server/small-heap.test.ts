@@ -6,7 +6,7 @@ import { connectRaw, postHead } from '../support/raw-http.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { INGEST, post } from '../support/request.ts';
 import { startServe } from '../support/runfeed-process.ts';
-import { newRun } from '../support/runs.ts';
+import { ingest, newRun } from '../support/runs.ts';
 import { openWebsocket } from '../support/websocket-client.ts';
 
 const MiB = 1024 * 1024;
@@ -93,3 +93,64 @@ test.each([
   },
   120_000,
 );
+
+/** A document of about 1,000 tokens that no other subscription has. */
+function ownDocument(number: number): string {
+  const fields = Array.from(
+    { length: 48 },
+    (_, field) => `a${field}_${number}: seq @skip(if: $s) @include(if: $i)`,
+  );
+  return `subscription ($s: Boolean = false, $i: Boolean = true) { runEvents(runId: "watched") { ${fields.join(' ')} } }`;
+}
+
+test.each([
+  ['first ones of their sockets', 600, 1],
+  ['many of each socket', 10, 100],
+])(
+  'a server with a heap of 128 MB bounds the documents of open subscriptions: %s',
+  async (_, sockets, each) => {
+    const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
+    await newRun(server.graphql, 'watched');
+    let refused = 0;
+    for (let socket = 0; socket < sockets; socket += 1) {
+      const client = await openWebsocket(server.graphql);
+      for (let n = 0; n < each; n += 1) client.subscribe(`s${n}`, ownDocument(socket * each + n));
+      client.send({ type: 'ping' });
+      for (let message = await client.next(); message.type !== 'pong'; message = await client.next()) {
+        expect(codesOf(message.payload)).toEqual(['OVERLOADED']);
+        refused += 1;
+      }
+    }
+    expect(refused).toBeGreaterThan(0);
+    // A small first one always fits.
+    const newcomer = await openWebsocket(server.graphql);
+    newcomer.subscribe('small', 'subscription { runEvents(runId: "watched") { seq } }');
+    await ingest(server.graphql, 'watched', [
+      { seq: 0, tMs: 0, kind: 'assistant_text', data: { text: 'hello' } },
+    ]);
+    expect((await newcomer.next()).type).toBe('next');
+  },
+  120_000,
+);
+
+test('a server with a heap of 128 MB bounds the documents of open event streams', async () => {
+  const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
+  await newRun(server.graphql, 'watched');
+  const streams = new AbortController();
+  releaseAfterwards(() => streams.abort());
+  let refused = 0;
+  for (let stream = 0; stream < 600; stream += 1) {
+    const headers = { 'content-type': 'application/json', accept: 'text/event-stream' };
+    const body = JSON.stringify({ query: ownDocument(stream) });
+    const { body: answer } = await fetch(server.graphql, {
+      method: 'POST',
+      headers,
+      body,
+      signal: streams.signal,
+    });
+    const first = await answer!.getReader().read();
+    if (Buffer.from(first.value ?? []).includes('OVERLOADED')) refused += 1;
+  }
+  expect(refused).toBeGreaterThan(0);
+  expect((await fetch(`${server.url}/health`)).status).toBe(200);
+}, 120_000);

@@ -52,6 +52,9 @@ test('a stopped server leaves everything in the one SQLite file, which can be co
   const DATABASE_URL = await freshSqliteUrl();
   copyFileSync(server.databaseUrl.slice('file:'.length), DATABASE_URL.slice('file:'.length));
   const restored = await startServe({ DATABASE_URL });
-  const { body } = await post(restored.graphql, `{ run(id: "${runId}") { events(first: 1) { nodes { data } } } }`);
+  const { body } = await post(
+    restored.graphql,
+    `{ run(id: "${runId}") { events(first: 1) { nodes { data } } } }`,
+  );
   expect(body).toMatchObject({ data: { run: { events: { nodes: [{ data: { text: 'kept' } }] } } } });
 });

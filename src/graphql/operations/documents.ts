@@ -6,7 +6,6 @@ import {
   Kind,
   OperationTypeNode,
   parse,
-  type Token,
   TokenKind,
   type ValueNode,
   validate,
@@ -99,7 +98,7 @@ function parseWithinLimits(query: string): DocumentNode {
       http: { spec: true, status: 400 },
     });
   }
-  const tokens = unlinkTokens(document);
+  const tokens = dropTokens(document);
   if (document.definitions.some(isSubscription)) {
     assertWithin('characters in a subscription', query.length, SUBSCRIPTION_LIMITS.bytes);
     assertWithin('tokens and comments in a subscription', tokens, SUBSCRIPTION_LIMITS.tokens);
@@ -115,20 +114,23 @@ function isSubscription(node: DefinitionNode): boolean {
 }
 
 /**
- * Counts the tokens and comments, and refuses long names. Unlinks the tokens from one another: as a chain,
- * all of them stay in memory as long as any node of the document does.
+ * Counts the tokens and comments, and refuses long names. Then drops all tokens but the first: only the positions in the
+ * source are needed later, and the tokens would take as much memory as the rest of the document.
  */
-function unlinkTokens(document: DocumentNode): number {
+function dropTokens(document: DocumentNode): number {
+  const first = document.loc?.startToken ?? null;
   let count = 0;
-  let token: Token | null = document.loc?.startToken ?? null;
-  while (token) {
-    const { kind, start, end, next }: Token = token;
+  for (let token = first; token; token = token.next) {
     count += 1;
-    if (kind === TokenKind.NAME)
-      assertWithin('characters in a name', end - start, DOCUMENT_LIMITS.nameLength);
-    Object.assign(token, { prev: null, next: null });
-    token = next;
+    if (token.kind === TokenKind.NAME)
+      assertWithin('characters in a name', token.end - token.start, DOCUMENT_LIMITS.nameLength);
   }
+  if (first) Object.assign(first, { next: null });
+  visit(document, {
+    enter: ({ loc }) => {
+      if (loc) Object.assign(loc, { startToken: first, endToken: first });
+    },
+  });
   return count;
 }
 

@@ -17,7 +17,7 @@ import type { Load } from '../load/load.ts';
 import { withinLength } from '../operations/answers.ts';
 import { requestTurn } from '../operations/document-turn.ts';
 import type { InFlight } from '../operations/in-flight.ts';
-import { weighSubscription } from '../operations/subscription-request.ts';
+import { enterSubscription, weighSubscription } from '../operations/subscription-request.ts';
 import { type BodyRefusal, type ReadBody, readBody } from './bodies.ts';
 import { createPlainPost } from './plain-post.ts';
 import { NO_SNIFFING, respondFault } from './respond.ts';
@@ -94,14 +94,20 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
       setSubscribeFn(async (args) => {
         const { req, res, body } = args.contextValue as NodeContext;
         const asStream = req.headers.accept?.includes('text/event-stream') ?? false;
+        let leave: () => void;
         try {
-          weighSubscription(body?.bytes ?? queryOf(req));
+          const weight = weighSubscription(body?.bytes ?? queryOf(req));
+          leave = enterSubscription(load, { weight, document: args.document }, 0);
         } catch (error) {
           const refused = { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
           return asStream ? refusal(refused, res) : refused;
         }
         body?.held.release();
-        if (res.destroyed) return cutAtOnce(res);
+        res.once('close', leave);
+        if (res.destroyed) {
+          leave();
+          return cutAtOnce(res);
+        }
         const gone = new AbortController();
         streams.add(res);
         const { socket } = req;

@@ -24,7 +24,22 @@ interface Waiting {
   cut: boolean;
 }
 
-const takenBy = (socket: Socket) => socket.bytesWritten - socket.writableLength;
+interface SocketHandle {
+  /** Bytes given to the system or queued for it. */
+  readonly bytesWritten: number;
+  /** Bytes queued. */
+  readonly writeQueueSize: number;
+}
+
+/**
+ * The bytes that the system has accepted for a peer. A write of many megabytes counts as it proceeds: Node's
+ * `bytesWritten` and `writableLength` change only at its start and its end, so a peer that reads a large answer on a
+ * slow line would look as if it read nothing. Node's own socket timeout goes by the same field of its handle.
+ */
+function takenBy(socket: Socket): number {
+  const { bytesWritten, _handle: handle } = socket as Socket & { _handle?: SocketHandle | null };
+  return handle ? handle.bytesWritten - handle.writeQueueSize : bytesWritten;
+}
 
 /**
  * Watches the unread bytes of sockets. A peer that accepts nothing for 30 s is cut. When more than `maxBytes`

@@ -1,4 +1,4 @@
-import type { OperationDefinitionNode } from 'graphql';
+import type { DocumentNode, OperationDefinitionNode } from 'graphql';
 import { SUBSCRIPTION_REQUEST_MAX_BYTES, SUBSCRIPTION_REQUEST_MAX_WEIGHT } from '../../config/limits.ts';
 import { assertWithin, overloaded } from '../../graphql/errors/faults.ts';
 import type { Load } from '../load/load.ts';
@@ -6,8 +6,14 @@ import { weigh } from '../load/weight.ts';
 
 type Variables = Readonly<Record<string, unknown>>;
 
-/** The most memory that an open subscription takes, in addition to its request. */
+/** The most memory that an open subscription takes, in addition to its request and its parsed document. */
 const SUBSCRIPTION_BYTES = 16 * 1024;
+/** The most memory that one token of a document takes once it is parsed: a field without arguments. */
+const BYTES_PER_TOKEN = 400;
+/** The bytes of a connection's first subscription that count as part of the connection: some 80 tokens. */
+const FIRST_BYTES = 32 * 1024;
+/** More than this, and a subscription may use only a share of the total room. */
+const LARGE_BYTES = 64 * 1024;
 /**
  * A connection with more subscriptions than this may use only a share of the total room, so that the first
  * ones of other connections always fit.
@@ -26,18 +32,27 @@ export function weighSubscription(request: Buffer): number {
   return weight;
 }
 
+/** What a subscription keeps in memory until it ends. */
+export interface KeptRequest {
+  /** See {@link weighSubscription}. */
+  readonly weight: number;
+  readonly document: DocumentNode;
+}
+
 /**
  * Reserves room for a subscription of a connection that already has `open` of them. Returns a function that
- * releases it. The first subscription counts as part of its connection, so there is always room for it.
- * Throws OVERLOADED if there is no room.
+ * releases it. A connection's first subscription counts as part of the connection unless it is large, so there is
+ * always room for it. Throws OVERLOADED if there is no room.
  */
 export function enterSubscription(
   { subscriptions: room }: Pick<Load, 'subscriptions'>,
-  weight: number,
+  { weight, document }: KeptRequest,
   open: number,
 ): () => void {
-  if (open === 0) return () => {};
-  const leave = room.take(SUBSCRIPTION_BYTES + weight, open < FEW_SUBSCRIPTIONS ? 1 : SHARE_OF_MANY);
+  const kept = weight + (document.tokenCount ?? 0) * BYTES_PER_TOKEN;
+  const bytes = open === 0 ? Math.max(0, kept - FIRST_BYTES) : SUBSCRIPTION_BYTES + kept;
+  if (bytes === 0) return () => {};
+  const leave = room.take(bytes, open < FEW_SUBSCRIPTIONS && bytes < LARGE_BYTES ? 1 : SHARE_OF_MANY);
   if (!leave) throw overloaded('too many subscriptions are open');
   return leave;
 }

@@ -39,6 +39,7 @@ import { countRefusal, MAX_OPERATIONS } from '../operations/operation-count.ts';
 import {
   declaredVariables,
   enterSubscription,
+  type KeptRequest,
   weighSubscription,
 } from '../operations/subscription-request.ts';
 import { type Connection, closeFor, type Operation } from './connection.ts';
@@ -137,7 +138,7 @@ export function createProtocol(options: WebsocketOptions): Protocol {
     subscribe: async (args) => {
       const request = args as ExecutionArgs & SocketRequest;
       const { socketConnection: connection, operation } = request;
-      const leave = enter(connection, request.weight, load);
+      const leave = enter(connection, request, load);
       try {
         operation.results = await open(options, request);
         return cutBySocket(operation, operation.results, connection.socket, report, leave);
@@ -268,10 +269,10 @@ function requestOf(
  * Counts one more subscription. Returns the function to call once when it has ended. Throws OVERLOADED if
  * there is no room.
  */
-function enter(connection: Connection, weight: number, load: Load): () => void {
+function enter(connection: Connection, kept: KeptRequest, load: Load): () => void {
   let leave: () => void;
   try {
-    leave = enterSubscription(load, weight, connection.subscriptions);
+    leave = enterSubscription(load, kept, connection.subscriptions);
   } catch (error) {
     countRefused(connection);
     throw error;

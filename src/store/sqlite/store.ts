@@ -144,7 +144,10 @@ export async function openSqliteStore(url: string): Promise<Store> {
 
 /** Starts both threads at once. If one cannot start, everything is released and its error is thrown. */
 async function startThreads(file: string, path: string, releasers: Releasers): Promise<[Writer, ListReader]> {
-  const starting = [opening(file, () => startWriter(file, path)), opening(file, () => startListReader(path))] as const;
+  const starting = [
+    opening(file, () => startWriter(file, path)),
+    opening(file, () => startListReader(path)),
+  ] as const;
   // The writer closes last, see above.
   for (const started of await Promise.allSettled(starting)) {
     if (started.status === 'fulfilled') releasers.add(() => started.value.close());

@@ -14,7 +14,7 @@ const OPTIONS = {
 const MAX_GRACE_MS = 300_000;
 const LOOK_MS = 300;
 
-const FIELDS = 'status endedAt exitCode terminalErrorClass terminalErrorMessage';
+const FIELDS = 'status endedAt exitCode terminalErrorClass terminalErrorMessage run { ended }';
 
 const STOP = `mutation ($runId: ID!, $graceMs: SafeInt) {
   stopJob(input: { runId: $runId, graceMs: $graceMs }) {
@@ -32,6 +32,7 @@ const job = z.object({
   exitCode: z.number().nullable(),
   terminalErrorClass: z.string().nullable(),
   terminalErrorMessage: z.string().nullable(),
+  run: z.object({ ended: z.boolean() }),
 });
 
 type Job = z.infer<typeof job>;
@@ -67,6 +68,9 @@ function reasonOf(runId: string, { __typename, code, message }: z.infer<typeof r
   return `run ${runId} was not stopped: ${message}`;
 }
 
+/** For people, who would otherwise wonder why `tail` goes on. */
+const RUN_GOES_ON = 'runfeed: the run ends when no event of the stopped agent has arrived for 5 s\n';
+
 /** Needs no timeout: the server enforces the job's grace period and deadline. Ctrl-C ends it earlier. */
 async function printUntilEnd(endpoint: Endpoint, runId: string, first: Job): Promise<void> {
   let last = first;
@@ -77,6 +81,7 @@ async function printUntilEnd(endpoint: Endpoint, runId: string, first: Job): Pro
     if (job.status !== last.status) process.stdout.write(`${describe(job)}\n`);
     last = job;
   }
+  if (!last.run.ended) process.stderr.write(RUN_GOES_ON);
 }
 
 function describe({ status, exitCode, terminalErrorClass, terminalErrorMessage }: Job): string {

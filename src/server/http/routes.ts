@@ -7,6 +7,8 @@ import { InvalidToken } from '../../auth/tokens.ts';
 import { lineOf } from '../../lib/text/error-line.ts';
 import type { Store } from '../../store/store.ts';
 import type { GraphiqlPage } from '../graphiql/page.ts';
+import type { Unread } from '../load/unread.ts';
+import { writeInPieces } from '../load/unsent.ts';
 import type { InFlight } from '../operations/in-flight.ts';
 import type { WebsocketTransport } from '../websocket/websocket.ts';
 import type { GraphqlListener } from './graphql.ts';
@@ -24,6 +26,7 @@ export interface Routes {
   readonly graphiql: () => Promise<GraphiqlPage>;
   readonly store: Store;
   readonly inFlight: InFlight;
+  readonly unread: Unread;
 }
 
 /**
@@ -31,7 +34,7 @@ export interface Routes {
  * path.
  */
 export function route(routes: Routes): RequestListener {
-  const { guard, graphiql, store, inFlight } = routes;
+  const { guard, store, inFlight } = routes;
   return (request, response) => {
     const path = request.url?.split('?', 1)[0];
     const refusal = isProbe(path) ? null : guard(request, path);
@@ -49,7 +52,7 @@ export function route(routes: Routes): RequestListener {
         response.writeHead(302, { location: '/graphiql', ...NO_SNIFFING }).end();
         return;
       case '/graphiql':
-        return void respondPage(response, graphiql);
+        return void respondPage(response, routes);
       default:
         return respondFault(
           response,
@@ -94,13 +97,18 @@ async function handleGraphql(
   graphql(request, response, principal);
 }
 
-async function respondPage(response: ServerResponse, graphiql: Routes['graphiql']): Promise<void> {
+async function respondPage(response: ServerResponse, { graphiql, unread }: Routes): Promise<void> {
+  let page: GraphiqlPage;
   try {
-    const { headers, body } = await graphiql();
-    response.writeHead(200, { ...headers, ...NO_SNIFFING }).end(body);
+    page = await graphiql();
   } catch (error) {
-    respondFault(response, 500, 'INTERNAL_SERVER_ERROR', `cannot render the GraphiQL page: ${lineOf(error)}`);
+    const message = `cannot render the GraphiQL page: ${lineOf(error)}`;
+    return respondFault(response, 500, 'INTERNAL_SERVER_ERROR', message);
   }
+  const { headers, body } = page;
+  response.writeHead(200, { ...headers, ...NO_SNIFFING });
+  await writeInPieces(response, body, unread);
+  response.end();
 }
 
 /**

@@ -1,5 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
+import type { Unread } from './unread.ts';
+
+const PIECE_BYTES = 32 * 1024;
 
 /**
  * Writes to a stream, passing the callback to the last write. Returns null if the stream accepted everything
@@ -49,4 +52,17 @@ export function drained(stream: Writable): Promise<void> {
   });
   draining.set(stream, wait);
   return wait;
+}
+
+/**
+ * Writes a large body that other responses share, as fast as the client reads it. Written at once, it would count as
+ * unread bytes of each client. Resolves when all of it is written or the client is gone.
+ */
+export async function writeInPieces(response: ServerResponse, body: Buffer, unread: Unread): Promise<void> {
+  const { socket } = response;
+  for (let at = 0; at < body.length && socket && !response.destroyed; at += PIECE_BYTES) {
+    const hasRoom = response.write(body.subarray(at, at + PIECE_BYTES));
+    unread.note(socket);
+    if (!hasRoom) await drained(response);
+  }
 }

@@ -4,16 +4,7 @@ import { PrismaClient } from '../../generated/postgres/client.ts';
 import { asCatalog } from '../catalog.ts';
 import { endsBeyond } from '../ended.ts';
 import { asStoreFault } from '../faults.ts';
-import type {
-  ClockReading,
-  EndedRun,
-  FoundEvent,
-  Head,
-  Page,
-  RunRecord,
-  Store,
-  StoredEvent,
-} from '../store.ts';
+import type { EndedRun, FoundEvent, Head, Page, RunRecord, Store, StoredEvent } from '../store.ts';
 import { StoreUnavailable } from '../unavailable.ts';
 import { commitParameters, numberArray } from './arrays.ts';
 import { postgresReason } from './faults.ts';
@@ -161,7 +152,7 @@ export async function openPostgresStore(
       const maxDataBytes = numberArray(numbers.map(({ maxDataBytes }) => maxDataBytes));
       return query<FoundEvent>('readProduced', [run, sourceSeqs, maxDataBytes, serverEvents]);
     },
-    readClock: async () => (await query<ClockReading>('readClock', []))[0]!,
+    readClock: async () => (await query<{ now: number }>('readClock', []))[0]!.now,
     readEnded: (after, before, limit) =>
       query<EndedRun>('readEnded', [after.endedAt, after.key, before, limit]),
     markRemoved: async (run) => void (await write(run, 'markRemoved', [run])),

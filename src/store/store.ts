@@ -133,10 +133,8 @@ export type PageDirection = 'forward' | 'backward';
  */
 export interface Store {
   readonly dialect: 'sqlite' | 'postgres';
-  /** Identifies the database: the same in every process and for as long as the database exists. */
+  /** Identifies the database and its copies: the same in every process and for as long as the database exists. */
   readonly id: string;
-  /** Tells the database from its copies, which have the same `id`. Changes when a backup is restored. */
-  readonly copy: string;
   /** The real path of the database's file. Null on Postgres. */
   readonly file: string | null;
   /** Prisma's model API, for reading rows by key. It never writes. */

@@ -77,7 +77,6 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
   return {
     dialect: 'postgres',
     id: 'memory',
-    copy: 'memory',
     file: null,
     catalog: {} as CatalogClient,
     lists: {} as ListStore,

@@ -11,7 +11,7 @@ import { postgresReason } from './faults.ts';
 import { createPostgresJobs } from './jobs.ts';
 import { createPostgresLists } from './lists.ts';
 import { createLockLanes, type LockedRow, type LockLanesOptions, type OnRow } from './lock-lanes.ts';
-import { type DatabaseIdentity, migratePostgres } from './migrate.ts';
+import { migratePostgres } from './migrate.ts';
 import { createPostgresNativeRuns } from './native-runs.ts';
 import { STATEMENTS, type StatementName } from './statements.ts';
 
@@ -92,9 +92,9 @@ export async function openPostgresStore(
     name: StatementName,
     values: readonly unknown[],
   ): Promise<Row[]> => (await onRow(row, () => ask<Row>(name, values))).rows;
-  let identity: DatabaseIdentity;
+  let id: string;
   try {
-    identity = await migratePostgres(pool);
+    id = await migratePostgres(pool);
   } catch (error) {
     await pool.end();
     throw asStoreFault(error, postgresReason);
@@ -102,7 +102,7 @@ export async function openPostgresStore(
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   return {
     dialect: 'postgres',
-    ...identity,
+    id,
     file: null,
     catalog: asCatalog(prisma, postgresReason),
     lists: createPostgresLists(pool, track),

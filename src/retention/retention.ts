@@ -14,8 +14,10 @@ export interface RetentionOptions {
   readonly firstMs?: number;
   /** Pause between two sweeps. Defaults to 10 minutes. */
   readonly intervalMs?: number;
-  /** How long the database's clock must run evenly before it is believed. Defaults to an hour. */
+  /** How long the database's clock must run evenly before anything is removed. Defaults to an hour. */
   readonly proofMs?: number;
+  /** Replaced only in tests. */
+  readonly monotonic?: () => number;
   /** Is called after a sweep with the number of runs that lost their history, unless it is 0. */
   readonly onRemoved?: (runs: number) => void;
   /** Is called when a sweep fails. The next one continues from there. */
@@ -31,32 +33,29 @@ export interface Retention {
 /** Removes the history of old runs periodically until closed. Any number of processes may do so at once. */
 export function startRetention(store: Store, options: RetentionOptions): Retention {
   const { days, firstMs = 2_000, intervalMs = 600_000, proofMs = PROOF_MS, onRemoved, onError } = options;
-  const startedAt = performance.now();
-  const clock = createEvenClock();
+  const { monotonic = () => performance.now() } = options;
+  const clock = createEvenClock(monotonic);
   const closing = new AbortController();
   const { signal } = closing;
   const sweeper = createSweeper(store);
 
   /**
-   * Returns a time that has certainly come. A machine may start with a clock that is days ahead and corrected only
-   * once its network is up, and what is removed cannot be brought back. So a clock is believed after it has run
-   * evenly for an hour. Before that, time counts from the latest end of a run.
+   * Returns the database's time, or null while it is not believed. A machine may start with a clock that is days
+   * ahead and corrected only once its network is up, and what is removed cannot be brought back. So a clock is
+   * believed after it has run evenly for an hour, and nothing that was stored by it proves it any earlier.
    */
-  async function provenTime(): Promise<number> {
-    const askedAt = performance.now();
-    const { now, newestEnd } = await store.readClock();
+  async function provenTime(): Promise<number | null> {
+    const askedAt = monotonic();
+    const now = await store.readClock();
     clock.note(now, askedAt);
-    const even = now - clock.leaptMs(proofMs);
-    const runningMs = performance.now() - startedAt;
-    const proven = runningMs >= proofMs ? even : Math.min(even, (newestEnd ?? even) + runningMs);
-    // Postgres takes whole milliseconds only.
-    return Math.floor(proven);
+    return clock.evenMs() >= proofMs ? now : null;
   }
 
   async function sweepForEver(keepMs: number): Promise<void> {
     for (let pauseMs = firstMs; await rested(pauseMs, signal); pauseMs = intervalMs) {
       try {
-        const runs = await sweeper.sweep((await provenTime()) - keepMs, signal);
+        const now = await provenTime();
+        const runs = now === null ? 0 : await sweeper.sweep(now - keepMs, signal);
         if (runs > 0) onRemoved?.(runs);
       } catch (error) {
         onError?.(error);

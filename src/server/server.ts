@@ -18,7 +18,7 @@ import { createReleasers } from '../lib/releasers.ts';
 import { createKeyring } from '../lib/secrets/keyring.ts';
 import { startingWith } from '../lib/start-fault.ts';
 import { openNativeInbox } from '../native/inbox.ts';
-import { startRetention } from '../retention/retention.ts';
+import { type RetentionOptions, startRetention } from '../retention/retention.ts';
 import { openStore, type StoreListener } from '../store/open.ts';
 import { createRunKeys } from '../store/run-keys.ts';
 import { openPlane } from '../wakeups/open.ts';
@@ -61,6 +61,8 @@ export interface RunningServer {
 export interface ServerOptions {
   /** The run that GraphiQL's tabs follow. Set on a demo's server. */
   readonly demoRunId?: string;
+  /** Times of retention that differ from the defaults. Set only in tests. */
+  readonly retention?: Pick<RetentionOptions, 'proofMs'>;
 }
 
 /**
@@ -70,13 +72,14 @@ export interface ServerOptions {
 export async function startServer(
   config: Config,
   log: Logger,
-  { demoRunId }: ServerOptions = {},
+  { demoRunId, retention: retentionTimes }: ServerOptions = {},
 ): Promise<RunningServer> {
   const releasers = createReleasers();
   try {
     const store = await startingWith('DATABASE_URL', () => openStore(config.databaseUrl, storeListener(log)));
     releasers.add(() => store.close());
     const retention = startRetention(store, {
+      ...retentionTimes,
       days: config.retentionDays,
       onRemoved: (runs) => log.info({ runs }, 'removed the history of old runs'),
       onError: (err) => log.warn({ err }, 'failed to remove old history; retrying later'),

@@ -47,21 +47,8 @@ export function watchHealth(
   { onFailing, onRecovered }: StoreWatcher = {},
   { evidenceMs, pingMs, quietMs, maxQuietMs }: HealthLimits = HEALTH_LIMITS,
 ): Store {
-  const {
-    dialect,
-    id,
-    copy,
-    file,
-    catalog,
-    lists,
-    jobs,
-    nativeRuns,
-    createRun,
-    commit,
-    ping,
-    close,
-    ...calls
-  } = store;
+  const { dialect, id, file, catalog, lists, jobs, nativeRuns, createRun, commit, ping, close, ...calls } =
+    store;
   const closing = new AbortController();
   let evidence: Evidence | null = null;
   let probing: Promise<void> | null = null;
@@ -152,7 +139,6 @@ export function watchHealth(
     ...watchedCalls(calls, watched),
     dialect,
     id,
-    copy,
     file,
     catalog: catalog.$extends({
       query: { $allOperations: ({ args, query }) => watched(query(args)) },

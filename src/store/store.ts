@@ -121,13 +121,6 @@ export interface EndedRun {
   readonly removed: boolean;
 }
 
-/** A reading of the database's clock, in Unix milliseconds. */
-export interface ClockReading {
-  readonly now: number;
-  /** The latest end of a run, by the clock of the process that stored it. Null if no run has ended. */
-  readonly newestEnd: number | null;
-}
-
 /** A position among ended runs, which are ordered by the time they ended, then by key. */
 export type EndedPlace = Pick<EndedRun, 'key' | 'endedAt'>;
 
@@ -140,10 +133,8 @@ export type PageDirection = 'forward' | 'backward';
  */
 export interface Store {
   readonly dialect: 'sqlite' | 'postgres';
-  /** Identifies the database: the same in every process and for as long as the database exists. */
+  /** Identifies the database and its copies: the same in every process and for as long as the database exists. */
   readonly id: string;
-  /** Tells the database from its copies, which have the same `id`. Changes when a backup is restored. */
-  readonly copy: string;
   /** The real path of the database's file. Null on Postgres. */
   readonly file: string | null;
   /** Prisma's model API, for reading rows by key. It never writes. */
@@ -159,7 +150,8 @@ export interface Store {
   /**
    * Stores every append whose run still ends where expected, all in one durable commit and one round trip.
    * Returns the keys of the runs that were appended to. A missing run lost a race; its append must be judged
-   * again. Accepts at most one append per run.
+   * again. Accepts at most one append per run. Postgres stores no end of a run before its own clock, which may be
+   * ahead of the clocks of its processes; SQLite has no clock of its own.
    */
   commit(appends: readonly Append[]): Promise<ReadonlySet<number>>;
   /**
@@ -174,8 +166,8 @@ export interface Store {
   ): Promise<Page | null>;
   /** Returns the events with these producer's `seq`s. `serverEvents` of the head bounds the search. */
   readProduced(run: number, numbers: readonly ProducedNumber[], serverEvents: number): Promise<FoundEvent[]>;
-  /** Reads the database's clock, by which retention decides what is old. */
-  readClock(): Promise<ClockReading>;
+  /** Reads the database's clock, by which retention decides what is old, in whole Unix milliseconds. */
+  readClock(): Promise<number>;
   /** Returns up to `limit` runs after a position that ended before `before` (Unix milliseconds), in order. */
   readEnded(after: EndedPlace, before: number, limit: number): Promise<readonly EndedRun[]>;
   /**

@@ -3,8 +3,8 @@ import type { RunnerConfig } from '../config/runners.ts';
 import type { Store } from '../store/store.ts';
 import type { JobLog, Substrate } from './substrate.ts';
 
-/** What identifies a database and tells it from its copies. */
-export type JobsOwner = Pick<Store, 'id' | 'copy' | 'file'>;
+/** What identifies a database. On SQLite, its file tells it from its copies. */
+export type JobsOwner = Pick<Store, 'id' | 'file'>;
 
 /** What a substrate is opened with. */
 export interface SubstrateSetup {

@@ -40,8 +40,8 @@ export interface FoundObject {
   /** Unix milliseconds by the substrate's clock. */
   readonly createdAt: number;
   /**
-   * Set if the object may belong to another server: it is ours only if our job of the run has this
-   * `specHash`. Null if it is ours.
+   * Set if an object that our database does not know must be left alone: it is ours only if our job of the run
+   * has this `specHash`. Null if it is ours.
    */
   readonly ownedIfHash: string | null;
 }

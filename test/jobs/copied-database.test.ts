@@ -1,13 +1,16 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { databaseFile } from '../../src/config/data-folder.ts';
+import { openStore } from '../../src/store/open.ts';
 import { takeOwnerFolder } from '../../src/substrates/job-folders/owner.ts';
+import { openSubstrate } from '../../src/substrates/process/substrate.ts';
 import { freshSqliteUrl } from '../support/databases.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { post } from '../support/request.ts';
 import { freshFolder } from '../support/scripts.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
+import { sweepTwice } from '../support/sweeps.ts';
 import { processesIn, WAIT } from './executors/machine.ts';
 
 interface Place {
@@ -104,6 +107,35 @@ test.each([
   expect(await statusOf(await open('moved.db'), 'live')).toBe('running');
 });
 
+test('a backup that was copied over the database, into the same inode, ends no job that it does not know', async () => {
+  const { folder, file, open } = await place();
+  forFiles(file, join(folder, 'backup.db'), copyFileSync);
+  const server = await open('runfeed.db');
+  await start(server, 'after-backup');
+  await server.close();
+  const running = processesIn(folder);
+  const { ino } = statSync(file);
+  for (const suffix of ['-wal', '-shm']) rmSync(file + suffix, { force: true });
+  forFiles(join(folder, 'backup.db'), file, copyFileSync);
+  expect(statSync(file).ino).toBe(ino);
+  // A server's own sweep comes after minutes, and spares jobs of the last ten.
+  const store = await openStore(`file:${file}`);
+  releaseAfterwards(() => store.close());
+  const { substrate } = await openSubstrate({
+    runners: [],
+    config: {},
+    environment: {},
+    folder: join(folder, 'jobs'),
+    owner: store,
+    jobsUser: null,
+    log: { warn: () => {}, error: () => {} },
+  });
+  releaseAfterwards(() => substrate.close());
+  expect(await substrate.list()).toHaveLength(1);
+  expect(await sweepTwice(store, substrate)).toEqual([]);
+  expect(processesIn(folder)).toEqual(running);
+});
+
 const taken: { release(): void }[] = [];
 afterEach(() => {
   for (const lock of taken.splice(0)) lock.release();
@@ -112,10 +144,7 @@ afterEach(() => {
 test('a folder of jobs is one server’s at a time, even if it cannot see the other’s database', async () => {
   const folder = join(await freshFolder(), 'of');
   mkdirSync(folder);
-  const [one, other] = [
-    { file: '/not-here/one.db', copy: '1' },
-    { file: '/not-here/other.db', copy: '2' },
-  ];
+  const [one, other] = ['/not-here/one.db', '/not-here/other.db'] as const;
   const lock = await takeOwnerFolder(folder, one);
   await expect(takeOwnerFolder(folder, other)).rejects.toThrow('a server on /not-here/one.db runs the jobs');
   lock.release();

@@ -3,8 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { RunnerJobHandle } from '../../src/contract/jobs.ts';
-import { JOB_LIMITS } from '../../src/jobs/reconcile/limits.ts';
-import { startSweep } from '../../src/jobs/reconcile/sweep.ts';
 import type { NewJob } from '../../src/store/jobs.ts';
 import type { Store } from '../../src/store/store.ts';
 import { ownerFolder } from '../../src/substrates/job-folders/folders.ts';
@@ -14,6 +12,7 @@ import { describeStores } from '../support/databases.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { eventually } from '../support/runs.ts';
 import { startTestServer } from '../support/server.ts';
+import { sweepTwice } from '../support/sweeps.ts';
 import { jobSpec, nodeScript } from './executors/specs.ts';
 
 const COMMAND = nodeScript('console.log("at work"); setInterval(() => {}, 1000)');
@@ -25,11 +24,10 @@ function freshFolder(): string {
   return folder;
 }
 
-function openSubstrate(folder: string, owner: string, copy = owner): Substrate {
+function openSubstrate(folder: string, owner: string): Substrate {
   const substrate = createProcessSubstrate({
     folder,
     owner,
-    copy,
     commands: COMMANDS,
     environment: { PATH: process.env.PATH },
   });
@@ -38,18 +36,6 @@ function openSubstrate(folder: string, owner: string, copy = owner): Substrate {
     await substrate.close();
   });
   return substrate;
-}
-
-/** Sweeps twice for a server with these jobs: a sweep spares what it finds for the first time. */
-async function sweepTwice(store: Store, substrate: Substrate) {
-  const substrates = new Map([['process', substrate]] as const);
-  const limits = { ...JOB_LIMITS, sweepGraceMs: 0 };
-  const log = { info: () => {}, warn: () => {}, error: () => {} };
-  const sweep = startSweep({ store, substrates, mode: 'remove', limits, log });
-  await sweep.run();
-  const removed = await sweep.run();
-  await sweep.close();
-  return removed;
 }
 
 const isRunning = async (substrate: Substrate, handle: RunnerJobHandle) =>
@@ -65,6 +51,7 @@ describeStores('two servers that share a folder of jobs', ({ open }) => {
     const spec = jobSpec(COMMAND, { runId: 'the-same' });
     const theirs = await second.start({ ...spec, specHash: 'another' });
     const orphan = await first.start(spec);
+    await settledJob(one, spec);
     await eventually(async () => (await second.tailLogs?.(theirs, 10)) === 'at work\n');
     expect((await sweepTwice(one, first)).map(({ handle }) => handle)).toEqual([orphan]);
     expect(await isRunning(second, theirs)).toBe(true);
@@ -73,28 +60,35 @@ describeStores('two servers that share a folder of jobs', ({ open }) => {
   });
 });
 
-describeStores('a sweep for a copy of a database', ({ open }) => {
-  test('leaves the jobs alone that only the original knows, and removes its own orphans', async () => {
-    const folder = freshFolder();
+describeStores('a sweep', ({ open }) => {
+  test('leaves a process alone that the database does not know, as after a restore', async () => {
     const store = await open();
-    const original = openSubstrate(folder, store.id, 'original');
-    const copy = openSubstrate(folder, store.id, 'copy');
-    const theirs = await original.start(jobSpec(COMMAND));
-    await eventually(() => isRunning(original, theirs));
-    const orphan = await copy.start(jobSpec(COMMAND));
-    expect((await sweepTwice(store, copy)).map(({ handle }) => handle)).toEqual([orphan]);
-    expect(await isRunning(original, theirs)).toBe(true);
+    const substrate = openSubstrate(freshFolder(), store.id);
+    const unknown = await substrate.start(jobSpec(COMMAND));
+    await eventually(() => isRunning(substrate, unknown));
+    expect(await sweepTwice(store, substrate)).toEqual([]);
+    expect(await isRunning(substrate, unknown)).toBe(true);
   });
 
-  test('removes a job that the copy has settled, too, by the hash of its spec', async () => {
-    const folder = freshFolder();
+  test('leaves a process alone if the database has settled another job of the same run', async () => {
     const store = await open();
+    const substrate = openSubstrate(freshFolder(), store.id);
     const spec = jobSpec(COMMAND);
-    const handle = await openSubstrate(folder, store.id, 'before').start(spec);
-    const moved = openSubstrate(folder, store.id, 'after');
-    expect(await moved.find(spec)).toEqual([handle]);
+    const unknown = await substrate.start(spec);
+    await settledJob(store, { ...spec, specHash: 'another' });
+    expect(await substrate.find({ ...spec, specHash: 'another' })).toEqual([]);
+    expect(await sweepTwice(store, substrate)).toEqual([]);
+    await eventually(() => isRunning(substrate, unknown));
+  });
+
+  test('removes what is left of a settled job', async () => {
+    const store = await open();
+    const substrate = openSubstrate(freshFolder(), store.id);
+    const spec = jobSpec(COMMAND);
+    const handle = await substrate.start(spec);
     await settledJob(store, spec);
-    expect((await sweepTwice(store, moved)).map((found) => found.handle)).toEqual([handle]);
+    expect((await sweepTwice(store, substrate)).map((found) => found.handle)).toEqual([handle]);
+    expect(await substrate.find(spec)).toEqual([]);
   });
 });
 

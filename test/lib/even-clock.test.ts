@@ -39,6 +39,24 @@ test('elapsed time follows the clock, but not its steps', () => {
   expect(clock.elapsed(before, now())).toBe(66_000);
 });
 
+test('the clock runs evenly since its first reading or its last step', () => {
+  const { clock, note, passes, isSet } = twoClocks();
+  expect(clock.evenMs()).toBe(0);
+  note();
+  passes(5_000);
+  note();
+  expect(clock.evenMs()).toBe(5_000);
+  for (const step of [2_000, -2_000]) {
+    passes(1_000);
+    isSet(step);
+    note();
+    expect(clock.evenMs()).toBe(0);
+    passes(7_000);
+    note();
+    expect(clock.evenMs()).toBe(7_000);
+  }
+});
+
 test('the clock is trusted for the time before the first reading', () => {
   const { clock, now, note, passes } = twoClocks();
   const before = now() - 90_000;

@@ -1,11 +1,12 @@
 import { EMPTY_HEAD, type RunRecord, type Store, type StoredEvent } from '../../src/store/store.ts';
-import { append, createRun, event, events } from '../suites/store-records.ts';
+import { append, createRun, event, events, setEnd } from '../suites/store-records.ts';
 
 /** Creates a run with `count` events and a terminal event, which ended at that time. */
 export async function endedRun(store: Store, count: number, endedAt: number): Promise<RunRecord> {
   const run = await createRun(store);
   const log = [...events(0, count), event(count, { kind: 'runtime_terminal' })];
   await store.commit([append(run, EMPTY_HEAD, log, { endedAt })]);
+  await setEnd(store, run, endedAt);
   return run;
 }
 

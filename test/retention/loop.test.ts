@@ -7,7 +7,8 @@ import { releaseAfterwards } from '../support/releases.ts';
 import { eventually } from '../support/runs.ts';
 import { endedRun, runningRun, seqsOf } from './ended-runs.ts';
 
-const DAY_MS = 24 * 60 * 60 * 1000;
+const HOUR_MS = 60 * 60 * 1000;
+const DAY_MS = 24 * HOUR_MS;
 const daysAgo = (days: number) => Date.now() - days * DAY_MS;
 
 function start(store: Store, options: RetentionOptions) {
@@ -49,29 +50,66 @@ describeStores('retention', ({ open }) => {
     expect(await seqsOf(store, run)).toEqual([0, 1, 2, 3]);
   });
 
-  test('removes nothing for a clock that is ahead of everything stored when the process starts', async () => {
-    const young = await endedRun(store, 3, daysAgo(0));
-    const old = await endedRun(store, 3, daysAgo(41));
-    const readClock = async () => {
-      const { now, newestEnd } = await store.readClock();
-      return { now: now + 40 * DAY_MS, newestEnd };
-    };
-    start({ ...store, readClock }, { days: 30, proofMs: 3_600_000 });
-    await eventually(isRemoved(old.key));
-    expect(await seqsOf(store, young)).toEqual([0, 1, 2, 3]);
-  });
-
-  test('removes nothing for a clock that is set ahead while the process runs', async () => {
-    const young = await endedRun(store, 3, daysAgo(0));
+  /** A database whose clock can be set, and a monotonic clock that can pass quickly. */
+  function clocks() {
+    let passedMs = 0;
+    let setMs = 0;
     let readings = 0;
     const readClock = async () => {
-      const { now, newestEnd } = await store.readClock();
       readings += 1;
-      return { now: readings > 2 ? now + 40 * DAY_MS : now, newestEnd: newestEnd! + 40 * DAY_MS };
+      return (await store.readClock()) + passedMs + setMs;
     };
-    start({ ...store, readClock }, { days: 30, proofMs: 3_600_000 });
-    await eventually(() => readings > 5);
+    return {
+      store: { ...store, readClock },
+      monotonic: () => performance.now() + passedMs,
+      pass: (ms: number) => {
+        passedMs += ms;
+      },
+      set: (ms: number) => {
+        setMs += ms;
+      },
+      /** Resolves after some more sweeps. */
+      sweeps: () => {
+        const enough = readings + 5;
+        return eventually(() => readings >= enough);
+      },
+    };
+  }
+
+  test('removes nothing in the hour after a start, even if a run ends by a clock that is ahead', async () => {
+    const { store: ahead, monotonic, set, pass, sweeps } = clocks();
+    set(40 * DAY_MS);
+    const young = await endedRun(store, 3, daysAgo(0));
+    const last = await endedRun(store, 3, daysAgo(-40));
+    start(ahead, { days: 30, proofMs: HOUR_MS, monotonic });
+    await sweeps();
+    pass(HOUR_MS - 60_000);
+    await sweeps();
     expect(await seqsOf(store, young)).toEqual([0, 1, 2, 3]);
+    pass(60_000);
+    await eventually(isRemoved(young.key));
+    expect(await seqsOf(store, last)).toEqual([0, 1, 2, 3]);
+  });
+
+  test('removes nothing in the hour after the clock was set, forward or back', async () => {
+    const { store: settable, monotonic, set, pass, sweeps } = clocks();
+    const first = await endedRun(store, 3, daysAgo(31));
+    const second = await endedRun(store, 3, daysAgo(0));
+    start(settable, { days: 30, proofMs: HOUR_MS, monotonic });
+    await sweeps();
+    pass(HOUR_MS);
+    await eventually(isRemoved(first.key));
+    set(60 * DAY_MS);
+    await sweeps();
+    pass(HOUR_MS - 60_000);
+    await sweeps();
+    set(-20 * DAY_MS);
+    await sweeps();
+    pass(HOUR_MS - 60_000);
+    await sweeps();
+    expect(await seqsOf(store, second)).toEqual([0, 1, 2, 3]);
+    pass(60_000);
+    await eventually(isRemoved(second.key));
   });
 
   test('continues after the store was down, and reports the failure', async () => {

@@ -4,8 +4,11 @@ import { EMPTY_HEAD, type Head, type RunRecord, type Store } from '../../src/sto
 import type { TestDatabase } from '../support/databases.ts';
 import { append, createRun, event, events, GREATEST, readLog } from './store-records.ts';
 
+/** After the clock of any database. */
+const LATER = 4_000_000_000_009;
+
 /** Tests appending events to logs. */
-export function testCommits({ open }: TestDatabase): void {
+export function testCommits({ dialect, open }: TestDatabase): void {
   let store: Store;
   beforeAll(async () => {
     store = await open();
@@ -98,14 +101,36 @@ export function testCommits({ open }: TestDatabase): void {
     test('the first start and the first end are kept', async () => {
       const run = await createRun(store);
       const started = append(run, EMPTY_HEAD, events(0, 1), { startedAt: 1_700_000_000_001 });
-      const ended = append(run, started.head, events(1, 1), { startedAt: 5, endedAt: 1_700_000_000_009 });
+      const ended = append(run, started.head, events(1, 1), { startedAt: 5, endedAt: LATER });
       const after = append(run, ended.head, events(2, 1), { startedAt: 6, endedAt: 7 });
       await store.commit([started]);
       expect(await timesOf(run)).toEqual([1_700_000_000_001n, null]);
       await store.commit([ended]);
       await store.commit([after]);
-      expect(await timesOf(run)).toEqual([1_700_000_000_001n, 1_700_000_000_009n]);
+      expect(await timesOf(run)).toEqual([1_700_000_000_001n, BigInt(LATER)]);
     });
+
+    test.runIf(dialect === 'postgres')(
+      'a run does not end before the database’s clock says so, whatever the clock of the process that commits',
+      async () => {
+        const [behind, ahead, running] = [
+          await createRun(store),
+          await createRun(store),
+          await createRun(store),
+        ];
+        const before = await store.readClock();
+        await store.commit([
+          append(behind, EMPTY_HEAD, events(0, 1), { endedAt: before - 1 }),
+          append(ahead, EMPTY_HEAD, events(0, 1), { endedAt: LATER }),
+          append(running, EMPTY_HEAD, events(0, 1)),
+        ]);
+        const [, end] = await timesOf(behind);
+        expect(Number(end)).toBeGreaterThanOrEqual(before);
+        expect(Number(end)).toBeLessThanOrEqual(await store.readClock());
+        expect(await timesOf(ahead)).toEqual([null, BigInt(LATER)]);
+        expect(await timesOf(running)).toEqual([null, null]);
+      },
+    );
 
     test('every kind of the contract can be stored, and no other', async () => {
       const run = await createRun(store);

@@ -80,6 +80,17 @@ export function append(
   };
 }
 
+/**
+ * Makes an ended run one that ended at this time. A commit to Postgres cannot: an end is never before the
+ * database's clock.
+ */
+export async function setEnd(store: Store, { key }: Pick<RunRecord, 'key'>, endedAt: number): Promise<void> {
+  if (store.dialect === 'sqlite') return;
+  await store.catalog.$queryRawUnsafe(
+    `UPDATE run SET ended_at = ${endedAt} WHERE key = ${key} RETURNING key`,
+  );
+}
+
 /** Creates a run whose log contains these events. */
 export async function createLog(store: Store, added: readonly StoredEvent[]): Promise<RunRecord> {
   const run = await createRun(store);

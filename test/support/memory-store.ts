@@ -77,7 +77,6 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
   return {
     dialect: 'postgres',
     id: 'memory',
-    copy: 'memory',
     file: null,
     catalog: {} as CatalogClient,
     lists: {} as ListStore,
@@ -135,11 +134,7 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
           return [Buffer.byteLength(event.data) <= asked.maxDataBytes ? event : { ...event, data: null }];
         }),
       ),
-    readClock: () =>
-      call('readClock', () => {
-        const ends = [...logs.values()].flatMap(({ endedAt }) => endedAt ?? []);
-        return { now: Date.now(), newestEnd: ends.length > 0 ? Math.max(...ends) : null };
-      }),
+    readClock: () => call('readClock', () => Date.now()),
     readEnded: (after, before, limit) =>
       call('readEnded', () =>
         [...logs.values()]

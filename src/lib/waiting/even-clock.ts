@@ -19,6 +19,8 @@ export interface EvenClock {
    * before this process first recorded a reading, the clock itself is trusted.
    */
   elapsed(since: number, now: number): number;
+  /** Returns for how many milliseconds the clock has run since its first reading or its last step. */
+  evenMs(): number;
   /** Returns by how many milliseconds the clock was set forward within the last `withinMs` milliseconds. */
   leaptMs(withinMs: number): number;
 }
@@ -63,6 +65,10 @@ export function createEvenClock(monotonic: () => number = () => performance.now(
       return leapMs;
     },
     elapsed: (since, now) => Math.max(0, momentOf(now) - momentOf(since)),
+    evenMs: () => {
+      const at = monotonic();
+      return at - (stretches.at(-1)?.at ?? at);
+    },
     leaptMs: (withinMs) => {
       const after = monotonic() - withinMs;
       return stretches

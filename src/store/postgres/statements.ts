@@ -1,11 +1,14 @@
 /** The statements of the Postgres store. Each is prepared once per connection, named after its key. */
 
+import { POSTGRES_DIALECT } from './named.ts';
+
 const HEAD = `r.last_seq AS "lastSeq", r.last_source_seq AS "lastSourceSeq", r.last_t_ms AS "lastTMs",
   r.event_count AS "eventCount", r.server_events AS "serverEvents", r.data_bytes AS "dataBytes",
   r.terminal_seq AS "terminalSeq", r.removed_through AS "removedThrough", r.fence`;
 const EVENT =
   'e.seq, e.source_seq AS "sourceSeq", e.t_ms AS "tMs", e.kind, e.data::text, e.committed_at AS "committedAt"';
 
+const NOW_MS = POSTGRES_DIALECT.nowMs;
 const SET_ASIDE = EVENT.replace('e.kind', `'runtime_terminal' AS kind`);
 
 /** The columns of an event, with its size, and with its data only if the condition holds. */
@@ -43,6 +46,9 @@ export const STATEMENTS = {
 
   readHeads: `SELECT r.key, ${HEAD} FROM run r WHERE r.key = ANY($1::int[])`,
 
+  // A run does not end before the database's clock says so: retention goes by that clock, and a process may be
+  // days behind. GREATEST ignores NULL, hence the CASE.
+  //
   // Rows are locked before they are updated, and rows that another writer holds are skipped: otherwise
   // updates of the same runs by several processes deadlock. A skipped run is judged again, like a run whose
   // log has moved.
@@ -59,7 +65,8 @@ export const STATEMENTS = {
       UPDATE run r SET last_seq = h.last_seq, last_source_seq = h.last_source_seq, last_t_ms = h.last_t_ms,
           event_count = h.event_count, server_events = h.server_events, data_bytes = h.data_bytes,
           terminal_seq = h.terminal_seq,
-          started_at = COALESCE(r.started_at, h.started_at), ended_at = COALESCE(r.ended_at, h.ended_at)
+          started_at = COALESCE(r.started_at, h.started_at),
+          ended_at = COALESCE(r.ended_at, CASE WHEN h.ended_at IS NOT NULL THEN GREATEST(h.ended_at, ${NOW_MS}) END)
       FROM head h JOIN locked l ON l.key = h.run
       WHERE r.key = h.run
       RETURNING r.key
@@ -84,8 +91,7 @@ export const STATEMENTS = {
       WHERE e.run = $1
     ORDER BY seq`,
 
-  readClock: `SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS "now",
-      (SELECT ended_at FROM run WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, key DESC LIMIT 1) AS "newestEnd"`,
+  readClock: `SELECT ${NOW_MS} AS "now"`,
 
   // The ORDER BY makes the planner use the index. Without it, the whole table was read for each run where
   // few runs have events.

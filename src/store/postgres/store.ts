@@ -4,23 +4,14 @@ import { PrismaClient } from '../../generated/postgres/client.ts';
 import { asCatalog } from '../catalog.ts';
 import { endsBeyond } from '../ended.ts';
 import { asStoreFault } from '../faults.ts';
-import type {
-  ClockReading,
-  EndedRun,
-  FoundEvent,
-  Head,
-  Page,
-  RunRecord,
-  Store,
-  StoredEvent,
-} from '../store.ts';
+import type { EndedRun, FoundEvent, Head, Page, RunRecord, Store, StoredEvent } from '../store.ts';
 import { StoreUnavailable } from '../unavailable.ts';
 import { commitParameters, numberArray } from './arrays.ts';
 import { postgresReason } from './faults.ts';
 import { createPostgresJobs } from './jobs.ts';
 import { createPostgresLists } from './lists.ts';
 import { createLockLanes, type LockedRow, type LockLanesOptions, type OnRow } from './lock-lanes.ts';
-import { type DatabaseIdentity, migratePostgres } from './migrate.ts';
+import { migratePostgres } from './migrate.ts';
 import { createPostgresNativeRuns } from './native-runs.ts';
 import { STATEMENTS, type StatementName } from './statements.ts';
 
@@ -101,9 +92,9 @@ export async function openPostgresStore(
     name: StatementName,
     values: readonly unknown[],
   ): Promise<Row[]> => (await onRow(row, () => ask<Row>(name, values))).rows;
-  let identity: DatabaseIdentity;
+  let id: string;
   try {
-    identity = await migratePostgres(pool);
+    id = await migratePostgres(pool);
   } catch (error) {
     await pool.end();
     throw asStoreFault(error, postgresReason);
@@ -111,7 +102,7 @@ export async function openPostgresStore(
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   return {
     dialect: 'postgres',
-    ...identity,
+    id,
     file: null,
     catalog: asCatalog(prisma, postgresReason),
     lists: createPostgresLists(pool, track),
@@ -161,7 +152,7 @@ export async function openPostgresStore(
       const maxDataBytes = numberArray(numbers.map(({ maxDataBytes }) => maxDataBytes));
       return query<FoundEvent>('readProduced', [run, sourceSeqs, maxDataBytes, serverEvents]);
     },
-    readClock: async () => (await query<ClockReading>('readClock', []))[0]!,
+    readClock: async () => (await query<{ now: number }>('readClock', []))[0]!.now,
     readEnded: (after, before, limit) =>
       query<EndedRun>('readEnded', [after.endedAt, after.key, before, limit]),
     markRemoved: async (run) => void (await write(run, 'markRemoved', [run])),

@@ -43,7 +43,6 @@ export interface Statements {
     [maxDataBytes: number, run: number, first: number, last: number, sourceSeq: number],
     FoundEvent
   >;
-  readonly readNewestEnd: Statement<[], { readonly newestEnd: number | null }>;
   readonly readEnded: Statement<[endedAt: number, key: number, before: number, limit: number], EndedRow>;
   readonly markRemoved: Statement<[run: number]>;
   readonly readSizes: Statement<
@@ -95,7 +94,6 @@ export function prepareStatements(database: Database): Statements {
     findProduced: database.prepare(
       `SELECT ${FOUND_EVENT} FROM event WHERE run = ? AND seq BETWEEN ? AND ? AND source_seq = ? LIMIT 1`,
     ),
-    readNewestEnd: database.prepare('SELECT max(ended_at) AS newestEnd FROM run'),
     readEnded: database.prepare(
       `SELECT key, ended_at AS endedAt,
          NOT EXISTS (SELECT 1 FROM event WHERE run = key) AS removed

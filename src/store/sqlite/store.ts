@@ -5,7 +5,6 @@ import { asCatalog } from '../catalog.ts';
 import { endsBeyond } from '../ended.ts';
 import { asStoreFault } from '../faults.ts';
 import { DATABASE_ID } from '../migrations.ts';
-import { identityOf } from '../sqlite-file/files.ts';
 import { openDatabase, opening } from '../sqlite-file/open.ts';
 import type { Page, PageReadLimits, Store, StoredEvent } from '../store.ts';
 import { sqliteReason } from './faults.ts';
@@ -32,7 +31,6 @@ export async function openSqliteStore(url: string): Promise<Store> {
   releasers.add(() => void database.close());
   const statements = prepareStatements(database);
   const id = database.prepare<[], string>(DATABASE_ID).pluck().get()!;
-  const copy = identityOf(path) ?? '';
   const jobReads = createJobReads(database);
   const nativeReads = createNativeRunRead(database);
   // Read-only by construction: Prisma's connection can neither write nor hold a write lock across an await.
@@ -51,7 +49,6 @@ export async function openSqliteStore(url: string): Promise<Store> {
   return {
     dialect: 'sqlite',
     id,
-    copy,
     file: path,
     catalog: asCatalog(prisma, sqliteReason),
     lists: { runs: lists.runs, jobs: lists.jobs },
@@ -99,8 +96,7 @@ export async function openSqliteStore(url: string): Promise<Store> {
         return asked ? [...found, statements.findTerminal.get(asked.maxDataBytes, run)!] : found;
       }),
     // The database has no clock of its own: it is used by one process on one machine.
-    readClock: () =>
-      answer(() => ({ now: Date.now(), newestEnd: statements.readNewestEnd.get()!.newestEnd })),
+    readClock: async () => Date.now(),
     readEnded: (after, before, limit) =>
       answer(() =>
         statements.readEnded

@@ -18,8 +18,6 @@ const FILES = {
     image: 'string',
     specHash: 'string',
     createdAt: 'number',
-    /** The copy of the database whose server created it. Null in folders of older versions. */
-    copy: 'string?',
   },
   /** Who may start the command: the shim that came first, or (pid 0) none ever, since a stop came first. */
   'pid.json': { bootId: 'string', pid: 'number', startTime: 'number' },
@@ -144,7 +142,6 @@ function isShaped(value: unknown, shape: Shape): boolean {
   const fields = new Map<string, unknown>(Object.entries(value));
   return Object.entries(shape).every(([name, kind]) => {
     const field = fields.get(name);
-    // Older versions did not write every field.
-    return kind.endsWith('?') && (field ?? null) === null ? true : typeof field === kind.replace('?', '');
+    return kind.endsWith('?') && field === null ? true : typeof field === kind.replace('?', '');
   });
 }

@@ -14,7 +14,8 @@ import type { ProcessUser } from './user.ts';
 /** The folders of one server's jobs on a machine. */
 export interface JobFolders {
   /** Returns the folder of a run's job, and creates it with this content if it does not exist. */
-  make(spec: Omit<JobFile<'spec.json'>, 'id' | 'createdAt' | 'copy'>): Promise<JobFolder>;
+  make(spec: Omit<JobFile<'spec.json'>, 'id' | 'createdAt'>): Promise<JobFolder>;
+  /** Returns null also if the run's folder is that of a job with another spec: no database has both. */
   ofRun(run: RunOfJob): JobFolder | null;
   ofMachine(machineId: string): JobFolder | null;
   /** Reads all folders, in slices: there are those of a day. */
@@ -26,9 +27,8 @@ export interface JobFolders {
 /** What {@link openJobFolders} needs. */
 export interface JobFoldersOptions {
   readonly root: string;
-  /** The database that has the jobs, and which of its copies; see `Store`. */
+  /** The id of the database that has the jobs. Its copies have the same. */
   readonly owner: string;
-  readonly copy: string;
   readonly user: JobsUser | null;
   /** Needed if each job has its own user. */
   readonly uids: UidRegistry | null;
@@ -43,11 +43,6 @@ export interface JobFolder {
   /** Identifies this very folder, not one created later for the same run. */
   readonly machineId: string;
   readonly spec: JobFile<'spec.json'>;
-  /**
-   * True if a server on this copy of the database created it. Otherwise the job may be that of another copy, or
-   * of another database: older versions kept the jobs of all databases in one folder.
-   */
-  readonly isOurs: boolean;
   /** Returns the user that the command runs as: the owner of the folder that it starts in. */
   user(): ProcessUser;
   /** Returns that user's uid if no other job runs as it, else null. */
@@ -74,10 +69,10 @@ const PASSABLE = 0o711;
 /**
  * Opens the folder in which servers keep their jobs, and creates it if it is missing. Only the server's user
  * can read its files. The jobs of each owner are in a subfolder. Jobs that older versions left next to the
- * subfolders are found too, but by run only with the spec's hash, which no other server can make. If commands
- * run as another user, that user owns the folders that they start in.
+ * subfolders are found too. By run, a job is found only with its spec's hash, which no other database's server
+ * can make. If commands run as another user, that user owns the folders that they start in.
  */
-export function openJobFolders({ root, owner, copy, user: jobsUser, uids }: JobFoldersOptions): JobFolders {
+export function openJobFolders({ root, owner, user: jobsUser, uids }: JobFoldersOptions): JobFolders {
   const own = join(root, ownerFolder(owner));
   makeFolder(own, 0o700);
   for (const folder of [own, root]) {
@@ -167,8 +162,7 @@ export function openJobFolders({ root, owner, copy, user: jobsUser, uids }: JobF
       const uid = ownerOfWork(path);
       return uid !== null && isOwn(uid) ? uid : null;
     };
-    const isOurs = folder === own && spec.copy === copy;
-    return { path, machineId: `${name}-${spec.id}`, spec, isOurs, user, ownUid };
+    return { path, machineId: `${name}-${spec.id}`, spec, user, ownUid };
   }
 
   // Early, so that the first job need not wait for it. A failure comes back with the first claim.
@@ -178,7 +172,7 @@ export function openJobFolders({ root, owner, copy, user: jobsUser, uids }: JobF
       const name = nameOf(content);
       const there = read(name);
       if (there) return there;
-      const spec = { ...content, id: randomBytes(8).toString('hex'), createdAt: Date.now(), copy };
+      const spec = { ...content, id: randomBytes(8).toString('hex'), createdAt: Date.now() };
       await place(name, spec);
       const made = read(name);
       if (!made) throw new Error('a job’s folder was removed while it was being created');
@@ -186,10 +180,8 @@ export function openJobFolders({ root, owner, copy, user: jobsUser, uids }: JobF
     },
     ofRun: (run) => {
       const name = nameOf(run);
-      const found = read(name);
-      if (found) return found;
-      const shared = read(name, root);
-      return shared?.spec.specHash === run.specHash ? shared : null;
+      const found = [read(name), read(name, root)];
+      return found.find((folder) => folder?.spec.specHash === run.specHash) ?? null;
     },
     ofMachine: (machineId) => {
       const [, name = '', id] = MACHINE_ID.exec(machineId) ?? [];

@@ -5,8 +5,8 @@ import { codeOf } from '../../lib/text/error-line.ts';
 import { identityOf } from '../../store/sqlite-file/files.ts';
 import { type Lock, lockFile } from '../../store/sqlite-file/lock.ts';
 
-/** A SQLite database: its real path, and what tells it from its copies, as in `Store`. */
-export interface OwnerFile {
+/** The file of a SQLite database: its real path, and its device and inode, which its copies do not have. */
+interface OwnerFile {
   readonly file: string;
   readonly copy: string;
 }
@@ -15,11 +15,11 @@ const RECORD = 'database.json';
 const REMEDY = 'set JOBS_FOLDER to another folder';
 
 /**
- * Takes the folder of a database's jobs for one server. A copy of the database has the same folder, but its
- * server would end the jobs that only the original knows, and look after the others a second time. Throws
+ * Takes the folder of the jobs of a SQLite database, given by its real path, for one server. A copy of the
+ * database has the same folder, but its server would look after the jobs of the original a second time. Throws
  * while another server has the folder, or if the database that had it last is still where it was.
  */
-export async function takeOwnerFolder(folder: string, database: OwnerFile): Promise<Lock> {
+export async function takeOwnerFolder(folder: string, file: string): Promise<Lock> {
   const lock = lockFile(join(folder, `${RECORD}-lock`), () => {
     const other = readRecord(folder)?.file ?? 'another file';
     return new Error(
@@ -27,10 +27,11 @@ export async function takeOwnerFolder(folder: string, database: OwnerFile): Prom
     );
   });
   try {
+    const database = { file, copy: identityOf(file) ?? '' };
     const last = readRecord(folder);
     if (last && isElsewhere(last, database)) {
       throw new Error(
-        `the jobs here are those of ${last.file}, of which ${database.file} is a copy: ${REMEDY}, or move ${last.file} away if ${database.file} replaces it`,
+        `the jobs here are those of ${last.file}, of which ${file} is a copy: ${REMEDY}, or move ${last.file} away if ${file} replaces it`,
       );
     }
     await writeRecord(folder, database);

@@ -7,8 +7,6 @@ export interface ProcessSubstrateOptions {
   readonly folder: string;
   /** The owner of these jobs, as in `SubstrateSetup`: servers with other owners may use the same folder. */
   readonly owner: string;
-  /** Tells this copy of the owner's database from others. Defaults to one that has no copies. */
-  readonly copy?: string;
   /** Command lines by the image that stands for them; see `processImage`. */
   readonly commands: ReadonlyMap<string, readonly string[]>;
   /** Names this machine. Defaults to host name and machine id. To be set in containers, where both change. */

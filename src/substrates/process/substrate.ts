@@ -57,7 +57,7 @@ export async function openSubstrate({
     const substrate = await startingWith('JOBS_FOLDER', async () => {
       releasers.add(await takeFolder(options.folder, owner));
       const uids = jobsUser?.kind === 'each' ? await openUids(releasers) : null;
-      return createProcessSubstrate({ ...options, owner: owner.id, copy: owner.copy, uids });
+      return createProcessSubstrate({ ...options, owner: owner.id, uids });
     });
     releasers.add(substrate.close);
     return {
@@ -71,13 +71,13 @@ export async function openSubstrate({
 }
 
 /** Any number of servers may have the folder of a Postgres database. */
-async function takeFolder(root: string, { id, copy, file }: JobsOwner): Promise<() => void> {
+async function takeFolder(root: string, { id, file }: JobsOwner): Promise<() => void> {
   if (file === null) return () => {};
   const folder = join(root, ownerFolder(id));
   makeFolder(folder, 0o700);
   // Loads the SQLite driver, which a server on Postgres may do without.
   const { takeOwnerFolder } = await import('../job-folders/owner.ts');
-  const lock = await takeOwnerFolder(folder, { file, copy });
+  const lock = await takeOwnerFolder(folder, file);
   return () => lock.release();
 }
 
@@ -121,8 +121,8 @@ export function createProcessSubstrate(
   requireLinux();
   const host = options.hostId ?? machineName();
   const jobsUser = options.user ?? null;
-  const { folder: root, owner, copy = owner, uids = null } = options;
-  const folders = openJobFolders({ root, owner, copy, user: jobsUser, uids });
+  const { folder: root, owner, uids = null } = options;
+  const folders = openJobFolders({ root, owner, user: jobsUser, uids });
   const environment = passedOn(options.environment ?? {});
   const usage = createUsageMeter();
   const launching = new Map<string, Promise<void>>();
@@ -272,7 +272,8 @@ export function createProcessSubstrate(
           workspaceId: folder.spec.workspaceId,
           runId: folder.spec.runId,
           createdAt: folder.spec.createdAt,
-          ownedIfHash: folder.isOurs ? null : folder.spec.specHash,
+          // A restored database does not know the latest jobs, and older versions shared the folder.
+          ownedIfHash: folder.spec.specHash,
         })),
       ),
     remove: (handle) =>

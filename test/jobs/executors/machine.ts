@@ -58,7 +58,7 @@ export function createMachine(limits: Partial<ProcessSubstrateLimits> = {}): Mac
 
 /** Opens the machine's folders of jobs without a substrate. */
 export function openFolders({ root }: Machine): JobFolders {
-  return openJobFolders({ root, owner: OWNER, copy: OWNER, user: null, uids: null });
+  return openJobFolders({ root, owner: OWNER, user: null, uids: null });
 }
 
 /** Returns the folder of a job's files. */

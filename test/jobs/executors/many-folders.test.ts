@@ -31,7 +31,7 @@ function createFolders(root: string, asRoot: boolean): void {
 test('the folders of many jobs are listed with a bounded number of them per turn of the event loop', async () => {
   const root = await freshFolder();
   createFolders(root, false);
-  const folders = openJobFolders({ root, owner: OWNER, copy: OWNER, user: null, uids: null });
+  const folders = openJobFolders({ root, owner: OWNER, user: null, uids: null });
   const { turns } = startTurnMeter();
   expect(await folders.all()).toHaveLength(FOLDERS);
   expect(turns()).toBeGreaterThanOrEqual(FOLDERS / PER_TURN - 1);
@@ -55,7 +55,7 @@ test.skipIf(process.getuid?.() !== 0)(
     };
     const user = { kind: 'each', first: FIRST, last: FIRST + 2 * FOLDERS } as const;
     const { turns } = startTurnMeter();
-    const folders = openJobFolders({ root, owner: OWNER, copy: OWNER, user, uids });
+    const folders = openJobFolders({ root, owner: OWNER, user, uids });
     const spec = { workspaceId: 'w', image: 'i', specHash: 'h' };
     await folders.make({ ...spec, runId: 'new' });
     expect(turns()).toBeGreaterThanOrEqual(FOLDERS / PER_TURN - 1);

@@ -164,7 +164,6 @@ export async function startServer(
       graphiql: () => graphiqlPage({ demoRunId: demoRunId ?? null, needsToken: config.publicUrl !== null }),
       store,
       inFlight,
-      unread: load.unread,
     });
     const http = createHttpServer(load, answer, upgradeTo({ guard, websocket, inFlight }));
     boundConnections(http, totals.connections, log);

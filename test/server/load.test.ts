@@ -300,6 +300,48 @@ describe('answers that are not read', () => {
     reading.socket.resume();
     await eventually(() => reading.socket.bytesRead > 12 * MiB, 20_000);
   });
+
+  const ACCEPTED = ['application/json', 'application/json;q=0.9', 'text/event-stream', '*/*;q=0.1'];
+
+  test.each(ACCEPTED)(
+    'are counted, and forgotten with their requests once the client leaves: accept %s',
+    async (accept) => {
+      const { graphql, load } = await startTransports();
+      const runId = await newRun(graphql);
+      await ingest(graphql, runId, [
+        { seq: 0, tMs: 0, kind: 'notification', data: { text: 'x'.repeat(4 * MiB) } },
+      ]);
+      const query = `{ run(id: "${runId}") { events { nodes { a: data b: data c: data } } } }`;
+      const body = JSON.stringify({ query, variables: { unused: 'y'.repeat(MiB) } });
+      const { socket } = connectRaw(graphql);
+      socket.pause();
+      socket.write(
+        postHead(graphql, body.length).replace('\r\n\r\n', `\r\nAccept: ${accept}\r\n\r\n`) + body,
+      );
+      await eventually(() => load.unread.heldBytes() > 12 * MiB, 20_000);
+      socket.destroy();
+      await eventually(() => load.unread.heldBytes() === 0 && load.intake.heldBytes() === 0, 20_000);
+    },
+  );
+
+  test('end a subscription that is executed for one client, once the client leaves', async () => {
+    const { graphql, load, feed } = await startTransports();
+    const runId = await newRun(graphql);
+    await ingest(graphql, runId, [
+      { seq: 0, tMs: 0, kind: 'notification', data: { text: 'x'.repeat(4 * MiB) } },
+    ]);
+    // Shared feeds have no fragments on the root.
+    const query = `subscription { ... on Subscription { runEvents(runId: "${runId}") { a: data b: data c: data } } }`;
+    const body = JSON.stringify({ query });
+    const { socket } = connectRaw(graphql);
+    socket.pause();
+    socket.write(
+      postHead(graphql, body.length).replace('\r\n\r\n', '\r\nAccept: text/event-stream\r\n\r\n') + body,
+    );
+    await eventually(() => load.unread.heldBytes() > 12 * MiB, 20_000);
+    socket.destroy();
+    await eventually(() => load.unread.heldBytes() === 0 && feed.watchedRuns() === 0, 20_000);
+  });
 });
 
 describe('a socket that continues after refusals', () => {

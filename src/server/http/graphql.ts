@@ -62,7 +62,6 @@ export interface HttpGraphql {
 /** Creates the transport: Yoga's pipeline around this server's parser, validator and executor. */
 export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
   const { operations, inFlight, services, report, load } = options;
-  const { unread } = load;
   const request = ({
     document,
     operationName,
@@ -110,7 +109,6 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
         }
         const gone = new AbortController();
         streams.add(res);
-        const { socket } = req;
         res.once('close', () => {
           gone.abort();
           streams.delete(res);
@@ -128,8 +126,12 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
             await streamFeed(subscription.feed, res, gone.signal, report, load);
             // Yoga sees that the response has ended and does not touch it.
             return {};
-          case 'results':
-            return endsOnlyWithTheRun(subscription.results, res, report, () => unread.note(socket));
+          case 'results': {
+            const { results } = subscription;
+            // For the same reason Yoga may not end them.
+            res.once('close', () => void results.return().catch(() => {}));
+            return endsOnlyWithTheRun(results, res, report);
+          }
           case 'refused': {
             const { errors } = subscription;
             return asStream ? refusal({ errors }, res) : { errors };
@@ -176,7 +178,9 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
       }
       if (body) giveBody(request, body.bytes);
       for (const [name, value] of Object.entries(NO_SNIFFING)) response.setHeader(name, value);
-      await yoga(request, response, { principal, body } as NodeContext);
+      const closed = new Promise<void>((resolve) => response.once('close', resolve));
+      // Yoga waits for room in the response for ever, even after the client has left.
+      await Promise.race([yoga(request, response, { principal, body } as NodeContext), closed]);
     } catch (error) {
       if (response.headersSent) response.destroy();
       else
@@ -294,13 +298,10 @@ function endsOnlyWithTheRun(
   results: AsyncGenerator<ExecutionResult, void, undefined>,
   response: ServerResponse,
   report: ReportUnexpected,
-  written: () => void,
 ): AsyncGenerator<ExecutionResult, void, undefined> {
   let told = false;
   return withNext(results, async () => {
     if (told) throw cut(response);
-    // When Yoga requests the next result, it has written the previous one.
-    written();
     try {
       const result = await results.next();
       return result.done ? result : { done: false, value: withinLength(result.value) };

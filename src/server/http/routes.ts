@@ -7,7 +7,6 @@ import { InvalidToken } from '../../auth/tokens.ts';
 import { lineOf } from '../../lib/text/error-line.ts';
 import type { Store } from '../../store/store.ts';
 import type { GraphiqlPage } from '../graphiql/page.ts';
-import type { Unread } from '../load/unread.ts';
 import { writeInPieces } from '../load/unsent.ts';
 import type { InFlight } from '../operations/in-flight.ts';
 import type { WebsocketTransport } from '../websocket/websocket.ts';
@@ -26,7 +25,6 @@ export interface Routes {
   readonly graphiql: () => Promise<GraphiqlPage>;
   readonly store: Store;
   readonly inFlight: InFlight;
-  readonly unread: Unread;
 }
 
 /**
@@ -34,7 +32,7 @@ export interface Routes {
  * path.
  */
 export function route(routes: Routes): RequestListener {
-  const { guard, store, inFlight } = routes;
+  const { guard, graphiql, store, inFlight } = routes;
   return (request, response) => {
     const path = request.url?.split('?', 1)[0];
     const refusal = isProbe(path) ? null : guard(request, path);
@@ -52,7 +50,7 @@ export function route(routes: Routes): RequestListener {
         response.writeHead(302, { location: '/graphiql', ...NO_SNIFFING }).end();
         return;
       case '/graphiql':
-        return void respondPage(response, routes);
+        return void respondPage(response, graphiql);
       default:
         return respondFault(
           response,
@@ -97,7 +95,7 @@ async function handleGraphql(
   graphql(request, response, principal);
 }
 
-async function respondPage(response: ServerResponse, { graphiql, unread }: Routes): Promise<void> {
+async function respondPage(response: ServerResponse, graphiql: Routes['graphiql']): Promise<void> {
   let page: GraphiqlPage;
   try {
     page = await graphiql();
@@ -107,7 +105,7 @@ async function respondPage(response: ServerResponse, { graphiql, unread }: Route
   }
   const { headers, body } = page;
   response.writeHead(200, { ...headers, ...NO_SNIFFING });
-  await writeInPieces(response, body, unread);
+  await writeInPieces(response, body);
   response.end();
 }
 

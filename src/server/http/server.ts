@@ -3,7 +3,7 @@ import {
   type IncomingMessage,
   type RequestListener,
   type Server,
-  type ServerResponse,
+  ServerResponse,
 } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Load, OTHER_COST, PROBE_COST } from '../load/load.ts';
@@ -13,6 +13,8 @@ import { respondFault } from './respond.ts';
 
 /** The most headers read per request. Browsers and proxies send 20 to 40. */
 const MAX_HEADERS = 128;
+
+type Written = ((error: Error | null | undefined) => void) | undefined;
 
 /** Takes over the connection of a websocket request. `head` contains the bytes after the request. */
 export type UpgradeListener = (request: IncomingMessage, stream: Socket, head: Buffer) => void;
@@ -37,9 +39,17 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
       );
     else answer(request, response);
   };
+  /** Counts what its client has not read after every write, whoever writes: Yoga waits for room before it ends. */
+  class CountedResponse extends ServerResponse<PacedRequest> {
+    override write(chunk: unknown, ...rest: [Written?] | [BufferEncoding, Written?]): boolean {
+      const hasRoom = super.write(chunk, ...(rest as [BufferEncoding, Written?]));
+      if (this.socket) load.unread.note(this.socket);
+      return hasRoom;
+    }
+  }
   // Requests that Node would answer itself take the same path as all others, and are counted.
   const http = createServer(
-    { IncomingMessage: PacedRequest, requireHostHeader: false },
+    { IncomingMessage: PacedRequest, ServerResponse: CountedResponse, requireHostHeader: false },
     (request, response) => begin(request, response, answer),
   );
   http.on('connection', (socket) => openHttpConnection(socket, load));

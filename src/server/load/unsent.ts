@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
-import type { Unread } from './unread.ts';
 
 const PIECE_BYTES = 32 * 1024;
 
@@ -58,11 +57,8 @@ export function drained(stream: Writable): Promise<void> {
  * Writes a large body that other responses share, as fast as the client reads it. Written at once, it would count as
  * unread bytes of each client. Resolves when all of it is written or the client is gone.
  */
-export async function writeInPieces(response: ServerResponse, body: Buffer, unread: Unread): Promise<void> {
-  const { socket } = response;
-  for (let at = 0; at < body.length && socket && !response.destroyed; at += PIECE_BYTES) {
-    const hasRoom = response.write(body.subarray(at, at + PIECE_BYTES));
-    unread.note(socket);
-    if (!hasRoom) await drained(response);
+export async function writeInPieces(response: ServerResponse, body: Buffer): Promise<void> {
+  for (let at = 0; at < body.length && !response.destroyed; at += PIECE_BYTES) {
+    if (!response.write(body.subarray(at, at + PIECE_BYTES))) await drained(response);
   }
 }

@@ -16,6 +16,9 @@ export type Killed =
 const ROUNDS = 50;
 const BETWEEN_ROUNDS_MS = 20;
 
+/** One look could find nothing by chance. */
+const CLEAR_LOOKS = 2;
+
 /** Looks that may be unclear. On a busy machine, some are unclear because of processes of others. */
 const UNCLEAR_LOOKS = 10;
 
@@ -31,15 +34,17 @@ export async function signalAll(job: JobProcesses, signal: NodeJS.Signals): Prom
 export async function killAll(job: JobProcesses): Promise<Killed> {
   if (bootId() !== job.shim.bootId) return 'all';
   let zombies: ReadonlySet<string> = new Set();
-  let unclear = 0;
+  let [clear, unclear] = [0, 0];
   for (let round = 0; round < ROUNDS; round += 1) {
     const isUserKilled = job.uid !== null && (await killUser(job.uid));
     const look = await lookFor(job, zombies);
     signalFound(look, 'SIGKILL');
     zombies = look.zombies;
     const isEmpty = look.found.length === 0;
-    if (isEmpty && (job.uid === null ? !look.isUnclear : isUserKilled)) return 'all';
-    if (isEmpty && job.uid === null) unclear += 1;
+    if (isEmpty && isUserKilled) return 'all';
+    clear = isEmpty && job.uid === null && !look.isUnclear ? clear + 1 : 0;
+    if (clear === CLEAR_LOOKS) return 'all';
+    if (isEmpty && job.uid === null && look.isUnclear) unclear += 1;
     if (unclear === UNCLEAR_LOOKS) return 'unclear';
     await setTimeout(BETWEEN_ROUNDS_MS);
   }

@@ -38,7 +38,7 @@ export interface Look {
 }
 
 /** A process that lived longer was alive when it was read, or has left one that is. */
-const JUST_NOW_TICKS = 2;
+const JUST_NOW_TICKS = 10;
 
 /** Takes 2 ms. */
 const NEWEST_TRIES = 100;

@@ -50,7 +50,7 @@ describe.skipIf(!hasPerl)('processes that fork and exit faster than they can be 
 
   test.each([
     ['in one group', ''],
-    ['in a group each', UNMARKED],
+    ['in a group each', 'POSIX::setsid()'],
   ])('%s, of a job whose user has others, are killed, or a warning names the job', async (_, perLink) => {
     const warnings: unknown[] = [];
     const log = { warn: (...line: unknown[]) => void warnings.push(line), error: () => {} };

@@ -25,13 +25,17 @@ const FILES = {
   'child.json': { pid: 'number', startTime: 'number' },
   /** Written by the server: Unix milliseconds, and the same as a duration in case the clock gets set. */
   'stop.json': { killAt: 'number', graceMs: 'number' },
-  /** Written by the shim, last of all. `cause` is own, stop or deadline; `error` is why the start failed. */
+  /**
+   * Written by the shim, last of all. `cause` is own, stop or deadline; `error` is why the start failed; `left`
+   * is null if all other processes were killed for certain, or in files of older versions.
+   */
   'exit.json': {
     exitCode: 'number?',
     signal: 'string?',
     error: 'string?',
     cause: 'string',
     finishedAt: 'number',
+    left: 'string?',
   },
 } as const;
 

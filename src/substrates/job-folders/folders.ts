@@ -1,14 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { chmod, chown, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { chmodSync, statSync } from 'node:fs';
+import { chmod, chown, mkdir, mkdtemp, readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { JobsUser } from '../../config/jobs-user.ts';
 import { makeFolder } from '../../lib/make-folder.ts';
 import { codeOf } from '../../lib/text/error-line.ts';
 import { createPauses } from '../../lib/waiting/turns.ts';
 import { SubstrateError } from '../errors.ts';
+import type { JobLog } from '../substrate.ts';
 import { type JobFile, readJobFile, storeJobFile, WORK_FOLDER } from './files.ts';
+import { removeTree } from './remove-tree.ts';
 import type { UidOfFolder, UidRegistry } from './uids.ts';
+import { sweepUnfinished, UNFINISHED } from './unfinished.ts';
 import type { ProcessUser } from './user.ts';
 
 /** The folders of one server's jobs on a machine. */
@@ -18,10 +21,12 @@ export interface JobFolders {
   /** Returns null also if the run's folder is that of a job with another spec: no database has both. */
   ofRun(run: RunOfJob): JobFolder | null;
   ofMachine(machineId: string): JobFolder | null;
-  /** Reads all folders, in slices: there are those of a day. */
+  /** Reads all folders, in slices: there are those of a day. Also removes what earlier removals left. */
   all(): Promise<readonly JobFolder[]>;
   /** Hides a folder from all servers, then deletes it. */
   remove(folder: JobFolder): Promise<void>;
+  /** Deletes a folder that an earlier removal hid but could not delete, if there is one. */
+  finishRemoval(machineId: string): Promise<void>;
 }
 
 /** What {@link openJobFolders} needs. */
@@ -32,6 +37,7 @@ export interface JobFoldersOptions {
   readonly user: JobsUser | null;
   /** Needed if each job has its own user. */
   readonly uids: UidRegistry | null;
+  readonly log: JobLog;
 }
 
 /** The run whose job is in a folder. */
@@ -49,16 +55,12 @@ export interface JobFolder {
   ownUid(): number | null;
 }
 
-/** An unfinished folder older than this was left by a process that died over it. */
-const LEFT_BEHIND_MS = 10 * 60_000;
-
 /** Folders that are read in one turn of the event loop: about 1 ms. */
 const SLICE = 16;
 
 /** Uids that are added to the registry in one transaction. */
 const NOTED_AT_ONCE = 256;
 
-const UNFINISHED = '.unfinished-';
 const NAME = /^[0-9a-f]{32}$/;
 const OWNER_FOLDER = /^of-[0-9a-f]{16}$/;
 const MACHINE_ID = /^([0-9a-f]{32})-([0-9a-f]{16})$/;
@@ -72,13 +74,11 @@ const PASSABLE = 0o711;
  * subfolders are found too. By run, a job is found only with its spec's hash, which no other database's server
  * can make. If commands run as another user, that user owns the folders that they start in.
  */
-export function openJobFolders({ root, owner, user: jobsUser, uids }: JobFoldersOptions): JobFolders {
+export function openJobFolders(options: JobFoldersOptions): JobFolders {
+  const { root, owner, user: jobsUser, uids, log } = options;
   const own = join(root, ownerFolder(owner));
   makeFolder(own, 0o700);
-  for (const folder of [own, root]) {
-    if (jobsUser) chmodSync(folder, PASSABLE);
-    sweepUnfinished(folder);
-  }
+  for (const folder of [own, root]) if (jobsUser) chmodSync(folder, PASSABLE);
   const pauses = createPauses();
   let noted: Promise<void> | null = null;
 
@@ -165,6 +165,18 @@ export function openJobFolders({ root, owner, user: jobsUser, uids }: JobFolders
     return { path, machineId: `${name}-${spec.id}`, spec, user, ownUid };
   }
 
+  async function sweep(): Promise<void> {
+    for (const folder of [own, root]) await sweepUnfinished(folder, log);
+  }
+
+  /** Deletes a hidden folder. `path` is where it was. */
+  async function removeHidden(hidden: string, path: string, uid: number | null): Promise<void> {
+    await removeTree(hidden);
+    if (uid !== null) await uids?.release({ uid, folder: path });
+  }
+
+  // A folder that is gone or unreadable by now says so at the first listing.
+  sweep().catch(() => {});
   // Early, so that the first job need not wait for it. A failure comes back with the first claim.
   if (uids) allNoted(uids).catch(() => {});
   return {
@@ -188,21 +200,31 @@ export function openJobFolders({ root, owner, user: jobsUser, uids }: JobFolders
       const found = name ? [read(name), read(name, root)] : [];
       return found.find((folder) => folder?.spec.id === id) ?? null;
     },
-    all: async () => [
-      ...(await inSlices(await namesIn(own), (name) => read(name))),
-      ...(await inSlices(await namesIn(root), (name) => read(name, root))),
-    ],
+    all: async () => {
+      await sweep();
+      return [
+        ...(await inSlices(await namesIn(own), (name) => read(name))),
+        ...(await inSlices(await namesIn(root), (name) => read(name, root))),
+      ];
+    },
     remove: async ({ path, spec }) => {
-      const hidden = join(dirname(path), `${UNFINISHED}${spec.id}`);
-      const uid = ownerOfWork(path);
+      const hidden = hiddenPath(dirname(path), spec.id);
+      const uid = ownerOfWork(path) ?? ownerOfWork(hidden);
       try {
         await rename(path, hidden);
       } catch (error) {
         // Another process is removing it too, or died while doing so.
         if (codeOf(error) !== 'ENOENT') throw error;
       }
-      await rm(hidden, { recursive: true, force: true, maxRetries: 3 });
-      if (uid !== null) await uids?.release({ uid, folder: path });
+      await removeHidden(hidden, path, uid);
+    },
+    finishRemoval: async (machineId) => {
+      const [, name, id] = MACHINE_ID.exec(machineId) ?? [];
+      if (name === undefined || id === undefined) return;
+      for (const folder of [own, root]) {
+        const hidden = hiddenPath(folder, id);
+        await removeHidden(hidden, join(folder, name), ownerOfWork(hidden));
+      }
     },
   };
 }
@@ -230,7 +252,7 @@ async function placeFolder(
     await storeJobFile(draft, 'spec.json', spec);
     await rename(draft, join(root, name));
   } catch (error) {
-    await rm(draft, { recursive: true, force: true });
+    await removeTree(draft);
     if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error))) throw error;
   }
 }
@@ -249,16 +271,9 @@ function ownerOfWork(path: string): number | null {
   return statSync(join(path, WORK_FOLDER), { throwIfNoEntry: false })?.uid ?? null;
 }
 
-function sweepUnfinished(root: string): void {
-  for (const name of readdirSync(root).filter((name) => name.startsWith(UNFINISHED))) {
-    const path = join(root, name);
-    try {
-      if (Date.now() - statSync(path).ctimeMs > LEFT_BEHIND_MS)
-        rmSync(path, { recursive: true, force: true });
-    } catch {
-      // Another server was faster, or owns the folder. Neither is a reason to do without jobs.
-    }
-  }
+/** Returns where a folder is while it is being removed. */
+function hiddenPath(folder: string, id: string): string {
+  return join(folder, `${UNFINISHED}${id}`);
 }
 
 /** Hashes the ids of a run: used as names, they could be too long or lead out of the folder. */

@@ -69,14 +69,23 @@ export function statOf(pid: number): ProcessStat | null {
   };
 }
 
-/** Reads the whole process table. */
-export async function allProcesses(): Promise<readonly ProcessStat[]> {
-  const table: ProcessStat[] = [];
+/** The process table, which takes a while to read. */
+export interface ProcessTable {
+  readonly processes: readonly ProcessStat[];
+  /** How many processes were listed and gone before they were read. */
+  readonly missed: number;
+}
+
+/** Reads the whole process table, as a rule the newest processes first. */
+export async function readProcesses(): Promise<ProcessTable> {
+  const processes: ProcessStat[] = [];
+  let missed = 0;
   await forEachPid((pid) => {
     const stat = statOf(pid);
-    if (stat) table.push(stat);
+    if (stat) processes.push(stat);
+    else missed += 1;
   });
-  return table;
+  return { processes, missed };
 }
 
 /** Returns every uid that a process has: its real, effective, saved or file system's one. */
@@ -91,15 +100,26 @@ export async function uidsOfProcesses(): Promise<ReadonlySet<number>> {
 
 async function forEachPid(read: (pid: number) => void): Promise<void> {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  // The newest are the likeliest to be gone soon.
+  pids.reverse();
   for (const [index, pid] of pids.entries()) {
     if (index % CHUNK === CHUNK - 1) await setImmediate();
     read(Number(pid));
   }
 }
 
-/** Returns true if this line (`NAME=value`) is in a process's initial environment, as far as readable. */
-export function hasEnvironmentLine(pid: number, line: string): boolean {
-  return readProc(`/proc/${pid}/environ`)?.split('\0').includes(line) ?? false;
+/**
+ * Returns true if this line (`NAME=value`) is in a process's initial environment. Null if there is nothing to
+ * read: the process may have ended, or may not be inspected.
+ */
+export function hasEnvironmentLine(pid: number, line: string): boolean | null {
+  const text = readProc(`/proc/${pid}/environ`);
+  return text ? text.split('\0').includes(line) : null;
+}
+
+/** Returns the pid of the process or thread that was created last. */
+export function newestPid(): number {
+  return Number(readProc('/proc/loadavg')?.trim().split(' ').at(-1));
 }
 
 /** Returns the uid of a process. Null if it is gone. A process that may not be inspected shows as root's. */

@@ -7,6 +7,7 @@ import { codeOf } from '../../lib/text/error-line.ts';
 import { Database, SqliteError } from '../../store/sqlite-file/driver.ts';
 import { createForOwner } from '../../store/sqlite-file/modes.ts';
 import { SubstrateError } from '../errors.ts';
+import { killUser } from './kill-user.ts';
 import { uidsOfProcesses } from './proc.ts';
 
 /** A uid and the job's folder that has it. */
@@ -19,8 +20,8 @@ export interface UidOfFolder {
 export interface UidRegistry {
   /**
    * Claims a uid for a job's folder, which is about to be created. No other folder has it, and no process
-   * runs as it. Takes the first free one from `start` on, a number from 0 to 1. Throws a
-   * {@link SubstrateError} if none is free.
+   * runs as it: one that was seen keeps the uid taken, and one that was not is killed. Takes the first free one
+   * from `start` on, a number from 0 to 1. Throws a {@link SubstrateError} if none is free.
    */
   claim(folder: string, range: UidRange, start: number): Promise<number>;
   /** Adds folders that exist already. */
@@ -46,6 +47,12 @@ const PROBES = 256;
 
 /** Claims that are read at once. */
 const PAGE = 256;
+
+/** How many uids to try whose processes cannot be killed. Such a uid stays claimed. */
+const UID_TRIES = 3;
+
+/** A process of the uid can kill what is to kill it, but hardly each time. */
+const KILL_TRIES = 5;
 
 /** The process table is read once in this time, however many jobs start. */
 const SHARED_MS = 1_000;
@@ -135,19 +142,23 @@ export async function openUidRegistry(places: readonly string[] = PLACES): Promi
     return clearing;
   }
 
+  async function claimAny(folder: string, range: UidRange, start: number): Promise<number> {
+    const uid = await tryClaim(folder, range, start);
+    if (uid !== null) return uid;
+    await cleared();
+    const freed = await tryClaim(folder, range, start);
+    if (freed !== null) return freed;
+    throw noUid('every uid of JOBS_USER is in use by a job of the last day or by a process on this machine');
+  }
+
   return {
     claim: async (folder, range, start) => {
-      const uid = await tryClaim(folder, range, start);
-      if (uid !== null) return uid;
-      await cleared();
-      const freed = await tryClaim(folder, range, start);
-      if (freed !== null) return freed;
-      throw new SubstrateError({
-        errorClass: 'capacity',
-        message:
-          'every uid of JOBS_USER is in use by a job of the last day or by a process on this machine: set a larger range',
-        transient: true,
-      });
+      for (let tries = 0; tries < UID_TRIES; tries += 1) {
+        const uid = await claimAny(folder, range, start);
+        // What an earlier job left can change its process faster than /proc is read.
+        if (await isKilled(uid)) return uid;
+      }
+      throw noUid('the processes that earlier jobs left under uids of JOBS_USER cannot be killed');
     },
     note: (folders) =>
       inTransaction(() => {
@@ -158,6 +169,19 @@ export async function openUidRegistry(places: readonly string[] = PLACES): Promi
     },
     close: () => void database.close(),
   };
+}
+
+async function isKilled(uid: number): Promise<boolean> {
+  for (let tries = 0; tries < KILL_TRIES; tries += 1) if (await killUser(uid)) return true;
+  return false;
+}
+
+function noUid(problem: string): SubstrateError {
+  return new SubstrateError({
+    errorClass: 'capacity',
+    message: `${problem}: set a larger range`,
+    transient: true,
+  });
 }
 
 /** Throws if the folder could be another user's, who could then hand out uids. */

@@ -1,74 +1,60 @@
 import { setTimeout } from 'node:timers/promises';
 import { codeOf } from '../../lib/text/error-line.ts';
-import type { JobFile } from '../job-folders/files.ts';
-import {
-  allProcesses,
-  bootId,
-  hasEnvironmentLine,
-  ownerOf,
-  type ProcessIdentity,
-  type ProcessStat,
-  runs,
-  statOf,
-} from '../job-folders/proc.ts';
+import { killUser } from '../job-folders/kill-user.ts';
+import { bootId, statOf } from '../job-folders/proc.ts';
+import { type JobProcesses, type Look, lookFor } from './look.ts';
 
-/** In the environment of all that a job starts: tells the runner its job, and marks the job's processes. */
-export const MACHINE_ID_VARIABLE = 'RUNFEED_MACHINE_ID';
-
-/** How to find a job's processes. */
-export interface JobProcesses {
-  readonly machineId: string;
-  readonly shim: ProcessIdentity;
-  readonly child: JobFile<'child.json'> | null;
-  /** A uid whose processes all belong to this job. Null if its user has other processes, too. */
-  readonly uid: number | null;
-}
+/** How a kill ended. */
+export type Killed =
+  | 'all'
+  /** Some processes are still alive. */
+  | 'not all'
+  /** None was found, but processes kept ending before it could be told whose they were. */
+  | 'unclear';
 
 /** The number of rounds for processes that fork faster than they are killed. */
 const ROUNDS = 50;
 const BETWEEN_ROUNDS_MS = 20;
 
+/** One look could find nothing by chance. */
+const CLEAR_LOOKS = 2;
+
+/** Looks that may be unclear. On a busy machine, some are unclear because of processes of others. */
+const UNCLEAR_LOOKS = 10;
+
+/** Sends a signal to all processes of a job except its shim. */
+export async function signalAll(job: JobProcesses, signal: NodeJS.Signals): Promise<void> {
+  signalFound(await lookFor(job), signal);
+}
+
 /**
- * Returns the living processes of a job except its shim: the main process's group, and every process that
- * carries the job's mark, with its group. The mark finds processes that left by `setsid` and, if the shim was
- * killed, those whose leader is gone. A process that also wiped its environment is found only if the job has
- * a user of its own.
+ * Kills all processes of a job except its shim. A job with a user of its own has none left after `all`.
+ * Otherwise a chain of processes that fork and exit all the time may be `unclear`.
  */
-export async function processesOf({
-  machineId,
-  shim,
-  child,
-  uid,
-}: JobProcesses): Promise<readonly ProcessStat[]> {
-  if (bootId() !== shim.bootId) return [];
-  // No process older than the shim can belong to its job, which spares most of the table the second check.
-  const table = (await allProcesses()).filter(
-    ({ pid, startTime }) => startTime >= shim.startTime && pid !== shim.pid && pid !== process.pid,
-  );
-  const groups = new Set<number>();
-  for (const { pid, group, startTime } of table) {
-    const isLeader = pid === child?.pid && startTime === child.startTime;
-    const isOwned = uid !== null && ownerOf(pid) === uid;
-    const isMarked = () => hasEnvironmentLine(pid, `${MACHINE_ID_VARIABLE}=${machineId}`);
-    if (isLeader || isOwned || isMarked()) groups.add(group);
-  }
-  return table.filter((stat) => groups.has(stat.group) && runs(stat));
-}
-
-/** Sends a signal to all processes of a job except its shim. Returns how many there were. */
-export async function signalAll(job: JobProcesses, signal: NodeJS.Signals): Promise<number> {
-  const found = await processesOf(job);
-  for (const { pid, startTime } of found) signalOne(pid, startTime, signal);
-  return found.length;
-}
-
-/** Kills all processes of a job except its shim. Returns false if some are still alive after all rounds. */
-export async function killAll(job: JobProcesses): Promise<boolean> {
+export async function killAll(job: JobProcesses): Promise<Killed> {
+  if (bootId() !== job.shim.bootId) return 'all';
+  let zombies: ReadonlySet<string> = new Set();
+  let [clear, unclear] = [0, 0];
   for (let round = 0; round < ROUNDS; round += 1) {
-    if ((await signalAll(job, 'SIGKILL')) === 0) return true;
+    const isUserKilled = job.uid !== null && (await killUser(job.uid));
+    const look = await lookFor(job, zombies);
+    signalFound(look, 'SIGKILL');
+    zombies = look.zombies;
+    const isEmpty = look.found.length === 0;
+    if (isEmpty && isUserKilled) return 'all';
+    clear = isEmpty && job.uid === null && !look.isUnclear ? clear + 1 : 0;
+    if (clear === CLEAR_LOOKS) return 'all';
+    if (isEmpty && job.uid === null && look.isUnclear) unclear += 1;
+    if (unclear === UNCLEAR_LOOKS) return 'unclear';
     await setTimeout(BETWEEN_ROUNDS_MS);
   }
-  return false;
+  return 'not all';
+}
+
+function signalFound({ found, groups }: Look, signal: NodeJS.Signals): void {
+  // The kernel kills a group in one step, and with it a chain of processes that fork and exit all the time.
+  if (signal === 'SIGKILL') for (const group of groups) signalGroup(group, signal);
+  for (const { pid, startTime } of found) signalOne(pid, startTime, signal);
 }
 
 /**
@@ -79,9 +65,10 @@ export function signalOne(pid: number, startTime: number, signal: NodeJS.Signals
   if (statOf(pid)?.startTime === startTime) send(pid, signal);
 }
 
-/** Signals a whole group at once. Only for its leader's parent, which knows that the number is not reused. */
+/** Signals a whole group at once. Only just after a member was seen, so that the number is not reused. */
 export function signalGroup(group: number, signal: NodeJS.Signals): void {
-  send(-group, signal);
+  // 0 would be the caller's own group, and 1 all processes.
+  if (group > 1) send(-group, signal);
 }
 
 /** Skips processes that are gone, and those of another user, which the next look finds alive. */

@@ -1,5 +1,6 @@
 import type { JobsUser } from '../../config/jobs-user.ts';
 import type { UidRegistry } from '../job-folders/uids.ts';
+import type { JobLog } from '../substrate.ts';
 
 /** What `createProcessSubstrate` needs. */
 export interface ProcessSubstrateOptions {
@@ -17,6 +18,8 @@ export interface ProcessSubstrateOptions {
   readonly user?: JobsUser | null;
   /** The uids in use on this machine. Needed if each job has its own user. */
   readonly uids?: UidRegistry | null;
+  /** Receives what went wrong without failing a call. Defaults to nothing. */
+  readonly log?: JobLog;
 }
 
 /** Limits of a process substrate, in milliseconds and bytes. */

@@ -3,7 +3,8 @@ import { SubstrateError } from '../errors.ts';
 import { claimStart, type JobFile, readJobFile, writeJobFile } from '../job-folders/files.ts';
 import type { JobFolder } from '../job-folders/folders.ts';
 import { bootId, isAlive, type ProcessIdentity } from '../job-folders/proc.ts';
-import { killAll, signalAll, signalOne } from './kill.ts';
+import { type Killed, killAll, signalAll, signalOne } from './kill.ts';
+import type { JobProcesses } from './look.ts';
 
 const LOOK_MS = 10;
 
@@ -29,13 +30,14 @@ export async function askToStop(folder: JobFolder, graceMs: number): Promise<boo
  * Ends all processes of a job that still live, whether or not its shim did its part. The shim gets `waitMs`
  * to write the exit. Throws if something cannot be killed.
  */
-export async function forceEnd(folder: JobFolder, waitMs: number): Promise<void> {
+export async function forceEnd(folder: JobFolder, waitMs: number): Promise<Exclude<Killed, 'not all'>> {
   const shim = shimOf(folder);
-  if (!shim) return;
+  if (!shim) return 'all';
   await killAll(processesOf(folder, shim));
   if (!(await isGone(shim, waitMs))) signalOne(shim.pid, shim.startTime, 'SIGKILL');
   // The shim may leave behind what it had only just started.
-  if ((await isGone(shim, KILLED_MS)) && (await killAll(processesOf(folder, shim)))) return;
+  const killed = (await isGone(shim, KILLED_MS)) ? await killAll(processesOf(folder, shim)) : 'not all';
+  if (killed !== 'not all') return killed;
   throw new SubstrateError({
     errorClass: 'substrate_error',
     message: 'some of a job’s processes could not be killed',
@@ -64,6 +66,6 @@ function shimOf({ path }: JobFolder): JobFile<'pid.json'> | null {
   return claim?.pid === 0 ? null : claim;
 }
 
-function processesOf({ path, machineId, ownUid }: JobFolder, shim: JobFile<'pid.json'>) {
+function processesOf({ path, machineId, ownUid }: JobFolder, shim: JobFile<'pid.json'>): JobProcesses {
   return { machineId, shim, child: readJobFile(path, 'child.json'), uid: ownUid() };
 }

@@ -14,6 +14,7 @@ import type { JobsOwner, OpenedSubstrate, SubstrateSetup } from '../setup.ts';
 import { type JobObservation, type JobSpec, type LogTail, type Substrate, shownOf } from '../substrate.ts';
 import { machineName, requireLinux } from './host.ts';
 import { launchShim } from './launch.ts';
+import { createLeftovers } from './leftovers.ts';
 import {
   PROCESS_SUBSTRATE_LIMITS,
   type ProcessSubstrateLimits,
@@ -31,6 +32,8 @@ const DEFAULT_LINES = 100;
 /** The longest delay of Node's timers. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+const SILENT = { warn: () => {}, error: () => {} };
+
 /** Logs are still wanted a day later. */
 const KEEP_MS = 24 * 3_600_000;
 
@@ -41,6 +44,7 @@ export async function openSubstrate({
   owner,
   environment,
   jobsUser,
+  log,
 }: SubstrateSetup): Promise<OpenedSubstrate> {
   if (jobsUser) requireWay(resolve(folder), jobsUser);
   const images = new Map(
@@ -53,7 +57,7 @@ export async function openSubstrate({
   requireLinux();
   const releasers = createReleasers();
   try {
-    const options = { folder: resolve(folder), commands, environment, user: jobsUser };
+    const options = { folder: resolve(folder), commands, environment, user: jobsUser, log };
     const substrate = await startingWith('JOBS_FOLDER', async () => {
       releasers.add(await takeFolder(options.folder, owner));
       const uids = jobsUser?.kind === 'each' ? await openUids(releasers) : null;
@@ -121,8 +125,9 @@ export function createProcessSubstrate(
   requireLinux();
   const host = options.hostId ?? machineName();
   const jobsUser = options.user ?? null;
-  const { folder: root, owner, uids = null } = options;
-  const folders = openJobFolders({ root, owner, user: jobsUser, uids });
+  const { folder: root, owner, uids = null, log = SILENT } = options;
+  const folders = openJobFolders({ root, owner, user: jobsUser, uids, log });
+  const leftovers = createLeftovers(log);
   const environment = passedOn(options.environment ?? {});
   const usage = createUsageMeter();
   const launching = new Map<string, Promise<void>>();
@@ -181,19 +186,24 @@ export function createProcessSubstrate(
     const { machineId } = folder;
     const now = performance.now();
     const known = kills.get(machineId);
-    if (known && known.due <= now) return forceEnd(folder, shimMs);
+    if (known && known.due <= now) return endNow(folder);
     const due = now + graceMs + shimMs;
     if (known && known.due <= due) return;
     clearTimeout(known?.timer);
     // The caller repeats the stop until the job has ended, and then gets the error.
-    const kill = () => void forceEnd(folder, shimMs).catch(() => {});
+    const kill = () => void endNow(folder).catch(() => {});
     kills.set(machineId, { due, timer: setTimeout(kill, Math.min(due - now, MAX_TIMER_MS)).unref() });
+  }
+
+  async function endNow(folder: JobFolder): Promise<void> {
+    if ((await forceEnd(folder, shimMs)) === 'unclear') leftovers.tell(folder);
   }
 
   function forget(machineId: string): void {
     clearTimeout(kills.get(machineId)?.timer);
     kills.delete(machineId);
     usage.forget(machineId);
+    leftovers.forget(machineId);
   }
 
   async function observed(handle: RunnerJobHandle): Promise<JobObservation> {
@@ -211,6 +221,7 @@ export function createProcessSubstrate(
     }
     if (observation.status === 'terminated' || observation.status === 'failed') {
       usage.forget(handle.machineId);
+      if (readJobFile(folder.path, 'exit.json')?.left) leftovers.tell(folder);
       return observation;
     }
     if (!child) return observation;
@@ -279,8 +290,8 @@ export function createProcessSubstrate(
     remove: (handle) =>
       told('remove a job', async () => {
         const folder = folderOf(handle);
-        if (!folder) return;
-        if (await askToStop(folder, 0)) await forceEnd(folder, shimMs);
+        if (!folder) return folders.finishRemoval(handle.machineId);
+        if (await askToStop(folder, 0)) await endNow(folder);
         forget(folder.machineId);
         await folders.remove(folder);
       }),

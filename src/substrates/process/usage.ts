@@ -1,6 +1,6 @@
 import type { ResourceStats } from '../../contract/jobs.ts';
 import type { JobFile } from '../job-folders/files.ts';
-import { allProcesses, type ProcessStat, pageBytes, TICKS_PER_SECOND, uptime } from '../job-folders/proc.ts';
+import { type ProcessStat, pageBytes, readProcesses, TICKS_PER_SECOND, uptime } from '../job-folders/proc.ts';
 
 /** Measures the CPU and memory that jobs use. */
 export interface UsageMeter {
@@ -72,7 +72,7 @@ export function createUsageMeter(): UsageMeter {
 
 async function takeSnapshot(at: number): Promise<Snapshot> {
   const groups = new Map<number, ProcessStat[]>();
-  for (const stat of await allProcesses()) {
+  for (const stat of (await readProcesses()).processes) {
     const group = groups.get(stat.group);
     if (group) group.push(stat);
     else groups.set(stat.group, [stat]);

@@ -12,7 +12,8 @@ import {
   writeJobFile,
 } from '../job-folders/files.ts';
 import { ownIdentity, statOf } from '../job-folders/proc.ts';
-import { killAll, MACHINE_ID_VARIABLE } from '../process/kill.ts';
+import { type Killed, killAll } from '../process/kill.ts';
+import { MACHINE_ID_VARIABLE } from '../process/look.ts';
 import type { Order } from '../process/order.ts';
 import { openCappedLog } from './capped-log.ts';
 import { guardGroup } from './guard.ts';
@@ -68,9 +69,9 @@ async function run(): Promise<void> {
   // As with a machine: when the main process ends, everything else ends.
   guard.kill();
   const uid = order.isOwnUser ? (order.user?.uid ?? null) : null;
-  await killAll({ machineId: order.machineId, shim: self, child: main, uid });
+  const killed = await killAll({ machineId: order.machineId, shim: self, child: main, uid });
   await Promise.race([closed, setTimeout(DRAIN_MS)]);
-  await writeExit(problem ? { ...end, error: problem } : end, guard.release(), finishedAt);
+  await writeExit(problem ? { ...end, error: problem } : end, guard.release(), killed, finishedAt);
 }
 
 /** Starts the command in its own session, so that its group can be killed at once and without the shim. */
@@ -108,10 +109,16 @@ function noteChild(main: JobFile<'child.json'>): string | null {
 }
 
 /** Retries: a disk may be full at the end just because of what the job wrote, and be cleared soon after. */
-async function writeExit(end: End, cause: string, finishedAt = Date.now()): Promise<void> {
+async function writeExit(
+  end: End,
+  cause: string,
+  killed: Killed = 'all',
+  finishedAt = Date.now(),
+): Promise<void> {
+  const left = killed === 'all' ? null : killed;
   for (let tries = 1; ; tries += 1) {
     try {
-      return await storeJobFile(FOLDER, 'exit.json', { ...end, cause, finishedAt });
+      return await storeJobFile(FOLDER, 'exit.json', { ...end, cause, finishedAt, left });
     } catch (error) {
       if (codeOf(error) === 'ENOENT' || tries === EXIT_TRIES) throw error;
       await setTimeout(EXIT_RETRY_MS);

@@ -5,11 +5,14 @@ import { expect } from 'vitest';
 import type { RunnerJobHandle } from '../../../src/contract/jobs.ts';
 import { type JobFolders, openJobFolders, ownerFolder } from '../../../src/substrates/job-folders/folders.ts';
 import { type ProcessStat, runs, statOf } from '../../../src/substrates/job-folders/proc.ts';
-import type { ProcessSubstrateLimits } from '../../../src/substrates/process/options.ts';
+import type {
+  ProcessSubstrateLimits,
+  ProcessSubstrateOptions,
+} from '../../../src/substrates/process/options.ts';
 import { createProcessSubstrate, processImage } from '../../../src/substrates/process/substrate.ts';
 import type { JobObservation, JobSpec, Substrate } from '../../../src/substrates/substrate.ts';
 import { releaseAfterwards } from '../../support/releases.ts';
-import { jobSpec, OWNER } from './specs.ts';
+import { jobSpec, OWNER, SILENT } from './specs.ts';
 
 /** A folder of jobs on this machine. Everything in it is ended after the test. */
 export interface Machine {
@@ -28,11 +31,14 @@ export interface Machine {
 export const WAIT = { timeout: 20_000, interval: 20 };
 
 /** Creates a machine without jobs. */
-export function createMachine(limits: Partial<ProcessSubstrateLimits> = {}): Machine {
+export function createMachine(
+  limits: Partial<ProcessSubstrateLimits> = {},
+  changes: Pick<ProcessSubstrateOptions, 'user' | 'uids' | 'log'> = {},
+): Machine {
   const root = mkdtempSync(join(tmpdir(), 'runfeed-jobs-'));
   const commands = new Map<string, readonly string[]>();
   const anotherServer = (own: Partial<ProcessSubstrateLimits> = limits) => {
-    const options = { folder: root, owner: OWNER, commands, environment: process.env };
+    const options = { folder: root, owner: OWNER, commands, environment: process.env, ...changes };
     const substrate = createProcessSubstrate(options, own);
     releaseAfterwards(substrate.close);
     return substrate;
@@ -58,7 +64,7 @@ export function createMachine(limits: Partial<ProcessSubstrateLimits> = {}): Mac
 
 /** Opens the machine's folders of jobs without a substrate. */
 export function openFolders({ root }: Machine): JobFolders {
-  return openJobFolders({ root, owner: OWNER, user: null, uids: null });
+  return openJobFolders({ root, owner: OWNER, user: null, uids: null, log: SILENT });
 }
 
 /** Returns the folder of a job's files. */

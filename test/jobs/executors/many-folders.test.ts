@@ -11,7 +11,7 @@ import { createFakeSubstrates } from '../../support/fake-substrate.ts';
 import { releaseAfterwards } from '../../support/releases.ts';
 import { freshFolder } from '../../support/scripts.ts';
 import { startTurnMeter } from '../../support/turn-meter.ts';
-import { OWNER } from './specs.ts';
+import { OWNER, SILENT } from './specs.ts';
 
 const FOLDERS = 640;
 const PER_TURN = 16;
@@ -31,7 +31,7 @@ function createFolders(root: string, asRoot: boolean): void {
 test('the folders of many jobs are listed with a bounded number of them per turn of the event loop', async () => {
   const root = await freshFolder();
   createFolders(root, false);
-  const folders = openJobFolders({ root, owner: OWNER, user: null, uids: null });
+  const folders = openJobFolders({ root, owner: OWNER, user: null, uids: null, log: SILENT });
   const { turns } = startTurnMeter();
   expect(await folders.all()).toHaveLength(FOLDERS);
   expect(turns()).toBeGreaterThanOrEqual(FOLDERS / PER_TURN - 1);
@@ -55,7 +55,7 @@ test.skipIf(process.getuid?.() !== 0)(
     };
     const user = { kind: 'each', first: FIRST, last: FIRST + 2 * FOLDERS } as const;
     const { turns } = startTurnMeter();
-    const folders = openJobFolders({ root, owner: OWNER, user, uids });
+    const folders = openJobFolders({ root, owner: OWNER, user, uids, log: SILENT });
     const spec = { workspaceId: 'w', image: 'i', specHash: 'h' };
     await folders.make({ ...spec, runId: 'new' });
     expect(turns()).toBeGreaterThanOrEqual(FOLDERS / PER_TURN - 1);
@@ -91,7 +91,7 @@ test('a sweep over many objects asks for one job per turn of the event loop', as
     substrates: new Map([['process', { ...fake.open(), list: async () => found }]] as const),
     mode: 'dry-run',
     limits: JOB_LIMITS,
-    log: { warn: () => {}, error: () => {} },
+    log: SILENT,
   });
   await sweep.run();
   await sweep.close();

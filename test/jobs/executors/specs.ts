@@ -5,6 +5,9 @@ import type { JobSpec } from '../../../src/substrates/substrate.ts';
 /** The owner of the tests' jobs. */
 export const OWNER = 'the tests';
 
+/** A log that nobody reads. */
+export const SILENT = { warn: () => {}, error: () => {} };
+
 /** Returns a spec whose image stands for this command line. */
 export function jobSpec(command: readonly string[], changes: Partial<JobSpec> = {}): JobSpec {
   const runId = changes.runId ?? `run-${randomUUID()}`;

@@ -73,6 +73,20 @@ describe.skipIf(process.getuid?.() !== 0)('the uids of a machine (needs root)', 
     expect(await registry.claim('/jobs/a', RANGE, 0)).toBe(RANGE.first + 1);
   });
 
+  test('are claimed without the processes that were not seen, which are killed', async () => {
+    // The process table is read once in a second of this clock.
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const registry = await open(await place());
+    expect(await registry.claim('/jobs/a', RANGE, 0)).toBe(RANGE.first);
+    const uid = RANGE.first + 1;
+    const child = spawn('sleep', ['300'], { uid, gid: uid });
+    releaseAfterwards(() => child.kill('SIGKILL'));
+    const exit = once(child, 'exit');
+    await expect.poll(() => statSync(`/proc/${child.pid}`).uid).toBe(uid);
+    expect(await registry.claim('/jobs/b', RANGE, 0)).toBe(uid);
+    expect(await exit).toEqual([null, 'SIGKILL']);
+  });
+
   test('come back from folders that are gone, but not from one that may be about to be created', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const at = await place();

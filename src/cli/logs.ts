@@ -3,7 +3,7 @@ import { ENDPOINT_OPTIONS, readEndpoint } from './endpoint.ts';
 import { request } from './request.ts';
 import { onlyRun, readArguments, wholeNumber } from './terminal/arguments.ts';
 import { harmless } from './terminal/harmless.ts';
-import { createOutput } from './terminal/output.ts';
+import { print } from './terminal/output.ts';
 import { tell } from './terminal/tell.ts';
 
 const OPTIONS = { ...ENDPOINT_OPTIONS, lines: { type: 'string' } } as const;
@@ -28,7 +28,7 @@ export async function logs(argv: readonly string[]): Promise<number> {
   if (!job)
     throw new Error(`run ${runId} has no job, so it has no logs: its agent was not started by this server`);
   const logs = harmless(job.logs ?? '');
-  if (logs) await createOutput(1).write(logs.endsWith('\n') ? logs : `${logs}\n`);
+  if (logs) await print(logs.endsWith('\n') ? logs : `${logs}\n`);
   else tell(`no output of the job of run ${runId} is available`);
   return 0;
 }

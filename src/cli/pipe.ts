@@ -1,11 +1,9 @@
 import { createReporter } from '../client/report/reporter.ts';
 import { CLAIM_REFUSED_EXIT_CODE, ClaimRefused } from '../client/request/claim.ts';
 import { commandEnvironment, secretsInEnvironment } from '../config/runner-env.ts';
-import { makeFolder } from '../lib/make-folder.ts';
 import { createReleasers } from '../lib/releasers.ts';
 import { credentialsIn } from '../lib/secrets/credentials.ts';
 import { createRedactor } from '../lib/secrets/redact.ts';
-import { lineOf } from '../lib/text/error-line.ts';
 import type { RuntimeAdapterOptions } from '../runtimes/adapter.ts';
 import { createDetectingAdapter, type DetectingAdapter } from '../runtimes/detecting-adapter.ts';
 import { createAdapter, RUNTIME_NAMES, type RuntimeName } from '../runtimes/registry.ts';
@@ -17,14 +15,14 @@ import { openPayloadFile } from './pipe/payload-file.ts';
 import { checkPlace } from './pipe/place.ts';
 import { watchSignals } from './pipe/signals.ts';
 import { readInput, startCommand } from './pipe/source.ts';
-import { takeSpoolFolder } from './pipe/spool-folder.ts';
+import { openSpoolParent, takeSpoolFolder } from './pipe/spool-folder.ts';
 import { findTarget, type Target } from './pipe/target.ts';
 import { leaveBy } from './terminal/leave.ts';
 import { createOutput } from './terminal/output.ts';
 import { codeOfSignal } from './terminal/signal-code.ts';
 import { tell } from './terminal/tell.ts';
 
-/** The command exited with 0, but its run was not fully delivered. */
+/** The command exited with 0, but its run was not fully delivered, or its output not fully passed on. */
 export const DELIVERY_FAILED_EXIT_CODE = 74;
 
 /**
@@ -37,9 +35,9 @@ export async function pipe(argv: readonly string[]): Promise<number> {
   const signals = watchSignals();
   try {
     // Check the folder before a run is created: after a failure nothing would end that run.
-    makeSpoolParent(options.spool);
+    const parent = await openSpoolParent(options.spool);
     const target = await findTarget(options, signals.beforeStart);
-    return await pipeInto(target, options, signals.to);
+    return await pipeInto(target, parent, options, signals.to);
   } catch (error) {
     const stopped = signals.stoppedBy();
     if (stopped) return codeOfSignal(stopped);
@@ -51,16 +49,9 @@ export async function pipe(argv: readonly string[]): Promise<number> {
   }
 }
 
-function makeSpoolParent(folder: string | undefined): void {
-  try {
-    if (folder !== undefined) makeFolder(folder, 0o700);
-  } catch (error) {
-    throw new Error(`--spool: ${lineOf(error)}`, { cause: error });
-  }
-}
-
 async function pipeInto(
   target: Target,
+  spoolParent: string,
   options: PipeOptions,
   signalsTo: (handle: (signal: NodeJS.Signals) => void) => void,
 ): Promise<number> {
@@ -69,7 +60,7 @@ async function pipeInto(
   const command = options.command && withPrompt(options.command, payload);
   const releasers = createReleasers();
   try {
-    const folder = await takeSpoolFolder(options.spool, endpoint.url, runId);
+    const folder = await takeSpoolFolder(spoolParent, endpoint.url, runId);
     releasers.add(folder.release);
     const nextSeq = place?.nextSeq ?? null;
     const spool = await openSpool({ folder: folder.path, spoolMib, nextSeq, tell });
@@ -122,9 +113,11 @@ async function pipeInto(
     const { runtime, code, started } = await exited;
     const end = await feeder.end(runtime);
     if (started && !adapter.hasRecognised()) tell(unrecognised(runId));
-    if (!end.undelivered && !end.failure && !end.isCut) return code;
-    tell(lossOf(end, folder.path));
-    return code || DELIVERY_FAILED_EXIT_CODE;
+    const unwritten = output.failure();
+    if (unwritten) tell(`${unwritten.message}: the rest of the command’s output was not passed on`);
+    const isDelivered = !end.undelivered && !end.failure && !end.isCut;
+    if (!isDelivered) tell(lossOf(end, folder.path));
+    return code || (isDelivered && !unwritten ? 0 : DELIVERY_FAILED_EXIT_CODE);
   } finally {
     await releasers.release();
   }

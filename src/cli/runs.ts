@@ -3,7 +3,7 @@ import { ENDPOINT_OPTIONS, readEndpoint } from './endpoint.ts';
 import { request } from './request.ts';
 import { readArguments, wholeNumber } from './terminal/arguments.ts';
 import { harmlessJson, preview } from './terminal/harmless.ts';
-import { createOutput } from './terminal/output.ts';
+import { print } from './terminal/output.ts';
 import { table } from './terminal/table.ts';
 import { UsageError } from './terminal/usage-error.ts';
 
@@ -48,9 +48,8 @@ export async function runs(argv: readonly string[]): Promise<number> {
   const first = wholeNumber('limit', values.limit, 1, MAX_LIMIT) ?? LIMIT;
   const { runs } = await request(await readEndpoint(values), answer, RUNS, { first });
   const { nodes } = runs;
-  const output = createOutput(1);
   if (values.json) {
-    await output.write(nodes.map((run) => `${harmlessJson(run)}\n`).join(''));
+    await print(nodes.map((run) => `${harmlessJson(run)}\n`).join(''));
     return 0;
   }
   const now = Date.now();
@@ -62,7 +61,7 @@ export async function runs(argv: readonly string[]): Promise<number> {
     age(now - Date.parse(run.createdAt)),
     preview(run.title ?? '', TITLE_WIDTH),
   ]);
-  await output.write(table(['RUN', 'STATUS', 'PROVIDER', 'EVENTS', 'AGE', 'TITLE'], rows));
+  await print(table(['RUN', 'STATUS', 'PROVIDER', 'EVENTS', 'AGE', 'TITLE'], rows));
   return 0;
 }
 

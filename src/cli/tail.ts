@@ -7,7 +7,7 @@ import { choosePaint } from './tail/style.ts';
 import { onlyRun, readArguments, wholeNumber } from './terminal/arguments.ts';
 import { harmlessJson } from './terminal/harmless.ts';
 import { leaveBy } from './terminal/leave.ts';
-import { createOutput } from './terminal/output.ts';
+import { createOutput, throwFailure } from './terminal/output.ts';
 import { codeOfSignal } from './terminal/signal-code.ts';
 import { stopSignal } from './terminal/stop-signal.ts';
 import { tell } from './terminal/tell.ts';
@@ -71,6 +71,7 @@ export async function tail(argv: readonly string[]): Promise<number> {
       if (output.hungUp()) break;
     }
     if (!values.json) await output.write(gap + printer.end());
+    throwFailure(output);
     return isStopped ? stopped : 0;
   })();
   return Promise.race([printed, stopped]);

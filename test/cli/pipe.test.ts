@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import {
   chmod,
   chown,
@@ -203,6 +204,24 @@ describe('runfeed pipe runs a command and', () => {
     expect(run?.events.at(-1)?.data).toMatchObject({ outcome: 'failed', exitCode: 127 });
   });
 
+  test.skipIf(!existsSync('/dev/full'))(
+    'says that its output cannot be written, and goes on with the run',
+    async () => {
+      const script = `"$0" "$1" pipe --run ${runId} -- node -e 'process.stdout.write(process.argv[1])' "$2" > /dev/full`;
+      const child = spawnSync(
+        '/bin/sh',
+        ['-c', script, process.execPath, join(PACKAGE_FOLDER, 'dist/cli/main.js'), ANSWERS],
+        {
+          env: { PATH: process.env.PATH, RUNFEED_URL: server.url },
+          encoding: 'utf8',
+        },
+      );
+      expect(child.status).toBe(74);
+      expect(child.stderr).toContain('cannot write to standard output: ENOSPC');
+      expect(kindsOf(await readRun(server.graphql, runId))?.at(-1)).toBe('runtime_terminal');
+    },
+  );
+
   test('keeps the command running when the reader of the output is gone', async () => {
     const goose = await writeProgram(
       'goose',
@@ -295,6 +314,19 @@ describe('the spool folder of runfeed pipe', () => {
     const args = ['pipe', '--url', server.url, '--run', runId, '--', 'echo', 'started'];
     expect(await runRunfeed(args, { TMPDIR })).toMatchObject({ code: 0, stdout: 'started\n' });
     expect((await stat(`${parent}-1`)).mode & 0o777).toBe(0o700);
+  });
+
+  test('is created before the run, which nothing would end after a failure', async () => {
+    const TMPDIR = join(await freshFolder(), 'missing');
+    const runs = async () => {
+      const { body } = await post(server.graphql, '{ runs(first: 100) { nodes { id } } }');
+      return (body.data as unknown as { runs: { nodes: readonly unknown[] } }).runs.nodes.length;
+    };
+    const before = await runs();
+    const { code, stderr } = await runRunfeed(['pipe', '--url', server.url, '--', 'echo', 'no'], { TMPDIR });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^runfeed: the folder for undelivered events: ENOENT.*\n$/);
+    expect(await runs()).toBe(before);
   });
 
   test('may be damaged by a power failure: the damaged file is set aside, and the command starts', async () => {

@@ -188,6 +188,8 @@ describe('streamEvents over server-sent events', () => {
     [502, 'text/html', '<html></html>'],
     [503, 'application/json', '{"errors":[{"message":"x","extensions":{"code":"SHUTTING_DOWN"}}]}'],
     [429, 'application/json', '{"message":"slow down"}'],
+    [429, 'application/json', '{"errors":[{"message":"x","extensions":{"code":"REQUEST_RATE_LIMITED"}}]}'],
+    [504, 'application/json', '{"errors":[{"message":"x","extensions":{"code":"GATEWAY_TIMEOUT"}}]}'],
     [200, 'text/html', 'welcome to this hotel'],
     [200, 'text/event-stream', ''],
     [200, 'text/event-stream', 'event: next\ndata: {\n\n'],

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { ReportFailed } from '../../src/client/report/failed.ts';
 import { createReporter, type Reporter, type ReporterOptions } from '../../src/client/report/reporter.ts';
 import { createMemorySpool } from '../../src/client/report/spool.ts';
+import type { FetchLike } from '../../src/client/request/answer.ts';
 import type { RunnerEvent } from '../../src/contract/events.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { post } from '../support/request.ts';
@@ -30,6 +31,62 @@ const END = { kind: 'runtime_terminal', data: { outcome: 'completed' } } as cons
 const texts = (events: readonly RunnerEvent[]) => events.map(({ data }) => data.text);
 
 describe('a reporter', () => {
+  test('sends smaller batches through a proxy that refuses large ones, and fails only for a single event', async () => {
+    const { graphql, runId } = await start();
+    const sizes: number[] = [];
+    const fetchImpl: FetchLike = (url, init) => {
+      const { length } = Buffer.from(String(init?.body));
+      sizes.push(length);
+      if (length > 20_000) return Promise.resolve(new Response('<html>too large</html>', { status: 413 }));
+      return fetch(url, init);
+    };
+    const reporter = reportTo(graphql, runId, { fetchImpl });
+    for (let event = 0; event < 40; event += 1) void reporter.report(says('語'.repeat(1_000)));
+    await eventually(() => reporter.acknowledgedSeq() === 39);
+    expect(Math.max(...sizes)).toBeGreaterThan(20_000);
+    await reporter.report(says('語'.repeat(10_000)));
+    await eventually(() => reporter.failure() !== null);
+    expect(reporter.failure()).toMatchObject({
+      code: 'BODY_TOO_LARGE',
+      message: expect.stringContaining('a proxy in front of the server'),
+      lost: { fromSeq: 40, toSeq: 40 },
+    });
+    expect(texts(await readLog(graphql, runId))).toEqual(
+      Array.from({ length: 40 }, () => '語'.repeat(1_000)),
+    );
+  });
+
+  test('sends no batch that a proxy with a limit of 1 MiB refuses', async () => {
+    const { graphql, runId } = await start();
+    const sizes: number[] = [];
+    const fetchImpl: FetchLike = (url, init) => {
+      sizes.push(Buffer.from(String(init?.body)).length);
+      return fetch(url, init);
+    };
+    const reporter = reportTo(graphql, runId, { fetchImpl });
+    for (let event = 0; event < 400; event += 1) void reporter.report(says('語'.repeat(2_100)));
+    await eventually(() => reporter.acknowledgedSeq() === 399);
+    expect(Math.max(...sizes)).toBeLessThan(1024 * 1024);
+  });
+
+  test.each([
+    [429, 'REQUEST_RATE_LIMITED'],
+    [503, 'UPSTREAM_DOWN'],
+  ])('retries after %d with a code that only a gateway knows', async (status, code) => {
+    const { graphql, runId } = await start();
+    let refusals = 0;
+    const fetchImpl: FetchLike = (url, init) => {
+      refusals += 1;
+      if (refusals > 3) return fetch(url, init);
+      return Promise.resolve(
+        Response.json({ errors: [{ message: 'no', extensions: { code } }] }, { status }),
+      );
+    };
+    const reporter = reportTo(graphql, runId, { fetchImpl });
+    await reporter.report(says('kept'));
+    expect(await reporter.close()).toMatchObject({ acknowledgedSeq: 0, failure: null });
+  });
+
   test('numbers and timestamps events in order, and reports how far the server has acknowledged', async () => {
     const { graphql, runId } = await start();
     const acknowledged: number[] = [];

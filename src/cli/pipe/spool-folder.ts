@@ -3,7 +3,9 @@ import { chmod, lstat, mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeFolder } from '../../lib/make-folder.ts';
 import { createReleasers } from '../../lib/releasers.ts';
+import { lineOf } from '../../lib/text/error-line.ts';
 
 /** The folder of one run, locked against other processes. */
 export interface SpoolFolder {
@@ -16,18 +18,28 @@ export interface SpoolFolder {
 const MAX_PARENTS = 10;
 
 /**
- * Locks the folder of a run on a server. The next process for this run finds the undelivered events there.
- * `base` is the existing parent folder; undefined: this user's folder in the temporary folder. Throws if
- * another process holds the lock, or if the run's folder belongs to another user, is a link, or is open to
- * others: its content could be forged.
+ * Returns the folder in which runs have their folders, and creates it if it is missing. Without a name: this user's
+ * folder in the temporary folder.
  */
-export async function takeSpoolFolder(
-  base: string | undefined,
-  url: string,
-  runId: string,
-): Promise<SpoolFolder> {
+export async function openSpoolParent(given: string | undefined): Promise<string> {
+  try {
+    if (given === undefined) return await ownParent();
+    makeFolder(given, 0o700);
+    return given;
+  } catch (error) {
+    const name = given === undefined ? 'the folder for undelivered events' : '--spool';
+    throw new Error(`${name}: ${lineOf(error)}`, { cause: error });
+  }
+}
+
+/**
+ * Locks the folder of a run on a server. The next process for this run finds the undelivered events there.
+ * Throws if another process holds the lock, or if the run's folder belongs to another user, is a link, or is
+ * open to others: its content could be forged.
+ */
+export async function takeSpoolFolder(parent: string, url: string, runId: string): Promise<SpoolFolder> {
   const key = createHash('sha256').update(`${url}\n${runId}`).digest('hex').slice(0, 32);
-  const path = join(base ?? (await ownParent()), key);
+  const path = join(parent, key);
   if ((await claimFolder(path)) !== 'own') {
     throw new Error(
       `${path} is not a folder that only this user can access (mode 0700), so its events may be forged: remove it, or pass another folder with --spool`,

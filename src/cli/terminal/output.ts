@@ -1,8 +1,12 @@
 import { write } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isatty } from 'node:tty';
+import { codeOf, lineOf } from '../../lib/text/error-line.ts';
 
 /** Retry interval on EAGAIN, in ms: a process that shares the descriptor has made it non-blocking. */
 const AGAIN_MS = 10;
+/** The reader of a pipe or a socket is gone, or this process was started without the descriptor. */
+const READER_GONE: readonly string[] = ['EPIPE', 'ECONNRESET', 'EBADF'];
 
 /** Standard output or standard error of this process. */
 export interface Output {
@@ -10,8 +14,10 @@ export interface Output {
   write(bytes: Uint8Array | string): Promise<void>;
   /** Waits up to `ms` for pending writes. False if the reader has not taken all of them by then. */
   finishesWithin(ms: number): Promise<boolean>;
-  /** True once the reader is gone. */
+  /** True once nothing more can be written: the reader is gone, or writing has failed. */
   hungUp(): boolean;
+  /** Why writing has failed, such as a full disk. Null if it has not: that a reader leaves is no failure. */
+  failure(): Error | null;
 }
 
 /**
@@ -19,7 +25,10 @@ export interface Output {
  * the caller waits.
  */
 export function createOutput(fd: 1 | 2): Output {
+  /** On a terminal, EIO means that it is gone. On a disk, it is a failure. */
+  const gone = isatty(fd) ? [...READER_GONE, 'EIO'] : READER_GONE;
   let hungUp = false;
+  let failure: Error | null = null;
   let last: Promise<void> = Promise.resolve();
 
   async function writeAll(bytes: Uint8Array): Promise<void> {
@@ -28,7 +37,10 @@ export function createOutput(fd: 1 | 2): Output {
         from += await writeSome(fd, bytes, from);
       } catch (error) {
         if (codeOf(error) === 'EAGAIN') await sleep(AGAIN_MS);
-        else hungUp = true;
+        else {
+          hungUp = true;
+          if (!gone.includes(codeOf(error))) failure = failureOf(fd, error);
+        }
       }
     }
   }
@@ -41,7 +53,26 @@ export function createOutput(fd: 1 | 2): Output {
     },
     finishesWithin: (ms) => Promise.race([last.then(() => true), sleep(ms, false, { ref: false })]),
     hungUp: () => hungUp,
+    failure: () => failure,
   };
+}
+
+/** Writes everything to standard output. Throws if that fails, but not if the reader leaves. */
+export async function print(text: string): Promise<void> {
+  const output = createOutput(1);
+  await output.write(text);
+  throwFailure(output);
+}
+
+/** Throws the failure of an output, if it has one. */
+export function throwFailure(output: Output): void {
+  const failure = output.failure();
+  if (failure) throw failure;
+}
+
+function failureOf(fd: 1 | 2, cause: unknown): Error {
+  const name = fd === 1 ? 'standard output' : 'standard error';
+  return new Error(`cannot write to ${name}: ${lineOf(cause)}`, { cause });
 }
 
 function writeSome(fd: number, bytes: Uint8Array, from: number): Promise<number> {
@@ -50,8 +81,4 @@ function writeSome(fd: number, bytes: Uint8Array, from: number): Promise<number>
       error ? reject(error) : resolve(written),
     );
   });
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : null;
 }

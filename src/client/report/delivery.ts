@@ -102,12 +102,35 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
   }
 
+  async function send(
+    events: readonly SpooledEvent[],
+    previousSeq: number,
+    stop: AbortSignal,
+  ): Promise<void> {
+    const texts = events.map(({ json }) => json);
+    const result = await untilAnswered((options) => sendEvents(runId, texts, previousSeq, options), stop);
+    if (result.__typename === 'BatchRejected') throw new ReportFailed(result.message, result.code);
+  }
+
+  /** A proxy in front of the server may allow less than the server. Only a single event is finally too large. */
+  async function deliver(
+    events: readonly SpooledEvent[],
+    previousSeq: number,
+    stop: AbortSignal,
+  ): Promise<void> {
+    try {
+      await send(events, previousSeq, stop);
+    } catch (error) {
+      const isTooLarge = error instanceof ReportFailed && error.code === 'BODY_TOO_LARGE';
+      if (!isTooLarge || events.length < 2) throw error;
+      const half = Math.ceil(events.length / 2);
+      await deliver(events.slice(0, half), previousSeq, stop);
+      await deliver(events.slice(half), events[half - 1]!.seq, stop);
+    }
+  }
+
   return {
-    deliver: async (events, previousSeq, signal) => {
-      const texts = events.map(({ json }) => json);
-      const result = await untilAnswered((options) => sendEvents(runId, texts, previousSeq, options), signal);
-      if (result.__typename === 'BatchRejected') throw new ReportFailed(result.message, result.code);
-    },
+    deliver,
     place: async (signal) => {
       const body = JSON.stringify({ query: PLACE, variables: { id: runId } });
       const run = await untilAnswered(async (options) => {

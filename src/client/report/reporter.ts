@@ -15,8 +15,11 @@ import { createDelivery, type Place } from './delivery.ts';
 import { ReportFailed } from './failed.ts';
 import { createMemorySpool, type SeqRange, type Spool } from './spool.ts';
 
-/** The most characters of JSON in a batch. The server accepts 16 MiB. */
-const BATCH_MAX_CHARACTERS = 1024 * 1024;
+/**
+ * The most characters of JSON in a batch, unless it is a single event. The server accepts 16 MiB, but many proxies
+ * only 1 MiB by default, and a character may have three bytes.
+ */
+const BATCH_MAX_CHARACTERS = 256 * 1024;
 /** A single event may be longer than a batch, up to this many bytes of JSON. */
 const EVENT_MAX_BYTES = 15 * 1024 * 1024;
 /** The most calls of `report` that may wait for room at once. */

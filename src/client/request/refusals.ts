@@ -17,6 +17,18 @@ export function isPassing(code: string | null): boolean {
   return PASSING.includes(code);
 }
 
+/** Statuses that pass. 500 and above pass, too. */
+const PASSING_STATUSES: readonly number[] = [408, 425, 429];
+
+/**
+ * Returns the code of an answer's error, or null if the error passes although its code says nothing: a gateway in
+ * front of the server has codes of its own, and no fault of the server that stays has such a status.
+ */
+export function codeFor(status: number, code: string | null): string | null {
+  const mayPass = status >= 500 || PASSING_STATUSES.includes(status);
+  return mayPass && !isPassing(code) ? null : code;
+}
+
 /** An error of a GraphQL answer. */
 export interface ToldError {
   readonly message: string;

@@ -1,6 +1,6 @@
 import type { RunnerEvent, RunnerEventKind } from '../../contract/events.ts';
 import type { FetchLike } from '../request/answer.ts';
-import { fieldOf, firstError, hasFields, isPassing } from '../request/refusals.ts';
+import { codeFor, fieldOf, firstError, hasFields, isPassing } from '../request/refusals.ts';
 
 /** An event as the server delivers it. */
 export interface StreamedEvent extends RunnerEvent {
@@ -109,10 +109,14 @@ function isEvent(value: unknown): value is StreamedEvent {
   return isObject && hasFields(value, { seq: 'number', tMs: 'number', kind: 'string' });
 }
 
-/** Throws the first error of an answer, if any: a cut if the error is temporary, else a refusal. */
-export function refuse(answer: unknown): void {
+/**
+ * Throws the first error of an answer, if any: a cut if the error is temporary, else a refusal. Over a websocket there
+ * is no status.
+ */
+export function refuse(answer: unknown, status = 200): void {
   const error = firstError(answer);
   if (!error) return;
-  if (error.code === null || isPassing(error.code)) throw new StreamCut(error.message);
-  throw new StreamRefused(error.message, error.code);
+  const code = codeFor(status, error.code);
+  if (code === null || isPassing(code)) throw new StreamCut(error.message);
+  throw new StreamRefused(error.message, code);
 }

@@ -67,7 +67,7 @@ async function streamOf(response: Response): Promise<ReadableStream<Uint8Array>>
   if (response.ok && isStream && response.body) return response.body;
   const words = `expected an event stream but received HTTP ${response.status}`;
   if (response.status === UNAUTHORIZED) throw new StreamRefused(words, UNAUTHENTICATED);
-  refuse(parsed(await textWithin(response).catch(() => '')));
+  refuse(parsed(await textWithin(response).catch(() => '')), response.status);
   throw new StreamCut(words, null, { status: response.status });
 }
 

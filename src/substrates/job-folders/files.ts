@@ -146,6 +146,7 @@ function isShaped(value: unknown, shape: Shape): boolean {
   const fields = new Map<string, unknown>(Object.entries(value));
   return Object.entries(shape).every(([name, kind]) => {
     const field = fields.get(name);
-    return kind.endsWith('?') && field === null ? true : typeof field === kind.replace('?', '');
+    // Older versions did not write every field.
+    return kind.endsWith('?') && (field ?? null) === null ? true : typeof field === kind.replace('?', '');
   });
 }

@@ -173,7 +173,8 @@ describe('text from a server', () => {
   const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
   const evil = (text: string): string => `${text}${HARMFUL}!`;
 
-  const job = { status: evil('gone'), endedAt: 'then', exitCode: 1, terminalErrorClass: evil('class') };
+  const ended = { endedAt: 'then', exitCode: 1, run: { ended: true } };
+  const job = { status: evil('gone'), terminalErrorClass: evil('class'), ...ended };
   const run = { id: evil('run'), provider: evil('openai'), title: evil('title'), createdAt: '2026-01-01' };
   const rest = { endedAt: null, eventCount: 1, terminal: null, job: { status: evil('status') } };
   const data = {

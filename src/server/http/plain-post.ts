@@ -11,7 +11,7 @@ import type { Load } from '../load/load.ts';
 import { writeAnswer } from '../operations/answers.ts';
 import { requestTurn } from '../operations/document-turn.ts';
 import type { InFlight } from '../operations/in-flight.ts';
-import { NO_SNIFFING } from './respond.ts';
+import { LONG_ANSWER, NO_SNIFFING } from './respond.ts';
 
 const JSON_BODY = /^application\/json(; ?charset=utf-8)?$/i;
 const PLAIN_JSON = 'application/json';
@@ -26,9 +26,6 @@ const ANSWERS: ReadonlyMap<string, string> = new Map([
 ]);
 
 const PARAMETERS: ReadonlySet<string> = new Set(['query', 'operationName', 'variables', 'extensions']);
-
-/** Longer answers are written as bytes: outside of the heap, where they may wait for the client to read. */
-const LONG_ANSWER = 64 * 1024;
 
 /** What {@link createPlainPost} needs to answer posts. */
 export interface PlainPostOptions {

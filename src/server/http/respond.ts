@@ -7,6 +7,9 @@ import type { FaultCode } from '../../contract/errors.ts';
  */
 export const NO_SNIFFING = { 'x-content-type-options': 'nosniff' } as const;
 
+/** Longer answers are written as bytes: outside of the heap, where they may wait for the client to read. */
+export const LONG_ANSWER = 64 * 1024;
+
 /** Responds with one line of JSON. The line end keeps a terminal's next prompt on its own line. */
 export function respondJson(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, {

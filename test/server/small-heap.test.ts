@@ -99,10 +99,10 @@ test.each([
   120_000,
 );
 
-/** A document of about 1,000 tokens that no other subscription has. */
-function ownDocument(number: number): string {
+/** A document that no other subscription has, by default of about 1,000 tokens. */
+function ownDocument(number: number, length = 48): string {
   const fields = Array.from(
-    { length: 48 },
+    { length },
     (_, field) => `a${field}_${number}: seq @skip(if: $s) @include(if: $i)`,
   );
   return `subscription ($s: Boolean = false, $i: Boolean = true) { runEvents(runId: "watched") { ${fields.join(' ')} } }`;
@@ -158,4 +158,29 @@ test('a server with a heap of 128 MB bounds the documents of open event streams'
   }
   expect(refused).toBeGreaterThan(0);
   expect((await fetch(`${server.url}/health`)).status).toBe(200);
+}, 120_000);
+
+test('clients with many open subscriptions leave room for the second one of a client with few', async () => {
+  const server = await startServe({ NODE_OPTIONS: '--max-old-space-size=128' });
+  await newRun(server.graphql, 'watched');
+  for (let socket = 0; socket < 60; socket += 1) {
+    const client = await openWebsocket(server.graphql);
+    // From large to small, so that they fill whatever room they can get.
+    for (let n = 0; n < 31; n += 1) client.subscribe(`s${n}`, ownDocument(socket * 31 + n, 48 - n));
+    client.send({ type: 'ping' });
+    for (let message = await client.next(); message.type !== 'pong'; message = await client.next())
+      expect(codesOf(message.payload)).toEqual(['OVERLOADED']);
+  }
+  const honest = await openWebsocket(server.graphql);
+  for (const id of ['first', 'second']) {
+    honest.subscribe(id, 'subscription { runEvents(runId: "watched") { seq tMs kind data } }');
+  }
+  await ingest(server.graphql, 'watched', [
+    { seq: 0, tMs: 0, kind: 'assistant_text', data: { text: 'hello' } },
+  ]);
+  const told = [await honest.next(), await honest.next()];
+  expect(told.map(({ id, type }) => [id, type]).sort()).toEqual([
+    ['first', 'next'],
+    ['second', 'next'],
+  ]);
 }, 120_000);

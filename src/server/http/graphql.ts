@@ -96,7 +96,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
         let leave: () => void;
         try {
           const weight = weighSubscription(body?.bytes ?? queryOf(req));
-          leave = enterSubscription(load, { weight, document: args.document }, 0);
+          leave = enterSubscription(load, { weight, document: args.document }, req.socket, 0);
         } catch (error) {
           const refused = { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
           return asStream ? refusal(refused, res) : refused;

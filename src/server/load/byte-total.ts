@@ -1,25 +1,33 @@
 /** Counts bytes that stay in memory for a long time, across all connections. */
 export interface ByteTotal {
   /**
-   * Counts these bytes and returns a function that releases them once, or null if there is no room. The
-   * caller may fill only this `share` of the total, from 0 to 1, so that some is left for others.
+   * Counts these bytes for an owner. Returns a function that releases them once, or null if there is no room for them:
+   * an owner may hold at most {@link OWNER_SHARE} of what is free. So however many owners take what they can get,
+   * there is room for one that holds little.
    */
-  take(bytes: number, share: number): (() => void) | null;
+  take(bytes: number, owner: object): (() => void) | null;
   /** The number of bytes currently counted. */
   heldBytes(): number;
 }
 
+/** One owner alone gets a 17th of the total. 2,000 of them leave 8 MB of 1 GiB free, so one may hold 0.5 MB. */
+const OWNER_SHARE = 1 / 16;
+
 /** Creates a total of at most `maxBytes`. */
 export function createByteTotal(maxBytes: number): ByteTotal {
+  const heldBy = new WeakMap<object, number>();
   let held = 0;
   return {
-    take: (bytes, share) => {
-      if (held + bytes > maxBytes * share) return null;
+    take: (bytes, owner) => {
+      const own = heldBy.get(owner) ?? 0;
+      if (own + bytes > (maxBytes - held) * OWNER_SHARE) return null;
       held += bytes;
-      let own = bytes;
+      heldBy.set(owner, own + bytes);
+      let taken = bytes;
       return () => {
-        held -= own;
-        own = 0;
+        held -= taken;
+        heldBy.set(owner, (heldBy.get(owner) ?? 0) - taken);
+        taken = 0;
       };
     },
     heldBytes: () => held,

@@ -43,7 +43,7 @@ export interface Load {
   readonly intake: Intake;
   readonly unread: Unread;
   /**
-   * Bytes of open websocket subscriptions. Excludes the first one of each socket, which counts as part of its
+   * Bytes of open subscriptions with their documents. A small first one of a connection counts as part of the
    * connection.
    */
   readonly subscriptions: ByteTotal;

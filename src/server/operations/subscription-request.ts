@@ -10,16 +10,8 @@ type Variables = Readonly<Record<string, unknown>>;
 const SUBSCRIPTION_BYTES = 16 * 1024;
 /** The most memory that one token of a document takes once it is parsed: a field without arguments. */
 const BYTES_PER_TOKEN = 400;
-/** The bytes of a connection's first subscription that count as part of the connection: some 80 tokens. */
-const FIRST_BYTES = 32 * 1024;
-/** More than this, and a subscription may use only a share of the total room. */
-const LARGE_BYTES = 64 * 1024;
-/**
- * A connection with more subscriptions than this may use only a share of the total room, so that the first
- * ones of other connections always fit.
- */
-const FEW_SUBSCRIPTIONS = 32;
-const SHARE_OF_MANY = 3 / 4;
+/** The bytes of a connection's first subscription that count as part of the connection: some 100 tokens. */
+const FIRST_BYTES = 40 * 1024;
 
 /**
  * Returns the weight of a request to open a subscription. Libraries keep everything parsed from it until the
@@ -47,12 +39,13 @@ export interface KeptRequest {
 export function enterSubscription(
   { subscriptions: room }: Pick<Load, 'subscriptions'>,
   { weight, document }: KeptRequest,
+  connection: object,
   open: number,
 ): () => void {
   const kept = weight + (document.tokenCount ?? 0) * BYTES_PER_TOKEN;
   const bytes = open === 0 ? Math.max(0, kept - FIRST_BYTES) : SUBSCRIPTION_BYTES + kept;
   if (bytes === 0) return () => {};
-  const leave = room.take(bytes, open < FEW_SUBSCRIPTIONS && bytes < LARGE_BYTES ? 1 : SHARE_OF_MANY);
+  const leave = room.take(bytes, connection);
   if (!leave) throw overloaded('too many subscriptions are open');
   return leave;
 }

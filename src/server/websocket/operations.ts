@@ -272,7 +272,7 @@ function requestOf(
 function enter(connection: Connection, kept: KeptRequest, load: Load): () => void {
   let leave: () => void;
   try {
-    leave = enterSubscription(load, kept, connection.subscriptions);
+    leave = enterSubscription(load, kept, connection.stream, connection.subscriptions);
   } catch (error) {
     countRefused(connection);
     throw error;

@@ -4,6 +4,7 @@ import { ENDPOINT_OPTIONS, type Endpoint, readEndpoint } from './endpoint.ts';
 import { request } from './request.ts';
 import { onlyRun, readArguments, wholeNumber } from './terminal/arguments.ts';
 import { harmlessLine } from './terminal/harmless.ts';
+import { tell } from './terminal/tell.ts';
 
 const OPTIONS = {
   ...ENDPOINT_OPTIONS,
@@ -69,7 +70,7 @@ function reasonOf(runId: string, { __typename, code, message }: z.infer<typeof r
 }
 
 /** For people, who would otherwise wonder why `tail` goes on. */
-const RUN_GOES_ON = 'runfeed: the run ends when no event of the stopped agent has arrived for 5 s\n';
+const RUN_GOES_ON = 'the run ends when no event of the stopped agent has arrived for 5 s';
 
 /** Needs no timeout: the server enforces the job's grace period and deadline. Ctrl-C ends it earlier. */
 async function printUntilEnd(endpoint: Endpoint, runId: string, first: Job): Promise<void> {
@@ -81,7 +82,7 @@ async function printUntilEnd(endpoint: Endpoint, runId: string, first: Job): Pro
     if (job.status !== last.status) process.stdout.write(`${describe(job)}\n`);
     last = job;
   }
-  if (!last.run.ended) process.stderr.write(RUN_GOES_ON);
+  if (!last.run.ended) tell(RUN_GOES_ON);
 }
 
 function describe({ status, exitCode, terminalErrorClass, terminalErrorMessage }: Job): string {

@@ -1,3 +1,4 @@
+import { BASE64 } from '../text/digits.ts';
 import { webTokensIn } from './web-tokens.ts';
 
 /** Words in a name, such as `apiKey` or `X_AUTH_TOKEN`, that mark its value as secret. */
@@ -37,9 +38,6 @@ const BEARER = /\b(?:Bearer|Basic)\s{1,8}([\w.~+/=-]{6,})/gi;
 /** A line of an environment file, possibly exported or quoted. */
 const ASSIGNMENT = /\b([A-Z][A-Z0-9_]{2,60})\s?=\s?["']?([^\s"'`$(){}<>;,]{8,})/g;
 
-const OPAQUE_CHARACTERS = new Uint8Array(128);
-for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-')
-  OPAQUE_CHARACTERS[character.charCodeAt(0)] = 1;
 const MIN_OPAQUE_LENGTH = 20;
 const MIN_DIFFERENT_CHARACTERS = 6;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -194,7 +192,7 @@ function runsIn(text: string): { readonly from: number; readonly to: number }[] 
   let from = 0;
   for (let at = 0; at <= text.length; at += 1) {
     const code = at < text.length ? text.charCodeAt(at) : 0;
-    if (code < 128 && OPAQUE_CHARACTERS[code] === 1) continue;
+    if (code < BASE64.length && BASE64[code]! >= 0) continue;
     if (at - from >= MIN_OPAQUE_LENGTH) runs.push({ from, to: at });
     from = at + 1;
   }

@@ -138,7 +138,7 @@ function feedHex(decoder: HexDecoder, byte: number, from: number, to: number): v
   decoder.count += 1;
 }
 
-/** Begins anew in every encoding, as at the beginning of a text. */
+/** Resets all decoders, as at the beginning of a text. */
 export function restartAll({ streams, percent, base64, hex }: Decoders): void {
   for (const stream of streams) restart(stream);
   percent.from = -1;

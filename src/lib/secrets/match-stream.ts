@@ -119,7 +119,7 @@ function followToken(stream: MatchStream, token: TokenProgress, byte: number, to
   else if (last) last.to = to;
 }
 
-/** Begins anew: no match contains bytes both from before and from after. */
+/** Resets the stream: no match spans the bytes before and after. */
 export function restart(stream: MatchStream): void {
   stream.state = 0;
   stream.unseen = 0;

@@ -102,7 +102,6 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
           return asStream ? refusal(refused, res) : refused;
         }
         body?.held.release();
-        res.once('close', leave);
         if (res.destroyed) {
           leave();
           return cutAtOnce(res);
@@ -112,6 +111,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
         res.once('close', () => {
           gone.abort();
           streams.delete(res);
+          leave();
         });
         let subscription: Subscription;
         try {
@@ -128,7 +128,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
             return {};
           case 'results': {
             const { results } = subscription;
-            // For the same reason Yoga may not end them.
+            // Yoga does not end them while it waits for room in the response.
             res.once('close', () => void results.return().catch(() => {}));
             return endsOnlyWithTheRun(results, res, report);
           }
@@ -179,7 +179,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
       if (body) giveBody(request, body.bytes);
       for (const [name, value] of Object.entries(NO_SNIFFING)) response.setHeader(name, value);
       const closed = new Promise<void>((resolve) => response.once('close', resolve));
-      // Yoga waits for room in the response for ever, even after the client has left.
+      // Yoga waits forever for room in the response, even after the client has left.
       await Promise.race([yoga(request, response, { principal, body } as NodeContext), closed]);
     } catch (error) {
       if (response.headersSent) response.destroy();

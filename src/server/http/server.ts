@@ -39,7 +39,7 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
       );
     else answer(request, response);
   };
-  /** Counts what its client has not read after every write, whoever writes. */
+  /** Updates the count of unread bytes after every write, by this server's code or by Yoga. */
   class CountedResponse extends ServerResponse<PacedRequest> {
     override write(chunk: unknown, ...rest: [Written?] | [BufferEncoding, Written?]): boolean {
       // A whole answer, by Yoga. If it had to wait for room, Yoga would keep the text, and Node a copy of it.

@@ -96,6 +96,9 @@ test('earlier turns in the history are part of the run, and none of them ends it
   expect(contentOf(events)).toEqual(contentOf(adapted([...turns, ...rest], { id: 's1' })));
 });
 
+/** Pauses double from 0.5 s, so more refusals in a row could take longer than the server's patience of 20 s. */
+const MOST_REFUSALS = 4;
+
 test('connections that break anywhere neither lose nor repeat events', async () => {
   const { provider, server, start } = await following();
   let sessions = 0;
@@ -109,11 +112,15 @@ test('connections that break anywhere neither lose nor repeat events', async () 
       const session = provider.session(`s${sessions}`);
       await start(session);
       const left = [...TURN];
+      let refusals = 0;
       for (const what of steps) {
         const next = left.length > 1 ? left.shift() : undefined;
         if (what === 'emit' && next) session.emit(next);
         else if (next) session.miss(next);
-        if (what === 'refuse') session.refuseStreams({ kind: 'refuse', status: 503 });
+        if (what === 'refuse' && refusals < MOST_REFUSALS) {
+          refusals += 1;
+          session.refuseStreams({ kind: 'refuse', status: 503 });
+        }
         if (what === 'error') session.emit(errorBody('overloaded_error', 'busy'));
         if (what !== 'emit') session.cut();
         // Lets the server get some way.

@@ -31,7 +31,8 @@ export async function judgeRun(
     after = moved;
     for (const event of fresh) {
       events.push(event);
-      if (event.sourceSeq !== null) produced.set(event.sourceSeq, event);
+      // Only later batches of the group look for it.
+      if (submissions.length > 1 && event.sourceSeq !== null) produced.set(event.sourceSeq, event);
     }
   };
   const outcomes = submissions.map((submission) => {

@@ -73,33 +73,34 @@ export function judgeBatch(
   if (outsider) return outsider;
   const fresh: StoredEvent[] = [];
   let { lastSeq, lastSourceSeq, lastTMs, terminalSeq, dataBytes } = head;
-  for (const [index, event] of batch.events.entries()) {
-    const at = `events[${index}]`;
+  let index = -1;
+  for (const event of batch.events) {
+    index += 1;
     const stored = event.seq <= head.lastSourceSeq ? findStored(event.seq) : undefined;
     if (stored) {
       if (sameContent(stored, event)) continue;
       return reject(
         'seq_conflict',
-        `${at}: number ${event.seq} is already stored with different content`,
+        `events[${index}]: number ${event.seq} is already stored with different content`,
         index,
       );
     }
     if (terminalSeq !== null) {
-      return reject('run_terminated', `${at}: the run has ended and takes no more events`, index);
+      return reject('run_terminated', `events[${index}]: the run has ended and takes no more events`, index);
     }
     if (event.seq <= lastSourceSeq) {
-      const message = `${at}.seq must be greater than ${lastSourceSeq}, the last stored number, got ${event.seq}`;
+      const message = `events[${index}].seq must be greater than ${lastSourceSeq}, the last stored number, got ${event.seq}`;
       return reject('seq_not_monotonic', message, index);
     }
     if (event.tMs < lastTMs) {
-      const message = `${at}.tMs must not be less than ${lastTMs}, the last stored time, got ${event.tMs}`;
+      const message = `events[${index}].tMs must not be less than ${lastTMs}, the last stored time, got ${event.tMs}`;
       return reject('t_ms_not_monotonic', message, index);
     }
     if (fresh.length === 0 && batch.previousSeq !== null) {
       const before = batch.events[index - 1]?.seq ?? batch.previousSeq;
       if (before !== head.lastSourceSeq) {
         const message =
-          `${at} follows number ${before}, but the last stored number is ${head.lastSourceSeq}: ` +
+          `events[${index}] follows number ${before}, but the last stored number is ${head.lastSourceSeq}: ` +
           'send the missing events first';
         return reject('seq_gap', message, index, head.lastSourceSeq);
       }
@@ -108,7 +109,7 @@ export function judgeBatch(
     if (seq > LAST_PRODUCER_SEQ) {
       return reject(
         'invalid_event',
-        `${at}.seq must be at most ${LAST_PRODUCER_SEQ}, got ${event.seq}`,
+        `events[${index}].seq must be at most ${LAST_PRODUCER_SEQ}, got ${event.seq}`,
         index,
       );
     }

@@ -17,9 +17,9 @@ export interface RunSeeker {
  * Returns the run with this id in the caller's workspace, or null. Also returns null for an invalid id, and
  * to a runner for every run except its own.
  */
-export async function findRun({ runKeys, principal }: RunSeeker, runId: string): Promise<RunKey | null> {
-  if (!RUN_ID_PATTERN.test(runId)) return null;
-  if (principal.kind === 'runner' && principal.runId !== runId) return null;
+export function findRun({ runKeys, principal }: RunSeeker, runId: string): Promise<RunKey | null> {
+  const isRefused = principal.kind === 'runner' && principal.runId !== runId;
+  if (isRefused || !RUN_ID_PATTERN.test(runId)) return Promise.resolve(null);
   return runKeys.find(principal.workspace, runId);
 }
 

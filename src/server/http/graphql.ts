@@ -86,9 +86,14 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     onValidate: ({ setValidationFn }) =>
       setValidationFn((_schema, document) => operations.validate(document)),
     onExecute: ({ setExecuteFn }) =>
-      setExecuteFn(async (args) =>
-        withinLength(await inFlight.track(() => operations.execute(request(args)))),
-      ),
+      setExecuteFn(async (args) => {
+        const leave = inFlight.enter();
+        try {
+          return withinLength(await operations.execute(request(args)));
+        } finally {
+          leave();
+        }
+      }),
     onSubscribe: ({ setSubscribeFn }) =>
       setSubscribeFn(async (args) => {
         const { req, res, body } = args.contextValue as NodeContext;

@@ -59,10 +59,14 @@ export function createPlainPost(options: PlainPostOptions, fetchAPI: FetchAPI): 
     response: ServerResponse,
   ): Promise<true> {
     let executed: ExecutionResult;
+    let leave: (() => void) | null = null;
     try {
-      executed = await inFlight.track(() => operations.execute(operation));
+      leave = inFlight.enter();
+      executed = await operations.execute(operation);
     } catch (error) {
       executed = { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
+    } finally {
+      leave?.();
     }
     const { result, text } = writeAnswer(executed, report);
     if (result.errors) {

@@ -37,7 +37,7 @@ export function route(routes: Routes): RequestListener {
     const path = request.url?.split('?', 1)[0];
     const refusal = isProbe(path) ? null : guard(request, path);
     if (refusal) return respondFault(response, refusal.status, refusal.code, refusal.message);
-    if (path === '/graphql') return void handleGraphql(routes, request, response);
+    if (path === '/graphql') return handleGraphql(routes, request, response);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return respondFault(response, 404, 'NOT_FOUND', `${request.method} is only supported at /graphql`);
     }
@@ -62,11 +62,11 @@ export function route(routes: Routes): RequestListener {
   };
 }
 
-async function handleGraphql(
+function handleGraphql(
   { authenticate, prove, graphql, inFlight }: Routes,
   request: IncomingMessage,
   response: ServerResponse,
-): Promise<void> {
+): void {
   if (inFlight.draining()) {
     response.setHeader('connection', 'close');
     respondFault(response, 503, 'SHUTTING_DOWN', 'the server is shutting down: retry in a moment');
@@ -78,21 +78,26 @@ async function handleGraphql(
     respondFault(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send content-type: application/json');
     return;
   }
-  let principal: Principal;
-  try {
-    const found = authenticate(request.headers.authorization);
-    // Awaiting a result that is already known would still cost an event-loop turn.
-    principal = found instanceof Promise ? await found : found;
-  } catch (error) {
+  const refuse = (error: unknown) => {
     const message = error instanceof InvalidToken ? error.message : 'invalid token';
     response.setHeader('www-authenticate', 'Bearer');
     const { localAddress, localPort } = request.socket;
     const end = { address: localAddress, port: localPort };
     const proof = prove(request.headers[CHALLENGE_HEADER], end);
     if (proof !== null) response.setHeader(PROOF_HEADER, proof);
-    return respondFault(response, 401, 'UNAUTHENTICATED', message);
+    respondFault(response, 401, 'UNAUTHENTICATED', message);
+  };
+  let found: Principal | Promise<Principal>;
+  try {
+    found = authenticate(request.headers.authorization);
+  } catch (error) {
+    refuse(error);
+    return;
   }
-  graphql(request, response, principal);
+  const answer = (principal: Principal) => graphql(request, response, principal);
+  if (found instanceof Promise) void found.then(answer, refuse);
+  // Awaiting a principal that is already known would cost every post a promise.
+  else answer(found);
 }
 
 async function respondPage(response: ServerResponse, graphiql: Routes['graphiql']): Promise<void> {

@@ -2,8 +2,11 @@ import { ShuttingDown } from '../../ingest/faults.ts';
 
 /** Tracks queries and mutations in progress, so that a shutdown can wait for them. */
 export interface InFlight {
-  /** Runs the work and counts it until it settles. Throws {@link ShuttingDown} once draining. */
-  track<Value>(work: () => Promise<Value>): Promise<Value>;
+  /**
+   * Counts an operation until the returned function is called, which must happen once. Throws
+   * {@link ShuttingDown} once draining.
+   */
+  enter(): () => void;
   /** Refuses new work and resolves when all work in progress has settled. */
   drain(): Promise<void>;
   draining(): boolean;
@@ -14,16 +17,15 @@ export function createInFlight(): InFlight {
   let count = 0;
   let draining = false;
   let idle = () => {};
+  const leave = () => {
+    count -= 1;
+    if (count === 0) idle();
+  };
   return {
-    track: async (work) => {
+    enter: () => {
       if (draining) throw new ShuttingDown();
       count += 1;
-      try {
-        return await work();
-      } finally {
-        count -= 1;
-        if (count === 0) idle();
-      }
+      return leave;
     },
     drain: () => {
       draining = true;

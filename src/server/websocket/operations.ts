@@ -127,11 +127,15 @@ export function createProtocol(options: WebsocketOptions): Protocol {
       }
     },
     execute: async (args) => {
+      let leave: (() => void) | null = null;
       try {
+        leave = inFlight.enter();
         const request = args as ExecutionArgs & OperationRequest;
-        return withoutStatuses(withinLength(await inFlight.track(() => operations.execute(request))));
+        return withoutStatuses(withinLength(await operations.execute(request)));
       } catch (error) {
         return { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
+      } finally {
+        leave?.();
       }
     },
     // A fault thrown here closes the socket so that the client reconnects: see `fail` in websocket.ts.

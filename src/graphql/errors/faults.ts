@@ -3,12 +3,13 @@ import { GraphQLError } from 'graphql';
 import type { FaultCode } from '../../contract/errors.ts';
 import { EventsRemoved } from '../../feed/batches.ts';
 import { Overloaded, ShuttingDown } from '../../ingest/faults.ts';
+import { clipEnd } from '../../lib/text/clip.ts';
 import { NativeInboxFull } from '../../native/refusals.ts';
 import { RunnerTooLate } from '../../runs/append.ts';
 import { StoreContended, StoreUnavailable } from '../../store/unavailable.ts';
 
 /** The maximum length of a message that may repeat client input, in UTF-16 units. */
-export const MAX_MESSAGE_LENGTH = 1_000;
+const MAX_MESSAGE_LENGTH = 1_000;
 
 /** Receives each unexpected error, with the id that the client received. */
 export type ReportUnexpected = (error: unknown, errorId: string) => void;
@@ -32,19 +33,26 @@ export function asFault(error: unknown, otherwise: FaultCode, report: ReportUnex
   return recoded(error, told.message, told.extensions);
 }
 
-/** Returns the same error at the same place, with another message and other extensions. */
+/** The most places in a document that an error names. Validation names each of a thousand equal arguments. */
+const MAX_LOCATIONS = 10;
+
+/**
+ * Returns the same error at the same place, with another message and other extensions. A long message, which
+ * repeats what the client sent, is clipped.
+ */
 export function recoded(
   error: GraphQLError,
   message: string,
   extensions: GraphQLError['extensions'],
 ): GraphQLError {
-  const { nodes, source, positions, path } = error;
-  return new GraphQLError(message, {
-    nodes: nodes ?? null,
-    source: source ?? null,
-    positions: positions ?? null,
-    path: path ?? null,
-    extensions,
+  const { nodes, source, positions, locations, path } = error;
+  const copy = new GraphQLError(clipEnd(message, MAX_MESSAGE_LENGTH), { path: path ?? null, extensions });
+  // The constructor would search the document for the line of each node again.
+  return Object.assign(copy, {
+    nodes,
+    source,
+    positions: positions?.slice(0, MAX_LOCATIONS),
+    locations: locations?.slice(0, MAX_LOCATIONS),
   });
 }
 

@@ -6,6 +6,7 @@ import {
   Kind,
   OperationTypeNode,
   parse,
+  Source,
   TokenKind,
   type ValueNode,
   validate,
@@ -13,8 +14,7 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { validateRunnerEventBatch } from '../../contract/validate.ts';
-import { clipEnd } from '../../lib/text/clip.ts';
-import { assertWithin, documentTooLarge, MAX_MESSAGE_LENGTH, recoded } from '../errors/faults.ts';
+import { assertWithin, documentTooLarge, recoded } from '../errors/faults.ts';
 import { BATCH_ENUM_KEYS, BATCH_INPUT } from '../ingest/batch-input.ts';
 import { literalToJson } from '../literals.ts';
 import { assertBounded } from './admission.ts';
@@ -32,7 +32,15 @@ const ONCE_ASKED_BYTES = 256 * 1024;
 /** Validation stops after this many errors: each error searches the schema for similar names to suggest. */
 const MAX_ERRORS = 10;
 
-/** Parses and validates documents, and caches the results. */
+/**
+ * An error's location in a longer document counts from the start of the document, as a column of line 1: to find the
+ * line, each error searches the whole text up to its place, and an operation may have hundreds of errors.
+ */
+const LOCATED_LENGTH = 16 * 1024;
+const LOCATED_LINES = 500;
+const ONE_LINE = new Source(' ', 'a long document');
+
+/** Parses and validates documents, and caches valid ones. */
 export interface Documents {
   /** Throws a GraphQL error with a code if the document is too large or is not GraphQL. */
   parse(query: string): DocumentNode;
@@ -46,7 +54,8 @@ export interface Documents {
 export function createDocuments(schema: GraphQLSchema): Documents {
   const onceAsked = createCache(ONCE_ASKED_BYTES);
   const askedAgain = createCache(ASKED_AGAIN_BYTES);
-  const verdicts = new WeakMap<DocumentNode, readonly GraphQLError[]>();
+  const valid = new WeakSet<DocumentNode>();
+  const texts = new WeakMap<DocumentNode, string>();
   return {
     knows: (query) => {
       if (askedAgain.has(query)) return true;
@@ -60,16 +69,22 @@ export function createDocuments(schema: GraphQLSchema): Documents {
       const known = askedAgain.get(query) ?? onceAsked.get(query);
       if (known) return known;
       const document = parseWithinLimits(query);
+      texts.set(document, query);
       onceAsked.set(query, document);
       return document;
     },
     validate: (document) => {
-      const known = verdicts.get(document);
-      if (known) return known;
+      if (valid.has(document)) return [];
       const errors = validate(schema, document, undefined, { maxErrors: MAX_ERRORS });
-      const verdict = refusedBatch(document, errors) ?? errors.map(withValidationCode);
-      verdicts.set(document, verdict);
-      return verdict;
+      if (errors.length === 0) {
+        valid.add(document);
+        return [];
+      }
+      // Errors are not cached: each keeps its stack with everything that validation used, 60 KB for `{a}`.
+      const text = texts.get(document) ?? '';
+      onceAsked.delete(text);
+      askedAgain.delete(text);
+      return refusedBatch(document, errors) ?? errors.map(withValidationCode);
     },
   };
 }
@@ -93,12 +108,12 @@ function parseWithinLimits(query: string): DocumentNode {
     if (/contains more tha[nt] \d+ tokens/.test(error.message)) {
       throw documentTooLarge('tokens', DOCUMENT_LIMITS.tokens + 1, DOCUMENT_LIMITS.tokens);
     }
-    throw recoded(error, clipEnd(error.message, MAX_MESSAGE_LENGTH), {
+    throw recoded(error, error.message, {
       code: 'GRAPHQL_PARSE_FAILED',
       http: { spec: true, status: 400 },
     });
   }
-  const tokens = dropTokens(document);
+  const tokens = dropTokens(document, isLong(query) ? ONE_LINE : null);
   if (document.definitions.some(isSubscription)) {
     assertWithin('characters in a subscription', query.length, SUBSCRIPTION_LIMITS.bytes);
     assertWithin('tokens and comments in a subscription', tokens, SUBSCRIPTION_LIMITS.tokens);
@@ -115,9 +130,10 @@ function isSubscription(node: DefinitionNode): boolean {
 
 /**
  * Counts the tokens and comments, and refuses long names. Then drops all tokens but the first: only the positions in the
- * source are needed later, and the tokens would take as much memory as the rest of the document.
+ * source are needed later, and the tokens would take as much memory as the rest of the document. `source` replaces the
+ * text in which errors look for their lines, unless it is null.
  */
-function dropTokens(document: DocumentNode): number {
+function dropTokens(document: DocumentNode, source: Source | null): number {
   const first = document.loc?.startToken ?? null;
   let count = 0;
   for (let token = first; token; token = token.next) {
@@ -128,10 +144,15 @@ function dropTokens(document: DocumentNode): number {
   if (first) Object.assign(first, { next: null });
   visit(document, {
     enter: ({ loc }) => {
-      if (loc) Object.assign(loc, { startToken: first, endToken: first });
+      if (loc) Object.assign(loc, { startToken: first, endToken: first, ...(source && { source }) });
     },
   });
   return count;
+}
+
+/** Returns true if errors do not search the document for their lines, see {@link LOCATED_LENGTH}. */
+function isLong(query: string): boolean {
+  return query.length > LOCATED_LENGTH || query.split(/\r\n|\r|\n/, LOCATED_LINES + 1).length > LOCATED_LINES;
 }
 
 /** Limits the fields and fragments in the source text, before any code expands the fragments. */

@@ -11,16 +11,8 @@ import {
 } from 'graphql';
 import { type Totals, totalsOf } from '../../config/totals.ts';
 import { withNext } from '../../lib/cancellable.ts';
-import { clipEnd } from '../../lib/text/clip.ts';
 import { createTurns } from '../../lib/waiting/turns.ts';
-import {
-  asFault,
-  isPassing,
-  MAX_MESSAGE_LENGTH,
-  type ReportUnexpected,
-  recoded,
-  rootCause,
-} from '../errors/faults.ts';
+import { asFault, isPassing, type ReportUnexpected, recoded, rootCause } from '../errors/faults.ts';
 import { openSharedFeed, type SharedFeed } from '../feed/shared.ts';
 import { BATCH_INPUT } from '../ingest/batch-input.ts';
 import { ingestDirectly } from '../ingest/direct.ts';
@@ -96,8 +88,7 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
       // Without data nothing was executed, and without a path no resolver was called: the variables or the
       // operation's name are at fault, even if a scalar threw on a value instead of refusing it.
       if (result.data === undefined && !error.path) {
-        const message = clipEnd(error.message, MAX_MESSAGE_LENGTH);
-        return recoded(error, message, { code: 'BAD_USER_INPUT', ...error.extensions });
+        return recoded(error, error.message, { code: 'BAD_USER_INPUT', ...error.extensions });
       }
       return asFault(error, result.data === undefined ? 'BAD_USER_INPUT' : 'INTERNAL_SERVER_ERROR', report);
     });

@@ -190,3 +190,33 @@ for (const [transport, subscribe] of transports) {
     }
   });
 }
+
+describe.each([
+  ['shared by all subscribers', 'subscription ($runId: ID!) { runEvents(runId: $runId) { seq } }'],
+  [
+    'executed',
+    'subscription ($runId: ID!) { ...F } fragment F on Subscription { runEvents(runId: $runId) { seq } }',
+  ],
+])('over HTTP, a subscription that is %s', (_how, query) => {
+  test.each(['*/*', 'application/json, text/*', 'text/event-stream;q=0.5'])(
+    'is streamed to a client that accepts %s',
+    async (accept) => {
+      const runId = await newRun(server.graphql);
+      await ingest(server.graphql, runId, [...eventsFrom(0, 2), terminalAt(2)]);
+      const stream = await openEventStream(server.graphql, query, { runId }, { accept });
+      expect(stream.contentType).toBe('text/event-stream');
+      const events = await stream.rest();
+      expect(events.map(({ event }) => event)).toEqual(['next', 'next', 'next', 'complete']);
+    },
+  );
+
+  test('is refused to a client that accepts only JSON', async () => {
+    const runId = await newRun(server.graphql);
+    const response = await fetch(server.graphql, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      body: JSON.stringify({ query, variables: { runId } }),
+    });
+    expect([response.status, await response.text()]).toEqual([406, '']);
+  });
+});

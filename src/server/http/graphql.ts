@@ -12,19 +12,16 @@ import type { OperationRequest } from '../../graphql/operations/request.ts';
 import type { Subscription } from '../../graphql/operations/subscription.ts';
 import { publicSchema } from '../../graphql/schema.ts';
 import { attempt } from '../../lib/attempt.ts';
-import { withNext } from '../../lib/cancellable.ts';
 import type { Load } from '../load/load.ts';
 import { withinLength } from '../operations/answers.ts';
 import { requestTurn } from '../operations/document-turn.ts';
 import type { InFlight } from '../operations/in-flight.ts';
 import { enterSubscription, weighSubscription } from '../operations/subscription-request.ts';
 import { type BodyRefusal, type ReadBody, readBody } from './bodies.ts';
+import { streamEvents } from './event-stream.ts';
 import { createPlainPost } from './plain-post.ts';
 import { NO_SNIFFING, respondFault } from './respond.ts';
-import { streamFeed } from './sse-feed.ts';
 
-/** How long the last message of a stream has to reach the socket. */
-const FLUSH_MS = 100;
 /** How long a client may continue to send a refused body before its connection is cut. */
 const REFUSED_MS = 10_000;
 
@@ -58,6 +55,9 @@ export interface HttpGraphql {
   /** Cuts every event stream without sending `event: complete`. */
   cutStreams(): void;
 }
+
+/** What Yoga gets as the result of a request that has been answered or cut. It writes nothing then. */
+const ANSWERED: ExecutionResult = {};
 
 /** Creates the transport: Yoga's pipeline around this server's parser, validator and executor. */
 export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
@@ -97,21 +97,24 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
     onSubscribe: ({ setSubscribeFn }) =>
       setSubscribeFn(async (args) => {
         const { req, res, body } = args.contextValue as NodeContext;
-        const asStream = req.headers.accept?.includes('text/event-stream') ?? false;
+        const { takesStream, asksForStream } = acceptOf(req);
+        const gone = new AbortController();
+        const stream = { response: res, signal: gone.signal, report, load };
         let leave: () => void;
         try {
           const weight = weighSubscription(body?.bytes ?? queryOf(req));
           leave = enterSubscription(load, { weight, document: args.document }, req.socket, 0);
         } catch (error) {
-          const refused = { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
-          return asStream ? refusal(refused, res) : refused;
+          const errors = [asFault(error, 'INTERNAL_SERVER_ERROR', report)];
+          if (!asksForStream) return { errors };
+          await streamEvents({ kind: 'refused', errors }, stream);
+          return ANSWERED;
         }
         body?.held.release();
         if (res.destroyed) {
           leave();
-          return cutAtOnce(res);
+          return ANSWERED;
         }
-        const gone = new AbortController();
         streams.add(res);
         res.once('close', () => {
           gone.abort();
@@ -120,31 +123,22 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
         });
         let subscription: Subscription;
         try {
-          const options = { takesShared: asStream, gone: () => gone.signal };
+          const options = { takesShared: takesStream, gone: () => gone.signal };
           subscription = await operations.subscribe(request(args), options);
         } catch (error) {
-          if (isPassing(error) || gone.signal.aborted) return cutAtOnce(res);
-          throw error;
+          if (!isPassing(error) && !gone.signal.aborted) throw error;
+          res.destroy();
+          return ANSWERED;
         }
-        switch (subscription.kind) {
-          case 'shared':
-            await streamFeed(subscription.feed, res, gone.signal, report, load);
-            // Yoga sees that the response has ended and does not touch it.
-            return {};
-          case 'results': {
-            const { results } = subscription;
-            // Yoga does not end them while it waits for room in the response.
-            res.once('close', () => void results.return().catch(() => {}));
-            return endsOnlyWithTheRun(results, res, report);
-          }
-          case 'refused': {
-            const { errors } = subscription;
-            return asStream ? refusal({ errors }, res) : { errors };
-          }
+        if (subscription.kind === 'refused' && !asksForStream) return { errors: subscription.errors };
+        if (subscription.kind === 'results' && !takesStream) {
+          await subscription.results.return();
+          // Yoga answers 406.
+          return subscription.results;
         }
+        await streamEvents(subscription, stream);
+        return ANSWERED;
       }),
-    // Yoga sends keep-alive on every stream, even if the client asked for the connection to close.
-    onResponse: ({ response }) => response.headers.delete('connection'),
   };
   const yoga = createYoga<NodeContext>({
     schema: publicSchema,
@@ -182,10 +176,8 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
         return;
       }
       if (body) giveBody(request, body.bytes);
-      for (const [name, value] of Object.entries(NO_SNIFFING)) response.setHeader(name, value);
-      const closed = new Promise<void>((resolve) => response.once('close', resolve));
-      // Yoga waits forever for room in the response, even after the client has left.
-      await Promise.race([yoga(request, response, { principal, body } as NodeContext), closed]);
+      const context: NodeContext = { req: request, res: response, principal, body };
+      await respondWith(response, await yoga.handleNodeRequestAndResponse(request, response, context));
     } catch (error) {
       if (response.headersSent) response.destroy();
       else
@@ -227,6 +219,22 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
       for (const response of streams) response.destroy();
     },
   };
+}
+
+/** Writes a response of Yoga's as bytes, unless the request has been answered or its client is gone. */
+async function respondWith(response: ServerResponse, answer: Response): Promise<void> {
+  const isOver = () => response.headersSent || response.destroyed;
+  if (isOver()) return;
+  const bytes = Buffer.from(await answer.arrayBuffer());
+  if (isOver()) return;
+  // Yoga keeps the connection of every stream alive, even if the client asked for it to close.
+  answer.headers.delete('connection');
+  response.writeHead(answer.status, {
+    ...Object.fromEntries(answer.headers),
+    'content-length': bytes.length,
+    ...NO_SNIFFING,
+  });
+  response.end(bytes);
 }
 
 /** Returns the values of a URL's query parameters as text. */
@@ -277,6 +285,18 @@ function refuse(request: IncomingMessage, response: ServerResponse, refusal: Bod
   request.once('close', () => clearTimeout(late)).once('end', () => clearTimeout(late));
 }
 
+/** A media type of an `Accept` header that matches server-sent events. */
+const STREAM_TYPE = /^\s*(\*\/\*|text\/\*|text\/event-stream)\s*(;|$)/i;
+
+/** Returns whether a client accepts an event stream, and whether it names it. Without the header it accepts all. */
+function acceptOf({ headers }: IncomingMessage) {
+  const accept = headers.accept || '*/*';
+  return {
+    takesStream: accept.split(',').some((type) => STREAM_TYPE.test(type)),
+    asksForStream: accept.includes('text/event-stream'),
+  };
+}
+
 /** The runfeed codes for error codes of Yoga. */
 const OUR_CODES: ReadonlyMap<unknown, FaultCode> = new Map([
   ['OPERATION_RESOLUTION_FAILURE', 'BAD_USER_INPUT'],
@@ -293,57 +313,4 @@ function inOurTerms(error: GraphQLError): GraphQLError {
     ...(ours && { code: ours }),
     ...(inside !== undefined && { http: { status: 400 } }),
   });
-}
-
-/**
- * Over SSE `event: complete` means that the run has ended, so a stream that ends for any other reason must be
- * cut without it. A permanent fault is sent before the cut.
- */
-function endsOnlyWithTheRun(
-  results: AsyncGenerator<ExecutionResult, void, undefined>,
-  response: ServerResponse,
-  report: ReportUnexpected,
-): AsyncGenerator<ExecutionResult, void, undefined> {
-  let told = false;
-  return withNext(results, async () => {
-    if (told) throw cut(response);
-    try {
-      const result = await results.next();
-      return result.done ? result : { done: false, value: withinLength(result.value) };
-    } catch (error) {
-      if (isPassing(error)) throw cut(response);
-      told = true;
-      return {
-        done: false,
-        value: { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] },
-      };
-    }
-  });
-}
-
-/**
- * Yields the errors of a subscription that did not start and cuts the stream. After a plain result, Yoga
- * would send `event: complete`.
- */
-async function* refusal(
-  result: ExecutionResult,
-  response: ServerResponse,
-): AsyncGenerator<ExecutionResult, void, undefined> {
-  yield result;
-  throw cut(response);
-}
-
-async function* cutAtOnce(response: ServerResponse): AsyncGenerator<never, void, undefined> {
-  yield* [];
-  throw cut(response);
-}
-
-/**
- * Schedules the cut of a stream. On an AbortError, Yoga ends its part and leaves the connection open. The
- * previous message still passes through Yoga's own streams, hence the delay. A client that is too slow to
- * receive it subscribes again and receives it then.
- */
-function cut(response: ServerResponse): DOMException {
-  setTimeout(() => response.destroy(), FLUSH_MS);
-  return new DOMException('the stream was cut: subscribe again from the cursor', 'AbortError');
 }

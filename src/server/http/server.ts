@@ -9,7 +9,7 @@ import type { Socket } from 'node:net';
 import { type Load, OTHER_COST, PROBE_COST } from '../load/load.ts';
 import { leaveHttp, openHttpConnection, PacedRequest } from './connections.ts';
 import { isProbe } from './probes.ts';
-import { LONG_ANSWER, respondFault } from './respond.ts';
+import { respondFault } from './respond.ts';
 
 /** The most headers read per request. Browsers and proxies send 20 to 40. */
 const MAX_HEADERS = 128;
@@ -39,15 +39,12 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
       );
     else answer(request, response);
   };
-  /** Updates the count of unread bytes after every write, by this server's code or by Yoga. */
+  /** Updates the count of unread bytes after every write. */
   class CountedResponse extends ServerResponse<PacedRequest> {
     override write(chunk: unknown, ...rest: [Written?] | [BufferEncoding, Written?]): boolean {
-      // A whole answer, by Yoga. If it had to wait for room, Yoga would keep the text, and Node a copy of it.
-      const isAnswer = typeof chunk === 'string' && chunk.length > LONG_ANSWER;
-      const bytes = isAnswer ? Buffer.from(chunk) : chunk;
-      const hasRoom = super.write(bytes, ...(rest as [BufferEncoding, Written?]));
+      const hasRoom = super.write(chunk, ...(rest as [BufferEncoding, Written?]));
       if (this.socket) load.unread.note(this.socket);
-      return hasRoom || isAnswer;
+      return hasRoom;
     }
   }
   // Requests that Node would answer itself take the same path as all others, and are counted.

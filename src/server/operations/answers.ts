@@ -1,6 +1,11 @@
 import type { ExecutionResult } from 'graphql';
 import { RESPONSE_MAX_LENGTH } from '../../config/limits.ts';
-import { asFault, type ReportUnexpected, responseTooLarge } from '../../graphql/errors/faults.ts';
+import {
+  asFault,
+  type ReportUnexpected,
+  responseTooLarge,
+  withoutStatus,
+} from '../../graphql/errors/faults.ts';
 import { jsonLengthLeft } from '../../lib/text/json-length.ts';
 
 /**
@@ -9,6 +14,11 @@ import { jsonLengthLeft } from '../../lib/text/json-length.ts';
  */
 export function withinLength(result: ExecutionResult): ExecutionResult {
   return jsonLengthLeft(result.data, RESPONSE_MAX_LENGTH) < 0 ? { errors: [responseTooLarge()] } : result;
+}
+
+/** Returns the result without the HTTP statuses of its errors, for a message of its own. */
+export function withoutStatuses(result: ExecutionResult): ExecutionResult {
+  return result.errors ? { ...result, errors: result.errors.map(withoutStatus) } : result;
 }
 
 /**

@@ -32,7 +32,7 @@ import type { Results } from '../../graphql/operations/subscription.ts';
 import { publicSchema } from '../../graphql/schema.ts';
 import { withNext } from '../../lib/cancellable.ts';
 import type { Load } from '../load/load.ts';
-import { withinLength, writeFault } from '../operations/answers.ts';
+import { withinLength, withoutStatuses, writeFault } from '../operations/answers.ts';
 import { requestTurn } from '../operations/document-turn.ts';
 import type { InFlight } from '../operations/in-flight.ts';
 import { countRefusal, MAX_OPERATIONS } from '../operations/operation-count.ts';
@@ -312,10 +312,6 @@ async function open({ operations, load }: WebsocketOptions, request: SocketReque
   } finally {
     socket.off('close', leave);
   }
-}
-
-function withoutStatuses(result: ExecutionResult): ExecutionResult {
-  return result.errors ? { ...result, errors: result.errors.map(withoutStatus) } : result;
 }
 
 /**

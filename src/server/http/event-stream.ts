@@ -43,7 +43,10 @@ export async function streamEvents(subscription: Subscription, options: EventStr
   const { response, signal, report } = options;
   // Writing to a closed response would raise an error that nothing handles.
   const { socket } = response;
-  if (response.destroyed || !socket) return;
+  if (response.destroyed || signal.aborted || !socket) {
+    if (subscription.kind === 'results') await subscription.results.return();
+    return;
+  }
   response.writeHead(200, HEADERS);
   // Some browsers do not expose a stream until its first byte arrives.
   response.write(COMMENT);

@@ -174,6 +174,24 @@ describe('a server whose log cannot be written', () => {
   });
 });
 
+test('lines for a reader that pauses wait up to a limit, and one line says how many were lost', async () => {
+  const program = join(PACKAGE_FOLDER, 'test/cli/children/line-burst.mjs');
+  const child = spawn(process.execPath, [program], { stdio: 'pipe' });
+  releaseAfterwards(() => void child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  let text = '';
+  child.stderr.setEncoding('utf8').on('data', (more: string) => (text += more));
+  while (!/^lost \d+$/m.test(text)) await once(child.stderr, 'data');
+  child.stdin.end('go on');
+  expect(await once(child, 'close')).toEqual([0, null]);
+  const lines = text.trimEnd().split('\n');
+  const numbers = lines.slice(0, -2).map((line) => Number.parseInt(line, 10));
+  expect(numbers).toEqual(numbers.map((_, index) => index));
+  expect(numbers.length).toBeGreaterThan(1_000);
+  expect(numbers.length).toBeLessThan(2_500);
+  expect(lines.slice(-2)).toEqual([`lost ${5_000 - numbers.length}`, 'late']);
+});
+
 /** Sends a signal, unless the process has ended. */
 function kill(pid: number, signal: NodeJS.Signals): void {
   try {

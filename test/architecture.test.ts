@@ -134,6 +134,13 @@ describe('the rooms of the source', () => {
     expect([...new Set(readers)]).toEqual(['config']);
   });
 
+  test('write to the standard streams through descriptors only, since an error of a stream ends the process', () => {
+    const writers = files.filter(({ text }) => /\bprocess\.std(?:out|err)\.|\bconsole\.\w+\(/.test(text));
+    expect(writers.map(({ path }) => path)).toEqual([]);
+    const logs = files.filter(({ text }) => /\bpino\.(?:destination|transport)\b/.test(text));
+    expect(logs.map(({ path }) => path)).toEqual([]);
+  });
+
   test('load the SQLite driver in one place, tests and tools included', () => {
     const root = join(SRC, '..');
     const programs = ['src', 'test', 'prisma'].flatMap((folder) =>

@@ -3,6 +3,8 @@ import { StartFault } from '../lib/start-fault.ts';
 import { lineOf } from '../lib/text/error-line.ts';
 import { VERSION } from '../server/version.ts';
 import { asksForHelp, COMMANDS, helpOf, overview } from './commands.ts';
+import { surviveGoneTerminal } from './terminal/gone-terminal.ts';
+import { print } from './terminal/output.ts';
 import { tell } from './terminal/tell.ts';
 import { UsageError } from './terminal/usage-error.ts';
 
@@ -13,11 +15,11 @@ async function main([name, ...argv]: readonly string[]): Promise<number> {
     case '--help':
     case '-h':
     case 'help':
-      process.stdout.write(overview(VERSION));
+      await print(overview(VERSION));
       return 0;
     case '--version':
     case '-v':
-      process.stdout.write(`${VERSION}\n`);
+      await print(`${VERSION}\n`);
       return 0;
     case 'demo-runner':
       return (await import('./demo/runner.ts')).demoRunner();
@@ -30,7 +32,7 @@ async function runCommand(name: string, argv: readonly string[]): Promise<number
   const command = COMMANDS.find((known) => known.name === name);
   if (!command) throw new UsageError(`unknown command ${name}: see runfeed --help`);
   if (asksForHelp(argv)) {
-    process.stdout.write(helpOf(command));
+    await print(helpOf(command));
     return 0;
   }
   try {
@@ -41,6 +43,7 @@ async function runCommand(name: string, argv: readonly string[]): Promise<number
   }
 }
 
+surviveGoneTerminal();
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

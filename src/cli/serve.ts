@@ -1,8 +1,9 @@
-import { pino } from 'pino';
 import { readConfig } from '../config/env.ts';
 import { echoedLine } from '../lib/text/echo.ts';
 import { startServer } from '../server/server.ts';
 import { readArguments } from './terminal/arguments.ts';
+import { createLineWriter } from './terminal/line-writer.ts';
+import { createServerLog } from './terminal/server-log.ts';
 import { stopSignal } from './terminal/stop-signal.ts';
 import { tell } from './terminal/tell.ts';
 
@@ -24,11 +25,12 @@ export async function serve(argv: readonly string[]): Promise<number> {
   }
   // Files of this process are for its own user only. The commands of jobs get a usual umask again.
   process.umask(0o077);
-  const log = pino({ level: read.config.logLevel }, pino.destination(2));
+  const log = createServerLog(read.config.logLevel);
   // Listen for signals first: a reader of the addresses may send one before the next line runs.
   const stopped = stopSignal();
   const server = await startServer(read.config, log);
-  process.stdout.write(
+  // The server runs whether or not its addresses can be printed.
+  createLineWriter(1).write(
     [
       `runfeed is listening on ${server.url}`,
       `  GraphiQL       ${server.url}/graphiql`,

@@ -4,6 +4,7 @@ import { ENDPOINT_OPTIONS, type Endpoint, readEndpoint } from './endpoint.ts';
 import { request } from './request.ts';
 import { onlyRun, readArguments, wholeNumber } from './terminal/arguments.ts';
 import { harmlessLine } from './terminal/harmless.ts';
+import { createOutput, type Output, throwFailure } from './terminal/output.ts';
 import { tell } from './terminal/tell.ts';
 
 const OPTIONS = {
@@ -57,8 +58,11 @@ export async function stop(argv: readonly string[]): Promise<number> {
   const endpoint = await readEndpoint(values);
   const { stopJob } = await request(endpoint, stopped, STOP, { runId, graceMs });
   if (!stopJob.job) throw new Error(reasonOf(runId, stopJob));
-  process.stdout.write(`${describe(stopJob.job)}\n`);
-  if (!values['no-wait']) await printUntilEnd(endpoint, runId, stopJob.job);
+  const output = createOutput(1);
+  await output.write(`${describe(stopJob.job)}\n`);
+  // The stop goes on whether or not its status can be printed.
+  if (!values['no-wait']) await printUntilEnd(endpoint, runId, stopJob.job, output);
+  throwFailure(output);
   return 0;
 }
 
@@ -73,13 +77,13 @@ function reasonOf(runId: string, { __typename, code, message }: z.infer<typeof r
 const RUN_GOES_ON = 'the run ends when no event of the stopped agent has arrived for 5 s';
 
 /** Needs no timeout: the server enforces the job's grace period and deadline. Ctrl-C ends it earlier. */
-async function printUntilEnd(endpoint: Endpoint, runId: string, first: Job): Promise<void> {
+async function printUntilEnd(endpoint: Endpoint, runId: string, first: Job, output: Output): Promise<void> {
   let last = first;
   while (last.endedAt === null) {
     await sleep(LOOK_MS);
     const { job } = await request(endpoint, found, JOB, { id: runId });
     if (!job) throw new Error(`the job of run ${runId} no longer exists`);
-    if (job.status !== last.status) process.stdout.write(`${describe(job)}\n`);
+    if (job.status !== last.status) await output.write(`${describe(job)}\n`);
     last = job;
   }
   if (!last.run.ended) tell(RUN_GOES_ON);

@@ -6,7 +6,7 @@ import { createPrinter } from './tail/printer.ts';
 import { choosePaint } from './tail/style.ts';
 import { onlyRun, readArguments, wholeNumber } from './terminal/arguments.ts';
 import { harmlessJson } from './terminal/harmless.ts';
-import { leaveBy } from './terminal/leave.ts';
+import { leaveIfStuck } from './terminal/leave.ts';
 import { createOutput, throwFailure } from './terminal/output.ts';
 import { codeOfSignal } from './terminal/signal-code.ts';
 import { stopSignal } from './terminal/stop-signal.ts';
@@ -21,9 +21,6 @@ const OPTIONS = {
 } as const;
 
 const found = z.object({ run: z.object({}).nullable() });
-
-/** How long the reader has to take pending output after a signal, in milliseconds. */
-const LAST_WRITE_MS = 500;
 
 /**
  * `runfeed tail RUN`: prints a run's events as they arrive, from the start or after an event, until the run
@@ -59,8 +56,7 @@ export async function tail(argv: readonly string[]): Promise<number> {
   const stopped = stopSignal().then(async (signal) => {
     isStopped = true;
     events.return().catch(() => {});
-    // A pending write may still have an active reader. Abandon it only if the reader takes nothing.
-    if (!(await output.finishesWithin(LAST_WRITE_MS))) leaveBy(signal);
+    await leaveIfStuck(output, signal);
     return codeOfSignal(signal);
   });
   const printed = (async () => {

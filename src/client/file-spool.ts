@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { copyFile, type FileHandle, open, readdir, rename, unlink, writeFile } from 'node:fs/promises';
+import { copyFile, type FileHandle, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../lib/make-folder.ts';
 import { createTally, howMany, type Spool, type SpooledEvent } from './report/spool.ts';
@@ -146,15 +146,20 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
       for (let oldest = segments[0]; oldest && oldest !== written?.segment; oldest = segments[0]) {
         if (oldest.last && oldest.last.seq > through) return;
         segments.shift();
-        await unlink(oldest.path);
+        await removeFile(oldest.path);
       }
     },
     close: async () => {
       await sealSegment();
       if (tally.held().range) return;
-      for (const { path } of segments.splice(0)) await unlink(path);
+      for (const { path } of segments.splice(0)) await removeFile(path);
     },
   };
+}
+
+/** Removes a file whose events the server has. It may be gone: systems clean their temporary folders. */
+function removeFile(path: string): Promise<void> {
+  return rm(path, { force: true });
 }
 
 /** Reads whole lines: `append` never resolved for a partial last one. `damage` is the first invalid line. */

@@ -74,24 +74,13 @@ const DAY_MS = 86_400_000;
 /** Node's own client waits for at most five minutes. */
 const MAX_IDLE_MS = 290_000;
 
-const milliseconds = (byDefault: number, most: number) =>
+const wholeNumber = (byDefault: number, most: number, unit = '') =>
   z
     .string()
     .default(String(byDefault))
     .refine(
-      (text) => /^[1-9]\d{0,9}$/.test(text) && Number(text) <= most,
-      `must be a whole number of milliseconds from 1 to ${most}`,
-    )
-    .transform(Number);
-
-const count = (byDefault: number, least: number) =>
-  z
-    .string()
-    .default(String(byDefault))
-    .refine(
-      (text) =>
-        /^[1-9]\d{0,15}$/.test(text) && Number(text) >= least && Number(text) <= Number.MAX_SAFE_INTEGER,
-      `must be a whole number of at least ${least}`,
+      (text) => /^[1-9]\d{0,15}$/.test(text) && Number(text) <= most,
+      `must be a whole number${unit} from 1 to ${most}`,
     )
     .transform(Number);
 
@@ -138,8 +127,8 @@ const variables = z.object({
       `must be a whole number of days from 1 to ${MAX_RETENTION_DAYS}; leave it unset to keep everything`,
     )
     .transform((days) => (days ? Number(days) : null)),
-  MAX_RUN_EVENTS: count(10_000_000, 1),
-  MAX_RUN_BYTES: count(16 * 1024 ** 3, 1),
+  MAX_RUN_EVENTS: wholeNumber(10_000_000, Number.MAX_SAFE_INTEGER),
+  MAX_RUN_BYTES: wholeNumber(16 * 1024 ** 3, Number.MAX_SAFE_INTEGER),
   SECRET_KEYS: z
     .string()
     .optional()
@@ -168,9 +157,9 @@ const variables = z.object({
       (betas) => /^[\w.-]*(\s*,\s*[\w.-]+)*$/.test(betas),
       'must be names of beta features, separated by commas',
     ),
-  NATIVE_IDLE_MS: milliseconds(120_000, MAX_IDLE_MS),
-  NATIVE_MAX_DURATION_MS: milliseconds(DAY_MS, 7 * DAY_MS),
-  NATIVE_PATIENCE_MS: milliseconds(600_000, DAY_MS),
+  NATIVE_IDLE_MS: wholeNumber(120_000, MAX_IDLE_MS, ' of milliseconds'),
+  NATIVE_MAX_DURATION_MS: wholeNumber(DAY_MS, 7 * DAY_MS, ' of milliseconds'),
+  NATIVE_PATIENCE_MS: wholeNumber(600_000, DAY_MS, ' of milliseconds'),
   ORPHAN_SWEEP: z
     .enum(ORPHAN_SWEEPS, { error: `must be one of ${ORPHAN_SWEEPS.join(', ')}` })
     .default('remove'),

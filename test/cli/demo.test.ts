@@ -1,6 +1,7 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { DEMO_TRANSCRIPT } from '../../src/cli/transcript.ts';
 import { createGooseAdapter } from '../../src/runtimes/goose/goose.ts';
@@ -11,6 +12,13 @@ async function freshFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'runfeed-demo-test-'));
   releaseAfterwards(() => rm(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** The processes whose working folder is below this folder. Empty on systems other than Linux. */
+async function processesIn(folder: string): Promise<string[]> {
+  const ids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
+  const folders = await Promise.all(ids.map((id) => readlink(`/proc/${id}/cwd`).catch(() => '')));
+  return folders.filter((each) => each.startsWith(folder));
 }
 
 /** The kinds of the printed events, without the server's own events about the job. */
@@ -74,6 +82,19 @@ describe('runfeed demo', () => {
     demo.kill('SIGINT');
     expect(await demo.exit).toMatchObject({ code: 0, stderr: '' });
     expect(await readdir(TMPDIR)).toEqual([]);
+  });
+
+  test('exits with 0 and leaves neither its store nor its runner when its terminal is closed', async () => {
+    const TMPDIR = await freshFolder();
+    const demo = startRunfeed(['demo'], { TMPDIR });
+    await demo.printed(/runtime_started/);
+    // The system and the shell both send the signal, in any interval.
+    demo.kill('SIGHUP');
+    await sleep(400);
+    demo.kill('SIGHUP');
+    expect(await demo.exit).toMatchObject({ code: 0, stderr: '' });
+    expect(await readdir(TMPDIR)).toEqual([]);
+    expect(await processesIn(TMPDIR)).toEqual([]);
   });
 
   test('exits with 0 and removes its store when the reader of its output is gone', async () => {

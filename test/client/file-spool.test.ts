@@ -42,6 +42,21 @@ const from = (first: number, count: number) =>
   Array.from({ length: count }, (_, index) => event(first + index));
 
 describe('a file spool', () => {
+  test('goes on if a file whose events are delivered has already been removed', async () => {
+    const folder = await freshFolder();
+    const spool = await openFileSpool(folder, { fileCharacters: 1 });
+    for (const each of from(0, 3)) await spool.append(each);
+    const first = await spool.take(1, 1_000);
+    const rest = await spool.take(2, 1_000);
+    const [oldest = ''] = (await readdir(folder)).sort();
+    await rm(join(folder, oldest));
+    await spool.release(first);
+    for (const each of await readdir(folder)) await rm(join(folder, each));
+    await spool.release(rest);
+    await spool.close();
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   test('returns appended events in order, and unreleased ones again after a reopen', async () => {
     const folder = await freshFolder();
     const options = { fileCharacters: 300 };

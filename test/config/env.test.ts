@@ -138,6 +138,15 @@ describe('the configuration', () => {
     expect(problemsOf({ PORT })).toEqual([expect.stringMatching(/^PORT must be a port/)]);
   });
 
+  test.each(['MAX_RUN_EVENTS', 'MAX_RUN_BYTES'])('names the least and the most of %s', (name) => {
+    expect(problemsOf({ [name]: '9007199254740991' })).toEqual([]);
+    for (const value of ['0', '9007199254740993', '1e3']) {
+      expect(problemsOf({ [name]: value })).toEqual([
+        `${name} must be a whole number from 1 to 9007199254740991`,
+      ]);
+    }
+  });
+
   test.each([
     'file:./a.db',
     'file:/var/lib/a.db',

@@ -42,11 +42,32 @@ export function startRunfeed(
   env: Readonly<Record<string, string>> = {},
   uid?: number,
 ): RunfeedProcess {
-  const child = spawn(process.execPath, [PROGRAM, ...args], {
-    ...(uid === undefined ? {} : { uid, gid: uid }),
-    env: { PATH: process.env.PATH, ...env },
-    stdio: 'pipe',
-  });
+  return follow(
+    spawn(process.execPath, [PROGRAM, ...args], {
+      ...(uid === undefined ? {} : { uid, gid: uid }),
+      env: { PATH: process.env.PATH, ...env },
+      stdio: 'pipe',
+    }),
+  );
+}
+
+/** Starts `runfeed` with a redirection of a shell, such as `2>/dev/full`, after other commands of the shell. */
+export function startRedirected(
+  redirection: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  before = ':',
+): RunfeedProcess {
+  const script = `${before}; exec "$0" "$@" ${redirection}`;
+  return follow(
+    spawn('/bin/sh', ['-c', script, process.execPath, PROGRAM, ...args], {
+      env: { PATH: process.env.PATH, ...env },
+      stdio: 'pipe',
+    }),
+  );
+}
+
+function follow(child: ChildProcessWithoutNullStreams): RunfeedProcess {
   const output = readOutput(child);
   const exit = once(child, 'close').then(
     ([code, signal]): Exit => ({ code, signal, stdout: output.stdout(), stderr: output.stderr() }),

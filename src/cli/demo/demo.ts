@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pino } from 'pino';
 import { z } from 'zod';
 import { streamEvents } from '../../client/stream/events.ts';
 import type { StreamedEvent } from '../../client/stream/feed.ts';
@@ -13,6 +12,9 @@ import { eventLine } from '../event-line.ts';
 import { request } from '../request.ts';
 import { readArguments } from '../terminal/arguments.ts';
 import { harmlessLine } from '../terminal/harmless.ts';
+import { leaveIfStuck } from '../terminal/leave.ts';
+import { createOutput, type Output, throwFailure } from '../terminal/output.ts';
+import { createServerLog } from '../terminal/server-log.ts';
 import { stopSignal } from '../terminal/stop-signal.ts';
 import { UsageError } from '../terminal/usage-error.ts';
 import { webSocketWith } from '../websocket.ts';
@@ -26,6 +28,8 @@ const STOP_WAIT_MS = 10_000;
 const STOP_LOOK_MS = 50;
 
 const endOfJob = z.object({ job: z.object({ endedAt: z.string().nullable() }) });
+
+type Print = (line: string) => Promise<void>;
 
 interface DemoOptions {
   /** A Goose stream to play; `-` is standard input. Undefined: the built-in transcript. */
@@ -42,7 +46,17 @@ interface DemoOptions {
  */
 export async function demo(argv: readonly string[]): Promise<number> {
   const options = readOptions(argv);
-  const stopped = Promise.race([stopSignal(), outputClosed()]);
+  const output = createOutput(1);
+  const signalled = stopSignal(['SIGINT', 'SIGTERM', 'SIGHUP']);
+  await playUntil(Promise.race([signalled, output.whenHungUp()]), options, output);
+  // A reader that takes nothing must not keep a demo that is told to stop.
+  await Promise.race([output.write(''), signalled.then((signal) => leaveIfStuck(output, signal))]);
+  throwFailure(output);
+  return 0;
+}
+
+async function playUntil(stopped: Promise<unknown>, options: DemoOptions, output: Output): Promise<void> {
+  const print: Print = (line) => output.write(`${line}\n`);
   const releasers = createReleasers();
   try {
     if (options.file !== undefined && options.file !== '-') (await fileSource(options.file)).close();
@@ -54,40 +68,41 @@ export async function demo(argv: readonly string[]): Promise<number> {
       LOG_LEVEL: 'warn',
     });
     if (!read.ok) throw new Error(read.problems.join('; '));
-    const log = pino({ level: read.config.logLevel }, pino.destination(2));
+    const log = createServerLog(read.config.logLevel);
     const server = await startServer(read.config, log, { demoRunId: RUN_ID });
     releasers.add(() => server.close());
     const url = `${server.url}/graphql`;
     const running = await startRun(url, options);
     releasers.add(running.release);
-    print(`GraphiQL: ${server.url}/graphiql   (press ▶ there to follow the same run)`);
-    print(
+    void print(`GraphiQL: ${server.url}/graphiql   (press ▶ there to follow the same run)`);
+    void print(
       `curl:     curl -N -H 'accept: text/event-stream' '${url}?query=subscription%7BrunEvents(runId:%22${RUN_ID}%22)%7Bseq%20kind%20data%7D%7D'`,
     );
-    print('');
+    void print('');
     if (running.isJob && options.file === undefined) {
-      print(`The agent works for at most ${PLAY_MS / 1_000} s. Its events, as a subscriber receives them:`);
+      void print(
+        `The agent works for at most ${PLAY_MS / 1_000} s. Its events, as a subscriber receives them:`,
+      );
     }
 
     const events = streamEvents(RUN_ID, { url, webSocketImpl: webSocketWith() });
     releasers.add(async () => void (await events.return()));
-    const following = printRun(events);
+    const following = printRun(events, print);
     const ended = Promise.all([following, running.played]).then(() => 'ended' as const);
-    const first = await Promise.race([ended, stopped, stopLater(url, options.stopAfter)]);
+    const first = await Promise.race([ended, stopped, stopLater(url, options.stopAfter, print)]);
     if (first !== 'ended') {
       ended.catch(() => {});
-      return 0;
+      return;
     }
-    print('');
+    void print('');
     // The runner sends the run's last event before it exits, so the job ends after the run.
     if (running.isJob) {
       await Promise.race([untilJobEnds(url), stopped]);
-      print(`job:      ${await describeJob(url)}`);
+      void print(`job:      ${await describeJob(url)}`);
     }
-    if (options.exit) return 0;
-    print(`The run has ended. The server stays up at ${server.url} until Ctrl-C.`);
+    if (options.exit) return;
+    void print(`The run has ended. The server stays up at ${server.url} until Ctrl-C.`);
     await stopped;
-    return 0;
   } finally {
     await releasers.release();
   }
@@ -143,10 +158,10 @@ async function untilJobEnds(url: string): Promise<void> {
 }
 
 /** Stops the job after `seconds`. Never resolves: the demo waits for the end of the run, not for this. */
-async function stopLater(url: string, seconds: number | null): Promise<never> {
+async function stopLater(url: string, seconds: number | null, print: Print): Promise<never> {
   if (seconds !== null) {
     await sleep(seconds * 1_000, undefined, { ref: false });
-    print(`(stopJob, after ${seconds} s)`);
+    void print(`(stopJob, after ${seconds} s)`);
     await request(
       { url },
       z.unknown(),
@@ -171,11 +186,11 @@ async function describeJob(url: string): Promise<string> {
   return harmlessLine(facts.filter(Boolean).join(', '));
 }
 
-async function printRun(events: AsyncIterable<StreamedEvent>): Promise<void> {
+async function printRun(events: AsyncIterable<StreamedEvent>, print: Print): Promise<void> {
   let startedAt: number | undefined;
   for await (const event of events) {
     startedAt ??= event.tMs;
-    print(eventLine(event, startedAt));
+    await print(eventLine(event, startedAt));
   }
 }
 
@@ -193,13 +208,4 @@ function readOptions(argv: readonly string[]): DemoOptions {
     throw new UsageError('--stop-after needs a job, and standard input is played without one: use a file');
   }
   return { file, exit, stopAfter: stopAfter === undefined ? null : Number(stopAfter) };
-}
-
-/** Resolves when the reader of the output is gone, as after `| head`. Otherwise the error is uncaught. */
-function outputClosed(): Promise<void> {
-  return new Promise((resolve) => void process.stdout.on('error', () => resolve()));
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -6,6 +6,7 @@ import {
   type JobClaim,
 } from '../../client/request/claim.ts';
 import { readRunnerEnvironment } from '../../config/runner-env.ts';
+import { createLineWriter } from '../terminal/line-writer.ts';
 import { tell } from '../terminal/tell.ts';
 import { UsageError } from '../terminal/usage-error.ts';
 import { DEMO_TRANSCRIPT } from '../transcript.ts';
@@ -33,8 +34,10 @@ export async function demoRunner(): Promise<number> {
   const { file } = payloadSchema.parse(claim.payload ?? {});
   const source = file === undefined ? linesSource(DEMO_TRANSCRIPT) : await fileSource(file);
   const { runId, token, nextSeq, lastTMs } = claim;
-  process.stdout.write(`playing ${file ?? 'the built-in transcript'} into run ${runId}\n`);
+  // The agent works whether or not its output can be written.
+  const output = createLineWriter(1);
+  output.write(`playing ${file ?? 'the built-in transcript'} into run ${runId}\n`);
   await play(source, { runId, url, token, nextSeq, lastTMs });
-  process.stdout.write('the run has ended\n');
+  output.write('the run has ended\n');
   return 0;
 }

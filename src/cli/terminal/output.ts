@@ -16,6 +16,8 @@ export interface Output {
   finishesWithin(ms: number): Promise<boolean>;
   /** True once nothing more can be written: the reader is gone, or writing has failed. */
   hungUp(): boolean;
+  /** Resolves once `hungUp` is true. */
+  whenHungUp(): Promise<void>;
   /** Why writing has failed, such as a full disk. Null if it has not: that a reader leaves is no failure. */
   failure(): Error | null;
 }
@@ -30,6 +32,10 @@ export function createOutput(fd: 1 | 2): Output {
   let hungUp = false;
   let failure: Error | null = null;
   let last: Promise<void> = Promise.resolve();
+  let tellHungUp: () => void = () => {};
+  const whenHungUp = new Promise<void>((resolve) => {
+    tellHungUp = resolve;
+  });
 
   async function writeAll(bytes: Uint8Array): Promise<void> {
     for (let from = 0; from < bytes.length && !hungUp; ) {
@@ -39,6 +45,7 @@ export function createOutput(fd: 1 | 2): Output {
         if (codeOf(error) === 'EAGAIN') await sleep(AGAIN_MS);
         else {
           hungUp = true;
+          tellHungUp();
           if (!gone.includes(codeOf(error))) failure = failureOf(fd, error);
         }
       }
@@ -53,6 +60,7 @@ export function createOutput(fd: 1 | 2): Output {
     },
     finishesWithin: (ms) => Promise.race([last.then(() => true), sleep(ms, false, { ref: false })]),
     hungUp: () => hungUp,
+    whenHungUp: () => whenHungUp,
     failure: () => failure,
   };
 }

@@ -4,21 +4,24 @@ import { codeOfSignal } from './signal-code.ts';
 const SAME_SIGNAL_MS = 300;
 
 /**
- * Resolves with the first SIGINT or SIGTERM. A second signal ends the process immediately, with the exit code
- * that a shell reports for a process killed by that signal.
+ * Resolves with the first of these signals, by default SIGINT or SIGTERM. A second signal ends the process
+ * immediately, with the exit code that a shell reports for a process killed by that signal. SIGHUP is never such
+ * a second signal: the system and the shell both send it when a terminal is closed.
  */
-export function stopSignal(): Promise<NodeJS.Signals> {
+export function stopSignal(
+  signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'],
+): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     let firstAt: number | null = null;
     const onSignal = (signal: NodeJS.Signals) => {
       if (firstAt !== null) {
-        if (performance.now() - firstAt >= SAME_SIGNAL_MS) process.exit(codeOfSignal(signal));
+        if (signal !== 'SIGHUP' && performance.now() - firstAt >= SAME_SIGNAL_MS)
+          process.exit(codeOfSignal(signal));
         return;
       }
       firstAt = performance.now();
       resolve(signal);
     };
-    process.on('SIGINT', onSignal);
-    process.on('SIGTERM', onSignal);
+    for (const signal of signals) process.on(signal, onSignal);
   });
 }

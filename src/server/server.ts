@@ -21,6 +21,7 @@ import { openNativeInbox } from '../native/inbox.ts';
 import { type RetentionOptions, startRetention } from '../retention/retention.ts';
 import { openStore, type StoreListener } from '../store/open.ts';
 import { createRunKeys } from '../store/run-keys.ts';
+import { watchEnds } from '../wakeups/ends.ts';
 import { openPlane } from '../wakeups/open.ts';
 import { graphiqlPage } from './graphiql/page.ts';
 import { createHttpGraphql } from './http/graphql.ts';
@@ -95,6 +96,10 @@ export async function startServer(
     });
     wakeups.onGap(() => void feed.poll());
     releasers.add(() => feed.close());
+    if (store.dialect !== 'sqlite') {
+      const ends = await watchEnds({ store, wakeups });
+      releasers.add(() => ends.close());
+    }
     const { maxRunEvents, maxRunBytes } = config;
     const ingestLimits = { ...INGEST_LIMITS, maxWaitingBytes: totals.ingestBytes, maxRunEvents, maxRunBytes };
     const ingest = createIngest(store, wakeups, ingestLimits);

@@ -112,9 +112,10 @@ export interface ProducedNumber {
 /** An event found by its producer's `seq`. `data` is null if it is longer than `maxDataBytes`. */
 export type FoundEvent = Omit<StoredEvent, 'data'> & { readonly data: string | null };
 
-/** A run that has ended, for retention. */
+/** A run that has ended. */
 export interface EndedRun {
   readonly key: number;
+  readonly workspace: string;
   /** Unix milliseconds. */
   readonly endedAt: number;
   /** True if the run's history is removed and nothing is left to do. */

@@ -22,7 +22,14 @@ export async function openPlane(
   timing: LinkTiming = LINK_TIMING,
 ): Promise<ServerPlane> {
   if (databaseUrl.startsWith('file:')) {
-    return { ...createLocalPlane(), onGap: () => () => {}, dropped: () => 0, close: async () => {} };
+    const local = createLocalPlane();
+    return {
+      ...local,
+      deliver: local.publish,
+      onGap: () => () => {},
+      dropped: () => 0,
+      close: async () => {},
+    };
   }
   return openRemotePlane(await linkOver({ databaseUrl, redisUrl }), log, timing);
 }

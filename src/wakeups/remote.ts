@@ -83,6 +83,7 @@ export async function openRemotePlane(
       }
       if (waiting.size > 0) sending ??= drain();
     },
+    deliver: local.publish,
     // The link receives the wakes of every run from the start, so there is nothing to subscribe to.
     listen: local.listen,
     listenToAll: local.listenToAll,

@@ -139,10 +139,10 @@ export function createMemoryStore(turn: (call: string) => Promise<unknown> = asy
       call('readEnded', () =>
         [...logs.values()]
           .flatMap((log) => {
-            const { key } = log.identity;
+            const { key, workspace } = log.identity;
             const { endedAt } = log;
             if (endedAt === null || endedAt >= before) return [];
-            return [{ key, endedAt, removed: lastBeforeEnd(log) === undefined }];
+            return [{ key, workspace, endedAt, removed: lastBeforeEnd(log) === undefined }];
           })
           .sort(byEnd)
           .filter((run) => byEnd(run, after) > 0)

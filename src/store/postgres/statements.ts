@@ -95,7 +95,7 @@ export const STATEMENTS = {
 
   // The ORDER BY makes the planner use the index. Without it, the whole table was read for each run where
   // few runs have events.
-  readEnded: `SELECT r.key, r.ended_at AS "endedAt",
+  readEnded: `SELECT r.key, r.workspace, r.ended_at AS "endedAt",
       (SELECT e.seq FROM event e WHERE e.run = r.key ORDER BY e.seq LIMIT 1) IS NULL AS removed
     FROM run r WHERE (r.ended_at, r.key) > ($1::bigint, $2::int) AND r.ended_at < $3::bigint
     ORDER BY r.ended_at, r.key LIMIT $4`,

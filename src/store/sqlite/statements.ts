@@ -95,7 +95,7 @@ export function prepareStatements(database: Database): Statements {
       `SELECT ${FOUND_EVENT} FROM event WHERE run = ? AND seq BETWEEN ? AND ? AND source_seq = ? LIMIT 1`,
     ),
     readEnded: database.prepare(
-      `SELECT key, ended_at AS endedAt,
+      `SELECT key, workspace, ended_at AS endedAt,
          NOT EXISTS (SELECT 1 FROM event WHERE run = key) AS removed
        FROM run WHERE (ended_at, key) > (?, ?) AND ended_at < ? ORDER BY ended_at, key LIMIT ?`,
     ),

@@ -135,6 +135,13 @@ function serve(
     const late = setTimeout(() => socket.terminate(), CUT_GRACE_MS);
     socket.once('close', () => clearTimeout(late));
   };
+  const cutForOthers = () => cut(CLOSE_CODES.tryAgainLater.code, CLOSE_CODES.tryAgainLater.reason);
+  const failed = (error: unknown) => void asFault(error, 'INTERNAL_SERVER_ERROR', report);
+  load.subscriptions.onCut(stream, () => {
+    cutForOthers();
+    // The subscriptions are no longer counted, so they end now, whether or not the peer answers the close frame.
+    protocol.leave(connection).catch(failed);
+  });
   const handlers = {
     handle: (text: Buffer, message: Message) => {
       connection.message = message;
@@ -158,7 +165,7 @@ function serve(
       if (operation) operation.settled = settled;
     },
     refuse: (text: Buffer, refusal: MessageRefusal) => refuse(connection, text, refusal, sender),
-    cut: () => cut(CLOSE_CODES.tryAgainLater.code, CLOSE_CODES.tryAgainLater.reason),
+    cut: cutForOthers,
     tooBig: () => cut(MESSAGE_TOO_BIG, FIRST_TOO_BIG),
   };
   takeMessages(socket, reading, load, handlers, connection);
@@ -167,7 +174,7 @@ function serve(
     protocol
       .leave(connection)
       .then(() => closed(code, String(reason)))
-      .catch((error: unknown) => asFault(error, 'INTERNAL_SERVER_ERROR', report));
+      .catch(failed);
   });
 }
 

@@ -48,7 +48,7 @@ describe('a total of bytes', () => {
   test('is never exceeded, leaves each owner its share whatever others took before, and is free again afterwards', () => {
     const step = fc.tuple(fc.nat(40), fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 70_000 })));
     fc.assert(
-      fc.property(fc.array(step, { minLength: 1, maxLength: 600 }), (steps: readonly Step[]) => {
+      fc.property(fc.array(step, { minLength: 1, maxLength: 600, size: 'max' }), (steps: readonly Step[]) => {
         const total = createByteTotal(MiB);
         const owners = Array.from({ length: 41 }, () => createOwner(total));
         const sum = () => owners.reduce((all, owner) => all + owner.held(), 0);

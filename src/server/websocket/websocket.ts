@@ -42,6 +42,8 @@ const CUT_GRACE_MS = 1_000;
  * The most parts of a message that ws keeps. Packets of one byte would take far more memory than the message.
  */
 const MAX_PARTS = 16 * 1024;
+/** The most fragments of a message: one of 16 MiB may have fragments of 4 KiB. */
+const MAX_FRAGMENTS = REQUEST_MAX_BYTES / 4_096;
 /**
  * The most pongs that may wait for the end of an event-loop turn. With more, ws ends the socket. The types of
  * ws do not include this option yet.
@@ -72,7 +74,7 @@ export function createWebsocketTransport(options: WebsocketOptions): WebsocketTr
     // A compression context per socket would cost hundreds of KB.
     perMessageDeflate: false,
     maxBufferedChunks: MAX_PARTS,
-    maxFragments: MAX_PARTS,
+    maxFragments: MAX_FRAGMENTS,
     ...PONG_LIMIT,
     handleProtocols: (offered) => (offered.has('graphql-transport-ws') ? 'graphql-transport-ws' : false),
   });

@@ -21,8 +21,8 @@ export interface Totals {
   /** Bytes of changed runs' rows that wait to be compared with the filters of `runUpdated`. */
   readonly changedRowBytes: number;
   /**
-   * Bytes of open websocket subscriptions, without each socket's first. Above this, a new one is refused with
-   * OVERLOADED.
+   * Bytes of open subscriptions, without what counts as part of their connections. Above this, the connections that
+   * hold the most are cut for those that hold less, and a new one of any other is refused with OVERLOADED.
    */
   readonly subscriptionBytes: number;
   /** Open connections. Above this, a new one is closed at once. */

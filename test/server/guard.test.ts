@@ -182,6 +182,17 @@ describe('a request that another web page could send', () => {
     });
   }
 
+  test.each(['gzip', 'br', 'GZIP', 'identity, gzip', 'unknown'])(
+    'a body sent with the content encoding %s is refused, however plain it is',
+    async (encoding) => {
+      const headers = { 'content-type': 'application/json', 'content-encoding': encoding };
+      const answer = await send('POST', headers, JSON.stringify({ query: MUTATION }));
+      expectRefusal(answer, 415, 'UNSUPPORTED_MEDIA_TYPE');
+      expect(answer.text).toContain('content-encoding');
+      expect(await planted()).toBe(false);
+    },
+  );
+
   test('a mutation by GET is refused', async () => {
     const answer = await send('GET', {}, '', `/graphql?query=${encodeURIComponent(MUTATION)}`);
     expectRefusal(answer, 405, 'METHOD_NOT_ALLOWED');
@@ -197,6 +208,7 @@ describe('allowed clients', () => {
   const query = JSON.stringify({ query: '{ server { contractVersion } }' });
   const own: readonly [string, () => Record<string, string>][] = [
     ['a program without an Origin', () => ({})],
+    ['a program that names the identity encoding', () => ({ 'content-encoding': 'identity' })],
     ['its own pages', () => ({ origin: server.url })],
     [
       'its own pages as localhost',
@@ -267,6 +279,36 @@ describe('raw requests', () => {
     expect(await exchange(`${method} /graphql HTTP/1.1\r\n${hosts}${headers}\r\n${content}`)).toMatch(
       /^HTTP\/1\.1 400 /,
     );
+  });
+
+  const many = (length: number) => Array.from({ length }, (_, header) => `X-${header}: 1\r\n`).join('');
+  const WEBSOCKET =
+    'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n';
+
+  test.each([
+    ['an Origin', 'Origin: https://evil.example\r\n'],
+    ['a Sec-Fetch-Site', 'Sec-Fetch-Site: cross-site\r\n'],
+  ])('%s behind 128 or more other headers does not get past the guard', async (_what, header) => {
+    for (const more of [0, 1, 70, 700]) {
+      const start = `/graphql HTTP/1.1\r\nHost: localhost\r\n`;
+      const post = `POST ${start}${JSON_HEADERS}Connection: close\r\n${many(123 + more)}${header}\r\n${body}`;
+      const answer = await exchange(post);
+      expect(answer).toMatch(/^HTTP\/1\.1 4(03|31) /);
+      expect(answer).toMatch(/"code":"(FORBIDDEN|BAD_REQUEST)"/);
+      const upgrade = `GET ${start}${WEBSOCKET}${many(122 + more)}${header}\r\n`;
+      expect(await exchange(upgrade)).toMatch(/^HTTP\/1\.1 4(03|31) /);
+    }
+  });
+
+  test('a request may have 128 headers and no more', async () => {
+    const post = (others: number) =>
+      exchange(
+        `POST /graphql HTTP/1.1\r\nHost: localhost\r\n${JSON_HEADERS}Connection: close\r\n${many(others)}\r\n${body}`,
+      );
+    expect(await post(123)).toContain(answered);
+    const refused = await post(124);
+    expect(refused).toMatch(/^HTTP\/1\.1 431 /);
+    expect(refused).toContain('"code":"BAD_REQUEST"');
   });
 
   test.each([

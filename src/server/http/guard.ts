@@ -3,7 +3,7 @@ import { isLoopback } from '../../lib/loopback.ts';
 
 /** Why a request is refused before anything is executed. */
 export interface GuardRefusal {
-  readonly status: 400 | 403;
+  readonly status: 400 | 403 | 431;
   readonly code: 'BAD_REQUEST' | 'FORBIDDEN';
   readonly message: string;
 }
@@ -15,6 +15,9 @@ export type GuardedRequest = Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'm
  * Decides whether a request for a path (without its query string) is refused. Returns null if it is allowed.
  */
 export type Guard = (request: GuardedRequest, path: string | undefined) => GuardRefusal | null;
+
+/** The most headers of a request. Browsers and proxies send 20 to 40. */
+export const MAX_HEADERS = 128;
 
 /** Pages that links on other sites may open. They execute nothing. */
 const PAGES: readonly (string | undefined)[] = ['/', '/graphiql'];
@@ -29,6 +32,8 @@ const PAGES: readonly (string | undefined)[] = ['/', '/graphiql'];
 export function createGuard(publicUrl: URL | null): Guard {
   return (request, path) => {
     const { headers } = request;
+    // The headers that identify the sender may be among those that Node has dropped.
+    if (request.rawHeaders.length / 2 > MAX_HEADERS) return tooManyHeaders();
     if (hostsOf(request) !== 1) return badRequest('send exactly one Host header');
     const host = headers.host?.toLowerCase() ?? '';
     const isPublic = publicUrl !== null && withoutDefaultPort(host, publicUrl.protocol) === publicUrl.host;
@@ -86,6 +91,10 @@ function opensPage({ method, headers }: GuardedRequest, path: string | undefined
     headers['sec-fetch-dest'] === 'document' &&
     PAGES.includes(path)
   );
+}
+
+function tooManyHeaders(): GuardRefusal {
+  return { status: 431, code: 'BAD_REQUEST', message: `a request may have at most ${MAX_HEADERS} headers` };
 }
 
 function badRequest(message: string): GuardRefusal {

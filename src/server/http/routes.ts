@@ -1,4 +1,4 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { CHALLENGE_HEADER, PROOF_HEADER, type Prove } from '../../auth/admin-proof.ts';
 import type { Authenticate } from '../../auth/authenticate.ts';
@@ -76,6 +76,12 @@ function handleGraphql(
   // A form on any web page could post any other type without a preflight request.
   if (request.method === 'POST' && type !== 'application/json') {
     respondFault(response, 415, 'UNSUPPORTED_MEDIA_TYPE', 'send content-type: application/json');
+    return;
+  }
+  const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
+  if (request.method === 'POST' && encoding !== 'identity') {
+    const message = 'send the body without content-encoding: compressed bodies are not supported';
+    respondFault(response, 415, 'UNSUPPORTED_MEDIA_TYPE', message);
     return;
   }
   const refuse = (error: unknown) => {
@@ -160,7 +166,7 @@ function upgrade(
   };
   const path = request.url?.split('?', 1)[0];
   const refusal = guard(request, path);
-  if (refusal) refuse(refusal.status === 400 ? '400 Bad Request' : '403 Forbidden');
+  if (refusal) refuse(`${refusal.status} ${STATUS_CODES[refusal.status]}`);
   else if (path !== '/graphql') refuse('404 Not Found');
   else if (inFlight.draining()) refuse('503 Service Unavailable');
   else websocket.upgrade(request, stream, head);

@@ -8,11 +8,9 @@ import {
 import type { Socket } from 'node:net';
 import { type Load, OTHER_COST, PROBE_COST } from '../load/load.ts';
 import { leaveHttp, openHttpConnection, PacedRequest } from './connections.ts';
+import { MAX_HEADERS } from './guard.ts';
 import { isProbe } from './probes.ts';
 import { respondFault } from './respond.ts';
-
-/** The most headers read per request. Browsers and proxies send 20 to 40. */
-const MAX_HEADERS = 128;
 
 type Written = ((error: Error | null | undefined) => void) | undefined;
 
@@ -60,7 +58,8 @@ export function createHttpServer(load: Load, answer: RequestListener, upgrade: U
   http.on('upgrade', (request, stream, head) =>
     upgrade(request, stream as Socket, leaveHttp(stream as Socket, head)),
   );
-  http.maxHeadersCount = MAX_HEADERS;
+  // Node drops all further headers. One more than allowed lets the guard see that there are too many.
+  http.maxHeadersCount = MAX_HEADERS + 1;
   return http;
 }
 

@@ -2,8 +2,18 @@
 const STALLED_MS = 30_000;
 /** How long a request may take to arrive. 16 MiB in this time is 56 KB/s. */
 const ARRIVAL_MS = 300_000;
-/** An unfinished request that is older than this is cut when others need its room. */
+/** An unfinished request that is older than this is cut when others need its room, however little it holds. */
 const YIELDS_AFTER_MS = 10_000;
+/**
+ * A younger unfinished request is cut for one that costs at most this share of what it costs: its bytes for as long as it
+ * has held them, plus a second.
+ */
+const SMALL_SHARE = 1 / 2;
+const ADDED_MS = 1_000;
+/** Once a search has found no one to cut, one that would find the same waits for this long. */
+const SEARCH_MS = 50;
+/** When unfinished requests are cut, this share of the total becomes free, so that it is rarely necessary. */
+const FREED_SHARE = 1 / 16;
 const CHECK_MS = 5_000;
 
 /** Counts the bytes of requests in memory, across all connections. */
@@ -37,16 +47,23 @@ interface Arriving {
   readonly cut: () => void;
   readonly began: number;
   last: number;
+  bytes: number;
 }
 
 /**
  * Creates an intake for up to `maxBytes` bytes in total. A request is always admitted when it is the only one
- * in memory, so `maxBytes` does not limit a single request.
+ * in memory, so `maxBytes` does not limit a single request. When there is no room, unfinished requests that hold the
+ * most for the longest make room for smaller and younger ones, so no number of them keeps out a small request.
  */
 export function createIntake(maxBytes: number): Intake {
   let held = 0;
   // In the order in which they started.
   const arriving = new Set<Arriving>();
+  /** Bytes of requests in `arriving`. */
+  let unfinished = 0;
+  /** The highest cost of a request, as of the last search and what was added since. */
+  let highestCost = 0;
+  let searchedAt = Number.NEGATIVE_INFINITY;
   let timer: NodeJS.Timeout | null = null;
 
   function enter(request: Arriving): Arriving {
@@ -67,17 +84,42 @@ export function createIntake(maxBytes: number): Intake {
     }
   }
 
-  /**
-   * Cuts the oldest unfinished requests until there is room. Returns false if all remaining requests are
-   * entitled to stay.
-   */
+  /** Cuts unfinished requests until there is room. Returns false if all remaining requests are entitled to stay. */
   function makeRoom(bytes: number, own?: Arriving): boolean {
     const now = performance.now();
     for (const request of arriving) {
       if (held + bytes <= maxBytes || now - request.began < YIELDS_AFTER_MS) break;
       if (request !== own) request.cut();
     }
-    return held + bytes <= maxBytes;
+    return held + bytes <= maxBytes || cutCostliest(bytes, now, own);
+  }
+
+  /** Cuts the unfinished requests that cost the most, if that makes room for one that costs clearly less. */
+  function cutCostliest(bytes: number, now: number, own?: Arriving): boolean {
+    const wanted = own ? costOf(own, own.bytes + bytes, now) : bytes * ADDED_MS;
+    // Others cannot make room by themselves, or none of them costs enough.
+    if (held - unfinished + (own?.bytes ?? 0) + bytes > maxBytes) return false;
+    if (wanted > highestCost * SMALL_SHARE && now - searchedAt < SEARCH_MS) return false;
+    searchedAt = now;
+    highestCost = 0;
+    let yielding = 0;
+    const costly: { readonly request: Arriving; readonly cost: number }[] = [];
+    for (const request of arriving) {
+      if (request === own) continue;
+      const cost = costOf(request, request.bytes, now);
+      highestCost = Math.max(highestCost, cost);
+      if (wanted > cost * SMALL_SHARE) continue;
+      costly.push({ request, cost });
+      yielding += request.bytes;
+    }
+    if (held - yielding + bytes > maxBytes) return false;
+    costly.sort((one, other) => other.cost - one.cost);
+    const enough = maxBytes * (1 - FREED_SHARE);
+    for (const { request } of costly) {
+      if (held + bytes <= enough) break;
+      request.cut();
+    }
+    return true;
   }
 
   return {
@@ -91,16 +133,15 @@ export function createIntake(maxBytes: number): Intake {
       held -= bytes;
     },
     begin: (onCut) => {
-      let own = 0;
       let released = false;
       const arrived = () => {
-        arriving.delete(entry);
+        if (arriving.delete(entry)) unfinished -= entry.bytes;
       };
       const release = () => {
         if (released) return;
         released = true;
         arrived();
-        held -= own;
+        held -= entry.bytes;
       };
       const cut = () => {
         release();
@@ -108,14 +149,19 @@ export function createIntake(maxBytes: number): Intake {
       };
       // Counted from the start, because a client that announces a body may never send a byte of it.
       const began = performance.now();
-      const entry = enter({ cut, began, last: began });
+      const entry = enter({ cut, began, last: began, bytes: 0 });
       return {
         add: (bytes) => {
           if (released) return false;
-          entry.last = performance.now();
-          if (held > own && held + bytes > maxBytes && !makeRoom(bytes, entry)) return false;
+          const now = performance.now();
+          entry.last = now;
+          if (held > entry.bytes && held + bytes > maxBytes && !makeRoom(bytes, entry)) return false;
           held += bytes;
-          own += bytes;
+          entry.bytes += bytes;
+          if (arriving.has(entry)) {
+            unfinished += bytes;
+            highestCost = Math.max(highestCost, costOf(entry, entry.bytes, now));
+          }
           return true;
         },
         arrived,
@@ -124,4 +170,9 @@ export function createIntake(maxBytes: number): Intake {
       };
     },
   };
+}
+
+/** What a request costs that holds this many bytes. */
+function costOf({ began }: Arriving, bytes: number, now: number): number {
+  return bytes * (ADDED_MS + now - began);
 }

@@ -1,6 +1,7 @@
 import type { DocumentNode, OperationDefinitionNode } from 'graphql';
 import { SUBSCRIPTION_REQUEST_MAX_BYTES, SUBSCRIPTION_REQUEST_MAX_WEIGHT } from '../../config/limits.ts';
 import { assertWithin, overloaded } from '../../graphql/errors/faults.ts';
+import type { Owner } from '../load/byte-total.ts';
 import type { Load } from '../load/load.ts';
 import { weigh } from '../load/weight.ts';
 
@@ -34,12 +35,13 @@ export interface KeptRequest {
 /**
  * Reserves room for a subscription of a connection that already has `open` of them. Returns a function that
  * releases it. A connection's first subscription counts as part of the connection unless it is large, so there is
- * always room for it. Throws OVERLOADED if there is no room.
+ * always room for it. If there is no room, connections whose subscriptions take far more are cut. Throws OVERLOADED if
+ * there are none.
  */
 export function enterSubscription(
   { subscriptions: room }: Pick<Load, 'subscriptions'>,
   { weight, document }: KeptRequest,
-  connection: object,
+  connection: Owner,
   open: number,
 ): () => void {
   const kept = weight + (document.tokenCount ?? 0) * BYTES_PER_TOKEN;

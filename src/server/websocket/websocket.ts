@@ -42,6 +42,8 @@ const CUT_GRACE_MS = 1_000;
  * The most parts of a message that ws keeps. Packets of one byte would take far more memory than the message.
  */
 const MAX_PARTS = 16 * 1024;
+/** The most fragments of a message: one of 16 MiB may have fragments of 4 KiB. */
+const MAX_FRAGMENTS = REQUEST_MAX_BYTES / 4_096;
 /**
  * The most pongs that may wait for the end of an event-loop turn. With more, ws ends the socket. The types of
  * ws do not include this option yet.
@@ -72,7 +74,7 @@ export function createWebsocketTransport(options: WebsocketOptions): WebsocketTr
     // A compression context per socket would cost hundreds of KB.
     perMessageDeflate: false,
     maxBufferedChunks: MAX_PARTS,
-    maxFragments: MAX_PARTS,
+    maxFragments: MAX_FRAGMENTS,
     ...PONG_LIMIT,
     handleProtocols: (offered) => (offered.has('graphql-transport-ws') ? 'graphql-transport-ws' : false),
   });
@@ -135,6 +137,13 @@ function serve(
     const late = setTimeout(() => socket.terminate(), CUT_GRACE_MS);
     socket.once('close', () => clearTimeout(late));
   };
+  const cutForOthers = () => cut(CLOSE_CODES.tryAgainLater.code, CLOSE_CODES.tryAgainLater.reason);
+  const failed = (error: unknown) => void asFault(error, 'INTERNAL_SERVER_ERROR', report);
+  load.subscriptions.onCut(stream, () => {
+    cutForOthers();
+    // The subscriptions are no longer counted, so they end now, whether or not the peer answers the close frame.
+    protocol.leave(connection).catch(failed);
+  });
   const handlers = {
     handle: (text: Buffer, message: Message) => {
       connection.message = message;
@@ -158,7 +167,7 @@ function serve(
       if (operation) operation.settled = settled;
     },
     refuse: (text: Buffer, refusal: MessageRefusal) => refuse(connection, text, refusal, sender),
-    cut: () => cut(CLOSE_CODES.tryAgainLater.code, CLOSE_CODES.tryAgainLater.reason),
+    cut: cutForOthers,
     tooBig: () => cut(MESSAGE_TOO_BIG, FIRST_TOO_BIG),
   };
   takeMessages(socket, reading, load, handlers, connection);
@@ -167,7 +176,7 @@ function serve(
     protocol
       .leave(connection)
       .then(() => closed(code, String(reason)))
-      .catch((error: unknown) => asFault(error, 'INTERNAL_SERVER_ERROR', report));
+      .catch(failed);
   });
 }
 

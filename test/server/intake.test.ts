@@ -16,13 +16,13 @@ interface Arriving {
   state: 'arriving' | 'arrived' | 'gone';
 }
 
-function begin(intake: Intake): Arriving {
+function begin(intake: Intake, size: number | null = null): Arriving {
   const arriving: Arriving = {
     bytes: 0,
     state: 'arriving',
     request: intake.begin(() => {
       arriving.state = 'gone';
-    }),
+    }, size),
   };
   return arriving;
 }
@@ -76,7 +76,7 @@ describe('requests in memory', () => {
           expect(intake.heldBytes()).toBeLessThanOrEqual(MiB);
         }
         const small = Math.floor((MiB - sum('arrived')) / (2 * requests.length + 1));
-        const honest = begin(intake);
+        const honest = begin(intake, small);
         requests.push(honest);
         for (let part = 0; part < 4; part += 1) expect(add(honest, Math.floor(small / 4))).toBe(true);
         expect(honest.state).toBe('arriving');
@@ -106,7 +106,7 @@ describe('requests in memory', () => {
       // All of them within 9.5 s, and again at once when they are cut.
       for (let count = 0; count < 22; count += 1) renew(next++ % 2_100);
       for (const [number, { state }] of renewed.entries()) if (state === 'gone') renew(number);
-      const honest = begin(intake);
+      const honest = begin(intake, 200 * KiB);
       for (let part = 0; part < 5; part += 1) expect(add(honest, 40 * KiB)).toBe(true);
       honest.request.arrived();
       honest.request.release();
@@ -117,12 +117,29 @@ describe('requests in memory', () => {
     const intake = createIntake(MiB);
     const early = begin(intake);
     add(early, 600 * KiB);
-    const late = begin(intake);
+    const late = begin(intake, 500 * KiB);
     expect(add(late, 500 * KiB)).toBe(false);
     expect([early.state, late.state]).toEqual(['arriving', 'gone']);
     expect(intake.take(500 * KiB)).toBe(false);
     expect(early.state).toBe('arriving');
   });
+});
+
+test('a request of known size is not cut for a smaller one before it is 10 s old', () => {
+  vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] });
+  try {
+    const intake = createIntake(MiB);
+    const large = begin(intake, MiB);
+    add(large, 1_000 * KiB);
+    vi.advanceTimersByTime(9_000);
+    expect(add(begin(intake, 100 * KiB), 100 * KiB)).toBe(false);
+    expect(large.state).toBe('arriving');
+    vi.advanceTimersByTime(1_000);
+    expect(add(begin(intake, 100 * KiB), 100 * KiB)).toBe(true);
+    expect(large.state).toBe('gone');
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 describe('websocket messages in many fragments', () => {

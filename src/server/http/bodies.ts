@@ -61,7 +61,7 @@ export function readBody(
     onRefused(TOO_LARGE);
     return;
   }
-  const held = intake.begin(() => request.socket.destroy());
+  const held = intake.begin(() => request.socket.destroy(), Number.isNaN(length) ? null : length);
   let body: Buffer | null = null;
   let received = 0;
   const stop = () => {

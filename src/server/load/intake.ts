@@ -5,8 +5,9 @@ const ARRIVAL_MS = 300_000;
 /** An unfinished request that is older than this is cut when others need its room, however little it holds. */
 const YIELDS_AFTER_MS = 10_000;
 /**
- * A younger unfinished request is cut for one that costs at most this share of what it costs: its bytes for as long as it
- * has held them, plus a second.
+ * A younger one of unknown size is cut for one of known size that costs at most this share of what it costs: its bytes for
+ * as long as it has held them, plus a second. A piece of unknown size may count far more than was sent for it. What
+ * counts for a request of known size was sent, so others wait for it.
  */
 const SMALL_SHARE = 1 / 2;
 const ADDED_MS = 1_000;
@@ -19,10 +20,10 @@ const CHECK_MS = 5_000;
 /** Counts the bytes of requests in memory, across all connections. */
 export interface Intake {
   /**
-   * Starts to count a request. `cut` is called if the request does not arrive in time, or has to make room
-   * for others.
+   * Starts to count a request of `size` bytes, or null if its size is not known. `cut` is called if the request does
+   * not arrive in time, or has to make room for others.
    */
-  begin(cut: () => void): Request;
+  begin(cut: () => void, size: number | null): Request;
   /** Counts a complete request. Returns false, without counting anything, if there is no room. */
   take(bytes: number): boolean;
   /** Releases bytes that {@link take} counted. */
@@ -45,6 +46,7 @@ export interface Request {
 
 interface Arriving {
   readonly cut: () => void;
+  readonly size: number | null;
   readonly began: number;
   last: number;
   bytes: number;
@@ -52,16 +54,16 @@ interface Arriving {
 
 /**
  * Creates an intake for up to `maxBytes` bytes in total. A request is always admitted when it is the only one
- * in memory, so `maxBytes` does not limit a single request. When there is no room, unfinished requests that hold the
- * most for the longest make room for smaller and younger ones, so no number of them keeps out a small request.
+ * in memory, so `maxBytes` does not limit a single request. When there is no room, unfinished requests of unknown size
+ * that hold the most for the longest make room for smaller and younger ones, so no number of them keeps out a small one.
  */
 export function createIntake(maxBytes: number): Intake {
   let held = 0;
   // In the order in which they started.
   const arriving = new Set<Arriving>();
-  /** Bytes of requests in `arriving`. */
+  /** Bytes of requests in `arriving` whose size is not known. */
   let unfinished = 0;
-  /** The highest cost of a request, as of the last search and what was added since. */
+  /** The highest cost of one of them, as of the last search and what was added since. */
   let highestCost = 0;
   let searchedAt = Number.NEGATIVE_INFINITY;
   let timer: NodeJS.Timeout | null = null;
@@ -91,21 +93,26 @@ export function createIntake(maxBytes: number): Intake {
       if (held + bytes <= maxBytes || now - request.began < YIELDS_AFTER_MS) break;
       if (request !== own) request.cut();
     }
-    return held + bytes <= maxBytes || cutCostliest(bytes, now, own);
+    if (held + bytes <= maxBytes) return true;
+    const size = own ? own.size : bytes;
+    return size !== null && cutCostliest(bytes, { size, now, own });
   }
 
   /** Cuts the unfinished requests that cost the most, if that makes room for one that costs clearly less. */
-  function cutCostliest(bytes: number, now: number, own?: Arriving): boolean {
-    const wanted = own ? costOf(own, own.bytes + bytes, now) : bytes * ADDED_MS;
+  function cutCostliest(
+    bytes: number,
+    { size, now, own }: { readonly size: number; readonly now: number; readonly own: Arriving | undefined },
+  ): boolean {
+    const wanted = own ? costOf(own, size, now) : size * ADDED_MS;
     // Others cannot make room by themselves, or none of them costs enough.
-    if (held - unfinished + (own?.bytes ?? 0) + bytes > maxBytes) return false;
+    if (held - unfinished + bytes > maxBytes) return false;
     if (wanted > highestCost * SMALL_SHARE && now - searchedAt < SEARCH_MS) return false;
     searchedAt = now;
     highestCost = 0;
     let yielding = 0;
     const costly: { readonly request: Arriving; readonly cost: number }[] = [];
     for (const request of arriving) {
-      if (request === own) continue;
+      if (request.size !== null) continue;
       const cost = costOf(request, request.bytes, now);
       highestCost = Math.max(highestCost, cost);
       if (wanted > cost * SMALL_SHARE) continue;
@@ -132,10 +139,10 @@ export function createIntake(maxBytes: number): Intake {
     give: (bytes) => {
       held -= bytes;
     },
-    begin: (onCut) => {
+    begin: (onCut, size) => {
       let released = false;
       const arrived = () => {
-        if (arriving.delete(entry)) unfinished -= entry.bytes;
+        if (arriving.delete(entry) && size === null) unfinished -= entry.bytes;
       };
       const release = () => {
         if (released) return;
@@ -149,7 +156,7 @@ export function createIntake(maxBytes: number): Intake {
       };
       // Counted from the start, because a client that announces a body may never send a byte of it.
       const began = performance.now();
-      const entry = enter({ cut, began, last: began, bytes: 0 });
+      const entry = enter({ cut, size, began, last: began, bytes: 0 });
       return {
         add: (bytes) => {
           if (released) return false;
@@ -158,7 +165,7 @@ export function createIntake(maxBytes: number): Intake {
           if (held > entry.bytes && held + bytes > maxBytes && !makeRoom(bytes, entry)) return false;
           held += bytes;
           entry.bytes += bytes;
-          if (arriving.has(entry)) {
+          if (size === null && arriving.has(entry)) {
             unfinished += bytes;
             highestCost = Math.max(highestCost, costOf(entry, entry.bytes, now));
           }

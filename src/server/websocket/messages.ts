@@ -126,7 +126,7 @@ function countUnfinished(messages: Messages): void {
     handlers.tooBig();
     return;
   }
-  messages.unfinished ??= load.intake.begin(handlers.cut);
+  messages.unfinished ??= load.intake.begin(handlers.cut, null);
   const held = Math.max(bytes, frames.pieces * PIECE_BYTES);
   if (messages.unfinished.add(held - messages.counted)) messages.counted = held;
   else messages.unfinished.cut();

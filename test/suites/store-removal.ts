@@ -234,6 +234,7 @@ export function testRemoval({ open }: TestDatabase): void {
       expect([row.eventCount, row.lastSeq, row.endedAt]).toEqual([6n, 5n, 77n]);
       expect(await store.readEnded({ endedAt: 76, key: 0 }, 78, 10)).toContainEqual({
         key: run.key,
+        workspace: run.workspace,
         endedAt: 77,
         removed: false,
       });

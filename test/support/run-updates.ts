@@ -5,6 +5,7 @@ import { createRunUpdates, RUN_UPDATE_LIMITS } from '../../src/graphql/runs/upda
 import type { RunListFilter } from '../../src/store/lists.ts';
 import type { Store } from '../../src/store/store.ts';
 import { createLocalPlane } from '../../src/wakeups/local.ts';
+import type { Wake } from '../../src/wakeups/plane.ts';
 
 /** Matches every run. */
 export const ALL: RunListFilter = {
@@ -47,11 +48,14 @@ export function startUpdates(limits = {}) {
     ...RUN_UPDATE_LIMITS,
     ...limits,
   });
+  const ends = new Set<number>();
   let titles = 0;
-  type Kind = 'created' | 'appended' | 'ended';
+  type Kind = Wake['kind'];
   function change(key: number, lastSeq: number, kind: Kind = 'created', title: string | null = null): void {
-    const row = { key, workspace: 'default', provider: 'openai', endedAt: null, createdAt: 0n, labels: {} };
-    const changed = { ...row, job: null, lastSeq: BigInt(lastSeq) };
+    const row = { key, workspace: 'default', provider: 'openai', createdAt: 0n, labels: {} };
+    const endedAt = ends.has(key) || kind === 'ended' ? 1n : null;
+    if (endedAt) ends.add(key);
+    const changed = { ...row, endedAt, job: null, lastSeq: BigInt(lastSeq) };
     const counted = {
       get: () => {
         titles += 1;

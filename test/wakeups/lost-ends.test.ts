@@ -1,16 +1,21 @@
 import { expect, test } from 'vitest';
 import { describePostgres, freshPostgresUrl } from '../support/databases.ts';
 import { openEventStream } from '../support/event-stream.ts';
+import { hasRedis, privateRedis } from '../support/private-redis.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { post } from '../support/request.ts';
 import { eventsFrom, ingest, newRun, terminalAt } from '../support/runs.ts';
 import { startTestServer } from '../support/server.ts';
+import { breakableConnection } from './breakable-connection.ts';
 import { redisUrl } from './carriers.ts';
 
 const UPDATES = 'subscription { runUpdated { id ended } }';
 
-/** Longer than it takes to find a lost end: two looks, 5 s apart. */
+/** Longer than it takes to find a lost end: two looks, 4 s apart. */
 const FOUND_MS = 15_000;
+
+/** Longer than the time before a look in which an end is looked for, and a look. */
+const OUTAGE_MS = 25_000;
 
 async function start(databaseUrl: string, env: Readonly<Record<string, string>> = {}) {
   const server = await startTestServer({ DATABASE_URL: databaseUrl, ...env });
@@ -75,4 +80,32 @@ describePostgres('runUpdated', () => {
     await new Promise((passed) => setTimeout(passed, FOUND_MS));
     expect(ends.filter((id) => ids.includes(id)).toSorted()).toEqual(ids.toSorted());
   }, 60_000);
+
+  test('tells of an end early in an outage of the database that only this server has', async () => {
+    const databaseUrl = await freshPostgresUrl();
+    const way = await breakableConnection(databaseUrl, 5432);
+    const cutOff = await start(way.url);
+    const other = await start(databaseUrl);
+    const ends = await followEnds(cutOff.graphql);
+    way.cut();
+    const ids = await endRuns(other.graphql, 3);
+    await new Promise((passed) => setTimeout(passed, OUTAGE_MS));
+    way.mend();
+    await expect.poll(() => ids.every((id) => ends.includes(id)), { timeout: 40_000 }).toBe(true);
+  }, 120_000);
+
+  test.skipIf(!hasRedis())(
+    'tells of the end of a run while Redis is down',
+    async () => {
+      const redis = await privateRedis();
+      const databaseUrl = await freshPostgresUrl();
+      const env = { REDIS_URL: redis.url };
+      const [one, other] = [await start(databaseUrl, env), await start(databaseUrl, env)];
+      const ends = await followEnds(other.graphql);
+      await redis.stop();
+      const ids = await endRuns(one.graphql, 3);
+      await expect.poll(() => ids.every((id) => ends.includes(id)), { timeout: 40_000 }).toBe(true);
+    },
+    90_000,
+  );
 });

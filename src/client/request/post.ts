@@ -1,6 +1,6 @@
 import { fetchFailure } from '../../lib/fetch-failure.ts';
 import { AnswerTooLong, type FetchLike, textWithin } from './answer.ts';
-import { codeFor, fieldOf, firstError, parsed, UNAUTHENTICATED } from './refusals.ts';
+import { codeFor, fieldOf, firstError, parsed, TOO_LARGE } from './refusals.ts';
 
 /** The options of {@link post}. */
 export interface PostOptions {
@@ -23,13 +23,6 @@ export class IngestFailed extends Error {
   }
 }
 
-const TOO_LARGE = 413;
-/** Codes for the statuses of a proxy, which sends no codes. Other statuses are treated as temporary. */
-const STATUS_CODES: Readonly<Record<number, string>> = {
-  401: UNAUTHENTICATED,
-  [TOO_LARGE]: 'BODY_TOO_LARGE',
-};
-
 /** The error for an answer that is not a runfeed server's. */
 export function notRunfeed(status: number | null = null): IngestFailed {
   if (status === null) return new IngestFailed('unexpected response: is this a runfeed server?', null);
@@ -37,7 +30,7 @@ export function notRunfeed(status: number | null = null): IngestFailed {
     status === TOO_LARGE
       ? 'the request is too large for a proxy in front of the server (HTTP 413): raise its limit to 16 MiB'
       : `unexpected response (HTTP ${status}): is this a runfeed server?`;
-  return new IngestFailed(message, STATUS_CODES[status] ?? null);
+  return new IngestFailed(message, codeFor(status, null));
 }
 
 /** Posts a body with one operation and returns the value of its root field. Throws {@link IngestFailed}. */
@@ -63,8 +56,7 @@ export async function post(body: string, field: string, options: PostOptions): P
     throw new IngestFailed(`cannot reach ${new URL(url).host}: ${fetchFailure(cause)}`, null, { cause });
   }
   const error = firstError(answer);
-  if (error)
-    throw new IngestFailed(error.message, codeFor(status, error.code) ?? STATUS_CODES[status] ?? null);
+  if (error) throw new IngestFailed(error.message, codeFor(status, error.code));
   const outcome = fieldOf(fieldOf(answer, 'data'), field);
   if (outcome !== undefined) return outcome;
   throw notRunfeed(status);

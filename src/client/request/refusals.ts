@@ -20,11 +20,21 @@ export function isPassing(code: string | null): boolean {
 /** Statuses that pass. 500 and above pass, too. */
 const PASSING_STATUSES: readonly number[] = [408, 425, 429];
 
+/** The status of a request that is too large. */
+export const TOO_LARGE = 413;
+/** Statuses with one meaning, whoever answers: the server, or a gateway in front of it that has its own codes or none. */
+const STATUS_CODES: Readonly<Record<number, string>> = {
+  401: UNAUTHENTICATED,
+  [TOO_LARGE]: 'BODY_TOO_LARGE',
+};
+
 /**
- * Returns the code of an answer's error, or null if the error passes although its code says nothing: a gateway in
- * front of the server has codes of its own, and no fault of the server that stays has such a status.
+ * Returns what an answer's error means, given its status and its code, if any. Null if it passes: a gateway has codes
+ * of its own, and no fault of the server that stays has a passing status.
  */
 export function codeFor(status: number, code: string | null): string | null {
+  const meaning = STATUS_CODES[status];
+  if (meaning !== undefined) return meaning;
   const mayPass = status >= 500 || PASSING_STATUSES.includes(status);
   return mayPass && !isPassing(code) ? null : code;
 }

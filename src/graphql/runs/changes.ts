@@ -11,6 +11,8 @@ const ROUND_MS = 50;
 const MAX_RUNS_A_READ = 100;
 /** Changed runs that may wait to be read, as while the store is down. Above this, all subscriptions fail. */
 const MAX_DUE_RUNS = 100_000;
+/** Runs whose end is remembered as told. The end of a run that was forgotten may be told again. */
+const MAX_TOLD_ENDS = 10_000;
 
 /** The receiver of changes. */
 export interface RunChangesTarget {
@@ -47,6 +49,10 @@ export function createRunChanges(
   const later = new Map<number, number>();
   /** The time of each run's last report, in that order. Entries are deleted after a second. */
   const shownAt = new Map<number, number>();
+  /** Runs whose job has changed since they were read. */
+  const changedJobs = new Set<number>();
+  /** Runs that were told as ended, the latest last. Only their jobs still change. */
+  const toldEnds = new Set<number>();
   let nextAt = Number.POSITIVE_INFINITY;
   const closing = new AbortController();
   const { signal } = closing;
@@ -59,6 +65,7 @@ export function createRunChanges(
       if (atOnce.size + later.size <= MAX_DUE_RUNS) return;
       atOnce.clear();
       later.clear();
+      changedJobs.clear();
       target.failed(new StoreUnavailable('more runs change than the server can read'));
     });
     if (signal.aborted) stop();
@@ -66,6 +73,7 @@ export function createRunChanges(
   }
 
   function note({ run, kind }: Wake): void {
+    if (kind === 'job') changedJobs.add(run);
     const shown = shownAt.get(run);
     const due = shown === undefined ? 0 : shown + GROWTH_INTERVAL_MS;
     if (kind !== 'appended' || due <= performance.now()) {
@@ -96,14 +104,22 @@ export function createRunChanges(
     const ready: number[] = [];
     for (const run of atOnce) {
       if (ready.length === MAX_RUNS_A_READ) break;
-      ready.push(run);
+      atOnce.delete(run);
+      const jobChanged = changedJobs.delete(run);
+      // The read for an earlier wake may have found the end that this wake announces.
+      if (jobChanged || !toldEnds.has(run)) ready.push(run);
     }
     for (const run of ready) {
-      atOnce.delete(run);
       shownAt.delete(run);
       shownAt.set(run, now);
     }
     return ready;
+  }
+
+  function rememberEnd(run: number): void {
+    toldEnds.add(run);
+    const [oldest] = toldEnds;
+    if (toldEnds.size > MAX_TOLD_ENDS && oldest !== undefined) toldEnds.delete(oldest);
   }
 
   /** Resolves when the next run is due. */
@@ -122,7 +138,9 @@ export function createRunChanges(
       }
       try {
         const rows = await target.read(ready, signal);
-        if (!signal.aborted) await target.changed(rows, signal);
+        if (signal.aborted) return;
+        for (const { key, endedAt } of rows) if (endedAt !== null) rememberEnd(key);
+        await target.changed(rows, signal);
       } catch (error) {
         if (!signal.aborted) target.failed(error);
       }

@@ -181,7 +181,8 @@ builder.subscriptionFields((t) => ({
     type: RunType,
     description:
       'Every run that changes: immediately when it is created or ends, and at most once a second ' +
-      'while it grows. There is no history: subscribe first, then query `runs`.',
+      'while it grows. There is no history: subscribe first, then query `runs`. An end is always sent, though it ' +
+      'may be sent twice; another change may only appear in the next message of its run.',
     args: {
       filter: t.arg({
         type: RunFilterInput,

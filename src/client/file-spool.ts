@@ -20,7 +20,7 @@ export interface FileSpoolOptions {
 /** A spool file that contains something other than events. */
 export interface SpoolDamage {
   readonly file: string;
-  /** Where the damage begins, such as `line 3`. */
+  /** Where the damage begins, such as `line 3` or `line 1, where event 500 is missing`. */
   readonly place: string;
   /** The path of a copy of the whole damaged file. */
   readonly setAside: string;
@@ -59,7 +59,10 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
   let waiting = 0;
   for (const [index, name] of names.entries()) {
     const path = join(folder, name);
-    const { events, damage } = await readEvents(path);
+    const { events, damage } = await readEvents(
+      path,
+      segments.findLast(({ last }) => last !== null)?.last?.seq,
+    );
     for (const event of events) tally.add(event);
     waiting += events.length;
     // The events are not kept: together they may exceed what should be held in memory.
@@ -162,20 +165,31 @@ function removeFile(path: string): Promise<void> {
   return rm(path, { force: true });
 }
 
-/** Reads whole lines: `append` never resolved for a partial last one. `damage` is the first invalid line. */
+/**
+ * Reads whole lines: `append` never resolved for a partial last one. `damage` is the first line that is not an event, or
+ * does not continue after the event before it. For the first line, that is `lastSeq`, the last event of the earlier files.
+ */
 async function readEvents(
   path: string,
+  lastSeq?: number,
 ): Promise<{ readonly events: SpooledEvent[]; readonly damage: string | null }> {
   const file = await open(path, READ);
   const text = await wholeText(file, path).finally(() => file.close());
   const events: SpooledEvent[] = [];
-  for (const [index, json] of text.split('\n').slice(0, -1).entries()) {
+  const lines = text.split('\n');
+  const partial = lines.pop() ?? '';
+  let expected = lastSeq === undefined ? null : lastSeq + 1;
+  for (const [index, json] of lines.entries()) {
     const seq = seqOf(json);
-    const last = events.at(-1);
-    if (seq === null || (last && seq !== last.seq + 1)) return { events, damage: `line ${index + 1}` };
+    const place = `line ${index + 1}`;
+    if (seq === null) return { events, damage: place };
+    if (expected !== null && seq !== expected)
+      return { events, damage: `${place}, where event ${expected} is missing` };
     events.push({ seq, json });
+    expected = seq + 1;
   }
-  return { events, damage: null };
+  // Nothing else leaves zeros: after a power failure, a file may have its length without its data.
+  return { events, damage: partial.includes('\0') ? `line ${lines.length + 1}` : null };
 }
 
 async function wholeText(file: FileHandle, path: string): Promise<string> {

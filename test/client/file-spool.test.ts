@@ -133,35 +133,77 @@ describe('a file spool', () => {
   test.each([
     ['zeros', Buffer.concat([Buffer.alloc(512), Buffer.from('\n')])],
     ['invalid JSON', '{"seq":2,\n'],
-    ['a number that does not follow', `${event(7).json}\n`],
+    ['a number that does not follow', `${event(7).json}\n`, 'line 3, where event 4 is missing'],
     ['something else', '"x"\n'],
-  ])('sets a damaged file and all later ones aside, and keeps the events before: %s', async (_, damage) => {
+  ])(
+    'sets a damaged file and all later ones aside, and keeps the events before: %s',
+    async (_, damage, place = 'line 3') => {
+      const folder = await freshFolder();
+      const first = await openFileSpool(folder, { fileCharacters: 120 });
+      for (const each of from(0, 6)) await first.append(each);
+      await first.close();
+      const names = (await readdir(folder)).sort();
+      expect(names).toHaveLength(3);
+      const whole = await readFile(join(folder, names[1]!));
+      await writeFile(join(folder, names[1]!), Buffer.concat([whole, Buffer.from(damage), whole]));
+
+      const told: SpoolDamage[] = [];
+      const again = await openFileSpool(folder, { onDamaged: (each) => told.push(each) });
+      const file = join(folder, names[1]!);
+      expect(told).toEqual([{ file, place, setAside: `${file}.damaged` }]);
+      expect([again.last(), again.waiting()]).toEqual([event(3), 4]);
+      await again.append(event(4));
+      const taken = [
+        ...(await again.take(2, 1_000)),
+        ...(await again.take(9, 1_000)),
+        ...(await again.take(9, 1_000)),
+      ];
+      expect(taken).toEqual(from(0, 5));
+      await again.release(taken);
+      await again.close();
+      expect((await readdir(folder)).sort()).toEqual([`${names[1]}.damaged`, `${names[2]}.damaged`]);
+      expect(await readFile(`${file}.damaged`)).toEqual(Buffer.concat([whole, Buffer.from(damage), whole]));
+      await (await openFileSpool(folder)).close();
+    },
+  );
+
+  test.each([
+    ['its end', (path: string, text: string) => writeFile(path, text.slice(0, -20))],
+    ['its file', (path: string) => rm(path)],
+  ])('sets aside what follows events that are lost with %s', async (_, damage) => {
     const folder = await freshFolder();
     const first = await openFileSpool(folder, { fileCharacters: 120 });
-    for (const each of from(0, 6)) await first.append(each);
+    for (const each of from(0, 8)) await first.append(each);
     await first.close();
     const names = (await readdir(folder)).sort();
-    expect(names).toHaveLength(3);
-    const whole = await readFile(join(folder, names[1]!));
-    await writeFile(join(folder, names[1]!), Buffer.concat([whole, Buffer.from(damage), whole]));
+    expect(names).toHaveLength(4);
+    const path = join(folder, names[1]!);
+    await damage(path, await readFile(path, 'utf8'));
 
     const told: SpoolDamage[] = [];
     const again = await openFileSpool(folder, { onDamaged: (each) => told.push(each) });
-    const file = join(folder, names[1]!);
-    expect(told).toEqual([{ file, place: 'line 3', setAside: `${file}.damaged` }]);
-    expect([again.last(), again.waiting()]).toEqual([event(3), 4]);
-    await again.append(event(4));
-    const taken = [
-      ...(await again.take(2, 1_000)),
-      ...(await again.take(9, 1_000)),
-      ...(await again.take(9, 1_000)),
-    ];
-    expect(taken).toEqual(from(0, 5));
-    await again.release(taken);
+    const next = (again.last()?.seq ?? -1) + 1;
+    const file = join(folder, names[2]!);
+    const place = `line 1, where event ${next} is missing`;
+    expect(told).toEqual([{ file, place, setAside: `${file}.damaged` }]);
+    expect(next).toBeLessThan(4);
+    expect([again.waiting(), again.held().range]).toEqual([next, { fromSeq: 0, toSeq: next - 1 }]);
+    await again.append(event(next));
     await again.close();
-    expect((await readdir(folder)).sort()).toEqual([`${names[1]}.damaged`, `${names[2]}.damaged`]);
-    expect(await readFile(`${file}.damaged`)).toEqual(Buffer.concat([whole, Buffer.from(damage), whole]));
-    await (await openFileSpool(folder)).close();
+    await expect(openFileSpool(folder)).resolves.toBeDefined();
+  });
+
+  test('sets aside a file that ends with zeros, which a power failure leaves', async () => {
+    const folder = await freshFolder();
+    const first = await openFileSpool(folder);
+    for (const each of from(0, 3)) await first.append(each);
+    await first.close();
+    const [name = ''] = await readdir(folder);
+    await appendFile(join(folder, name), Buffer.alloc(512));
+    const told: string[] = [];
+    const again = await openFileSpool(folder, { onDamaged: ({ place }) => told.push(place) });
+    expect([told, again.waiting()]).toEqual([['line 4'], 3]);
+    await again.close();
   });
 
   test('refuses a link', async () => {

@@ -31,8 +31,8 @@ export interface Place {
 
 /** Retries requests until they succeed. Rejects with {@link ReportFailed} once retrying cannot help. */
 export interface Delivery {
-  /** Resolves once the server has all events. `previousSeq` is the number before them. Rejects on abort. */
-  deliver(events: readonly SpooledEvent[], previousSeq: number, signal: AbortSignal): Promise<void>;
+  /** Resolves once the server has all of these consecutive events and those before them. Rejects on abort. */
+  deliver(events: readonly SpooledEvent[], signal: AbortSignal): Promise<void>;
   /** Reads where the server's log of the run ends. */
   place(signal: AbortSignal): Promise<Place>;
 }
@@ -102,30 +102,24 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     }
   }
 
-  async function send(
-    events: readonly SpooledEvent[],
-    previousSeq: number,
-    stop: AbortSignal,
-  ): Promise<void> {
+  async function send(events: readonly SpooledEvent[], stop: AbortSignal): Promise<void> {
+    const [first] = events;
+    if (!first) return;
     const texts = events.map(({ json }) => json);
-    const result = await untilAnswered((options) => sendEvents(runId, texts, previousSeq, options), stop);
+    const result = await untilAnswered((options) => sendEvents(runId, texts, first.seq - 1, options), stop);
     if (result.__typename === 'BatchRejected') throw new ReportFailed(result.message, result.code);
   }
 
   /** A proxy in front of the server may allow less than the server. Only a single event is finally too large. */
-  async function deliver(
-    events: readonly SpooledEvent[],
-    previousSeq: number,
-    stop: AbortSignal,
-  ): Promise<void> {
+  async function deliver(events: readonly SpooledEvent[], stop: AbortSignal): Promise<void> {
     try {
-      await send(events, previousSeq, stop);
+      await send(events, stop);
     } catch (error) {
       const isTooLarge = error instanceof ReportFailed && error.code === 'BODY_TOO_LARGE';
       if (!isTooLarge || events.length < 2) throw error;
       const half = Math.ceil(events.length / 2);
-      await deliver(events.slice(0, half), previousSeq, stop);
-      await deliver(events.slice(half), events[half - 1]!.seq, stop);
+      await deliver(events.slice(0, half), stop);
+      await deliver(events.slice(half), stop);
     }
   }
 

@@ -128,7 +128,6 @@ export function createReporter(options: ReporterOptions): Reporter {
   }
 
   async function sendAll(): Promise<void> {
-    let previousSeq: number | null = null;
     const something = (): boolean => spool.waiting() > 0 || (closed !== null && admitting === 0);
     const enough = (): boolean =>
       spool.waiting() >= RUNNER_EVENT_BATCH_MAX_EVENTS ||
@@ -140,11 +139,10 @@ export function createReporter(options: ReporterOptions): Reporter {
       if (spool.waiting() > 0) await bell.until(enough, stopping.signal, flushMs);
       stopping.signal.throwIfAborted();
       const events = await spool.take(RUNNER_EVENT_BATCH_MAX_EVENTS, BATCH_MAX_CHARACTERS);
-      const [first] = events;
-      if (!first) return;
-      await delivery.deliver(events, previousSeq ?? first.seq - 1, stopping.signal);
-      previousSeq = events.at(-1)!.seq;
-      acknowledgedSeq = previousSeq;
+      const last = events.at(-1);
+      if (!last) return;
+      await delivery.deliver(events, stopping.signal);
+      acknowledgedSeq = last.seq;
       await spool.release(events);
       onAcknowledged(acknowledgedSeq);
       bell.ring();

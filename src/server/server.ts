@@ -96,7 +96,7 @@ export async function startServer(
     });
     wakeups.onGap(() => void feed.poll());
     releasers.add(() => feed.close());
-    if (store.dialect !== 'sqlite') {
+    if (wakeups.isRemote) {
       const ends = await watchEnds({ store, wakeups });
       releasers.add(() => ends.close());
     }

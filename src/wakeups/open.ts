@@ -25,6 +25,7 @@ export async function openPlane(
     const local = createLocalPlane();
     return {
       ...local,
+      isRemote: false,
       deliver: local.publish,
       onGap: () => () => {},
       dropped: () => 0,

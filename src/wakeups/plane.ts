@@ -35,6 +35,8 @@ export interface WakeupPlane {
 
 /** The plane of a server. It is opened and closed, and may fail in between. */
 export interface ServerPlane extends WakeupPlane {
+  /** True if wakes come from other processes, and can be lost on their way. */
+  readonly isRemote: boolean;
   /** Calls the listeners in this process only. */
   deliver(wakes: readonly Wake[]): void;
   /** Calls the listener after each outage in which wakes may have been missed. The result stops listening. */

@@ -87,6 +87,7 @@ export async function openRemotePlane(
     // The link receives the wakes of every run from the start, so there is nothing to subscribe to.
     listen: local.listen,
     listenToAll: local.listenToAll,
+    isRemote: true,
     onGap: (listener) => {
       gapListeners.add(listener);
       return () => gapListeners.delete(listener);

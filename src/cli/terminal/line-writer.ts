@@ -98,8 +98,8 @@ export function createLineWriter(standard: 1 | 2, noteOf?: (lost: number) => str
 }
 
 /**
- * Returns a descriptor for the same target whose writes fail with EAGAIN instead of waiting. A file has no reader
- * to wait for, and opened anew it would be written from its start.
+ * Returns a descriptor for the same target whose writes fail with EAGAIN instead of waiting. A file keeps its
+ * descriptor: its writes wait for no reader, and a new descriptor would write over the start of the file.
  */
 function nonBlocking(standard: 1 | 2): number {
   try {

@@ -1,17 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
+import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Principal } from '../../auth/principal.ts';
 import { REQUEST_MAX_BYTES } from '../../config/limits.ts';
-import type { FaultCode } from '../../contract/errors.ts';
 import type { Services } from '../../graphql/context.ts';
-import { asFault, isPassing, type ReportUnexpected, recoded } from '../../graphql/errors/faults.ts';
+import { asFault, isPassing, type ReportUnexpected } from '../../graphql/errors/faults.ts';
 import type { Operations } from '../../graphql/operations/operations.ts';
 import type { OperationRequest } from '../../graphql/operations/request.ts';
 import type { Subscription } from '../../graphql/operations/subscription.ts';
 import { publicSchema } from '../../graphql/schema.ts';
-import { attempt } from '../../lib/attempt.ts';
 import type { Load } from '../load/load.ts';
 import { withinLength } from '../operations/answers.ts';
 import { requestTurn } from '../operations/document-turn.ts';
@@ -20,7 +18,8 @@ import { enterSubscription, weighSubscription } from '../operations/subscription
 import { type BodyRefusal, type ReadBody, readBody } from './bodies.ts';
 import { streamEvents } from './event-stream.ts';
 import { createPlainPost } from './plain-post.ts';
-import { NO_SNIFFING, respondFault } from './respond.ts';
+import { respondFault } from './respond.ts';
+import { giveBody, inOurTerms, problemOf, respondWith } from './yoga-exchange.ts';
 
 /** How long a client may continue to send a refused body before its connection is cut. */
 const REFUSED_MS = 10_000;
@@ -221,57 +220,9 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
   };
 }
 
-/** Writes a response of Yoga's as bytes, unless the request has been answered or its client is gone. */
-async function respondWith(response: ServerResponse, answer: Response): Promise<void> {
-  const isOver = () => response.headersSent || response.destroyed;
-  if (isOver()) return;
-  const bytes = Buffer.from(await answer.arrayBuffer());
-  if (isOver()) return;
-  // Yoga keeps the connection of every stream alive, even if the client asked for it to close.
-  answer.headers.delete('connection');
-  response.writeHead(answer.status, {
-    ...Object.fromEntries(answer.headers),
-    'content-length': bytes.length,
-    ...NO_SNIFFING,
-  });
-  response.end(bytes);
-}
-
 /** Returns the values of a URL's query parameters as text. */
 function queryOf({ url = '' }: IncomingMessage): Buffer {
   return Buffer.from([...new URL(url, 'http://localhost').searchParams.values()].join());
-}
-
-/** Parameters of a URL that Yoga parses as JSON. */
-const JSON_PARAMETERS = ['variables', 'extensions'];
-
-/** Returns why Yoga could not read the URL of a request. It would report its exception as an internal error. */
-function problemOf({ url = '', headers: { host = '' } }: IncomingMessage): string | null {
-  const address = `http://${host}${url}`;
-  if (!URL.canParse(address)) return 'the Host header and the URL must form a valid address';
-  const parameters = new URL(address).searchParams;
-  const invalid = JSON_PARAMETERS.find((name) => !isJson(parameters.get(name) || 'null'));
-  return invalid === undefined ? null : `${invalid} must be JSON`;
-}
-
-function isJson(text: string): boolean {
-  return (
-    attempt(() => {
-      JSON.parse(text);
-      return true;
-    }) ?? false
-  );
-}
-
-/** Puts a body that has been read where Yoga looks for one, because the request's stream has ended. */
-function giveBody(request: IncomingMessage, body: Buffer): void {
-  const bytes = {
-    length: body.length,
-    async *[Symbol.asyncIterator]() {
-      yield body;
-    },
-  };
-  Object.assign(request, { body: bytes });
 }
 
 /**
@@ -295,22 +246,4 @@ function acceptOf({ headers }: IncomingMessage) {
     takesStream: accept.split(',').some((type) => STREAM_TYPE.test(type)),
     asksForStream: accept.includes('text/event-stream'),
   };
-}
-
-/** The runfeed codes for error codes of Yoga. */
-const OUR_CODES: ReadonlyMap<unknown, FaultCode> = new Map([
-  ['OPERATION_RESOLUTION_FAILURE', 'BAD_USER_INPUT'],
-  ['REQUEST_ENTITY_TOO_LARGE', 'BODY_TOO_LARGE'],
-]);
-
-/** Returns an error of Yoga with a runfeed code and without the message of the parser that failed inside. */
-function inOurTerms(error: GraphQLError): GraphQLError {
-  const { originalError: inside, ...extensions } = error.extensions;
-  const { code, http } = extensions as { code?: unknown; http?: { status?: unknown } };
-  const ours = http?.status === 405 ? 'METHOD_NOT_ALLOWED' : OUR_CODES.get(code);
-  return recoded(error, error.message, {
-    ...extensions,
-    ...(ours && { code: ours }),
-    ...(inside !== undefined && { http: { status: 400 } }),
-  });
 }

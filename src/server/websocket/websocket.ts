@@ -24,14 +24,9 @@ import {
 } from './connection.ts';
 import { watchLiveness } from './liveness.ts';
 import { type Message, type MessageRefusal, releaseMessage, takeMessages } from './messages.ts';
-import {
-  countRefused,
-  createProtocol,
-  OPERATION_ID_MAX_LENGTH,
-  type Protocol,
-  type WebsocketOptions,
-} from './operations.ts';
+import { createProtocol, type Protocol, type WebsocketOptions } from './operations.ts';
 import { createPong } from './pong.ts';
+import { countRefused, OPERATION_ID_MAX_LENGTH } from './requests.ts';
 import { createSender, type Sender, sendMessage } from './sender.ts';
 
 /** How long a client has to answer the server's close frame. */

@@ -125,21 +125,44 @@ describe('requests in memory', () => {
   });
 });
 
-test('a request of known size is not cut for a smaller one before it is 10 s old', () => {
-  vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] });
-  try {
+describe('unfinished requests of known size', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] }));
+  afterEach(() => void vi.useRealTimers());
+
+  test('are cut before they are 10 s old only for a far smaller one', () => {
     const intake = createIntake(MiB);
     const large = begin(intake, MiB);
     add(large, 1_000 * KiB);
-    vi.advanceTimersByTime(9_000);
-    expect(add(begin(intake, 100 * KiB), 100 * KiB)).toBe(false);
+    vi.advanceTimersByTime(900);
+    expect(add(begin(intake, 30 * KiB), 30 * KiB)).toBe(false);
+    vi.advanceTimersByTime(200);
+    expect(add(begin(intake, 200 * KiB), 200 * KiB)).toBe(false);
     expect(large.state).toBe('arriving');
-    vi.advanceTimersByTime(1_000);
-    expect(add(begin(intake, 100 * KiB), 100 * KiB)).toBe(true);
+    expect(add(begin(intake, 30 * KiB), 30 * KiB)).toBe(true);
     expect(large.state).toBe('gone');
-  } finally {
-    vi.useRealTimers();
-  }
+  });
+
+  test('that hold back their last byte, and begin again before they are 10 s old, keep out no small one', () => {
+    const intake = createIntake(64 * MiB);
+    const held: Arriving[] = [];
+    const beginAll = () => {
+      for (const { request } of held.splice(0)) request.release();
+      for (let number = 0; number < 264; number += 1) {
+        const one = begin(intake, 256 * KiB);
+        if (add(one, 256 * KiB - 1)) held.push(one);
+      }
+    };
+    for (let round = 0; round < 5; round += 1) {
+      beginAll();
+      vi.advanceTimersByTime(1_100);
+      for (let tenth = 11; tenth < 97; tenth += 1) {
+        const honest = begin(intake, 16 * KiB);
+        expect(add(honest, 16 * KiB)).toBe(true);
+        honest.request.release();
+        vi.advanceTimersByTime(100);
+      }
+    }
+  });
 });
 
 describe('websocket messages in many fragments', () => {

@@ -136,6 +136,24 @@ describe.each(WAYS)('over %s', (way, ask) => {
     const { errors } = await ask('query($f:RunFilter){runs(filter:$f){nodes{id}}}', { f: filter });
     expect(errors![0]!.message).toBe('$f.providers has 60 items, but at most 5 are allowed');
   });
+
+  test.skipIf(way === 'GET')(
+    'wrong fields of an object in a variable are one short BAD_USER_INPUT',
+    async () => {
+      const query = 'query($f:RunFilter){runs(filter:$f){nodes{id}}}';
+      const filter = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`k${index}`, 'x']));
+      const { errors } = await ask(query, { f: filter });
+      expect(codesOf(errors)).toEqual(['BAD_USER_INPUT']);
+      expect(errors![0]!.message).toMatch(/^\$f contains "k0", but RunFilter has only createdBefore, /);
+      const mutation = 'mutation($i:CreateRunInput!){createRun(input:$i){__typename}}';
+      const { errors: missing } = await ask(mutation, { i: { labels: { long: 'x'.repeat(100_000) } } });
+      expect(missing).toMatchObject([{ message: '$i.provider is required' }]);
+      const { errors: list } = await ask(mutation, {
+        i: { provider: 'openai', labels: ['x'.repeat(100_000)] },
+      });
+      expect(list).toMatchObject([{ message: '$i.labels must be an object' }]);
+    },
+  );
 });
 
 describe('a subscription', () => {

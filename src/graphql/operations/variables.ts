@@ -1,5 +1,6 @@
 import {
   type GraphQLError,
+  type GraphQLInputObjectType,
   type GraphQLInputType,
   getNamedType,
   getOperationAST,
@@ -8,6 +9,7 @@ import {
   isLeafType,
   isListType,
   isNonNullType,
+  isRequiredInputField,
   type NamedTypeNode,
   type OperationDefinitionNode,
   typeFromAST,
@@ -19,9 +21,9 @@ import { DOCUMENT_LIMITS, VARIABLE_LIST_ITEMS, VARIABLE_TEXT_LENGTH } from './li
 import type { OperationRequest } from './request.ts';
 
 /**
- * Returns the fault if a list, string or name in the variables is too long to be coerced; otherwise null.
- * Coercion would create an error for each invalid item and repeat each invalid string in it, with suggestions
- * many times its length. The contract checks batches, and the resolvers check JSON objects.
+ * Returns the fault if a list or a string in the variables is too long to be coerced, or an object has the wrong fields;
+ * otherwise null. Coercion would create an error for each invalid item or field, and repeat the invalid value in it, with
+ * suggestions many times its length. The contract checks batches, and the resolvers check JSON objects.
  */
 export function refusedVariables({
   document,
@@ -31,7 +33,8 @@ export function refusedVariables({
   const operation = variableValues && getOperationAST(document, operationName);
   if (!operation) return null;
   for (const { name, type } of checkedVariables(operation)) {
-    const refused = Object.hasOwn(variableValues, name) && tooLong(variableValues[name], type, `$${name}`);
+    const refused =
+      Object.hasOwn(variableValues, name) && refusedValue(variableValues[name], type, `$${name}`);
     if (refused) return fault('BAD_USER_INPUT', refused);
   }
   return null;
@@ -44,9 +47,6 @@ interface Variable {
 
 const known = new WeakMap<OperationDefinitionNode, readonly Variable[]>();
 
-/** Types whose values the contract or the resolvers check. */
-const JSON_TYPES: ReadonlySet<string> = new Set([BATCH_INPUT, 'JSONObject']);
-
 function checkedVariables(operation: OperationDefinitionNode): readonly Variable[] {
   const before = known.get(operation);
   if (before) return before;
@@ -58,31 +58,51 @@ function checkedVariables(operation: OperationDefinitionNode): readonly Variable
   return variables;
 }
 
-function tooLong(value: unknown, type: GraphQLInputType, path: string): string | null {
-  if (isNonNullType(type)) return tooLong(value, type.ofType, path);
+function refusedValue(value: unknown, type: GraphQLInputType, path: string): string | null {
+  if (isNonNullType(type)) return refusedValue(value, type.ofType, path);
   if (isListType(type)) {
-    if (!Array.isArray(value)) return tooLong(value, type.ofType, path);
+    if (!Array.isArray(value)) return refusedValue(value, type.ofType, path);
     const named = getNamedType(type);
     const most = isEnumType(named) ? named.getValues().length : VARIABLE_LIST_ITEMS;
     if (value.length > most) return `${path} has ${value.length} items, but at most ${most} are allowed`;
-    return first(value.map((item, index) => tooLong(item, type.ofType, `${path}[${index}]`)));
+    return first(value.map((item, index) => refusedValue(item, type.ofType, `${path}[${index}]`)));
   }
-  if (isLeafType(type)) return JSON_TYPES.has(type.name) ? null : tooLongLeaf(value, path);
-  if (typeof value !== 'object' || value === null) return tooLongLeaf(value, path);
+  if (isLeafType(type)) {
+    if (type.name === 'JSONObject') return refusedJson(value, path);
+    return type.name === BATCH_INPUT ? null : refusedLeaf(value, path);
+  }
+  if (typeof value !== 'object' || value === null) return refusedLeaf(value, path);
+  return refusedObject(value, type, path);
+}
+
+/** An error for an unknown or a missing field would show the complete object, once for each field. */
+function refusedObject(value: object, type: GraphQLInputObjectType, path: string): string | null {
   const fields = type.getFields();
-  return first(
-    Object.entries(value).map(([name, member]) => {
-      const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
-      if (field) return tooLong(member, field.type, `${path}.${name}`);
-      return name.length > DOCUMENT_LIMITS.nameLength
-        ? `${path} contains a field whose name is too long`
-        : null;
-    }),
+  for (const [name, member] of Object.entries(value)) {
+    const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    if (!field) {
+      const shown =
+        name.length > DOCUMENT_LIMITS.nameLength ? 'a field with a long name' : JSON.stringify(name);
+      return `${path} contains ${shown}, but ${type.name} has only ${Object.keys(fields).join(', ')}`;
+    }
+    const refused = refusedValue(member, field.type, `${path}.${name}`);
+    if (refused) return refused;
+  }
+  const missing = Object.values(fields).find(
+    (field) => isRequiredInputField(field) && !Object.hasOwn(value, field.name),
   );
+  return missing ? `${path}.${missing.name} is required` : null;
+}
+
+/** An error would show the complete contents of an array or text in place of an object. */
+function refusedJson(value: unknown, path: string): string | null {
+  return value === null || (typeof value === 'object' && !Array.isArray(value))
+    ? null
+    : `${path} must be an object`;
 }
 
 /** A leaf must be a single value: an error would show the complete contents of an object in its place. */
-function tooLongLeaf(value: unknown, path: string): string | null {
+function refusedLeaf(value: unknown, path: string): string | null {
   if (typeof value === 'object' && value !== null) return `${path} must be a single value`;
   if (typeof value !== 'string' || value.length <= VARIABLE_TEXT_LENGTH) return null;
   return `${path} has ${value.length} characters, but at most ${VARIABLE_TEXT_LENGTH} are allowed`;

@@ -5,12 +5,17 @@ const ARRIVAL_MS = 300_000;
 /** An unfinished request that is older than this is cut when others need its room, however little it holds. */
 const YIELDS_AFTER_MS = 10_000;
 /**
- * A younger one of unknown size is cut for one of known size that costs at most this share of what it costs: its bytes for
- * as long as it has held them, plus a second. A piece of unknown size may count far more than was sent for it. What
- * counts for a request of known size was sent, so others wait for it.
+ * A younger one is cut for one of known size that costs at most a share of what it costs: its bytes for as long as it has
+ * held them, plus a second. A piece of unknown size may count far more than was sent for it, so half as much is enough.
  */
 const SMALL_SHARE = 1 / 2;
 const ADDED_MS = 1_000;
+/**
+ * What counts for a request of known size was sent, so similar ones wait for it. After a while, it is cut for one that
+ * costs far less: its sender may hold it back on purpose.
+ */
+const KNOWN_YIELDS_AFTER_MS = 1_000;
+const TINY_SHARE = 1 / 16;
 /** Once a search has found no one to cut, one that would find the same waits for this long. */
 const SEARCH_MS = 50;
 /** When unfinished requests are cut, this share of the total becomes free, so that it is rarely necessary. */
@@ -54,17 +59,17 @@ interface Arriving {
 
 /**
  * Creates an intake for up to `maxBytes` bytes in total. A request is always admitted when it is the only one
- * in memory, so `maxBytes` does not limit a single request. When there is no room, unfinished requests of unknown size
- * that hold the most for the longest make room for smaller and younger ones, so no number of them keeps out a small one.
+ * in memory, so `maxBytes` does not limit a single request. When there is no room, unfinished requests that hold the most
+ * for the longest make room for smaller and younger ones, so no number of them keeps out a small one.
  */
 export function createIntake(maxBytes: number): Intake {
   let held = 0;
   // In the order in which they started.
   const arriving = new Set<Arriving>();
-  /** Bytes of requests in `arriving` whose size is not known. */
+  /** Bytes of requests in `arriving`. */
   let unfinished = 0;
-  /** The highest cost of one of them, as of the last search and what was added since. */
-  let highestCost = 0;
+  /** The highest cost to which one of them yields, as of the last search and what was added since. */
+  let highestYield = 0;
   let searchedAt = Number.NEGATIVE_INFINITY;
   let timer: NodeJS.Timeout | null = null;
 
@@ -106,21 +111,20 @@ export function createIntake(maxBytes: number): Intake {
     const wanted = own ? costOf(own, size, now) : size * ADDED_MS;
     // Others cannot make room by themselves, or none of them costs enough.
     if (held - unfinished + bytes > maxBytes) return false;
-    if (wanted > highestCost * SMALL_SHARE && now - searchedAt < SEARCH_MS) return false;
+    if (wanted > highestYield && now - searchedAt < SEARCH_MS) return false;
     searchedAt = now;
-    highestCost = 0;
+    highestYield = 0;
     let yielding = 0;
-    const costly: { readonly request: Arriving; readonly cost: number }[] = [];
+    const costly: { readonly request: Arriving; readonly yieldsTo: number }[] = [];
     for (const request of arriving) {
-      if (request.size !== null) continue;
-      const cost = costOf(request, request.bytes, now);
-      highestCost = Math.max(highestCost, cost);
-      if (wanted > cost * SMALL_SHARE) continue;
-      costly.push({ request, cost });
+      const yieldsTo = yieldOf(request, now);
+      highestYield = Math.max(highestYield, yieldsTo);
+      if (wanted > yieldsTo) continue;
+      costly.push({ request, yieldsTo });
       yielding += request.bytes;
     }
     if (held - yielding + bytes > maxBytes) return false;
-    costly.sort((one, other) => other.cost - one.cost);
+    costly.sort((one, other) => other.yieldsTo - one.yieldsTo);
     const enough = maxBytes * (1 - FREED_SHARE);
     for (const { request } of costly) {
       if (held + bytes <= enough) break;
@@ -142,7 +146,7 @@ export function createIntake(maxBytes: number): Intake {
     begin: (onCut, size) => {
       let released = false;
       const arrived = () => {
-        if (arriving.delete(entry) && size === null) unfinished -= entry.bytes;
+        if (arriving.delete(entry)) unfinished -= entry.bytes;
       };
       const release = () => {
         if (released) return;
@@ -165,9 +169,9 @@ export function createIntake(maxBytes: number): Intake {
           if (held > entry.bytes && held + bytes > maxBytes && !makeRoom(bytes, entry)) return false;
           held += bytes;
           entry.bytes += bytes;
-          if (size === null && arriving.has(entry)) {
+          if (arriving.has(entry)) {
             unfinished += bytes;
-            highestCost = Math.max(highestCost, costOf(entry, entry.bytes, now));
+            highestYield = Math.max(highestYield, yieldOf(entry, now));
           }
           return true;
         },
@@ -182,4 +186,11 @@ export function createIntake(maxBytes: number): Intake {
 /** What a request costs that holds this many bytes. */
 function costOf({ began }: Arriving, bytes: number, now: number): number {
   return bytes * (ADDED_MS + now - began);
+}
+
+/** The highest cost of a new request for which an unfinished one is cut. */
+function yieldOf(request: Arriving, now: number): number {
+  const cost = costOf(request, request.bytes, now);
+  if (request.size === null) return cost * SMALL_SHARE;
+  return now - request.began < KNOWN_YIELDS_AFTER_MS ? 0 : cost * TINY_SHARE;
 }

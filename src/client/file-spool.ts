@@ -26,6 +26,14 @@ export interface SpoolDamage {
   readonly setAside: string;
 }
 
+/** A spool file contains something other than events, and no `onDamaged` is set. */
+export class SpoolDamaged extends Error {
+  override readonly name = 'SpoolDamaged';
+  constructor(file: string, place: string) {
+    super(`${file} is not a spool file or is damaged at ${place}: remove it, or set onDamaged`);
+  }
+}
+
 /** One file of the folder: events as lines of JSON. */
 interface Segment {
   readonly path: string;
@@ -45,9 +53,10 @@ const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NON
 
 /**
  * Opens a spool in a folder, which is created if missing and should belong to one run. Appended events
- * survive the process, even if it is killed, but not a power failure (nothing is fsynced). A reopened spool
+ * survive the process, even if it is killed. They survive a power failure only once they are taken, so that the server
+ * never has events that a reopened spool lacks: it would give their numbers to others. A reopened spool
  * continues with the events in the folder, and may return up to a file's worth that the server already has.
- * Needs Node. Throws if the folder cannot be read or written.
+ * Needs Node. Throws {@link SpoolDamaged}, or if the folder cannot be read or written.
  */
 export async function openFileSpool(folder: string, options: FileSpoolOptions = {}): Promise<Spool> {
   const { maxCharacters = 64 * 1024 * 1024, fileCharacters = 1024 * 1024, onDamaged } = options;
@@ -68,15 +77,15 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
     // The events are not kept: together they may exceed what should be held in memory.
     segments.push({ path, characters: 0, last: events.at(-1) ?? null, events: null });
     if (damage === null) continue;
-    if (!onDamaged)
-      throw new Error(`${path} is not a spool file or is damaged at ${damage}: remove it, or set onDamaged`);
+    if (!onDamaged) throw new SpoolDamaged(path, damage);
     const later = names.slice(index + 1).map((each) => join(folder, each));
     onDamaged({ file: path, place: damage, setAside: await setAside(path, events, later) });
     break;
   }
   let nextName = everything.length > 0 ? Number.parseInt(everything.at(-1)!, 10) + 1 : 0;
   let last = segments.findLast((segment) => segment.last !== null)?.last ?? null;
-  let written: { readonly segment: Segment; readonly handle: FileHandle } | null = null;
+  let written: { readonly segment: Segment; readonly handle: FileHandle; isSynced: boolean } | null = null;
+  let sealing: Promise<void> = Promise.resolve();
   let reading: { readonly segment: Segment; readonly events: readonly SpooledEvent[]; next: number } | null =
     null;
 
@@ -86,7 +95,7 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
     nextName += 1;
     const segment: Segment = { path, characters: 0, last: null, events: [] };
     segments.push(segment);
-    return { segment, handle };
+    return { segment, handle, isSynced: true };
   }
 
   async function sealSegment(): Promise<void> {
@@ -94,7 +103,17 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
     written = null;
     if (!sealed) return;
     sealed.segment.events = null;
+    await sync(sealed.handle);
     await sealed.handle.close();
+  }
+
+  /** Resolves once everything that was appended before would survive a power failure. */
+  async function syncAll(): Promise<void> {
+    await sealing;
+    if (!written || written.isSynced) return;
+    // What is appended meanwhile is synced by the next call.
+    written.isSynced = true;
+    await sync(written.handle);
   }
 
   /** Where to read next: the current position or, at the end of that file, the start of the next one. */
@@ -114,9 +133,13 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
     last: () => last,
     waiting: () => waiting,
     append: async (event) => {
-      if (written && written.segment.characters >= fileCharacters) await sealSegment();
+      if (written && written.segment.characters >= fileCharacters) {
+        sealing = sealSegment();
+        await sealing;
+      }
       written ??= await startSegment();
       const { segment, handle } = written;
+      written.isSynced = false;
       try {
         await handle.appendFile(`${event.json}\n`);
       } catch (error) {
@@ -139,7 +162,9 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
         const taken = place.events.slice(place.next, place.next + count);
         place.next += count;
         waiting -= count;
-        if (count > 0) return taken;
+        if (count === 0) continue;
+        await syncAll();
+        return taken;
       }
       return [];
     },
@@ -193,8 +218,15 @@ async function readEvents(
 }
 
 async function wholeText(file: FileHandle, path: string): Promise<string> {
-  if ((await file.stat()).isFile()) return file.readFile('utf8');
-  throw new Error(`${path} is not a regular file: remove it`);
+  if (!(await file.stat()).isFile()) throw new Error(`${path} is not a regular file: remove it`);
+  // A process that was killed has written it, and its events are about to be sent.
+  await sync(file);
+  return file.readFile('utf8');
+}
+
+/** A disk that cannot promise to keep what it has stored must not stop the delivery. */
+function sync(file: FileHandle): Promise<void> {
+  return file.datasync().catch(() => {});
 }
 
 function seqOf(json: string): number | null {

@@ -1,7 +1,6 @@
 import type { Runner } from '../auth/principal.ts';
-import type { RunTokens } from '../auth/tokens.ts';
+import { type RunTokens, TOKEN_SLACK_MS } from '../auth/tokens.ts';
 import type { JsonObject } from '../contract/events.ts';
-import { LATE_MS } from '../runs/append.ts';
 import type { JobRecord } from '../store/jobs.ts';
 import type { Store } from '../store/store.ts';
 import { SubstrateError } from '../substrates/errors.ts';
@@ -53,8 +52,6 @@ export async function claimJob(
   const payload = payloadOf(specs, job);
   const head = (await store.readHeads([run])).get(run);
   const deadlineAt = now + runTimeLeft(job);
-  // The job ends at its deadline or soon after; late events then have one more hour, which ingest enforces.
-  const expiresAt = Date.now() + Math.max(0, deadlineAt - now) + 2 * LATE_MS;
   return {
     runId,
     payload,
@@ -67,7 +64,7 @@ export async function claimJob(
       workspace,
       runId,
       right: { may: 'send', instance },
-      expiresAt,
+      expiresAt: Date.now() + Math.max(0, deadlineAt - now) + TOKEN_SLACK_MS,
     }),
   };
 }

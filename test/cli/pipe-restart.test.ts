@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -162,6 +162,35 @@ describe('an unreachable server', () => {
     expect(textOf(run!.events)).toBe('onetwo');
     expect(run!.ended).toBe(true);
     expect(await foldersIn(spool)).toBe(0);
+  });
+
+  test('starts nothing over damaged events until it is back', async () => {
+    const port = await fixedPort();
+    const server = await startAt(port);
+    const spool = await freshFolder();
+    const goose = await writeProgram('goose', ECHO);
+    const options = ['--url', server.url, '--run', 'r', '--spool', spool, '--flush-timeout', '0'];
+    const pipe = startRunfeed(['pipe', ...options, '--', goose]);
+    pipe.stdin.write('one\n');
+    await eventually(async () => textOf((await readRun(server.graphql, 'r'))?.events ?? []) === 'one');
+    server.kill('SIGKILL');
+    await server.exit;
+    pipe.stdin.write('two\n');
+    await pipe.printed(/two/);
+    pipe.kill('SIGKILL');
+    await pipe.exit;
+    const [folder = ''] = await readdir(spool);
+    const names = (await readdir(join(spool, folder))).filter((name) => name.endsWith('.ndjson'));
+    for (const name of names) await writeFile(join(spool, folder, name), 'not events\n');
+
+    const args = ['pipe', ...options, '--', 'echo', 'started'];
+    const away = await runRunfeed(args);
+    expect(away).toMatchObject({ code: 1, stdout: '' });
+    expect(away.stderr).toContain('undelivered events on disk are damaged');
+    await startAt(port, server.databaseUrl);
+    const back = await runRunfeed(['pipe', ...options, '--runtime', 'goose', '--', 'echo', 'started']);
+    expect(back.stdout).not.toBe('');
+    expect(back.stderr).toContain('set aside as');
   });
 
   test('does not hide the exit code of a failed command', async () => {

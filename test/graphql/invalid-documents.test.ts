@@ -124,3 +124,20 @@ test('a literal counts for every field that reads it', async () => {
     allowed: OPERATION_COST,
   });
 });
+
+test('a condition on the root field of a subscription is refused, also in fragments', () => {
+  const documents = createDocuments(publicSchema);
+  const problems = (query: string) =>
+    documents.validate(documents.parse(query)).map(({ message }) => message);
+  const refused = (name: string) => [
+    `@${name} is not allowed on the root field of a subscription: remove it`,
+  ];
+  expect(problems('subscription { runUpdated @skip(if: true) { id } }')).toEqual(refused('skip'));
+  expect(problems('subscription { ... @include(if: false) { runUpdated { id } } }')).toEqual(
+    refused('include'),
+  );
+  const inFragment = 'fragment F on Subscription { runUpdated @skip(if: true) { id } }';
+  expect(problems(`subscription { ...F } ${inFragment}`)).toEqual(refused('skip'));
+  expect(problems('subscription { runUpdated { id @skip(if: true) title } }')).toEqual([]);
+  expect(problems('{ server @skip(if: true) { version } }')).toEqual([]);
+});

@@ -83,3 +83,28 @@ test.skipIf(!FAKETIME)(
     expect(await job('long')).toEqual({ status: 'running', terminalErrorClass: null });
   },
 );
+
+test.skipIf(!FAKETIME)(
+  'setting the wall clock forward by days takes no rights from a running job',
+  { timeout: 90_000 },
+  async () => {
+    const { folder, set: setClock, environment } = await settableClock();
+    const server = await startServe({ DATABASE_URL: `file:${join(folder, 'db')}`, ...environment });
+    onTestFinished(async () => {
+      server.kill('SIGKILL');
+      await server.exit;
+    });
+    await post(server.graphql, START, { run: 'r', runner: 'demo' });
+    const read = async () => {
+      const { body } = await post(server.graphql, '{ run(id: "r") { lastSeq terminal { data } } }');
+      return body.data?.run as unknown as {
+        lastSeq: number | null;
+        terminal: { data: unknown } | null;
+      } | null;
+    };
+    await eventually(async () => ((await read())?.lastSeq ?? -1) > 2, 30_000);
+    await setClock(`+${20 * 86_400}`);
+    await eventually(async () => (await read())?.terminal != null, 60_000);
+    expect((await read())?.terminal?.data).toMatchObject({ outcome: 'completed' });
+  },
+);

@@ -1,4 +1,4 @@
-import { openFileSpool } from '../../client/file-spool.ts';
+import { openFileSpool, SpoolDamaged } from '../../client/file-spool.ts';
 import type { Spool } from '../../client/report/spool.ts';
 
 /** The options of {@link openSpool}. */
@@ -15,13 +15,16 @@ const MAX_TAKEN = 1_000;
 
 /**
  * Opens a run's spool. A damaged file is set aside and reported in one line. The events before the damage are
- * dropped if the server's log already continues after them.
+ * dropped if the server's log already continues after them. Throws if that is unknown: the numbers of the lost events
+ * would be given to new ones, although the server may have the lost ones.
  */
 export async function openSpool({ folder, spoolMib, nextSeq, tell }: SpoolOptions): Promise<Spool> {
+  const maxCharacters = spoolMib * 1024 * 1024;
+  if (nextSeq === null) return openFileSpool(folder, { maxCharacters }).catch(refuseDamage);
   let isDamaged = false;
   const open = () =>
     openFileSpool(folder, {
-      maxCharacters: spoolMib * 1024 * 1024,
+      maxCharacters,
       onDamaged: ({ file, place, setAside }) => {
         isDamaged = true;
         tell(
@@ -31,8 +34,16 @@ export async function openSpool({ folder, spoolMib, nextSeq, tell }: SpoolOption
     });
   const spool = await open();
   const { range } = spool.held();
-  if (!isDamaged || nextSeq === null || range === null || range.toSeq + 1 >= nextSeq) return spool;
+  if (!isDamaged || range === null || range.toSeq + 1 >= nextSeq) return spool;
   while (spool.waiting() > 0) await spool.release(await spool.take(MAX_TAKEN, Number.MAX_SAFE_INTEGER));
   await spool.close();
   return open();
+}
+
+function refuseDamage(error: unknown): never {
+  if (!(error instanceof SpoolDamaged)) throw error;
+  throw new Error(
+    'undelivered events on disk are damaged, and the server must be reached to see which it has: nothing was started, try again later',
+    { cause: error },
+  );
 }

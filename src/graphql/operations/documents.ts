@@ -7,6 +7,7 @@ import {
   OperationTypeNode,
   parse,
   Source,
+  specifiedRules,
   TokenKind,
   type ValueNode,
   validate,
@@ -20,6 +21,7 @@ import { literalToJson } from '../literals.ts';
 import { assertBounded } from './admission.ts';
 import { DOCUMENT_LIMITS, SUBSCRIPTION_LIMITS } from './limits.ts';
 import { assertFewSameNames } from './same-names.ts';
+import { UnconditionalSubscriptionRule } from './subscription-rule.ts';
 
 /**
  * Cache of repeatedly requested documents, in bytes of text: of short tokens they take 100 times more when
@@ -31,6 +33,7 @@ const ONCE_ASKED_BYTES = 256 * 1024;
 
 /** Validation stops after this many errors: each error searches the schema for similar names to suggest. */
 const MAX_ERRORS = 10;
+const RULES = [...specifiedRules, UnconditionalSubscriptionRule];
 
 /**
  * An error's location in a longer document counts from the start of the document, as a column of line 1: to find the
@@ -75,7 +78,7 @@ export function createDocuments(schema: GraphQLSchema): Documents {
     },
     validate: (document) => {
       if (valid.has(document)) return [];
-      const errors = validate(schema, document, undefined, { maxErrors: MAX_ERRORS });
+      const errors = validate(schema, document, RULES, { maxErrors: MAX_ERRORS });
       if (errors.length === 0) {
         valid.add(document);
         return [];

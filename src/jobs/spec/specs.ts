@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { RunTokens } from '../../auth/tokens.ts';
+import { type RunTokens, TOKEN_SLACK_MS } from '../../auth/tokens.ts';
 import type { RunnerConfig, RunnersConfig } from '../../config/runners.ts';
 import type { JsonObject } from '../../contract/events.ts';
 import { RunnerRuntimeNotImplementedError, type RunProvider } from '../../contract/jobs.ts';
@@ -44,9 +44,6 @@ export interface SpecSources {
   /** Returns the URL at which runners reach this server, without a path. */
   readonly apiBase: () => string;
 }
-
-/** A claim token lives this much longer than the run may take, to outlast the longest wait for a machine. */
-const CLAIM_MS = 7 * 24 * 3_600_000;
 
 /** Limits of the redactor cache. A redactor's tables typically take some 50 KB, and at most 8 MB. */
 const MAX_REDACTORS = 256;
@@ -111,7 +108,7 @@ export function createSpecs({ config, safe, tokens, ownSecrets, apiBase }: SpecS
 
   async function environmentOf(job: JobRecord, runner: RunnerConfig): Promise<Variables> {
     const provider = config.providers[job.provider];
-    const expiresAt = Date.now() + job.maxRunDurationMs + CLAIM_MS;
+    const expiresAt = Date.now() + job.maxRunDurationMs + TOKEN_SLACK_MS;
     const { workspace, runId } = job;
     return {
       ...(provider && { [PROVIDER_VARIABLES[job.provider].baseUrl]: provider.baseUrl }),

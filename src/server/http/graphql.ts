@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { ExecutionArgs, ExecutionResult } from 'graphql';
+import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Principal } from '../../auth/principal.ts';
 import { REQUEST_MAX_BYTES } from '../../config/limits.ts';
@@ -99,15 +99,17 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
         const { takesStream, asksForStream } = acceptOf(req);
         const gone = new AbortController();
         const stream = { response: res, signal: gone.signal, report, load };
+        const refuse = async (errors: readonly GraphQLError[]): Promise<ExecutionResult> => {
+          if (!asksForStream) return { errors };
+          await streamEvents({ kind: 'refused', errors }, stream);
+          return ANSWERED;
+        };
         let leave: () => void;
         try {
           const weight = weighSubscription(body?.bytes ?? queryOf(req));
           leave = enterSubscription(load, { weight, document: args.document }, req.socket, 0);
         } catch (error) {
-          const errors = [asFault(error, 'INTERNAL_SERVER_ERROR', report)];
-          if (!asksForStream) return { errors };
-          await streamEvents({ kind: 'refused', errors }, stream);
-          return ANSWERED;
+          return refuse([asFault(error, 'INTERNAL_SERVER_ERROR', report)]);
         }
         body?.held.release();
         if (res.destroyed) {
@@ -125,11 +127,12 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
           const options = { takesShared: takesStream, gone: () => gone.signal };
           subscription = await operations.subscribe(request(args), options);
         } catch (error) {
-          if (!isPassing(error) && !gone.signal.aborted) throw error;
+          if (!isPassing(error) && !gone.signal.aborted)
+            return refuse([asFault(error, 'INTERNAL_SERVER_ERROR', report)]);
           res.destroy();
           return ANSWERED;
         }
-        if (subscription.kind === 'refused' && !asksForStream) return { errors: subscription.errors };
+        if (subscription.kind === 'refused') return refuse(subscription.errors);
         if (subscription.kind === 'results' && !takesStream) {
           await subscription.results.return();
           // Yoga answers 406.

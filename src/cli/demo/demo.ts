@@ -7,9 +7,11 @@ import { streamEvents } from '../../client/stream/events.ts';
 import type { StreamedEvent } from '../../client/stream/feed.ts';
 import { readConfig } from '../../config/env.ts';
 import { createReleasers } from '../../lib/releasers.ts';
+import { StartFault } from '../../lib/start-fault.ts';
 import { startServer } from '../../server/server.ts';
 import { eventLine } from '../event-line.ts';
 import { request } from '../request.ts';
+import { RUN_GOES_ON } from '../stop.ts';
 import { readArguments } from '../terminal/arguments.ts';
 import { harmlessLine } from '../terminal/harmless.ts';
 import { leaveIfStuck } from '../terminal/leave.ts';
@@ -63,11 +65,11 @@ async function playUntil(stopped: Promise<unknown>, options: DemoOptions, output
     const folder = await mkdtemp(join(tmpdir(), 'runfeed-demo-'));
     releasers.add(() => rm(folder, { recursive: true, force: true }));
     const read = readConfig({
-      PORT: '0',
+      PORT: process.env.PORT || '0',
       DATABASE_URL: `file:${join(folder, 'demo.db')}`,
       LOG_LEVEL: 'warn',
     });
-    if (!read.ok) throw new Error(read.problems.join('; '));
+    if (!read.ok) throw new StartFault(read.problems.join('; '));
     const log = createServerLog(read.config.logLevel);
     const server = await startServer(read.config, log, { demoRunId: RUN_ID });
     releasers.add(() => server.close());
@@ -161,7 +163,7 @@ async function untilJobEnds(url: string): Promise<void> {
 async function stopLater(url: string, seconds: number | null, print: Print): Promise<never> {
   if (seconds !== null) {
     await sleep(seconds * 1_000, undefined, { ref: false });
-    void print(`(stopJob, after ${seconds} s)`);
+    void print(`(stopJob, after ${seconds} s; ${RUN_GOES_ON})`);
     await request(
       { url },
       z.unknown(),

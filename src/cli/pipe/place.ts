@@ -22,9 +22,7 @@ export async function checkPlace({ target, spool, folder, flushTimeoutMs }: Plac
   const { runId, endpoint, place, placeUnknown } = target;
   const last = spool.last();
   if (place === null && last === null) {
-    throw new Error(
-      `${placeUnknown}, and no events of this run are on disk: nothing was started, try again later`,
-    );
+    throw new Error(`nothing was started: ${placeUnknown}`);
   }
   const range = spool.held().range;
   if (place && range && (range.fromSeq > place.nextSeq || range.toSeq + 1 < place.nextSeq)) {
@@ -38,7 +36,7 @@ export async function checkPlace({ target, spool, folder, flushTimeoutMs }: Plac
   const { undelivered } = await reporter.close({ deadlineMs: flushTimeoutMs });
   const rest =
     last === null
-      ? ''
+      ? ': pass another id with --run'
       : undelivered
         ? '; its last events were not delivered'
         : '; its last events have now been delivered';

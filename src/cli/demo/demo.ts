@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { streamEvents } from '../../client/stream/events.ts';
 import type { StreamedEvent } from '../../client/stream/feed.ts';
-import { readConfig } from '../../config/env.ts';
+import { readDemoConfig } from '../../config/demo.ts';
 import { createReleasers } from '../../lib/releasers.ts';
 import { StartFault } from '../../lib/start-fault.ts';
 import { startServer } from '../../server/server.ts';
@@ -64,11 +64,7 @@ async function playUntil(stopped: Promise<unknown>, options: DemoOptions, output
     if (options.file !== undefined && options.file !== '-') (await fileSource(options.file)).close();
     const folder = await mkdtemp(join(tmpdir(), 'runfeed-demo-'));
     releasers.add(() => rm(folder, { recursive: true, force: true }));
-    const read = readConfig({
-      PORT: process.env.PORT || '0',
-      DATABASE_URL: `file:${join(folder, 'demo.db')}`,
-      LOG_LEVEL: 'warn',
-    });
+    const read = readDemoConfig(folder);
     if (!read.ok) throw new StartFault(read.problems.join('; '));
     const log = createServerLog(read.config.logLevel);
     const server = await startServer(read.config, log, { demoRunId: RUN_ID });

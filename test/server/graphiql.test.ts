@@ -127,6 +127,7 @@ describe('GraphiQL', () => {
     releaseAfterwards(() => server.close());
     const unknown = watch(openTabs(`${server.url}/graphql`, tourTabs(null)).run(1));
     await unknown.until((shown) => shown?.errors?.[0]?.message.includes('hello') === true);
+    await unknown.until((shown) => shown?.feed === 'refused; press ▶ to try again, 1 results');
     const nowhere = openTabs(`http://127.0.0.1:${await freePort()}/graphql`, tourTabs(null));
     expect(await nowhere.run(0)).toEqual({
       errors: [{ message: expect.stringContaining('No response from http') }],

@@ -19,11 +19,9 @@ export interface Places {
  * delivered first.
  */
 export async function checkPlace({ target, spool, folder, flushTimeoutMs }: Places): Promise<boolean> {
-  const { runId, endpoint, place, placeUnknown } = target;
+  const { runId, endpoint, place, unreachable } = target;
   const last = spool.last();
-  if (place === null && last === null) {
-    throw new Error(`nothing was started: ${placeUnknown}`);
-  }
+  if (unreachable && last === null) throw unreachable;
   const range = spool.held().range;
   if (place && range && (range.fromSeq > place.nextSeq || range.toSeq + 1 < place.nextSeq)) {
     throw new Error(

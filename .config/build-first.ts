@@ -11,7 +11,7 @@ const BUILT = join(ROOT, 'dist/cli/main.js');
 export function setup(): void {
   const changed = newestChange(join(ROOT, 'src'));
   if (builtAt() > changed) return;
-  const problems = run('node_modules/.bin/tsc', ['-p', '.config/tsconfig.build.json']);
+  const problems = run(process.execPath, ['.config/build.mjs']);
   // The type check reports wrong types. Here it only matters that the programs were written.
   if (builtAt() <= changed) throw new Error(`the build failed:\n${problems}`);
 }

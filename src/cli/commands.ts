@@ -22,6 +22,9 @@ PUBLIC_URL, ADMIN_TOKEN_FILE, RETENTION_DAYS, MAX_RUN_EVENTS, MAX_RUN_BYTES, RUN
 JOBS_USER, JOBS_FOLDER, ORPHAN_SWEEP (remove), LOG_LEVEL (info), and ANTHROPIC_API_KEY and others for
 native runs. docs/configuration.md describes all of them.`;
 
+const RUNTIMES = `Agents recognized by their command, also behind npx: goose, claude, codex and gemini. All formats,
+for --runtime: goose, goosed, claude-code, codex, gemini, anthropic-messages, anthropic-sessions.`;
+
 /** All commands, in the order in which a new user needs them. */
 export const COMMANDS: readonly Command[] = [
   {
@@ -33,6 +36,7 @@ export const COMMANDS: readonly Command[] = [
       ['--exit', 'exit when the run ends'],
       ['--stop-after N', 'stop the job after N seconds'],
     ],
+    notes: 'Environment variables: PORT (by default a free port).',
     run: async (argv) => (await import('./demo/demo.ts')).demo(argv),
   },
   {
@@ -57,6 +61,7 @@ export const COMMANDS: readonly Command[] = [
       ['--flush-timeout N', 'seconds to wait for delivery after the command ends (60)'],
       ...ENDPOINT,
     ],
+    notes: RUNTIMES,
     run: async (argv) => (await import('./pipe.ts')).pipe(argv),
   },
   {

@@ -74,7 +74,7 @@ function reasonOf(runId: string, { __typename, code, message }: z.infer<typeof r
 }
 
 /** For people, who would otherwise wonder why `tail` goes on. */
-const RUN_GOES_ON = 'the run ends when no event of the stopped agent has arrived for 5 s';
+export const RUN_GOES_ON = 'the run ends when no event of the stopped agent has arrived for 5 s';
 
 /** Needs no timeout: the server enforces the job's grace period and deadline. Ctrl-C ends it earlier. */
 async function printUntilEnd(endpoint: Endpoint, runId: string, first: Job, output: Output): Promise<void> {

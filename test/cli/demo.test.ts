@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { DEMO_TRANSCRIPT } from '../../src/cli/transcript.ts';
 import { createGooseAdapter } from '../../src/runtimes/goose/goose.ts';
+import { freePort } from '../support/ports.ts';
 import { releaseAfterwards } from '../support/releases.ts';
 import { runRunfeed, startRunfeed } from '../support/runfeed-process.ts';
 
@@ -69,6 +70,27 @@ describe('runfeed demo', () => {
     const { code, stdout } = await demo.exit;
     expect(code).toBe(0);
     expect(printedEvents(stdout)).toEqual(adaptedEvents(FEW_LINES));
+  });
+
+  test('listens on PORT', async () => {
+    const PORT = String(await freePort());
+    const demo = startRunfeed(['demo', '--file', '-', '--exit'], { PORT });
+    demo.stdin.end(`${FEW_LINES.join('\n')}\n`);
+    const { code, stdout } = await demo.exit;
+    expect(code).toBe(0);
+    expect(stdout).toContain(`GraphiQL: http://127.0.0.1:${PORT}/graphiql `);
+  });
+
+  test('refuses a PORT that is no port with one line, exit code 2', async () => {
+    const { code, stdout, stderr } = await runRunfeed(['demo', '--exit'], { PORT: 'http' });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^runfeed: PORT must be a port: .*\n$/);
+  });
+
+  test('says what it waits for after --stop-after', async () => {
+    const { code, stdout } = await runRunfeed(['demo', '--stop-after', '0.1', '--exit']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^\(stopJob, after 0\.1 s; the run ends when no event .* for 5 s\)$/m);
   });
 
   test.each([

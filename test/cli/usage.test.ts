@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { RUNTIME_NAMES } from '../../src/runtimes/registry.ts';
 import { PACKAGE_FOLDER, runRunfeed } from '../support/runfeed-process.ts';
 
 const { version } = JSON.parse(readFileSync(join(PACKAGE_FOLDER, 'package.json'), 'utf8'));
@@ -16,8 +17,9 @@ describe('runfeed', () => {
 
   test.each([
     ['serve', ['PORT', 'HOST', 'DATABASE_URL', 'PUBLIC_URL']],
-    ['demo', ['--file FILE', '--exit', '--stop-after N']],
+    ['demo', ['--file FILE', '--exit', '--stop-after N', 'PORT']],
     ['pipe', ['--run RUN', '--runtime', '--spool-mib', '--flush-timeout', '--url', '--token', '-- COMMAND']],
+    ['pipe', RUNTIME_NAMES],
     ['tail', ['RUN', '--after N', '--json', '--no-color', '--url', '--token']],
     ['runs', ['--limit N', '--json', '--url']],
     ['stop', ['RUN', '--grace MS', '--no-wait', '--url']],

@@ -258,7 +258,9 @@ describe('a reporter', () => {
     const { graphql, runId } = await start();
     await ingest(graphql, runId, [terminalAt(0)]);
     const reporter = reportTo(graphql, what === 'has ended' ? runId : 'nobody');
-    expect(await failureOf(reporter.ready())).toMatchObject({ name: 'ReportFailed', code });
+    const message =
+      what === 'has ended' ? `run ${runId} has ended: report to a new run` : 'run nobody not found';
+    expect(await failureOf(reporter.ready())).toMatchObject({ name: 'ReportFailed', code, message });
     expect(await failureOf(reporter.report(says('a')))).toMatchObject({ code });
     expect((await reporter.close()).failure).toMatchObject({ code, lost: null });
   });

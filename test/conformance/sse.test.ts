@@ -90,6 +90,18 @@ test('a refused subscription sends the reason and ends without complete', async 
   }
 });
 
+test('the body of a refused subscription is whole, so that curl -N exits with 0', async () => {
+  for (const variables of [{ runId: 'nobody' }, { runId: 'nobody', after: -2 }]) {
+    const response = await fetch(server.graphql, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+      body: JSON.stringify({ query: FOLLOW, variables }),
+    });
+    // Rejects if the connection ends before the body does.
+    expect(await response.text()).toMatch(/^:\n\nevent: next\ndata: \{"errors":\[.*\]\}\n\n$/);
+  }
+});
+
 test('in production a quiet stream gets a ping every 12 s, and no more', async () => {
   const environment = process.env.NODE_ENV;
   process.env.NODE_ENV = 'production';

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { open, readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -16,6 +17,21 @@ async function evaluate(program: string): Promise<unknown> {
   const { stdout } = await run(process.execPath, args, { cwd: PACKAGE_FOLDER });
   return JSON.parse(stdout);
 }
+
+test('a build replaces each file in one step: whoever reads the old one meanwhile reads all of it', async () => {
+  const main = join(PACKAGE_FOLDER, 'dist/cli/main.js');
+  const old = await open(main);
+  try {
+    const before = await readFile(main, 'utf8');
+    await run('npm', ['run', 'build'], { cwd: PACKAGE_FOLDER });
+    expect((await stat(main)).ino).not.toBe((await old.stat()).ino);
+    expect(await old.readFile('utf8')).toBe(before);
+    expect((await stat(main)).mode & 0o111).toBe(0o111);
+    expect(readdirSync(PACKAGE_FOLDER).filter((name) => /^dist-(?!packages)/.test(name))).toEqual([]);
+  } finally {
+    await old.close();
+  }
+});
 
 describe('the published entries', () => {
   test.each(['runfeed/contract', 'runfeed/client'])('%s is resolved by require.resolve', (entry) => {

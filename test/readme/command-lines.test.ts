@@ -33,10 +33,10 @@ const STREAMS = {
   ],
 } as const;
 
+const PAGE = readFileSync(join(PACKAGE_FOLDER, 'docs/pipe.md'), 'utf8');
+
 /** The command lines of the documentation. */
-const LINES = [
-  ...readFileSync(join(PACKAGE_FOLDER, 'docs/pipe.md'), 'utf8').matchAll(/^.*runfeed pipe --run R -- .*$/gm),
-]
+const LINES = [...PAGE.matchAll(/^.*runfeed pipe --run R -- .*$/gm)]
   .map(([line]) => line)
   .filter((line) => line.includes('PROMPT'));
 
@@ -71,6 +71,21 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('the documented command lines', () => {
+  test('report a run without an agent', async () => {
+    const script = /^printf [\s\S]*?(?=^```$)/m.exec(PAGE)?.[0] ?? '';
+    const env = { PATH: `${folder}:${process.env.PATH}`, RUNFEED_URL: url, TMPDIR: folder };
+    const { stderr } = await promisify(execFile)('sh', ['-c', script], { env });
+    expect(stderr).toBe('');
+    const query = '{ run(id: "try") { events(first: 9) { nodes { kind } } terminal { data } } }';
+    const { body } = await post(`${url}/graphql`, query);
+    expect(body.data?.run).toMatchObject({
+      events: {
+        nodes: [{ kind: 'runtime_started' }, { kind: 'assistant_text' }, { kind: 'runtime_terminal' }],
+      },
+      terminal: { data: { outcome: 'completed' } },
+    });
+  });
+
   test('cover each runtime that has a command', () => {
     expect(LINES.map(nameOf)).toEqual(Object.keys(STREAMS));
   });

@@ -5,11 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { streamEvents } from '../../client/stream/events.ts';
 import type { StreamedEvent } from '../../client/stream/feed.ts';
-import { readConfig } from '../../config/env.ts';
+import { readDemoConfig } from '../../config/demo.ts';
 import { createReleasers } from '../../lib/releasers.ts';
+import { StartFault } from '../../lib/start-fault.ts';
 import { startServer } from '../../server/server.ts';
 import { eventLine } from '../event-line.ts';
 import { request } from '../request.ts';
+import { RUN_GOES_ON } from '../stop.ts';
 import { readArguments } from '../terminal/arguments.ts';
 import { harmlessLine } from '../terminal/harmless.ts';
 import { leaveIfStuck } from '../terminal/leave.ts';
@@ -62,12 +64,8 @@ async function playUntil(stopped: Promise<unknown>, options: DemoOptions, output
     if (options.file !== undefined && options.file !== '-') (await fileSource(options.file)).close();
     const folder = await mkdtemp(join(tmpdir(), 'runfeed-demo-'));
     releasers.add(() => rm(folder, { recursive: true, force: true }));
-    const read = readConfig({
-      PORT: '0',
-      DATABASE_URL: `file:${join(folder, 'demo.db')}`,
-      LOG_LEVEL: 'warn',
-    });
-    if (!read.ok) throw new Error(read.problems.join('; '));
+    const read = readDemoConfig(folder);
+    if (!read.ok) throw new StartFault(read.problems.join('; '));
     const log = createServerLog(read.config.logLevel);
     const server = await startServer(read.config, log, { demoRunId: RUN_ID });
     releasers.add(() => server.close());
@@ -161,7 +159,7 @@ async function untilJobEnds(url: string): Promise<void> {
 async function stopLater(url: string, seconds: number | null, print: Print): Promise<never> {
   if (seconds !== null) {
     await sleep(seconds * 1_000, undefined, { ref: false });
-    void print(`(stopJob, after ${seconds} s)`);
+    void print(`(stopJob, after ${seconds} s; ${RUN_GOES_ON})`);
     await request(
       { url },
       z.unknown(),

@@ -19,13 +19,9 @@ export interface Places {
  * delivered first.
  */
 export async function checkPlace({ target, spool, folder, flushTimeoutMs }: Places): Promise<boolean> {
-  const { runId, endpoint, place, placeUnknown } = target;
+  const { runId, endpoint, place, unreachable } = target;
   const last = spool.last();
-  if (place === null && last === null) {
-    throw new Error(
-      `${placeUnknown}, and no events of this run are on disk: nothing was started, try again later`,
-    );
-  }
+  if (unreachable && last === null) throw unreachable;
   const range = spool.held().range;
   if (place && range && (range.fromSeq > place.nextSeq || range.toSeq + 1 < place.nextSeq)) {
     throw new Error(
@@ -38,7 +34,7 @@ export async function checkPlace({ target, spool, folder, flushTimeoutMs }: Plac
   const { undelivered } = await reporter.close({ deadlineMs: flushTimeoutMs });
   const rest =
     last === null
-      ? ''
+      ? ': pass another id with --run'
       : undelivered
         ? '; its last events were not delivered'
         : '; its last events have now been delivered';

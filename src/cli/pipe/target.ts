@@ -15,7 +15,7 @@ export interface Target {
   /** The run's position. Null: no runfeed server answers. */
   readonly place: Place | null;
   /** Why the position is unknown. Null if it is known. */
-  readonly placeUnknown: string | null;
+  readonly unreachable: Unreachable | null;
   /** The job's payload. Null outside a job, or if the job has none. */
   readonly payload: JsonObject | null;
   /** Secret variables for the command's environment. */
@@ -54,7 +54,7 @@ async function claimTarget(
     runId,
     endpoint: { url: graphql, token: claim.token },
     place: { nextSeq, lastTMs, ended: false },
-    placeUnknown: null,
+    unreachable: null,
     payload,
     env,
   };
@@ -62,7 +62,7 @@ async function claimTarget(
 
 async function openRun(options: PipeOptions): Promise<Target> {
   const endpoint = await readEndpoint(options);
-  const target = { endpoint, payload: null, env: {}, placeUnknown: null };
+  const target = { endpoint, payload: null, env: {}, unreachable: null };
   const { run } = options;
   if (run === undefined) {
     const created = await createRun(endpoint, options);
@@ -76,7 +76,7 @@ async function openRun(options: PipeOptions): Promise<Target> {
     return { ...target, runId: run, place: found };
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
-    return { ...target, runId: run, place: null, placeUnknown: error.message };
+    return { ...target, runId: run, place: null, unreachable: error };
   }
 }
 

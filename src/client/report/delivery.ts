@@ -133,7 +133,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         throw notRunfeed();
       }, signal);
       if (run === null) throw new ReportFailed(`run ${runId} not found`, 'unknown_run');
-      if (fieldOf(run, 'ended') === true) throw new ReportFailed('the run has ended', 'run_terminated');
+      if (fieldOf(run, 'ended') === true)
+        throw new ReportFailed(`run ${runId} has ended: report to a new run`, 'run_terminated');
       const { nextSeq, lastTMs } = run;
       return { nextSeq, lastTMs };
     },

@@ -206,6 +206,7 @@ function follow(
     show('live');
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = '';
+    let isRefused = false;
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
@@ -217,12 +218,15 @@ function follow(
         if (lines.includes('event: complete')) return end('complete');
         const json = lines.filter((line) => line.startsWith('data: ')).map((line) => line.slice(6));
         if (json.length === 0) continue;
-        shown.add(JSON.parse(json.join('\n')));
+        const result: Result = JSON.parse(json.join('\n'));
+        // The server sends an error without data only if it will not go on.
+        isRefused = result.errors !== undefined && !result.data;
+        shown.add(result);
         // Draws a history of thousands of events a few times instead of thousands of times.
         due ??= setTimeout(() => show('live'), 100);
       }
     }
-    end('cut by the server; press ▶ to follow again');
+    end(isRefused ? 'refused; press ▶ to try again' : 'cut by the server; press ▶ to follow again');
   }
 
   run().catch(() => end(`cut: no response from ${url}; press ▶ to follow again`));

@@ -13,6 +13,21 @@ const STYLE = `<style>
 /* GraphiQL's drag-and-drop library shifts the tabs as soon as one is focused, so that the tab slides away under
    the mouse before the click arrives (seen in Chromium 156). Selecting a tab matters more than dragging it. */
 .graphiql-tab { transform: none !important; }
+/* GraphiQL places all panes side by side at any width. In a narrow window they are stacked, and scrolled if need be. */
+@media (max-width: 900px) {
+  .graphiql-container .graphiql-main { flex-direction: column; overflow-y: auto; }
+  .graphiql-container .graphiql-plugin { min-height: 300px; }
+  .graphiql-container .graphiql-sessions { min-height: 600px; }
+  #graphiql-session { flex-direction: column; }
+  .graphiql-container .graphiql-horizontal-drag-bar { display: none; }
+}
+@media (max-width: 600px) {
+  .graphiql-container:has(> .graphiql-sidebar) { flex-direction: column; }
+  .graphiql-container .graphiql-sidebar { flex-direction: row; width: auto; }
+  .graphiql-container .graphiql-main { min-height: 0; }
+  .graphiql-container .graphiql-sessions { margin: 0; }
+  .graphiql-container .graphiql-logo span { display: none; }
+}
 </style>`;
 
 /**

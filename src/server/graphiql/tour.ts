@@ -10,12 +10,12 @@ export interface TourTab {
 /** The content of a tab's Headers pane when requests need a token, as JSON. */
 export const TOKEN_HEADERS = JSON.stringify({ authorization: 'Bearer TOKEN' }, null, 2);
 
-const TOKEN_HINT = `# This server requires a token. The admin token is the line
-# in the file \`admin-token\` next to the database, or in
-# ADMIN_TOKEN_FILE. Replace TOKEN with it in the Headers
-# pane of each tab, then press "Re-fetch GraphQL schema".
-# This browser keeps the headers until the page's storage
-# is cleared.
+const TOKEN_HINT = `# This server requires a token. The admin token is
+# the line in the file \`admin-token\` next to the
+# database, or in ADMIN_TOKEN_FILE. Replace TOKEN
+# with it in the Headers pane of each tab, then
+# press "Re-fetch GraphQL schema". This browser keeps
+# the headers until the page's storage is cleared.
 
 `;
 
@@ -31,7 +31,7 @@ export function withToken(tabs: readonly TourTab[]): readonly TourTab[] {
   }));
 }
 
-/** An operation and the comment lines above it. 57 characters per line fit into a window of 1,440 pixels. */
+/** An operation and the comment lines above it. 51 characters per line fit into a window of 1,280 pixels. */
 interface Stop {
   readonly words: readonly string[];
   readonly operation: string;
@@ -102,23 +102,20 @@ const followOperation = (runId: string) => `subscription Follow {
 }`;
 
 const followAfterCreate: Stop = {
-  words: [
-    'Follow the run: press ▶, then open the next tab.',
-    'Come back here: the events have arrived, in order.',
-  ],
+  words: ['Follow the run: press ▶, open the next tab,', 'and come back: the events have arrived.'],
   operation: followOperation('hello-2'),
 };
 
 const followDemo = (runId: string): Stop => ({
-  words: ['Follow the demo: press ▶. First its history arrives,', 'then each event as the agent sends it.'],
+  words: ['Follow the demo: press ▶. Its history arrives', 'first, then each event as the agent sends it.'],
   operation: followOperation(runId),
 });
 
 const ingest: Stop = {
   words: [
-    'Append a batch, as a runner does: press ▶, then',
-    'look at Follow. Repeating the batch succeeds, too:',
-    'its events count as duplicates.',
+    'Append a batch, as a runner does: press ▶,',
+    'then look at Follow. Repeating the batch also',
+    'succeeds: its events count as duplicates.',
   ],
   operation: `mutation Ingest($batch: RunnerEventBatchInput!) {
   ingestEvents(batch: $batch) {
@@ -150,7 +147,7 @@ const ingest: Stop = {
 };
 
 const followBatches = (runId: string): Stop => ({
-  words: ['The same feed in batches, after event 0, and only', 'events of the listed kinds.'],
+  words: ['The same feed in batches, after event 0, and', 'only events of the listed kinds.'],
   operation: `subscription FollowBatches {
   runEventBatches(
     runId: "${runId}"
@@ -170,7 +167,7 @@ const followBatches = (runId: string): Stop => ({
 });
 
 const runs = (runId: string): Stop => ({
-  words: ['List the newest runs and the last events of one.'],
+  words: ['List the newest runs and the last events', 'of one.'],
   operation: `query Runs {
   runs(first: 10) {
     nodes { id title lastSeq eventCount ended }
@@ -187,7 +184,9 @@ const runs = (runId: string): Stop => ({
 const endRun: Stop = {
   words: ['End a run whose runner does not end it.', 'Every subscriber sees the end.'],
   operation: `mutation EndRun {
-  endRun(input: { runId: "hello-2", reason: "enough" }) {
+  endRun(
+    input: { runId: "hello-2", reason: "enough" }
+  ) {
     __typename
     ... on EndRunSuccess {
       alreadyEnded
@@ -200,8 +199,9 @@ const endRun: Stop = {
 
 const startJob: Stop = {
   words: [
-    "Start a job: the demo's runner plays a short story",
-    'into its own run. Another run id starts another job.',
+    "Start a job: the demo's runner plays a short",
+    'story into its own run. Another run id starts',
+    'another job.',
   ],
   operation: `mutation StartJob {
   startJob(
@@ -222,7 +222,7 @@ const startJob: Stop = {
 };
 
 const watchJob = (runId: string): Stop => ({
-  words: ['Watch the job until its end. Its events arrive with', `runEvents(runId: "${runId}").`],
+  words: ['Watch the job until its end. Its events arrive', `with runEvents(runId: "${runId}").`],
   operation: `subscription WatchJob {
   jobUpdated(runId: "${runId}") {
     status
@@ -237,11 +237,14 @@ const watchJob = (runId: string): Stop => ({
 
 const stopJob = (runId: string): Stop => ({
   words: [
-    'Stop the job. It has two seconds to end on its own,',
-    'then it is killed. The answer shows what it printed.',
+    'Stop the job. It has two seconds to end on its',
+    'own, then it is killed. The answer shows what',
+    'it printed.',
   ],
   operation: `mutation StopJob {
-  stopJob(input: { runId: "${runId}", graceMs: 2000 }) {
+  stopJob(
+    input: { runId: "${runId}", graceMs: 2000 }
+  ) {
     __typename
     ... on StopJobSuccess {
       job { status logs(lines: 10) }

@@ -36,8 +36,8 @@ export interface EventStreamOptions {
 
 /**
  * Answers a request with a subscription as server-sent events. `complete` marks the end of the run: a stream that ends
- * for another reason is cut without it, after the error if that is permanent. Resolves when the response has ended or
- * been cut, or the client has disconnected.
+ * for another reason ends without it, after the error if that is permanent, and else is cut. Resolves when the response
+ * has ended or been cut, or the client has disconnected.
  */
 export async function streamEvents(subscription: Subscription, options: EventStreamOptions): Promise<void> {
   const { response, signal, report } = options;
@@ -54,11 +54,12 @@ export async function streamEvents(subscription: Subscription, options: EventStr
     if (response.writableLength === 0 && !response.destroyed) response.write(COMMENT);
   }, PING_MS);
   try {
-    if (await isCompleted(subscription, options, socket)) response.end(COMPLETE);
+    if (subscription.kind === 'refused') response.end(resultOf({ errors: subscription.errors }));
+    else if (await isCompleted(subscription, options, socket)) response.end(COMPLETE);
     else response.destroy();
   } catch (error) {
-    if (!isPassing(error)) await writeLast({ errors: [writeFault(error, report)] }, response);
-    response.destroy();
+    if (isPassing(error) || response.destroyed) response.destroy();
+    else response.end(resultOf({ errors: [writeFault(error, report)] }));
   } finally {
     clearInterval(pings);
     if (signal.aborted) response.destroy();
@@ -67,7 +68,7 @@ export async function streamEvents(subscription: Subscription, options: EventStr
 
 /** Writes a subscription's results. Returns true if it has come to its end. */
 async function isCompleted(
-  subscription: Subscription,
+  subscription: Exclude<Subscription, { kind: 'refused' }>,
   { response, signal, load }: EventStreamOptions,
   socket: Socket,
 ): Promise<boolean> {
@@ -94,21 +95,13 @@ async function isCompleted(
       }
       break;
     }
-    case 'refused':
-      await writeLast({ errors: subscription.errors }, response);
-      return false;
   }
   return !signal.aborted && isOpen();
 }
 
-/** Writes the last result of a stream that is then cut. Resolves when the socket has taken it or is closed. */
-async function writeLast(result: ExecutionResult, response: ServerResponse): Promise<void> {
-  if (response.destroyed) return;
-  const text = JSON.stringify(withoutStatuses(result));
-  await new Promise<void>((resolve) => {
-    response.once('close', resolve);
-    response.write(`event: next\ndata: ${text}\n\n`, () => resolve());
-  });
+/** A result as an event. */
+function resultOf(result: ExecutionResult): string {
+  return `event: next\ndata: ${JSON.stringify(withoutStatuses(result))}\n\n`;
 }
 
 /**

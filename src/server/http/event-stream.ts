@@ -39,7 +39,10 @@ export interface EventStreamOptions {
  * for another reason ends without it, after the error if that is permanent, and else is cut. Resolves when the response
  * has ended or been cut, or the client has disconnected.
  */
-export async function streamEvents(subscription: Subscription, options: EventStreamOptions): Promise<void> {
+export async function sendEventStream(
+  subscription: Subscription,
+  options: EventStreamOptions,
+): Promise<void> {
   const { response, signal, report } = options;
   // Writing to a closed response would raise an error that nothing handles.
   const { socket } = response;

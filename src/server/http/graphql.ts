@@ -16,7 +16,7 @@ import { requestTurn } from '../operations/document-turn.ts';
 import type { InFlight } from '../operations/in-flight.ts';
 import { enterSubscription, weighSubscription } from '../operations/subscription-request.ts';
 import { type BodyRefusal, type ReadBody, readBody } from './bodies.ts';
-import { streamEvents } from './event-stream.ts';
+import { sendEventStream } from './event-stream.ts';
 import { createPlainPost } from './plain-post.ts';
 import { respondFault } from './respond.ts';
 import { giveBody, inOurTerms, problemOf, respondWith } from './yoga-exchange.ts';
@@ -101,7 +101,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
         const stream = { response: res, signal: gone.signal, report, load };
         const refuse = async (errors: readonly GraphQLError[]): Promise<ExecutionResult> => {
           if (!asksForStream) return { errors };
-          await streamEvents({ kind: 'refused', errors }, stream);
+          await sendEventStream({ kind: 'refused', errors }, stream);
           return ANSWERED;
         };
         let leave: () => void;
@@ -138,7 +138,7 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
           // Yoga answers 406.
           return subscription.results;
         }
-        await streamEvents(subscription, stream);
+        await sendEventStream(subscription, stream);
         return ANSWERED;
       }),
   };

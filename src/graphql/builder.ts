@@ -9,7 +9,7 @@ import type PrismaTypes from '../generated/pothos.ts';
 import { getDatamodel } from '../generated/pothos.ts';
 import type { Context } from './context.ts';
 import { invalidInput } from './errors/invalid-input.ts';
-import { MAX_RUNS_A_PAGE, RUNS_A_PAGE } from './operations/limits.ts';
+import { MAX_RUNS_A_PAGE, RUNS_A_PAGE } from './price/limits.ts';
 
 /** The types that the builder uses in every field. */
 export interface ApiTypes {

@@ -7,7 +7,7 @@ import type { NativeInbox } from '../native/inbox.ts';
 import type { RunKeys } from '../store/run-keys.ts';
 import type { Store } from '../store/store.ts';
 import type { WakeupPlane } from '../wakeups/plane.ts';
-import type { AnswerBudget } from './operations/answer-budget.ts';
+import type { AnswerBudget } from './price/answer-budget.ts';
 import type { RunUpdates } from './runs/updates.ts';
 
 /** The services that resolvers use, the same for every caller. */

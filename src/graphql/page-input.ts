@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ListPage } from '../store/lists.ts';
-import { MAX_RUNS_A_PAGE } from './operations/limits.ts';
+import { MAX_RUNS_A_PAGE } from './price/limits.ts';
 
 /** A cursor as the connections write it: the key of a run, which is a 32-bit number. */
 const runCursor = z

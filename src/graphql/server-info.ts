@@ -15,7 +15,7 @@ import {
   RESPONSE_BYTES,
   SUBSCRIPTION_COST,
   SUBSCRIPTION_LIMITS,
-} from './operations/limits.ts';
+} from './price/limits.ts';
 import { RUN_UPDATE_LIMITS } from './runs/updates.ts';
 
 interface ServerInfo {

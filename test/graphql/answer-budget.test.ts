@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type AnswerBudget, createAnswerBudgets } from '../../src/graphql/operations/answer-budget.ts';
+import { type AnswerBudget, createAnswerBudgets } from '../../src/graphql/price/answer-budget.ts';
 import { createTurns } from '../../src/lib/waiting/turns.ts';
 
 const MiB = 1024 * 1024;

@@ -4,7 +4,7 @@ import { GraphQLError } from 'graphql';
 import { expect, test } from 'vitest';
 import { recoded } from '../../src/graphql/errors/faults.ts';
 import { createDocuments } from '../../src/graphql/operations/documents.ts';
-import { OPERATION_COST } from '../../src/graphql/operations/limits.ts';
+import { OPERATION_COST } from '../../src/graphql/price/limits.ts';
 import { publicSchema } from '../../src/graphql/schema.ts';
 import { codesOf } from '../support/error-codes.ts';
 import { releaseAfterwards } from '../support/releases.ts';

@@ -13,10 +13,10 @@ import {
 import { expect, test } from 'vitest';
 import { refusedForCost } from '../../src/graphql/operations/admission.ts';
 import { createDocuments } from '../../src/graphql/operations/documents.ts';
-import { OPERATION_COST } from '../../src/graphql/operations/limits.ts';
-import { type Priced, priceOperation } from '../../src/graphql/operations/price.ts';
-import { createPriceList } from '../../src/graphql/operations/price-list.ts';
 import type { OperationRequest } from '../../src/graphql/operations/request.ts';
+import { OPERATION_COST } from '../../src/graphql/price/limits.ts';
+import { type Priced, priceOperation } from '../../src/graphql/price/price.ts';
+import { createPriceList } from '../../src/graphql/price/price-list.ts';
 import { publicSchema } from '../../src/graphql/schema.ts';
 
 const RUNS = Number(process.env.RUNFEED_PROOF_RUNS ?? 300);

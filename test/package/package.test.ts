@@ -68,7 +68,7 @@ describe('the published entries', () => {
     const forNode = await evaluate(
       `console.log(JSON.stringify(Object.keys(await import('runfeed/client/node'))))`,
     );
-    expect(forNode).toEqual(['openFileSpool']);
+    expect(forNode).toEqual(['SpoolDamaged', 'openFileSpool']);
   });
 
   test('runfeed itself is the client', async () => {

@@ -1,7 +1,7 @@
 import type { DocumentNode, FieldNode } from 'graphql';
 import type { FeedBatch } from '../../feed/batches.ts';
 import type { StoredEvent } from '../../store/store.ts';
-import { collectFields, fragmentsOf, type Scope } from '../operations/selection.ts';
+import { collectFields, fragmentsOf, type Scope } from '../price/selection.ts';
 
 /** A batch as `runEventBatches` returns it. */
 export interface AnsweredBatch extends FeedBatch {

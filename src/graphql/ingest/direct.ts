@@ -13,7 +13,7 @@ import {
 import { validateRunnerEventBatch } from '../../contract/validate.ts';
 import { type Appended, appendBatch } from '../../runs/append.ts';
 import type { OperationRequest } from '../operations/request.ts';
-import { collectFields, fragmentsOf, rootField } from '../operations/selection.ts';
+import { collectFields, fragmentsOf, rootField } from '../price/selection.ts';
 
 type Accepted = Extract<Appended, { readonly ok: true }>;
 type Rejected = Extract<Appended, { readonly ok: false }>;

@@ -9,9 +9,9 @@ import type { Context } from '../context.ts';
 import { fault } from '../errors/faults.ts';
 import { checkArguments, invalidInput } from '../errors/invalid-input.ts';
 import { JobRefusedError, NotFoundError, outcomeError, RunConflictError } from '../errors/outcomes.ts';
-import { countedJson } from '../operations/answer-budget.ts';
-import { listKeys } from '../operations/list-keys.ts';
 import { listPage, pageSchema } from '../page-input.ts';
+import { countedJson } from '../price/answer-budget.ts';
+import { listKeys } from '../price/list-keys.ts';
 import { distinct } from '../runs/filter.ts';
 import {
   instanceSchema,

@@ -4,8 +4,8 @@ import type { Prisma } from '../../generated/postgres/client.ts';
 import { builder } from '../builder.ts';
 import { JobStatusEnum, JobSubstrateEnum } from '../enums.ts';
 import { checkArguments } from '../errors/invalid-input.ts';
-import { counted } from '../operations/answer-budget.ts';
-import { LOGS_COST } from '../operations/limits.ts';
+import { counted } from '../price/answer-budget.ts';
+import { LOGS_COST } from '../price/limits.ts';
 import { logLinesSchema } from './input.ts';
 
 /** The row of a job as Prisma reads it. */

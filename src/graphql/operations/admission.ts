@@ -10,10 +10,10 @@ import {
 } from 'graphql';
 import type { Weigh } from '../../feed/portion.ts';
 import { assertWithin, documentTooLarge } from '../errors/faults.ts';
+import { DOCUMENT_LIMITS, OPERATION_COST, SUBSCRIPTION_COST, SUBSCRIPTION_LIMITS } from '../price/limits.ts';
+import { createPricing, type Price, type Priced, priceOperation } from '../price/price.ts';
+import { createPriceList } from '../price/price-list.ts';
 import { publicSchema } from '../schema.ts';
-import { DOCUMENT_LIMITS, OPERATION_COST, SUBSCRIPTION_COST, SUBSCRIPTION_LIMITS } from './limits.ts';
-import { createPricing, type Price, type Priced, priceOperation } from './price.ts';
-import { createPriceList } from './price-list.ts';
 import type { OperationRequest } from './request.ts';
 
 const priceList = createPriceList(publicSchema);

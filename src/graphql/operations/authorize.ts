@@ -1,8 +1,8 @@
 import { type GraphQLError, getOperationAST, type OperationDefinitionNode } from 'graphql';
 import type { Runner } from '../../auth/principal.ts';
 import { fault } from '../errors/faults.ts';
+import { collectFields, fragmentsOf } from '../price/selection.ts';
 import type { OperationRequest } from './request.ts';
-import { collectFields, fragmentsOf } from './selection.ts';
 
 /** The root fields that a runner's token grants. An allow list, so that fields added later are refused. */
 const RUNNER_FIELDS: Readonly<Record<Runner['right']['may'], readonly string[]>> = {

@@ -18,8 +18,8 @@ import { validateRunnerEventBatch } from '../../contract/validate.ts';
 import { assertWithin, documentTooLarge, recoded } from '../errors/faults.ts';
 import { BATCH_ENUM_KEYS, BATCH_INPUT } from '../ingest/batch-input.ts';
 import { literalToJson } from '../literals.ts';
+import { DOCUMENT_LIMITS, SUBSCRIPTION_LIMITS } from '../price/limits.ts';
 import { assertBounded } from './admission.ts';
-import { DOCUMENT_LIMITS, SUBSCRIPTION_LIMITS } from './limits.ts';
 import { assertFewSameNames } from './same-names.ts';
 import { UnconditionalSubscriptionRule } from './subscription-rule.ts';
 

@@ -16,19 +16,19 @@ import { asFault, isPassing, type ReportUnexpected, recoded, rootCause } from '.
 import { openSharedFeed, type SharedFeed } from '../feed/shared.ts';
 import { BATCH_INPUT } from '../ingest/batch-input.ts';
 import { ingestDirectly } from '../ingest/direct.ts';
-import { openSharedUpdates } from '../runs/shared-updates.ts';
-import { executedSchema, publicSchema } from '../schema.ts';
-import { priceOf, refusedForCost, weighEvents } from './admission.ts';
-import { type AnswerBudget, createAnswerBudgets, takeTurn } from './answer-budget.ts';
-import { refusedTo } from './authorize.ts';
-import { createDocuments, type Documents } from './documents.ts';
+import { type AnswerBudget, createAnswerBudgets, takeTurn } from '../price/answer-budget.ts';
 import {
   BYTES_PER_COST,
   COPIED_AT_ONCE_BYTES,
   MAX_WAITING_FOR_TURN,
   MAX_WAITING_PER_CONNECTION,
   TURN_COST,
-} from './limits.ts';
+} from '../price/limits.ts';
+import { openSharedUpdates } from '../runs/shared-updates.ts';
+import { executedSchema, publicSchema } from '../schema.ts';
+import { priceOf, refusedForCost, weighEvents } from './admission.ts';
+import { refusedTo } from './authorize.ts';
+import { createDocuments, type Documents } from './documents.ts';
 import type { OperationRequest } from './request.ts';
 import { type SubscribeOptions, type Subscription, startPatiently } from './subscription.ts';
 import { refusedVariables } from './variables.ts';

@@ -1,6 +1,6 @@
 import { type DocumentNode, type FragmentDefinitionNode, Kind, type SelectionSetNode } from 'graphql';
 import { assertWithin } from '../errors/faults.ts';
-import { DOCUMENT_LIMITS } from './limits.ts';
+import { DOCUMENT_LIMITS } from '../price/limits.ts';
 
 /** The maximum number of fields and fragments that the check visits, with fragments expanded. */
 const STEPS = 10_000;

@@ -10,9 +10,9 @@ import {
   visit,
 } from 'graphql';
 import { jsonLengthLeft } from '../../lib/text/json-length.ts';
+import { rootField } from '../price/selection.ts';
 import { executedSchema } from '../schema.ts';
 import type { OperationRequest } from './request.ts';
-import { rootField } from './selection.ts';
 
 /** The only root field of a subscription, with its arguments and the operation's variables, coerced. */
 export interface SubscriptionRoot {

@@ -16,8 +16,8 @@ import {
 } from 'graphql';
 import { fault } from '../errors/faults.ts';
 import { BATCH_INPUT } from '../ingest/batch-input.ts';
+import { DOCUMENT_LIMITS, VARIABLE_LIST_ITEMS, VARIABLE_TEXT_LENGTH } from '../price/limits.ts';
 import { executedSchema } from '../schema.ts';
-import { DOCUMENT_LIMITS, VARIABLE_LIST_ITEMS, VARIABLE_TEXT_LENGTH } from './limits.ts';
 import type { OperationRequest } from './request.ts';
 
 /**

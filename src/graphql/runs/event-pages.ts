@@ -4,14 +4,14 @@ import type { FeedBatch } from '../../feed/batches.ts';
 import type { OmittedEvent, Page, Store, StoredEvent } from '../../store/store.ts';
 import type { Context } from '../context.ts';
 import { checkArguments } from '../errors/invalid-input.ts';
-import type { Parts } from '../operations/answer-budget.ts';
+import type { Parts } from '../price/answer-budget.ts';
 import {
   EVENTS_A_PAGE,
   FIRST_READ_BYTES,
   MAX_EVENTS_A_PAGE,
   NEXT_READ_BYTES,
   PAGE_COST,
-} from '../operations/limits.ts';
+} from '../price/limits.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
 /** The bytes of an event in addition to its data. */

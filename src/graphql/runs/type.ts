@@ -3,7 +3,7 @@ import { builder } from '../builder.ts';
 import { RunnerEventKindEnum, RunProviderEnum, RunRuntimeEnum } from '../enums.ts';
 import { RunnerEventType } from '../feed/event.ts';
 import { RunFeedGap } from '../feed/gap.ts';
-import { counted, countedJson } from '../operations/answer-budget.ts';
+import { counted, countedJson } from '../price/answer-budget.ts';
 import { eventsConnection, readEvent } from './event-pages.ts';
 
 /** Converts Unix milliseconds to a date. */

@@ -32,8 +32,11 @@ describe('the supported versions of Node', () => {
       // npm skips an optional package that requires another Node.
       const refusing = Object.entries(packages).filter(([, each]) => !each.optional && !supports(each));
       expect(refusing.map(([name, { engines }]) => `${name} requires ${engines?.node}`)).toEqual([]);
-      const driver = version.startsWith('20.') ? 'better-sqlite3' : 'better-sqlite3-13';
-      expect(supports(packages[`node_modules/${driver}`]!)).toBe(true);
+      // The other one is not installed. To keep it so after an update of version 12, narrow its `engines` in the lock file
+      // again: npm would compile it.
+      const drivers = ['better-sqlite3', 'better-sqlite3-13'];
+      const installed = drivers.filter((driver) => supports(packages[`node_modules/${driver}`]!));
+      expect(installed).toEqual([version.startsWith('20.') ? 'better-sqlite3' : 'better-sqlite3-13']);
     },
   );
 

@@ -12,8 +12,9 @@ const REMEDY = isNode20
 /**
  * The constructor of SQLite connections: better-sqlite3 13, or 12 on Node 20, where 13 crashes the process.
  * Since Node 24.19, 12 crashes when one of its objects is collected (github.com/nodejs/node/issues/65446).
- * Both are optional dependencies, so that npm skips the one that Node is too old for, and a failed build of
- * the other does no harm.
+ * Both are optional dependencies, so that npm skips the one that does not fit Node, and a failed build of
+ * the other does no harm. 12 claims to fit newer versions, too. In the lock file its `engines` are narrowed to
+ * Node 20 by hand, because npm would compile it on the others for a minute.
  */
 export const Database: typeof BetterSqlite3 = loadDriver();
 

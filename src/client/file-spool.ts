@@ -139,7 +139,6 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
       }
       written ??= await startSegment();
       const { segment, handle } = written;
-      written.isSynced = false;
       try {
         await handle.appendFile(`${event.json}\n`);
       } catch (error) {
@@ -147,6 +146,8 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
         await sealSegment();
         throw error;
       }
+      // Only now: a sync that ran during the write did not include all of it.
+      if (written?.segment === segment) written.isSynced = false;
       segment.events?.push(event);
       segment.characters += event.json.length;
       segment.last = event;

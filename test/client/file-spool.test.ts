@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import {
   appendFile,
+  type FileHandle,
   mkdir,
   mkdtemp,
+  open,
   readdir,
   readFile,
   rm,
@@ -40,6 +42,23 @@ const event = (seq: number): SpooledEvent => ({
 });
 const from = (first: number, count: number) =>
   Array.from({ length: count }, (_, index) => event(first + index));
+
+/** Watches this process's calls of fdatasync. Returns the size of the file at the beginning of the last one. */
+async function watchSyncs(path: string): Promise<() => number> {
+  const handle = await open(path);
+  const handles: FileHandle = Object.getPrototypeOf(handle);
+  await handle.close();
+  const { datasync } = handles;
+  let synced = 0;
+  handles.datasync = async function () {
+    synced = (await this.stat()).size;
+    return datasync.call(this);
+  };
+  releaseAfterwards(() => {
+    handles.datasync = datasync;
+  });
+  return () => synced;
+}
 
 describe('a file spool', () => {
   test('goes on if a file whose events are delivered has already been removed', async () => {
@@ -204,6 +223,22 @@ describe('a file spool', () => {
     const again = await openFileSpool(folder, { onDamaged: ({ place }) => told.push(place) });
     expect([told, again.waiting()]).toEqual([['line 4'], 3]);
     await again.close();
+  });
+
+  test('returns no event that is not on disk, also while others are appended', async () => {
+    const folder = await freshFolder();
+    const spool = await openFileSpool(folder, { fileCharacters: 1e9 });
+    await spool.append(event(0));
+    const [name = ''] = await readdir(folder);
+    const path = join(folder, name);
+    const synced = await watchSyncs(path);
+    const long = { seq: 1, json: JSON.stringify({ seq: 1, text: 'x'.repeat(20_000_000) }) };
+    const appended = spool.append(long);
+    expect(await spool.take(1, 1e9)).toHaveLength(1);
+    await appended;
+    expect(await spool.take(1, 1e9)).toHaveLength(1);
+    expect(synced()).toBe((await stat(path)).size);
+    await spool.close();
   });
 
   test('refuses a link', async () => {

@@ -53,32 +53,45 @@ const COMMANDS = [
 ];
 
 describe('an answer that is not a runfeed server’s', () => {
-  const ANSWERS = [
+  const NO_ANSWERS = [
     '<html>welcome to this hotel</html>',
     '7',
     'null',
     '[]',
-    '{"data":[]}',
-    '{"data":null}',
     '{"errors":7}',
     '{"errors":[null]}',
+  ];
+  const WRONG_DATA = [
+    '{"data":[]}',
+    '{"data":null}',
     '{"data":{"runs":null,"run":7,"job":7,"stopJob":null,"createRun":null}}',
     '{"data":{"runs":{"nodes":[null]},"run":[],"job":[],"stopJob":[],"createRun":[]}}',
     '{"data":{"runs":{"nodes":[{"id":7}]},"run":"r","job":{"logs":7},"stopJob":{"job":7},"createRun":{"run":7}}}',
   ];
 
-  test.each(COMMANDS)('is named as such in one line by %s %s', async (...args) => {
-    const command = args.filter(Boolean);
-    for (const text of ANSWERS) {
+  async function expectUnexpected(command: readonly string[], answers: readonly string[]): Promise<void> {
+    for (const text of answers) {
       const url = await startForeign(answering(text));
       const { code, stdout, stderr } = await runRunfeed(command, await envFor(url));
       expect({ text, code, stdout }).toEqual({ text, code: 1, stdout: '' });
       expect(stderr).toMatch(/^runfeed: unexpected response from .*: is this a runfeed server\?.*\n$/);
     }
-  });
+  }
+
+  // All commands read whether there is an answer in one place, and each reads its own data.
+  test('is named as such in one line', () => expectUnexpected(['runs'], NO_ANSWERS));
+
+  test.each(COMMANDS)('is named as such in one line by %s %s', (...args) =>
+    expectUnexpected(args.filter(Boolean), WRONG_DATA),
+  );
 
   test('is not a claim', async () => {
-    for (const text of [...ANSWERS, '{"data":{"claimJob":null}}', '{"data":{"claimJob":[]}}']) {
+    for (const text of [
+      NO_ANSWERS[0]!,
+      ...WRONG_DATA,
+      '{"data":{"claimJob":null}}',
+      '{"data":{"claimJob":[]}}',
+    ]) {
       let asked = 0;
       const url = await startForeign((request, response) => {
         asked += 1;

@@ -5,7 +5,7 @@ import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 import { JobStatusEnum, RunProviderEnum } from '../enums.ts';
 import { checkArguments } from '../errors/invalid-input.ts';
-import { labelsSchema, plainText } from './input.ts';
+import { labelsUpTo, plainText } from './input.ts';
 
 /** Each label and word is compared with every run that is read or changes. */
 const MAX_FILTER_LABELS = 10;
@@ -22,11 +22,7 @@ const runFilterSchema = z.object({
     .nullish(),
   createdFrom: z.date().nullish(),
   createdBefore: z.date().nullish(),
-  labels: labelsSchema
-    .refine((labels) => Object.keys(labels).length <= MAX_FILTER_LABELS, {
-      error: `must have at most ${MAX_FILTER_LABELS} labels`,
-    })
-    .nullish(),
+  labels: labelsUpTo(MAX_FILTER_LABELS).nullish(),
   title: plainText
     .max(200)
     .refine((title) => wordsOf(title).length <= MAX_FILTER_WORDS, {
@@ -76,7 +72,7 @@ export function runListFilter(context: Pick<Context, 'principal'>, filter: unkno
     jobStatuses: distinct(jobStatuses),
     createdFrom: createdFrom?.getTime() ?? null,
     createdBefore: createdBefore?.getTime() ?? null,
-    // `labelsSchema` has checked that the labels are flat.
+    // `labelsUpTo` has checked that the labels are flat.
     labels: (labels ?? {}) as RunListFilter['labels'],
     words: wordsOf(title ?? ''),
   };

@@ -5,9 +5,19 @@ import { createBell } from '../../lib/waiting/bell.ts';
 export interface Reading {
   /** The next bytes; null at the end. */
   next(): Promise<Uint8Array | null>;
-  /** Call when the writer is done: reading then ends at the first pause longer than `withinMs`. */
+  /**
+   * Call when the writer is done. Reading then ends at the first pause longer than `withinMs`, and in any case after
+   * pauses of 10 s in total or after 16 MiB.
+   */
   finish(withinMs: number): void;
 }
+
+/**
+ * What the writer itself has printed is in the pipe, of at most 1 MiB, and is read without a pause. The rest is from
+ * processes that it left behind, and some of them print for ever.
+ */
+const FINISH_MS = 10_000;
+const FINISH_BYTES = 16 * 1024 * 1024;
 
 /**
  * Reads only on demand, so that a slow reader slows the writer down. The end of the stream alone is not
@@ -18,6 +28,9 @@ export function createReading(stream: Readable): Reading {
   const bell = createBell();
   const never = new AbortController().signal;
   let withinMs: number | null = null;
+  /** What may still be waited for and read once the writer is done. */
+  let leftMs = FINISH_MS;
+  let leftBytes = FINISH_BYTES;
 
   return {
     next: async () => {
@@ -31,8 +44,12 @@ export function createReading(stream: Readable): Reading {
         () => arrive(null),
       );
       await bell.until(() => arrived !== undefined || withinMs !== null, never);
-      await bell.until(() => arrived !== undefined, never, withinMs ?? 0);
-      if (arrived !== undefined) return arrived;
+      if (withinMs === null) return arrived ?? null;
+      const began = performance.now();
+      await bell.until(() => arrived !== undefined, never, Math.min(withinMs, leftMs));
+      leftMs -= performance.now() - began;
+      leftBytes -= arrived?.length ?? 0;
+      if (arrived !== undefined && leftBytes >= 0) return arrived;
       stream.destroy();
       return null;
     },

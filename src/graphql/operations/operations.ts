@@ -31,6 +31,7 @@ import { refusedTo } from './authorize.ts';
 import { createDocuments, type Documents } from './documents.ts';
 import type { OperationRequest } from './request.ts';
 import { type SubscribeOptions, type Subscription, startPatiently } from './subscription.ts';
+import { refusedReuse } from './variable-uses.ts';
 import { refusedVariables } from './variables.ts';
 
 /** Executes operations, identically for every transport. Results have only faults that clients may see. */
@@ -52,7 +53,7 @@ export interface Operations extends Documents {
 
 /** Returns the fault if the caller's rights, the price or the variables do not allow the operation, or null. */
 function refusalOf(request: OperationRequest): GraphQLError | null {
-  return refusedTo(request) ?? refusedForCost(request) ?? refusedVariables(request);
+  return refusedTo(request) ?? refusedForCost(request) ?? refusedReuse(request) ?? refusedVariables(request);
 }
 
 /** Creates the operations on the schema. `report` receives errors without a code. */

@@ -86,6 +86,12 @@ export const READ_WAIT_MS = 30_000;
 /** Characters of a string in variables, outside of batches and JSON: more than any argument accepts. */
 export const VARIABLE_TEXT_LENGTH = 4_096;
 
+/**
+ * Characters of variables that an operation uses again, each use after the first counted in full. The densest take 20 ms
+ * to read, check and copy.
+ */
+export const VARIABLE_REUSE_LENGTH = 256 * 1024;
+
 /** Items of a list in variables. A list of enum values may have as many items as the enum has values. */
 export const VARIABLE_LIST_ITEMS = 100;
 

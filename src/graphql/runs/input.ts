@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { copyJsonObject, newValueBudget } from '../../contract/copy-json.ts';
 import type { JsonObject } from '../../contract/events.ts';
 import { RUN_PROVIDERS, RUN_RUNTIMES } from '../../contract/jobs.ts';
+import { attempt } from '../../lib/attempt.ts';
+import { jsonLengthLeft } from '../../lib/text/json-length.ts';
 import { RUN_ID_PATTERN, RUN_ID_RULE } from '../../runs/ids.ts';
 
 const MAX_TITLE_LENGTH = 500;
@@ -18,12 +20,14 @@ export const plainText = z
 
 /** Creates a schema for a JSON object of at most `maxBytes` bytes of text, which is passed on unchanged. */
 export function jsonSchema(maxBytes: number) {
+  const tooLong = `must not exceed ${maxBytes} bytes of JSON`;
   return z.custom<JsonObject>().superRefine((value, context) => {
+    // Null: nested too deeply for the stack, which the copy reports.
+    const left = attempt(() => jsonLengthLeft(value, maxBytes)) ?? 0;
+    if (left < 0) return context.addIssue(tooLong);
     const copied = copyJsonObject(value, 'value', newValueBudget());
     if ('problem' in copied) context.addIssue(copied.problem);
-    else if (Buffer.byteLength(JSON.stringify(copied.copy)) > maxBytes) {
-      context.addIssue(`must not exceed ${maxBytes} bytes of JSON`);
-    }
+    else if (Buffer.byteLength(JSON.stringify(copied.copy)) > maxBytes) context.addIssue(tooLong);
   });
 }
 

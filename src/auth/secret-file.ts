@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { readConfiguredFile } from '../lib/configured-file.ts';
 import { makeFolder } from '../lib/make-folder.ts';
+import { readRegularFile } from '../lib/regular-file.ts';
 
 /** More than any secret of this server takes, with space around it. */
 const MAX_BYTES = 4 * 1024;
@@ -12,7 +12,7 @@ const MAX_BYTES = 4 * 1024;
 export function readSecretFile(path: string, make: () => string): string {
   makeFolder(dirname(path), 0o700);
   if (!existsSync(path)) makeSecretFile(path, make());
-  const read = readConfiguredFile(path, MAX_BYTES);
+  const read = readRegularFile(path, MAX_BYTES);
   if (!read.ok) throw new Error(`${path} ${read.problem}`);
   return read.text.trim();
 }

@@ -2,8 +2,8 @@ import { isAdminToken } from '../auth/admin-token.ts';
 import { addressOf } from '../client/request/address.ts';
 import type { FetchLike } from '../client/request/answer.ts';
 import { readClientEnvironment } from '../config/client-env.ts';
-import { readConfiguredFile } from '../lib/configured-file.ts';
 import { isLoopback } from '../lib/loopback.ts';
+import { readRegularFile } from '../lib/regular-file.ts';
 import { echoed } from '../lib/text/echo.ts';
 import { NotProven, openOwnServer } from './own-server.ts';
 import { UsageError } from './terminal/usage-error.ts';
@@ -55,7 +55,7 @@ async function ownConnections(
   // Only a server that is connected to directly can prove anything, and no runfeed server speaks HTTPS.
   if (protocol !== 'http:' || !isLoopback(hostname)) return {};
   // If the file is missing or not readable, the server's own error says what it needs.
-  const read = readConfiguredFile(file, MAX_TOKEN_FILE_BYTES);
+  const read = readRegularFile(file, MAX_TOKEN_FILE_BYTES);
   if (!read.ok && read.reason === 'unusable') {
     throw new UsageError(`ADMIN_TOKEN_FILE: ${echoed(file)} ${read.problem}`);
   }

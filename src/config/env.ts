@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { readConfiguredFile } from '../lib/configured-file.ts';
 import { isLoopback } from '../lib/loopback.ts';
+import { readRegularFile } from '../lib/regular-file.ts';
 import { echoed } from '../lib/text/echo.ts';
 import { DEFAULT_DATABASE_URL, defaultAdminTokenFile } from './data-folder.ts';
 import { type JobsUser, readJobsUser } from './jobs-user.ts';
@@ -270,7 +270,7 @@ function readRunnersFile(
   env: Readonly<Record<string, string | undefined>>,
   isReachable: boolean,
 ): ReturnType<typeof readRunners> {
-  const file = readConfiguredFile(path, MAX_RUNNERS_BYTES);
+  const file = readRegularFile(path, MAX_RUNNERS_BYTES);
   if (!file.ok) {
     return { ok: false, problems: [`RUNNERS_FILE names ${echoed(path)}, which ${file.problem}`] };
   }

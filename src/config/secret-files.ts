@@ -1,4 +1,4 @@
-import { readConfiguredFile } from '../lib/configured-file.ts';
+import { readRegularFile } from '../lib/regular-file.ts';
 import { echoed } from '../lib/text/echo.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -20,7 +20,7 @@ export function readSecretVariable(env: Environment, name: string): SecretRead {
   const path = env[`${name}_FILE`];
   if (!path) return { ok: true, value };
   if (value) return { ok: false, problem: `${name} and ${name}_FILE are both set: keep one of them` };
-  const read = readConfiguredFile(path, MAX_SECRET_BYTES);
+  const read = readRegularFile(path, MAX_SECRET_BYTES);
   const text = read.ok ? withoutLineEnds(read.text) : '';
   if (text) return { ok: true, value: text };
   const problem = read.ok ? 'is empty' : read.problem;

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { readConfiguredFile } from '../../src/lib/configured-file.ts';
+import { readRegularFile } from '../../src/lib/regular-file.ts';
 import { freshFolder } from '../support/scripts.ts';
 
 let folder: string;
@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 
 const problemOf = (path: string) => {
-  const read = readConfiguredFile(path, 2048);
+  const read = readRegularFile(path, 2048);
   return read.ok ? null : `${read.reason}: ${read.problem}`;
 };
 
@@ -20,14 +20,14 @@ test('a configured file is a regular file of at most the stated size, also behin
   symlinkSync(file, join(folder, 'link'));
   for (const text of ['', 'é', 'x'.repeat(2048)]) {
     writeFileSync(file, text);
-    expect(readConfiguredFile(join(folder, 'link'), 2048)).toEqual({ ok: true, text });
+    expect(readRegularFile(join(folder, 'link'), 2048)).toEqual({ ok: true, text });
   }
   writeFileSync(file, 'x'.repeat(2049));
   expect(problemOf(file)).toBe('unusable: has more than 2 KiB: a smaller file is required');
 });
 
 test('a file whose entry says that it is empty is read to its end, but not beyond the stated size', () => {
-  expect(readConfiguredFile('/proc/self/comm', 2048)).toMatchObject({
+  expect(readRegularFile('/proc/self/comm', 2048)).toMatchObject({
     ok: true,
     text: expect.stringMatching(/\S/),
   });

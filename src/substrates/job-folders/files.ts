@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { link, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readRegularFile } from '../../lib/regular-file.ts';
 import { codeOf } from '../../lib/text/error-line.ts';
 import type { ProcessIdentity } from './proc.ts';
 
@@ -39,6 +40,9 @@ const FILES = {
   },
 } as const;
 
+/** All of them take less than 2 KiB. */
+const MAX_FILE_BYTES = 64 * 1024;
+
 interface Kinds {
   readonly string: string;
   readonly number: number;
@@ -62,7 +66,7 @@ export const WORK_FOLDER = 'work';
 
 /** Reads a job's file. Returns null if it does not exist, and throws if it is damaged. */
 export function readJobFile<Name extends FileName>(folder: string, name: Name): JobFile<Name> | null {
-  const text = readIfThere(join(folder, name));
+  const text = readIfThere(folder, name);
   if (text === null) return null;
   const value: unknown = JSON.parse(text);
   if (isShaped(value, FILES[name])) return value as JobFile<Name>;
@@ -130,15 +134,15 @@ async function storeDraft(draft: string, content: object): Promise<void> {
   }
 }
 
-function readIfThere(file: string): string | null {
+/** Returns null if the file does not exist. A job can put anything in the place of its files, such as a pipe. */
+function readIfThere(folder: string, name: FileName): string | null {
+  const path = join(folder, name);
   // A failed read creates an error with its stack. Checking first costs a tenth, and often finds no file.
-  if (!existsSync(file)) return null;
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return null;
-    throw error;
-  }
+  if (!existsSync(path)) return null;
+  const read = readRegularFile(path, MAX_FILE_BYTES);
+  if (read.ok) return read.text;
+  if (read.code === 'ENOENT') return null;
+  throw Object.assign(new Error(`${name} of a job ${read.problem}`), { code: read.code });
 }
 
 function isShaped(value: unknown, shape: Shape): boolean {

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf } from '../../lib/text/error-line.ts';
+import { attempt } from '../../lib/attempt.ts';
+import { readRegularFile } from '../../lib/regular-file.ts';
 import { identityOf } from '../../store/sqlite-file/files.ts';
 import { type Lock, lockFile } from '../../store/sqlite-file/lock.ts';
 
@@ -12,6 +12,7 @@ interface OwnerFile {
 }
 
 const RECORD = 'database.json';
+const MAX_RECORD_BYTES = 64 * 1024;
 const REMEDY = 'set JOBS_FOLDER to another folder';
 
 /**
@@ -49,14 +50,14 @@ function isElsewhere(last: OwnerFile, { copy }: OwnerFile): boolean {
 
 /** Returns null if no server has had the folder yet, or if the record is damaged. */
 function readRecord(folder: string): OwnerFile | null {
-  try {
-    const record = JSON.parse(readFileSync(join(folder, RECORD), 'utf8')) as Record<string, unknown> | null;
-    const { file, copy } = record ?? {};
-    return typeof file === 'string' && typeof copy === 'string' ? { file, copy } : null;
-  } catch (error) {
-    if (error instanceof SyntaxError || codeOf(error) === 'ENOENT') return null;
-    throw error;
+  const read = readRegularFile(join(folder, RECORD), MAX_RECORD_BYTES);
+  if (!read.ok) {
+    if (read.code === 'ENOENT') return null;
+    throw Object.assign(new Error(`${RECORD} ${read.problem}`), { code: read.code });
   }
+  const record = attempt(() => JSON.parse(read.text) as Record<string, unknown> | null);
+  const { file, copy } = record ?? {};
+  return typeof file === 'string' && typeof copy === 'string' ? { file, copy } : null;
 }
 
 /** Only the holder of the lock writes. */

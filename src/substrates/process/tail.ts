@@ -1,8 +1,11 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { codeOf } from '../../lib/text/error-line.ts';
 import { type LogTail, tailOf } from '../substrate.ts';
 
 const LF = 0x0a;
+/** A job can put a link or a pipe in the place of its log: waiting for a writer would occupy a thread for ever. */
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
  * Returns the last lines of a text that is spread over these files, the newest first. Null if none of them
@@ -51,13 +54,15 @@ function firstCharacter(bytes: Buffer, from: number): number {
 }
 
 async function readEnd(path: string, maxBytes: number): Promise<Buffer | null> {
-  const file = await open(path, 'r').catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return null;
+  const file = await open(path, READ).catch((error: unknown) => {
+    if (['ENOENT', 'ELOOP'].includes(codeOf(error))) return null;
     throw error;
   });
   if (!file) return null;
   try {
-    const { size } = await file.stat();
+    const stats = await file.stat();
+    if (!stats.isFile()) return null;
+    const { size } = stats;
     const length = Math.min(size, maxBytes);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
     return buffer.subarray(0, bytesRead);

@@ -1,4 +1,5 @@
-import { statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createMachine, ended, folderOf, type Machine, WAIT, written } from './machine.ts';
@@ -113,6 +114,19 @@ test('a damaged file of a job is a transient error, not a verdict', async () => 
   });
   writeFileSync(file, '{');
   await expect(machine.substrate.getStatus(handle)).rejects.toMatchObject({ name: 'SubstrateError' });
+  // A pipe in its place must not be waited for, nor a link to what has no end.
+  for (const replace of [() => execFileSync('mkfifo', [file]), () => symlinkSync('/dev/zero', file)]) {
+    rmSync(file);
+    replace();
+    await expect(machine.substrate.getStatus(handle)).rejects.toMatchObject({
+      failure: { errorClass: 'substrate_error', transient: true },
+    });
+  }
+  const log = join(folderOf(machine, handle), 'log');
+  rmSync(log, { force: true });
+  execFileSync('mkfifo', [log]);
+  expect(await machine.substrate.tailLogs?.(handle, 10)).toBeNull();
+  rmSync(file);
   writeFileSync(
     file,
     JSON.stringify({ exitCode: 0, signal: null, error: null, cause: 'own', finishedAt: 1 }),

@@ -9,16 +9,18 @@ export type FileRead =
       /** `unusable`: the file exists, but no retry and no other user can read it. */
       readonly reason: 'unreadable' | 'unusable';
       readonly problem: string;
+      /** The system's code, such as ENOENT. Empty if it gave none. */
+      readonly code: string;
     };
 
 // A pipe that nobody writes to must not block the process, nor a terminal become its own.
 const READ = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /**
- * Reads a file that a setting names: a regular file, also behind links, of at most `maxBytes`. Pipes, devices
+ * Reads a file that others may have put there: a regular file, also behind links, of at most `maxBytes`. Pipes, devices
  * and folders are refused without opening them, because they may never end, and opening some has effects.
  */
-export function readConfiguredFile(path: string, maxBytes: number): FileRead {
+export function readRegularFile(path: string, maxBytes: number): FileRead {
   try {
     const known = kindOf(statSync(path));
     if (known !== 'file') return notRegular(known);
@@ -31,10 +33,12 @@ export function readConfiguredFile(path: string, maxBytes: number): FileRead {
       closeSync(file);
     }
   } catch (error) {
+    const code = codeOf(error);
     return {
       ok: false,
       reason: 'unreadable',
-      problem: `cannot be read (${codeOf(error) || 'an unknown error'})`,
+      problem: `cannot be read (${code || 'an unknown error'})`,
+      code,
     };
   }
 }
@@ -54,11 +58,12 @@ function readOpened(file: number, maxBytes: number): FileRead {
     ok: false,
     reason: 'unusable',
     problem: `has more than ${maxBytes / 1024} KiB: a smaller file is required`,
+    code: '',
   };
 }
 
 function notRegular(kind: string): FileRead {
-  return { ok: false, reason: 'unusable', problem: `is ${kind}: a regular file is required` };
+  return { ok: false, reason: 'unusable', problem: `is ${kind}: a regular file is required`, code: '' };
 }
 
 function kindOf(stats: Stats): string {

@@ -8,7 +8,7 @@ import { findRun, type RunSeeker, unknownRunMessage } from './ids.ts';
 /** How long after a run's end its runner may resend unconfirmed events, in milliseconds. */
 export const LATE_MS = 3_600_000;
 
-/** A runner resends events later than {@link LATE_MS} after the end of its run. */
+/** A runner uses its token later than {@link LATE_MS} after the end of its run. */
 export class RunnerTooLate extends Error {
   override readonly name = 'RunnerTooLate';
 
@@ -52,7 +52,7 @@ export async function appendBatch(
     events: events.map(({ seq, tMs, kind, data }) => ({ seq, tMs, kind, data: JSON.stringify(data) })),
   });
   if (!outcome.ok) return outcome;
-  if (claimer !== null && outcome.head.terminalSeq !== null) await refuseTooLate(appender.store, run.key);
+  if (outcome.head.terminalSeq !== null) await refuseTooLate(appender, run.key);
   return { ...outcome, key: run.key };
 }
 
@@ -60,8 +60,15 @@ function claimerOf(principal: Principal): string | null {
   return principal.kind === 'runner' && principal.right.may === 'send' ? principal.right.instance : null;
 }
 
-/** After the end of its run, a runner may resend batches, which changes nothing, but only for a while. */
-async function refuseTooLate(store: Pick<Store, 'jobs'>, run: number): Promise<void> {
+/**
+ * Throws {@link RunnerTooLate} if the caller is a runner whose run ended more than {@link LATE_MS} ago. Until then, it may
+ * resend batches, which changes nothing, and read its run.
+ */
+export async function refuseTooLate(
+  { principal, store }: Pick<Appender, 'principal' | 'store'>,
+  run: number,
+): Promise<void> {
+  if (principal.kind !== 'runner') return;
   const reading = (await store.jobs.read([run])).get(run);
   if (!reading || reading.job.runEndedAt === null || reading.now < reading.job.runEndedAt + LATE_MS) return;
   throw new RunnerTooLate();

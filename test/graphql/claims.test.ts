@@ -300,7 +300,7 @@ test('keys rotate: what the old key signed and sealed remains valid, and the new
   expect((await after.ask(CLAIM, { instance: 'one' }, forgotten)).status).toBe(401);
 });
 
-test('a token expires an hour after its run ended, even for duplicates', async () => {
+test('a token expires an hour after its run ended, even for duplicates and for reading', async () => {
   const place = await jobServerPlace();
   const keys = [newKey()] as const;
   const before = await startJobServer(keys, place);
@@ -314,8 +314,11 @@ test('a token expires an hour after its run ended, even for duplicates', async (
   await endedAgo(59);
   const soon = await startJobServer(keys, place);
   expect(await send(runId, batch, token, soon)).toMatchObject({ answer: { duplicates: 2 } });
+  const READ = 'query ($id: ID!) { run(id: $id) { id } }';
+  expect((await soon.ask(READ, { id: runId }, token)).body.data).toEqual({ run: { id: runId } });
   await soon.leave();
   await endedAgo(61);
   const late = await startJobServer(keys, place);
   expect(codeOf((await send(runId, batch, token, late)).body)).toBe('UNAUTHENTICATED');
+  expect(codeOf((await late.ask(READ, { id: runId }, token)).body)).toBe('UNAUTHENTICATED');
 });

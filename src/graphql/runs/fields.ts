@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { refuseTooLate } from '../../runs/append.ts';
 import { createRun, RunConflict } from '../../runs/create.ts';
 import { endRun } from '../../runs/end.ts';
 import { findRun } from '../../runs/ids.ts';
@@ -22,13 +23,9 @@ builder.queryFields((t) => ({
     args: { id: t.arg.id({ required: true, description: 'The run’s id.' }) },
     resolve: async (query, _root, { id }, context) => {
       const run = await findRun(context, id);
-      return (
-        run &&
-        context.store.catalog.run.findUnique({
-          ...query,
-          where: { key: run.key },
-        })
-      );
+      if (!run) return null;
+      await refuseTooLate(context, run.key);
+      return context.store.catalog.run.findUnique({ ...query, where: { key: run.key } });
     },
   }),
   runs: t.prismaConnection(

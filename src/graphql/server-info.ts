@@ -15,6 +15,7 @@ import {
   RESPONSE_BYTES,
   SUBSCRIPTION_COST,
   SUBSCRIPTION_LIMITS,
+  VARIABLE_REUSE_LENGTH,
 } from './price/limits.ts';
 import { RUN_UPDATE_LIMITS } from './runs/updates.ts';
 
@@ -107,6 +108,11 @@ const ServerLimits = builder.objectRef<Record<string, never>>('ServerLimits').im
     nameLength: t.int({
       description: 'Characters in a name: of a field, alias, variable or fragment.',
       resolve: () => DOCUMENT_LIMITS.nameLength,
+    }),
+    variableReuseLength: t.int({
+      description:
+        'Characters of variables that one operation may use again: each use of a variable after its first counts.',
+      resolve: () => VARIABLE_REUSE_LENGTH,
     }),
     operationCost: t.int({
       description:

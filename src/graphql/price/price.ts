@@ -16,6 +16,7 @@ import {
   TypeMetaFieldDef,
   type ValueNode,
 } from 'graphql';
+import { BYTES_PER_COST } from './limits.ts';
 import type { FieldPrice, PageSize, PriceList } from './price-list.ts';
 import { fragmentsOf } from './selection.ts';
 
@@ -243,22 +244,23 @@ function plus(one: Tally, other: Tally): Tally {
   };
 }
 
-/** Values of literals per field that cost nothing: more than fields take that are written by hand. */
+/** The cost of a field's literals that is free: more than fields have that are written by hand. */
 const FREE_LITERALS = 32;
 
 /**
  * Returns the cost of a field's literals. Every execution of the field reads them, and prints them all into its error
- * if one is invalid: 1 to 2 µs per value.
+ * if one is invalid: 1 to 2 µs per value, and as much for some characters.
  */
 function literalCharge({ arguments: given = [] }: FieldNode): number {
-  let values = 0;
+  let cost = 0;
   const waiting: ValueNode[] = given.map(({ value }) => value);
   for (let value = waiting.pop(); value; value = waiting.pop()) {
-    values += 1;
-    if (value.kind === Kind.LIST) for (const item of value.values) waiting.push(item);
+    cost += 1;
+    if (value.kind === Kind.STRING) cost += Math.floor(value.value.length / BYTES_PER_COST);
+    else if (value.kind === Kind.LIST) for (const item of value.values) waiting.push(item);
     else if (value.kind === Kind.OBJECT) for (const field of value.fields) waiting.push(field.value);
   }
-  return Math.max(0, values - FREE_LITERALS);
+  return Math.max(0, cost - FREE_LITERALS);
 }
 
 function argument(node: FieldNode, name: string): ValueNode | undefined {

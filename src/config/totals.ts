@@ -25,6 +25,8 @@ export interface Totals {
    * hold the most are cut for those that hold less, and a new one of any other is refused with OVERLOADED.
    */
   readonly subscriptionBytes: number;
+  /** Bytes that were parsed for operations in progress. Above this, operations are refused with OVERLOADED. */
+  readonly pendingBytes: number;
   /** Open connections. Above this, a new one is closed at once. */
   readonly connections: number;
 }
@@ -57,6 +59,7 @@ export function totalsOf(heapBytes: number = heldHeapBytes()): Totals {
     sharedPayloadBytes: Math.floor(heapBytes / 64),
     changedRowBytes: Math.min(32 * MiB, Math.floor(heapBytes / 64)),
     subscriptionBytes: Math.floor(heapBytes / 4),
+    pendingBytes: Math.floor(heapBytes / 8),
     connections: Math.floor(heapBytes / BYTES_PER_CONNECTION),
   };
 }

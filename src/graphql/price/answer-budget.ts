@@ -46,6 +46,11 @@ export interface AnswerBudget {
   write(bytes: number): void;
   /** Counts bytes that the answer holds outside of reads. Throws OVERLOADED if all answers hold too much. */
   hold(bytes: number): void;
+  /**
+   * Waits for work that takes no room here. Rejects once the answer is complete: a field that failed completes it while
+   * others still wait, and what they refer to must not stay in memory.
+   */
+  untilClosed<Value>(work: Promise<Value>): Promise<Value>;
   /** Releases everything once the answer is complete. Reads that still wait fail. */
   close(): void;
 }
@@ -106,6 +111,8 @@ export function createAnswerBudgets(
     let readable = perAnswer;
     let writable = perAnswer - bytes;
     let closed = false;
+    /** Rejects the work that the answer waits for. */
+    const abandon = new Set<(error: Error) => void>();
     /** The pending read that the next one waits for; null if no read is pending. */
     let last: Promise<unknown> | null = null;
 
@@ -176,10 +183,19 @@ export function createAnswerBudgets(
       hold: (more) => {
         if (!closed && !place.takeNow(more)) throw overloaded('the pending answers use too much memory');
       },
+      untilClosed: (work) =>
+        new Promise((resolve, reject) => {
+          if (closed) reject(new NoRoom('the answer is complete'));
+          abandon.add(reject);
+          const forget = () => void abandon.delete(reject);
+          work.then(resolve, reject).finally(forget);
+        }),
       close: () => {
         if (closed) return;
         closed = true;
         place.leave();
+        for (const reject of abandon) reject(new NoRoom('the answer is complete'));
+        abandon.clear();
       },
     };
   }

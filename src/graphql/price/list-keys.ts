@@ -11,7 +11,7 @@ export async function listKeys(
   read: (lists: ListStore, owner: object) => Promise<readonly number[]>,
 ): Promise<number[]> {
   try {
-    return [...(await read(context.store.lists, context.owner))];
+    return [...(await context.budget.untilClosed(read(context.store.lists, context.owner)))];
   } catch (error) {
     throw error instanceof TooManyReadings ? overloaded(error.message) : error;
   }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
-import { createYoga, type Plugin } from 'graphql-yoga';
+import { createYoga, type GraphQLParams, type Plugin } from 'graphql-yoga';
 import type { Principal } from '../../auth/principal.ts';
 import { REQUEST_MAX_BYTES } from '../../config/limits.ts';
 import type { Services } from '../../graphql/context.ts';
@@ -13,6 +13,7 @@ import { publicSchema } from '../../graphql/schema.ts';
 import type { Load } from '../load/load.ts';
 import { withinLength } from '../operations/answers.ts';
 import { requestTurn } from '../operations/document-turn.ts';
+import { executeOperation } from '../operations/execute.ts';
 import type { InFlight } from '../operations/in-flight.ts';
 import { enterSubscription, weighSubscription } from '../operations/subscription-request.ts';
 import { type BodyRefusal, type ReadBody, readBody } from './bodies.ts';
@@ -44,6 +45,8 @@ interface NodeContext extends Record<string, unknown> {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly principal: Principal;
+  /** Set by Yoga. */
+  readonly params?: GraphQLParams;
   /** The request's body. Null if it has none. */
   readonly body: ReadBody | null;
 }
@@ -60,7 +63,7 @@ const ANSWERED: ExecutionResult = {};
 
 /** Creates the transport: Yoga's pipeline around this server's parser, validator and executor. */
 export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
-  const { operations, inFlight, services, report, load } = options;
+  const { operations, services, report, load } = options;
   const request = ({
     document,
     operationName,
@@ -86,12 +89,10 @@ export function createHttpGraphql(options: HttpGraphqlOptions): HttpGraphql {
       setValidationFn((_schema, document) => operations.validate(document)),
     onExecute: ({ setExecuteFn }) =>
       setExecuteFn(async (args) => {
-        const leave = inFlight.enter();
-        try {
-          return withinLength(await operations.execute(request(args)));
-        } finally {
-          leave();
-        }
+        const { req, params } = args.contextValue as NodeContext;
+        // Yoga keeps all parameters until the answer.
+        const kept = { ...params?.variables, extensions: params?.extensions };
+        return withinLength(await executeOperation(request(args), req.socket, options, kept));
       }),
     onSubscribe: ({ setSubscribeFn }) =>
       setSubscribeFn(async (args) => {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { type ExecutionResult, getOperationAST, OperationTypeNode } from 'graphql';
 import { type FetchAPI, processRegularResult } from 'graphql-yoga';
 import type { Principal } from '../../auth/principal.ts';
@@ -10,7 +11,9 @@ import { attempt } from '../../lib/attempt.ts';
 import type { Load } from '../load/load.ts';
 import { writeAnswer } from '../operations/answers.ts';
 import { requestTurn } from '../operations/document-turn.ts';
+import { executeOperation } from '../operations/execute.ts';
 import type { InFlight } from '../operations/in-flight.ts';
+import { declaredVariables } from '../operations/subscription-request.ts';
 import { LONG_ANSWER, NO_SNIFFING } from './respond.ts';
 
 const JSON_BODY = /^application\/json(; ?charset=utf-8)?$/i;
@@ -33,7 +36,7 @@ export interface PlainPostOptions {
   readonly inFlight: InFlight;
   readonly services: Services;
   readonly report: ReportUnexpected;
-  readonly load: Pick<Load, 'documents'>;
+  readonly load: Pick<Load, 'documents' | 'pending'>;
 }
 
 /**
@@ -51,22 +54,19 @@ export type PlainPost = (
 
 /** Creates the fast path for posts. */
 export function createPlainPost(options: PlainPostOptions, fetchAPI: FetchAPI): PlainPost {
-  const { operations, inFlight, report } = options;
+  const { operations, report } = options;
 
   async function answer(
     operation: OperationRequest,
+    socket: Socket,
     mediaType: string,
     response: ServerResponse,
   ): Promise<true> {
     let executed: ExecutionResult;
-    let leave: (() => void) | null = null;
     try {
-      leave = inFlight.enter();
-      executed = await operations.execute(operation);
+      executed = await executeOperation(operation, socket, options);
     } catch (error) {
       executed = { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
-    } finally {
-      leave?.();
     }
     const { result, text } = writeAnswer(executed, report);
     if (result.errors) {
@@ -85,7 +85,7 @@ export function createPlainPost(options: PlainPostOptions, fetchAPI: FetchAPI): 
     const { socket } = request;
     const proceed = () => {
       const operation = attempt(() => operationOf(posted, options, principal, socket));
-      return operation && answer(operation, mediaType, response);
+      return operation && answer(operation, socket, mediaType, response);
     };
     const { query } = posted;
     let turn: Promise<void> | null;
@@ -134,10 +134,12 @@ function operationOf(
 ): OperationRequest | null {
   const document = operations.parse(query);
   if (operations.validate(document).length > 0) return null;
-  const operation = getOperationAST(document, operationName)?.operation;
-  if (!operation || operation === OperationTypeNode.SUBSCRIPTION) return null;
+  const definition = getOperationAST(document, operationName);
+  if (!definition || definition.operation === OperationTypeNode.SUBSCRIPTION) return null;
   const contextValue = { ...services, principal };
-  return { document, operationName, variableValues: variables, contextValue, owner };
+  // The operation must not keep the others while it waits.
+  const variableValues = variables && declaredVariables(definition, variables);
+  return { document, operationName, variableValues, contextValue, owner };
 }
 
 function send(response: ServerResponse, status: number, mediaType: string, text: string): void {

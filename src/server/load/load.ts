@@ -47,6 +47,8 @@ export interface Load {
    * connection.
    */
   readonly subscriptions: ByteTotal;
+  /** Bytes that were parsed for operations in progress: documents, and variables that are no batches. */
+  readonly pending: ByteTotal;
   /**
    * Event-loop turns for parsing requests, by weight. Their promises reject once the connection is closed.
    */
@@ -82,6 +84,7 @@ export function createLoad(totals: Totals): Load {
     intake: createIntake(totals.requestBytes),
     unread: createUnread(totals.unreadBytes),
     subscriptions: createByteTotal(totals.subscriptionBytes),
+    pending: createByteTotal(totals.pendingBytes),
     turns: createTurnsByWeight(isGone),
     documents: createTurnsByWeight(isGone),
     posts: createTurns({ ...unbounded, costPerTurn: STARTED_PER_TURN }),

@@ -52,7 +52,7 @@ export function enterSubscription(
   return leave;
 }
 
-/** Returns the variables that an operation declares. A subscription keeps no others in memory. */
+/** Returns the variables that an operation declares. It keeps no others in memory. */
 export function declaredVariables(
   { variableDefinitions = [] }: OperationDefinitionNode,
   variables: Variables | null | undefined,

@@ -6,9 +6,9 @@ import { CLOSE_CODES } from '../../contract/errors.ts';
 import type { Services } from '../../graphql/context.ts';
 import { asFault, type ReportUnexpected } from '../../graphql/errors/faults.ts';
 import type { Operations } from '../../graphql/operations/operations.ts';
-import type { OperationRequest } from '../../graphql/operations/request.ts';
 import type { Load } from '../load/load.ts';
 import { withinLength, withoutStatuses } from '../operations/answers.ts';
+import { executeOperation } from '../operations/execute.ts';
 import type { InFlight } from '../operations/in-flight.ts';
 import type { Connection, Operation } from './connection.ts';
 import { beginningTurn, refused, requestOf, type SocketRequest } from './requests.ts';
@@ -36,7 +36,7 @@ export interface Protocol {
 
 /** Creates the protocol. One instance serves all sockets. */
 export function createProtocol(options: WebsocketOptions): Protocol {
-  const { operations, inFlight, authenticate, report, load } = options;
+  const { operations, authenticate, report, load } = options;
   const server = makeServer<ConnectionInitMessage['payload'], Connection>({
     // Browsers cannot set headers on a websocket, so the first message may carry a token, too.
     onConnect: async (context) => {
@@ -82,15 +82,12 @@ export function createProtocol(options: WebsocketOptions): Protocol {
       }
     },
     execute: async (args) => {
-      let leave: (() => void) | null = null;
+      const request = args as ExecutionArgs & SocketRequest;
       try {
-        leave = inFlight.enter();
-        const request = args as ExecutionArgs & OperationRequest;
-        return withoutStatuses(withinLength(await operations.execute(request)));
+        const result = await executeOperation(request, request.socketConnection.stream, options);
+        return withoutStatuses(withinLength(result));
       } catch (error) {
         return { errors: [asFault(error, 'INTERNAL_SERVER_ERROR', report)] };
-      } finally {
-        leave?.();
       }
     },
     subscribe: (args) => subscribeOn(args as ExecutionArgs & SocketRequest, options),

@@ -102,14 +102,14 @@ export function requestOf(
   const weight = subscribes && message.text ? weighSubscription(message.text) : 0;
   if (subscribes) {
     releaseMessage(message, load);
-    // graphql-ws keeps the message until the operation ends.
-    Object.assign(payload, { query: '', variables: undefined, extensions: undefined });
   }
+  // graphql-ws keeps the message until the operation ends.
+  Object.assign(payload, { query: '', variables: undefined, extensions: undefined });
   return {
     schema: publicSchema,
     document,
     operationName,
-    variableValues: subscribes ? declaredVariables(definition, variables) : variables,
+    variableValues: declaredVariables(definition, variables),
     contextValue: { ...services, principal, connection: socket },
     bytes: message.bytes,
     owner: stream,

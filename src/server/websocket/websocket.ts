@@ -133,6 +133,7 @@ function serve(
     socket.once('close', () => clearTimeout(late));
   };
   const cutForOthers = () => cut(CLOSE_CODES.tryAgainLater.code, CLOSE_CODES.tryAgainLater.reason);
+  load.pending.onCut(stream, cutForOthers);
   const failed = (error: unknown) => void asFault(error, 'INTERNAL_SERVER_ERROR', report);
   load.subscriptions.onCut(stream, () => {
     cutForOthers();

@@ -38,8 +38,9 @@ interface Holder {
  * clearly less. So among n owners, each can always hold 15/16 * 3/4 of an n-th of the total, however the others came to
  * hold what they hold: if they leave no room for that, they hold more than an n-th of 15/16 on average, and the largest
  * of them holds at least the average. An owner that holds less than the average is never cut.
+ * With `admitsFirst`, any amount is admitted while nothing is held. It makes room for others.
  */
-export function createByteTotal(maxBytes: number): ByteTotal {
+export function createByteTotal(maxBytes: number, admitsFirst = false): ByteTotal {
   const known = new WeakMap<Owner, Holder>();
   const cuts = new WeakMap<Owner, () => void>();
   /** Those that hold anything. */
@@ -93,9 +94,13 @@ export function createByteTotal(maxBytes: number): ByteTotal {
     take: (bytes, owner) => {
       const holder = holderOf(owner);
       const wanted = holder.bytes + bytes;
-      if (holder.isCut || wanted > maxBytes * OWNER_SHARE) return null;
-      if (held + bytes > maxBytes * FREE_SHARE && wanted > mostHeld * SMALL_SHARE) return null;
-      while (held + bytes > maxBytes) if (!cutLargest(wanted)) return null;
+      if (holder.isCut) return null;
+      const isFirst = admitsFirst && held === 0;
+      if (!isFirst) {
+        if (wanted > maxBytes * OWNER_SHARE) return null;
+        if (held + bytes > maxBytes * FREE_SHARE && wanted > mostHeld * SMALL_SHARE) return null;
+        while (held + bytes > maxBytes) if (!cutLargest(wanted)) return null;
+      }
       add(holder, bytes);
       let taken = bytes;
       return () => {

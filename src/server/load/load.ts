@@ -84,7 +84,7 @@ export function createLoad(totals: Totals): Load {
     intake: createIntake(totals.requestBytes),
     unread: createUnread(totals.unreadBytes),
     subscriptions: createByteTotal(totals.subscriptionBytes),
-    pending: createByteTotal(totals.pendingBytes),
+    pending: createByteTotal(totals.pendingBytes, true),
     turns: createTurnsByWeight(isGone),
     documents: createTurnsByWeight(isGone),
     posts: createTurns({ ...unbounded, costPerTurn: STARTED_PER_TURN }),

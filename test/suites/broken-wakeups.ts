@@ -77,10 +77,10 @@ export function testBrokenPlanes(carrier: Carrier): void {
     const leave = await plane.listen(1, ear.hear);
     for (let seq = 0; seq < 3; seq += 1) {
       plane.publish([wakeOf(1, { lastSeq: seq })]);
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      // Wakes of one run that wait together are sent as one, so each is dropped before the next.
+      await expect.poll(() => plane.dropped()).toBe(seq + 1);
     }
     expect(ear.heard).toHaveLength(3);
-    expect(plane.dropped()).toBe(3);
     leave();
     // Reported once, however often it retries.
     expect(logged.heard).toHaveLength(1);

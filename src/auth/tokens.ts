@@ -9,7 +9,7 @@ const ISSUER = 'runfeed';
 const PURPOSE = 'run tokens';
 /**
  * Tokens of runners are valid for this much longer than their job may take, in milliseconds. The server's clock may be set
- * forward while a job runs, and the job goes on. What a token may do ends with its job, whatever the clock says.
+ * forward while a job runs, and the job goes on. What a token may do ends an hour after its run, whatever the clock says.
  */
 export const TOKEN_SLACK_MS = 30 * 24 * 3_600_000;
 /** Runners send the same token with every batch, and a look-up is faster than a verification. */

@@ -66,16 +66,15 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
   const segments: Segment[] = [];
   const tally = createTally();
   let waiting = 0;
+  let last: SpooledEvent | null = null;
   for (const [index, name] of names.entries()) {
     const path = join(folder, name);
-    const { events, damage } = await readEvents(
-      path,
-      segments.findLast(({ last }) => last !== null)?.last?.seq,
-    );
+    const { events, damage } = await readEvents(path, last?.seq);
     for (const event of events) tally.add(event);
     waiting += events.length;
     // The events are not kept: together they may exceed what should be held in memory.
     segments.push({ path, characters: 0, last: events.at(-1) ?? null, events: null });
+    last = events.at(-1) ?? last;
     if (damage === null) continue;
     if (!onDamaged) throw new SpoolDamaged(path, damage);
     const later = names.slice(index + 1).map((each) => join(folder, each));
@@ -83,7 +82,6 @@ export async function openFileSpool(folder: string, options: FileSpoolOptions = 
     break;
   }
   let nextName = everything.length > 0 ? Number.parseInt(everything.at(-1)!, 10) + 1 : 0;
-  let last = segments.findLast((segment) => segment.last !== null)?.last ?? null;
   let written: { readonly segment: Segment; readonly handle: FileHandle; isSynced: boolean } | null = null;
   let sealing: Promise<void> = Promise.resolve();
   let reading: { readonly segment: Segment; readonly events: readonly SpooledEvent[]; next: number } | null =

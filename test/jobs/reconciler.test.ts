@@ -137,7 +137,7 @@ describePostgres('two processes on one Postgres', (database) => {
       await jobWhen(one, run, isSettled);
       await terminalOf(one, run);
     }
-    // Whoever is quicker takes a job, so one of them may have taken these ten.
+    // The quicker process leases a job first, so one process may have taken all ten.
     const takes = ({ jobs }: typeof one) => jobs.counts().steps > 0;
     await eventually(async () => {
       if (takes(one) && takes(two)) return true;

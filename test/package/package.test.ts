@@ -18,7 +18,7 @@ async function evaluate(program: string): Promise<unknown> {
   return JSON.parse(stdout);
 }
 
-test('a build replaces each file in one step: whoever reads the old one meanwhile reads all of it', async () => {
+test('a build replaces each file in one step, so a process that has the old file open still reads all of it', async () => {
   const main = join(PACKAGE_FOLDER, 'dist/cli/main.js');
   const old = await open(main);
   try {

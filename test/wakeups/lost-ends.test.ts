@@ -81,7 +81,7 @@ describePostgres('runUpdated', () => {
     expect(ends.filter((id) => ids.includes(id)).toSorted()).toEqual(ids.toSorted());
   }, 60_000);
 
-  test('tells of an end early in an outage of the database that only this server has', async () => {
+  test('reports the end of a run early in a database outage that affects only this server', async () => {
     const databaseUrl = await freshPostgresUrl();
     const way = await breakableConnection(databaseUrl, 5432);
     const cutOff = await start(way.url);
@@ -95,7 +95,7 @@ describePostgres('runUpdated', () => {
   }, 120_000);
 
   test.skipIf(!hasRedis())(
-    'tells of the end of a run while Redis is down',
+    'reports the end of a run while Redis is down',
     async () => {
       const redis = await privateRedis();
       const databaseUrl = await freshPostgresUrl();

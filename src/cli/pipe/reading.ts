@@ -13,8 +13,8 @@ export interface Reading {
 }
 
 /**
- * What the writer itself has printed is in the pipe, of at most 1 MiB, and is read without a pause. The rest is from
- * processes that it left behind, and some of them print for ever.
+ * The writer's own output is in the pipe, which holds at most 1 MiB, and is read without a pause. Further output is from
+ * processes that the writer left behind, which may never stop printing.
  */
 const FINISH_MS = 10_000;
 const FINISH_BYTES = 16 * 1024 * 1024;

@@ -22,7 +22,7 @@ const PASSING_STATUSES: readonly number[] = [408, 425, 429];
 
 /** The status of a request that is too large. */
 export const TOO_LARGE = 413;
-/** Statuses with one meaning, whoever answers: the server, or a gateway in front of it that has its own codes or none. */
+/** Statuses that mean the same from the server and from a gateway in front of it, which may send other codes. */
 const STATUS_CODES: Readonly<Record<number, string>> = {
   401: UNAUTHENTICATED,
   [TOO_LARGE]: 'BODY_TOO_LARGE',

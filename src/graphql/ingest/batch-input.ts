@@ -1,3 +1,4 @@
+import { Kind, type TypeNode } from 'graphql';
 import { validateRunnerEventBatch } from '../../contract/validate.ts';
 import { builder } from '../builder.ts';
 import { RunnerEventKindEnum } from '../enums.ts';
@@ -51,3 +52,8 @@ builder.inputType(EVENT_INPUT, {
     }),
   }),
 });
+
+/** Returns true if a variable of this type holds batches. */
+export function isBatchType(type: TypeNode): boolean {
+  return type.kind === Kind.NAMED_TYPE ? type.name.value === BATCH_INPUT : isBatchType(type.type);
+}

@@ -6,15 +6,13 @@ import {
   execute,
   GraphQLError,
   getOperationAST,
-  Kind,
-  type TypeNode,
 } from 'graphql';
 import { type Totals, totalsOf } from '../../config/totals.ts';
 import { withNext } from '../../lib/cancellable.ts';
 import { createTurns } from '../../lib/waiting/turns.ts';
 import { asFault, isPassing, type ReportUnexpected, recoded, rootCause } from '../errors/faults.ts';
 import { openSharedFeed, type SharedFeed } from '../feed/shared.ts';
-import { BATCH_INPUT } from '../ingest/batch-input.ts';
+import { isBatchType } from '../ingest/batch-input.ts';
 import { ingestDirectly } from '../ingest/direct.ts';
 import { type AnswerBudget, createAnswerBudgets, takeTurn } from '../price/answer-budget.ts';
 import {
@@ -170,7 +168,7 @@ export function createOperations(report: ReportUnexpected, totals: Totals = tota
 function absentBatch({ document, operationName, variableValues }: OperationRequest): GraphQLError | null {
   const operation = getOperationAST(document, operationName);
   for (const { variable, type, defaultValue } of operation?.variableDefinitions ?? []) {
-    if (typeName(type) !== BATCH_INPUT) continue;
+    if (!isBatchType(type)) continue;
     const batch = variableValues?.[variable.name.value];
     if (batch != null || (batch === undefined && defaultValue)) continue;
     const message = `$${variable.name.value} must be a batch, but is null or absent`;
@@ -180,8 +178,4 @@ function absentBatch({ document, operationName, variableValues }: OperationReque
     });
   }
   return null;
-}
-
-function typeName(type: TypeNode): string {
-  return type.kind === Kind.NAMED_TYPE ? type.name.value : typeName(type.type);
 }

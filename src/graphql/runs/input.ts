@@ -41,24 +41,13 @@ const labelNameSchema = plainText
   .min(1)
   .max(MAX_LABEL_LENGTH, `the name of a label must not exceed ${MAX_LABEL_LENGTH} characters`);
 
-const knownNames = new WeakMap<JsonObject, readonly string[]>();
-
-/** A document may use one variable in many places, and listing 27,000 names takes 10 ms. */
-function namesOf(labels: JsonObject): readonly string[] {
-  const known = knownNames.get(labels);
-  if (known) return known;
-  const names = Object.keys(labels);
-  knownNames.set(labels, names);
-  return names;
-}
-
 /** Labels are flat, so that runs can be found by them. A zod record would drop the key `__proto__`. */
 export const labelsSchema = labelsUpTo(MAX_LABELS);
 
 /** Creates a schema for at most `most` labels. */
 export function labelsUpTo(most: number) {
   return z.custom<JsonObject>().superRefine((labels, context) => {
-    const names = namesOf(labels);
+    const names = Object.keys(labels);
     if (names.length > most) context.addIssue(`must have at most ${most} labels`);
     for (const name of names.slice(0, most)) {
       for (const result of [labelNameSchema.safeParse(name), labelSchema.safeParse(labels[name])]) {

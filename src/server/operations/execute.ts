@@ -1,6 +1,6 @@
-import { type ExecutionResult, getOperationAST, type TypeNode } from 'graphql';
+import { type ExecutionResult, getOperationAST } from 'graphql';
 import { overloaded } from '../../graphql/errors/faults.ts';
-import { BATCH_INPUT } from '../../graphql/ingest/batch-input.ts';
+import { isBatchType } from '../../graphql/ingest/batch-input.ts';
 import type { Operations } from '../../graphql/operations/operations.ts';
 import type { OperationRequest } from '../../graphql/operations/request.ts';
 import { jsonMemory } from '../../lib/text/json-memory.ts';
@@ -55,13 +55,11 @@ function memoryOf(
 ): number {
   if (!values) return 0;
   const definitions = getOperationAST(document, operationName)?.variableDefinitions ?? [];
-  const batches = definitions.filter(({ type }) => isBatch(type)).map(({ variable }) => variable.name.value);
+  const batches = definitions
+    .filter(({ type }) => isBatchType(type))
+    .map(({ variable }) => variable.name.value);
   let bytes = 0;
   for (const [name, value] of Object.entries(values))
     if (!batches.includes(name)) bytes += jsonMemory(value, MEASURED_BYTES);
   return bytes;
-}
-
-function isBatch(type: TypeNode): boolean {
-  return type.kind === 'NamedType' ? type.name.value === BATCH_INPUT : isBatch(type.type);
 }

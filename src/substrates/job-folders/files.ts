@@ -40,7 +40,7 @@ const FILES = {
   },
 } as const;
 
-/** All of them take less than 2 KiB. */
+/** All files of the server and the shim take less than 2 KiB. */
 const MAX_FILE_BYTES = 64 * 1024;
 
 interface Kinds {
@@ -66,7 +66,7 @@ export const WORK_FOLDER = 'work';
 
 /** Reads a job's file. Returns null if it does not exist, and throws if it is damaged. */
 export function readJobFile<Name extends FileName>(folder: string, name: Name): JobFile<Name> | null {
-  const text = readIfThere(folder, name);
+  const text = readIfThere(folder, name, `${name} of a job`);
   if (text === null) return null;
   const value: unknown = JSON.parse(text);
   if (isShaped(value, FILES[name])) return value as JobFile<Name>;
@@ -134,15 +134,18 @@ async function storeDraft(draft: string, content: object): Promise<void> {
   }
 }
 
-/** Returns null if the file does not exist. A job can put anything in the place of its files, such as a pipe. */
-function readIfThere(folder: string, name: FileName): string | null {
+/**
+ * Returns the text of a file in a folder of jobs, or null if it does not exist. A job can replace its files with anything,
+ * such as a pipe. Errors call it `shownAs`.
+ */
+export function readIfThere(folder: string, name: string, shownAs: string): string | null {
   const path = join(folder, name);
   // A failed read creates an error with its stack. Checking first costs a tenth, and often finds no file.
   if (!existsSync(path)) return null;
   const read = readRegularFile(path, MAX_FILE_BYTES);
   if (read.ok) return read.text;
   if (read.code === 'ENOENT') return null;
-  throw Object.assign(new Error(`${name} of a job ${read.problem}`), { code: read.code });
+  throw Object.assign(new Error(`${shownAs} ${read.problem}`), { code: read.code });
 }
 
 function isShaped(value: unknown, shape: Shape): boolean {

@@ -1,9 +1,9 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { attempt } from '../../lib/attempt.ts';
-import { readRegularFile } from '../../lib/regular-file.ts';
 import { identityOf } from '../../store/sqlite-file/files.ts';
 import { type Lock, lockFile } from '../../store/sqlite-file/lock.ts';
+import { readIfThere } from './files.ts';
 
 /** The file of a SQLite database: its real path, and its device and inode, which its copies do not have. */
 interface OwnerFile {
@@ -12,7 +12,6 @@ interface OwnerFile {
 }
 
 const RECORD = 'database.json';
-const MAX_RECORD_BYTES = 64 * 1024;
 const REMEDY = 'set JOBS_FOLDER to another folder';
 
 /**
@@ -50,12 +49,8 @@ function isElsewhere(last: OwnerFile, { copy }: OwnerFile): boolean {
 
 /** Returns null if no server has had the folder yet, or if the record is damaged. */
 function readRecord(folder: string): OwnerFile | null {
-  const read = readRegularFile(join(folder, RECORD), MAX_RECORD_BYTES);
-  if (!read.ok) {
-    if (read.code === 'ENOENT') return null;
-    throw Object.assign(new Error(`${RECORD} ${read.problem}`), { code: read.code });
-  }
-  const record = attempt(() => JSON.parse(read.text) as Record<string, unknown> | null);
+  const text = readIfThere(folder, RECORD, RECORD);
+  const record = text === null ? null : attempt(() => JSON.parse(text) as Record<string, unknown> | null);
   const { file, copy } = record ?? {};
   return typeof file === 'string' && typeof copy === 'string' ? { file, copy } : null;
 }

@@ -4,7 +4,7 @@ import { codeOf } from '../../lib/text/error-line.ts';
 import { type LogTail, tailOf } from '../substrate.ts';
 
 const LF = 0x0a;
-/** A job can put a link or a pipe in the place of its log: waiting for a writer would occupy a thread for ever. */
+/** A job can replace its log with a link or a pipe. Opening a pipe would block a thread until something writes to it. */
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**

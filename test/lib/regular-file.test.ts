@@ -15,7 +15,7 @@ const problemOf = (path: string) => {
   return read.ok ? null : `${read.reason}: ${read.problem}`;
 };
 
-test('a configured file is a regular file of at most the stated size, also behind links', () => {
+test('what is read is a regular file of at most the stated size, also behind links', () => {
   const file = join(folder, 'file');
   symlinkSync(file, join(folder, 'link'));
   for (const text of ['', 'é', 'x'.repeat(2048)]) {
